@@ -1,0 +1,1 @@
+"""What two or more systems share, one subject per file."""

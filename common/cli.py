@@ -1,0 +1,151 @@
+"""Command lines: argument types and the one way in which a user's mistake is reported."""
+
+import argparse
+import math
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+
+class UserError(Exception):
+    """A mistake that the user can mend: one line naming the file or flag, and the remedy."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        # argparse would print the usage first; a mistake takes one line here
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def parser(description):
+    """Argument parser of a script, with the flag ``--debug`` that every script has.
+
+    Args:
+        description: The script's docstring; its first paragraph explains the script and the
+            remaining ones follow the list of flags.
+    """
+    summary, _, rest = description.partition("\n\n")
+    built = _Parser(
+        description=summary,
+        epilog=rest,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    built.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return built
+
+
+def run(main, argv=None):
+    """Exit with the status of ``main(argv)``; a user's mistake ends in one line and status 2.
+
+    ``OSError`` counts as one: a full disk or a folder without permission is named by its path.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    name = Path(sys.argv[0]).name
+    try:
+        status = main(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except KeyboardInterrupt:
+        sys.exit(f"{name}: interrupted")
+    except (UserError, OSError) as error:
+        if "--debug" in argv:
+            raise
+        print(f"{name}: error: {one_line(error)}", file=sys.stderr)
+        status = 2
+    sys.exit(status)
+
+
+def one_line(error):
+    """The text of an exception on one line, an ``OSError`` with its path first."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'output'}: {error.strerror}"
+    return " ".join(str(error).split())
+
+
+def report_skipped(skipped):
+    """Print what was skipped and why; the exit status of the script that did it.
+
+    Args:
+        skipped: List of (path, reason).
+
+    Returns:
+        0 when nothing was skipped, else 1.
+    """
+    for path, reason in skipped:
+        text = one_line(reason)
+        print(text if text.startswith(str(path)) else f"{path}: {text}", file=sys.stderr)
+    if skipped:
+        print(f"{len(skipped)} skipped, as listed above", file=sys.stderr)
+    return 1 if skipped else 0
+
+
+def find_files(folder, suffixes):
+    """Files below a folder, each under a name of its own.
+
+    Args:
+        folder: Path.
+        suffixes: Lower-case suffixes that are wanted, with their dot.
+
+    Returns:
+        Dict from name to path, sorted: the path below the folder without its suffix, which stays
+        only where two files beside each other differ in nothing else.
+    """
+    files = sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file()
+    )
+    bare = Counter(path.with_suffix("") for path in files)
+    names = [path if bare[path.with_suffix("")] > 1 else path.with_suffix("") for path in files]
+    found = {
+        name.relative_to(folder).as_posix(): path for name, path in zip(names, files, strict=True)
+    }
+    return dict(sorted(found.items()))
+
+
+def existing_folder(text):
+    """Argument type: a folder that exists."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: no such folder")
+    return path
+
+
+def on_off(text):
+    """Argument type: on or off, also true/false, yes/no, 1/0."""
+    if text.lower() in ("on", "true", "yes", "1"):
+        return True
+    if text.lower() in ("off", "false", "no", "0"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is neither on nor off")
+
+
+def number(kind, low=None, high=None, *, above=None, below=None):
+    """Argument type: a finite number of ``kind`` (int or float) within bounds.
+
+    Args:
+        low, high: Inclusive bounds.
+        above, below: Exclusive bounds.
+    """
+
+    def convert(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
+        bounds = [
+            (math.isfinite(value), "finite"),
+            (low is None or value >= low, f"at least {low}"),
+            (high is None or value <= high, f"at most {high}"),
+            (above is None or value > above, f"above {above}"),
+            (below is None or value < below, f"below {below}"),
+        ]
+        for holds, rule in bounds:
+            if not holds:
+                raise argparse.ArgumentTypeError(f"{text} must be {rule}")
+        return value
+
+    return convert

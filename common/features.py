@@ -1,0 +1,184 @@
+"""The feature store: one HDF5 file per instrument with the magnitude image of every piece.
+
+Group ``pieces`` holds one dataset per rendering, (columns, BINS) float16 in [0, 1] (the scale of
+``data.amplitude_to_db``), chunked by 256 columns, so that a window can be cut at any offset; the
+published frames are the windows at multiples of 256. The attributes of the file hold every constant
+of the codec.
+
+A rendering is named ``<piece>[~<variation>][@<preset:03d>]``. Origin and target are paired by piece
+and variation; training and validation are told apart by piece alone.
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+import data
+from common.cli import UserError
+
+FORMAT_VERSION = 1
+CODEC = {
+    "sample_rate": data.SAMPLE_RATE,
+    "fft_size": data.FFT_SIZE,
+    "hop": data.HOP,
+    "window": "symmetric Hann",
+    "bins": data.BINS,
+    "frame_columns": data.FRAME_COLUMNS,
+    "amin": float(data.AMIN),
+}
+
+
+def magnitude_image(audio):
+    """The image that the store holds: (columns, BINS) float16 in [0, 1] from (samples,) audio."""
+    magnitude, _ = data.forward_transform(audio, with_phase=False)
+    return data.amplitude_to_db(magnitude).T.astype(np.float16)
+
+
+def pair_key(rendering):
+    """Piece and variation of a rendering: what an origin and its target have in common."""
+    return re.sub(r"@\d{3}$", "", rendering)
+
+
+def piece_of(rendering):
+    """Piece of a rendering, whatever its variation and preset."""
+    return pair_key(rendering).partition("~")[0]
+
+
+def is_held_out(piece, share):
+    """Whether a piece belongs to the held-out share, decided by a stable hash of its name.
+
+    The same on every machine and for every instrument; adding a piece moves no other.
+
+    Args:
+        piece: Name, as ``piece_of`` returns it.
+        share: In [0, 1].
+    """
+    digest = hashlib.sha256(piece.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def _key(rendering):
+    # In HDF5 a slash makes a group, and a piece may be named like the folder of other pieces.
+    return quote(rendering, safe=" ~@+!#$&'(),;=[]{}", errors="surrogateescape")
+
+
+def _rendering(key):
+    return unquote(key, errors="surrogateescape")
+
+
+class FeatureStore:
+    """A feature store, open for reading.
+
+    Args:
+        path: The HDF5 file.
+
+    Raises:
+        UserError: Missing, not a feature store, damaged, or made with other codec constants.
+    """
+
+    def __init__(self, path):
+        import h5py
+
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(f"{path}: no such feature store; make it with compute_features.py")
+        remake = "make it again with compute_features.py"
+        try:
+            self._file = h5py.File(path, "r")
+            attributes = dict(self._file.attrs)
+            self._pieces = self._file["pieces"]
+            self.columns = {
+                _rendering(key): dataset.shape[0] for key, dataset in self._pieces.items()
+            }
+        except (OSError, KeyError, RuntimeError, ValueError, AttributeError) as error:
+            raise UserError(f"{path}: not a readable feature store ({error}); {remake}") from error
+        if attributes.get("format_version") != FORMAT_VERSION:
+            raise UserError(f"{path}: not of feature format {FORMAT_VERSION}; {remake}")
+        for name, value in CODEC.items():
+            if attributes.get(name) != value:
+                raise UserError(f"{path}: {name} is {attributes.get(name)}, not {value}; {remake}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        """Close the file; reading ends."""
+        self._file.close()
+
+    @property
+    def renderings(self):
+        """Names of all renderings, sorted."""
+        return sorted(self.columns)
+
+    def read(self, rendering, start=0, stop=None):
+        """Columns ``start`` to ``stop`` of a rendering: (columns, BINS) float16 in [0, 1]."""
+        try:
+            return self._pieces[_key(rendering)][start:stop]
+        except OSError as error:
+            raise UserError(f"{self.path}: {rendering} cannot be read ({error})") from error
+
+
+def write_store(path, images, instrument):
+    """Write a feature store; the file appears whole or not at all.
+
+    Args:
+        path: The HDF5 file.
+        images: Iterable of (rendering, image), as ``magnitude_image`` returns it; the same images
+            in the same order give the same bytes.
+        instrument: Its name, kept as an attribute.
+    """
+    import h5py
+
+    with data.replace_when_done(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["instrument"] = instrument
+        for name, value in CODEC.items():
+            file.attrs[name] = value
+        pieces = file.create_group("pieces")
+        columns = 0
+        for rendering, image in images:
+            chunk = (min(data.FRAME_COLUMNS, image.shape[0]), data.BINS)
+            pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
+            columns += image.shape[0]
+        file.attrs["piece_count"] = len(pieces)
+        file.attrs["column_count"] = columns
+
+
+def find_pairs(origin, target):
+    """Renderings of the same piece and variation in two stores.
+
+    Args:
+        origin, target: Open ``FeatureStore``.
+
+    Returns:
+        ``(pairs, unpaired)``: sorted list of (origin rendering, target rendering), every origin
+        preset with every target preset; the pair keys that only one of the stores has.
+
+    Raises:
+        UserError: No piece in common.
+    """
+    sides = []
+    for store in (origin, target):
+        by_key = defaultdict(list)
+        for rendering in store.renderings:
+            by_key[pair_key(rendering)].append(rendering)
+        sides.append(by_key)
+    origins, targets = sides
+    pairs = [
+        (first, second)
+        for key in sorted(origins.keys() & targets.keys())
+        for first in origins[key]
+        for second in targets[key]
+    ]
+    if not pairs:
+        raise UserError(
+            f"{origin.path} and {target.path} share no piece; render both from the same MIDI files"
+        )
+    return pairs, sorted(origins.keys() ^ targets.keys())

@@ -1,0 +1,104 @@
+"""Pictures of spectrograms and of training curves."""
+
+import numpy as np
+
+from data import HOP, SAMPLE_RATE, replace_when_done
+
+_COLUMN_SECONDS = HOP / SAMPLE_RATE
+_BIN_KILOHERTZ = SAMPLE_RATE / 2 / 512 / 1000
+
+
+LOSSES = ("gen_mae", "gen_loss", "disc_loss")
+
+
+def _figure(rows, columns, size):
+    # no pyplot: it keeps figures alive and asks for a screen
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _save(figure, path):
+    with replace_when_done(path) as temporary:
+        # the date would make each file differ
+        figure.savefig(temporary, dpi=100, metadata={"Software": None})
+
+
+def plot_images(path, images, error=None):
+    """Draw magnitude images side by side, to one scale.
+
+    Args:
+        path: PNG file.
+        images: Dict from title to (BINS, columns) in [0, 1].
+        error: Titles (a, b) of two images whose difference a - b is added.
+    """
+    panels = len(images) + bool(error)
+    figure, axes = _figure(1, panels, (4.2 * panels, 4))
+    for axis, (title, image) in zip(axes[0], images.items(), strict=False):
+        drawn = _draw(axis, image, title, cmap="magma", vmin=0, vmax=1)
+    figure.colorbar(drawn, ax=list(axes[0][: len(images)]), label="magnitude, 0 to 1 (log1p scale)")
+    if error:
+        difference = images[error[0]] - images[error[1]]
+        title = f"{error[0]} - {error[1]}"
+        drawn = _draw(axes[0][-1], difference, title, cmap="RdBu_r", vmin=-0.5, vmax=0.5)
+        figure.colorbar(drawn, ax=axes[0][-1])
+    axes[0][0].set_ylabel("frequency (kHz)")
+    _save(figure, path)
+
+
+def _draw(axis, image, title, **style):
+    bins, columns = image.shape
+    axis.set_title(title)
+    axis.set_xlabel("time (s)")
+    extent = (0, columns * _COLUMN_SECONDS, 0, bins * _BIN_KILOHERTZ)
+    return axis.imshow(image, origin="lower", aspect="auto", extent=extent, **style)
+
+
+def plot_history(path, rows):
+    """Draw training and validation curves.
+
+    Args:
+        path: PNG file.
+        rows: List of dicts with ``epoch``, the losses and their ``val_`` counterparts; a value
+            that is None was not measured.
+    """
+    measured = dict.fromkeys(name for row in rows for name in row if row[name] is not None)
+    names = [name for name in measured if name in LOSSES]
+    figure, axes = _figure(1, len(names), (5 * len(names), 4))
+    epochs = [row["epoch"] for row in rows]
+    for axis, name in zip(axes[0], names, strict=True):
+        for key, label in ((name, "training"), (f"val_{name}", "validation")):
+            values = [np.nan if row.get(key) is None else row[key] for row in rows]
+            axis.plot(epochs, values, label=label, marker="." if len(rows) < 30 else None)
+        axis.set_title(name)
+        axis.set_xlabel("epoch")
+        axis.grid(alpha=0.3)
+    axes[0][0].legend()
+    _save(figure, path)
+
+
+def plot_sweep(path, rates, curves, suggestions):
+    """Draw a learning-rate sweep.
+
+    Args:
+        path: PNG file.
+        rates: Learning rates.
+        curves: Dict from the name of a loss to (raw, smoothed) values.
+        suggestions: Dict from the name of a loss to a learning rate or None.
+    """
+    figure, axes = _figure(1, len(curves), (5 * len(curves), 4))
+    for axis, (name, (raw, smoothed)) in zip(axes[0], curves.items(), strict=True):
+        axis.plot(rates, raw, alpha=0.3, label="raw")
+        axis.plot(rates, smoothed, label="smoothed")
+        if suggestions.get(name):
+            axis.axvline(suggestions[name], ls="--", label=f"steepest: {suggestions[name]:.1e}")
+        axis.set_xscale("log")
+        axis.set_ylim(*np.nanpercentile(raw, [0, 98]) * np.array([0.9, 1.1]))
+        axis.set_title(name)
+        axis.set_xlabel("learning rate")
+        axis.grid(alpha=0.3)
+        axis.legend()
+    _save(figure, path)

@@ -1,0 +1,162 @@
+"""Synthesis of a piece: the notes of a MIDI file, played by the voices of a note library."""
+
+import functools
+import re
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.cli import UserError
+from common.midi import read_notes
+from common.notes import NOTE_SECONDS, NoteLibrary
+from data import SAMPLE_RATE, resample, write_audio
+
+HELD = 0.9  # share of a note's length after which it is released
+RELEASE_SECONDS = 3000 / 16000  # time constant of the exponential release
+PEAK = 32000 / 2**15  # of a normalised piece
+_INAUDIBLE = 2.0**-16
+
+
+class Settings(NamedTuple):
+    """What shapes the sound of every piece of a run."""
+
+    nsynth_path: Path
+    audios_path: Path
+    voices: tuple  # of (instrument, preset)
+    playback_speed: float
+    duration_rate: float
+    transpose: int
+    sustain: bool
+    shared_gain: bool
+    overwrite: bool
+
+
+class Piece(NamedTuple):
+    """One MIDI file and the name under which its audio appears."""
+
+    midi: Path
+    name: str
+
+
+def variation(transpose, playback_speed, duration_rate, sustain):
+    """What is added to the name of a piece that is not played as written; "" for the defaults."""
+    parts = []
+    if transpose:
+        parts.append(f"transpose{transpose:+d}")
+    if playback_speed != 1:
+        parts.append(f"speed{playback_speed:g}")
+    if duration_rate != 4:
+        parts.append(f"duration{duration_rate:g}")
+    if not sustain:
+        parts.append("nopedal")
+    return "~" + "_".join(parts) if parts else ""
+
+
+def audio_path(audios_path, instrument, piece, preset):
+    """Where the audio of a piece lies; the preset is told apart by ``@`` unless it is 0."""
+    ambiguous = re.search(r"@\d{3}$", piece)
+    name = f"{piece}@{preset:03d}" if preset or ambiguous else piece
+    return audios_path / instrument / f"{name}.wav"
+
+
+def mix(notes, voice, duration_rate=4.0):
+    """Play notes with a voice.
+
+    Each note sounds unchanged for ``HELD`` of its length and then decays exponentially with the
+    time constant ``RELEASE_SECONDS`` until it cannot be heard, or its sample ends.
+
+    Args:
+        notes: ``common.midi.Note`` objects; not empty.
+        voice: ``common.notes.Voice``.
+        duration_rate: Factor on the length of each note.
+
+    Returns:
+        ``(audio, counts)``: float32 (samples,) at the voice's rate, not normalised, as long as the
+        notes can ring at all, whatever the voice; Counter of ``notes``, of those ``substituted``
+        from another pitch, and of those ``cut``: the sample ended before the note was released.
+    """
+    rate = voice.sample_rate
+    release = _release(rate)
+    held_seconds = [HELD * (note.end - note.start) * duration_rate for note in notes]
+    end = max(
+        note.start + min(held + release.size / rate, NOTE_SECONDS)
+        for note, held in zip(notes, held_seconds, strict=True)
+    )
+    audio = np.zeros(int(end * rate) + 2, np.float32)
+    counts = Counter(notes=len(notes))
+    for note, held in zip(notes, held_seconds, strict=True):
+        sample, distance = voice.note(note.pitch, note.velocity)
+        start = round(note.start * rate)
+        sustained = sample[: round(held * rate)]
+        released = sample[sustained.size : sustained.size + release.size]
+        audio[start : start + sustained.size] += sustained
+        start += sustained.size
+        audio[start : start + released.size] += released * release[: released.size]
+        counts["substituted"] += distance > 0
+        counts["cut"] += released.size == 0
+    return audio, counts
+
+
+@functools.lru_cache
+def _release(rate):
+    length = int(-np.log(_INAUDIBLE) * RELEASE_SECONDS * rate)
+    return np.exp(-np.arange(length, dtype=np.float32) / np.float32(RELEASE_SECONDS * rate))
+
+
+@functools.lru_cache
+def library(path):
+    """The ``NoteLibrary`` of a folder, one per process."""
+    return NoteLibrary(path)
+
+
+@functools.lru_cache
+def _voice(path, instrument, preset):
+    return library(path).voice(instrument, preset)
+
+
+def render_piece(settings, piece):
+    """Write the audio of one piece for every voice of the settings.
+
+    Returns:
+        Counter of ``written`` and ``kept`` files and of what happened to the notes.
+
+    Raises:
+        UserError: The MIDI file cannot be read, or needs a note that the library lacks.
+    """
+    outputs = {
+        voice: audio_path(settings.audios_path, voice[0], piece.name, voice[1])
+        for voice in settings.voices
+    }
+    if settings.overwrite:
+        wanted = outputs
+    else:
+        wanted = {voice: path for voice, path in outputs.items() if not path.exists()}
+        if wanted and settings.shared_gain:
+            wanted = outputs  # the gain depends on all of them
+    counts = Counter(written=len(wanted), kept=len(outputs) - len(wanted))
+    if not wanted:
+        return counts
+    sequence = read_notes(
+        piece.midi,
+        sustain=settings.sustain,
+        transpose=settings.transpose,
+        playback_speed=settings.playback_speed,
+    )
+    for kind in ("drums", "unreleased", "empty", "out_of_range"):
+        counts[kind] += getattr(sequence, kind)
+    audios = {}
+    for instrument, preset in wanted:
+        voice = _voice(settings.nsynth_path, instrument, preset)
+        try:
+            audio, played = mix(sequence.notes, voice, settings.duration_rate)
+        except UserError as error:
+            raise UserError(f"{piece.midi}: {error}") from error
+        audios[instrument, preset] = resample(audio, voice.sample_rate, SAMPLE_RATE)
+        counts += played
+    peaks = {voice: float(np.abs(audio).max()) for voice, audio in audios.items()}
+    for voice, audio in audios.items():
+        peak = max(peaks.values()) if settings.shared_gain else peaks[voice]
+        write_audio(wanted[voice], audio * np.float32(PEAK / peak))
+    return counts

@@ -1,0 +1,340 @@
+"""What every training shares: devices, the run folder, resuming and the learning-rate finder."""
+
+import csv
+import json
+import os
+import platform
+import re
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError
+from data import replace_when_done
+
+_RESUME = re.compile(r"resume-(\d+)\.weights\.h5")
+
+
+def select_gpus(gpus):
+    """Let the frameworks see only the named GPUs; call it before Keras is imported.
+
+    Args:
+        gpus: Comma-separated numbers as ``nvidia-smi`` shows them, "" for none (CPU), or None to
+            leave the choice to the environment.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its greeting is no message of ours
+    if gpus is not None:
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus
+
+
+def set_up_keras(seed, mixed_precision="off"):
+    """Seed every random generator and choose the dtype policy.
+
+    Args:
+        seed: Integer.
+        mixed_precision: "float16", "bfloat16" or "off".
+    """
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(
+        "float32" if mixed_precision == "off" else f"mixed_{mixed_precision}"
+    )
+
+
+def jit_setting():
+    """The value for ``compile(jit_compile=)``: no XLA for TensorFlow on a CPU.
+
+    There it makes convolutional networks of this size slower.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU"))
+    return True
+
+
+def versions():
+    """Versions of Python and of the packages that a training depends on."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    import keras
+
+    found = {"python": platform.python_version(), "backend": keras.backend.backend()}
+    for package in ("keras", "tensorflow", "jax", "numpy", "h5py"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_json(path, content):
+    """Write JSON with sorted keys; the file appears whole or not at all."""
+    with replace_when_done(path) as temporary:
+        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+class RunFolder:
+    """The folder of one training: ``config.json``, ``history.csv``, weights, resume state, samples.
+
+    Args:
+        path: Folder; made when the run starts.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    @property
+    def resume_file(self):
+        """Newest resume state, or None."""
+        states = sorted(self.path.glob("resume-*.weights.h5"), key=self._epoch_of)
+        return states[-1] if states else None
+
+    @staticmethod
+    def _epoch_of(path):
+        match = _RESUME.fullmatch(path.name)
+        return int(match[1]) if match else -1
+
+    @property
+    def finished_epochs(self):
+        """Number of the epoch that the newest resume state ended; 0 without one."""
+        return self._epoch_of(self.resume_file) if self.resume_file else 0
+
+    def read_config(self):
+        """Content of ``config.json``; ``UserError`` when it is missing or damaged."""
+        path = self.path / "config.json"
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file; {self.path} is no run folder") from None
+        except ValueError as error:
+            raise UserError(f"{path}: not readable as JSON ({error})") from error
+
+    def start(self, config, *, resume, may_change=()):
+        """Take the folder for a run, or find that one goes on in it.
+
+        Args:
+            config: Dict for ``config.json``; its ``flags`` are those of the command line.
+            resume: Go on when there is a resume state; otherwise it is thrown away.
+            may_change: Names of flags that may differ from those of the run that goes on.
+
+        Returns:
+            Number of finished epochs.
+
+        Raises:
+            UserError: The run in the folder was started with other flags, or the folder holds
+                weights without a run and resuming was not switched off.
+        """
+        finished = self.finished_epochs if resume else 0
+        if finished:
+            old = self.read_config()["flags"]
+            for name, value in config["flags"].items():
+                if name not in may_change and old.get(name) != value:
+                    raise UserError(
+                        f"{self.path}: its run was started with --{name} {old.get(name)}, not "
+                        f"{value}; choose another --output, or --no-resume to start it afresh"
+                    )
+        else:
+            for state in self.path.glob("resume-*.weights.h5"):
+                state.unlink()
+        write_json(self.path / "config.json", config)
+        return finished
+
+    def save_resume(self, model, epoch):
+        """Keep the state of model and optimisers after an epoch, instead of older ones."""
+        newest = self.path / f"resume-{epoch:04d}.weights.h5"
+        with replace_when_done(newest) as temporary:
+            model.save_weights(temporary)
+        for state in self.path.glob("resume-*.weights.h5"):
+            if state != newest:
+                state.unlink()
+
+    def load_resume(self, model):
+        """Restore the newest state into a built and compiled model."""
+        try:
+            model.load_weights(self.resume_file)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(
+                f"{self.resume_file}: cannot be resumed from ({error}); --no-resume starts afresh"
+            ) from error
+
+    def read_history(self):
+        """Rows of ``history.csv`` up to the newest resume state, as dicts of numbers or None."""
+        path = self.path / "history.csv"
+        if not self.finished_epochs or not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [
+                {name: float(value) if value else None for name, value in row.items()}
+                for row in csv.DictReader(file)
+            ]
+        rows = [{**row, "epoch": int(row["epoch"])} for row in rows]
+        return [row for row in rows if row["epoch"] <= self.finished_epochs]
+
+    def write_history(self, rows):
+        """Write ``history.csv``: a row per epoch."""
+        write_rows(self.path / "history.csv", rows)
+
+
+def write_rows(path, rows):
+    """Write dicts as CSV, what is None or missing as an empty field; whole or not at all."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    with (
+        replace_when_done(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, fieldnames=list(names))
+        writer.writeheader()
+        writer.writerows(
+            {
+                name: f"{value:.6g}" if isinstance(value, float) else value
+                for name, value in row.items()
+            }
+            for row in rows
+        )
+
+
+def seed_generators(model):
+    """Every ``keras.random.SeedGenerator`` of a model's layers, in the order of the layers."""
+    found = []
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            found += seed_generators(layer)
+        elif getattr(layer, "seed_generator", None) is not None:
+            found.append(layer.seed_generator)
+    return found
+
+
+def reseed(model, seed, epoch):
+    """Set the random state of a model's layers (dropout) to one that follows from the epoch.
+
+    So an interrupted run draws in each epoch what an uninterrupted one draws.
+    """
+    for index, generator in enumerate(seed_generators(model)):
+        state = np.random.SeedSequence([seed, epoch, index]).generate_state(2)
+        generator.state.assign(state.astype(generator.state.dtype))
+
+
+def make_epoch_callback(run, training_data, seed, epoch_ended):
+    """Callback that keeps the run folder: data and dropout by epoch, history, resume state.
+
+    Args:
+        run: ``RunFolder``.
+        training_data: Dataset with an attribute ``epoch``.
+        seed: Integer.
+        epoch_ended: Function ``(epoch, rows)`` that writes weights and samples, called after the
+            history and before the resume state, which makes the epoch final.
+
+    Returns:
+        A ``keras.callbacks.Callback``.
+    """
+    import time
+
+    import keras
+
+    class EpochCallback(keras.callbacks.Callback):
+        def __init__(self):
+            super().__init__()
+            self.rows = run.read_history()
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.began = time.monotonic()
+            training_data.epoch = epoch
+            reseed(self.model, seed, epoch)
+
+        def on_epoch_end(self, epoch, logs=None):
+            values = {name: float(value) for name, value in (logs or {}).items()}
+            seconds = round(time.monotonic() - self.began, 2)
+            self.rows.append({"epoch": epoch + 1, **values, "seconds": seconds})
+            broken = [name for name, value in values.items() if not np.isfinite(value)]
+            if broken:
+                raise UserError(
+                    f"{run.path}: {', '.join(broken)} is not finite after epoch {epoch + 1}; lower "
+                    "the learning rates, or train without mixed precision"
+                )
+            run.write_history(self.rows)
+            epoch_ended(epoch + 1, self.rows)
+            run.save_resume(self.model, epoch + 1)
+
+    return EpochCallback()
+
+
+def learning_rate(initial, decay, steps):
+    """A learning rate, or the schedule that it follows.
+
+    Args:
+        initial: First learning rate.
+        decay: "none"; "linear" or "cosine" to 0.
+        steps: Training steps of the whole run.
+    """
+    import keras
+
+    schedules = keras.optimizers.schedules
+    if decay == "linear":
+        return schedules.PolynomialDecay(initial, max(steps, 1), end_learning_rate=0.0)
+    if decay == "cosine":
+        return schedules.CosineDecay(initial, max(steps, 1))
+    return initial
+
+
+SWEEP = (1e-9, 1.0)  # learning rates from and to, as published
+SWEEP_STOP = 100  # times the best loss
+
+
+def sweep_learning_rate(model, dataset, steps):
+    """Train for one batch each at exponentially growing learning rates (Smith 2017, section 3.3).
+
+    Args:
+        model: Compiled with ``sweep_schedule(steps)`` as learning rate of every optimiser.
+        dataset: Indexable batches, gone through repeatedly.
+        steps: Length of the sweep.
+
+    Returns:
+        List of dicts: ``learning_rate`` and the losses of that batch. Ends early when a loss is not
+        finite or reaches SWEEP_STOP times its best value.
+    """
+    schedule, rows, best = sweep_schedule(steps), [], {}
+    for step in range(steps):
+        model.reset_metrics()
+        x, y = dataset[step % len(dataset)]
+        losses = model.train_on_batch(x, y, return_dict=True)
+        losses = {name: float(value) for name, value in losses.items()}
+        if not all(np.isfinite(value) for value in losses.values()):
+            break
+        rows.append({"learning_rate": float(schedule(step)), **losses})
+        best = {name: min(value, best.get(name, value)) for name, value in losses.items()}
+        if any(value >= SWEEP_STOP * best[name] for name, value in losses.items()):
+            break
+    return rows
+
+
+def sweep_schedule(steps):
+    """Learning rates from SWEEP[0] to SWEEP[1] in ``steps`` equal factors."""
+    import keras
+
+    start, stop = SWEEP
+    return keras.optimizers.schedules.ExponentialDecay(start, max(steps - 1, 1), stop / start)
+
+
+def smooth(values, share=0.05):
+    """Running mean over a share of the values, mirrored at the ends: same length."""
+    reach = max(round(len(values) * share / 2), 1)
+    padded = np.pad(
+        np.asarray(values, float), reach, mode="reflect" if len(values) > reach else "edge"
+    )
+    return np.convolve(padded, np.full(2 * reach + 1, 1 / (2 * reach + 1)), mode="valid")
+
+
+def steepest_descent(rates, losses):
+    """Learning rate at which the smoothed loss falls fastest per decade; None if it never falls."""
+    smoothed = smooth(losses)
+    if len(smoothed) < 2:
+        return None
+    slope = np.gradient(smoothed, np.log10(rates))
+    index = int(np.argmin(slope))
+    return float(rates[index]) if slope[index] < 0 else None

@@ -1,0 +1,136 @@
+"""Compute the magnitude images of a folder of audios: one feature store per instrument.
+
+    python compute_features.py --audios_path audios --features_path features
+
+Every sub-folder of --audios_path is an instrument; its audio files, at any depth, become
+<features_path>/<instrument>.h5. Files of any format, rate and number of channels are read (averaged
+to mono, resampled to 44.1 kHz). A run that was interrupted goes on where it stopped, and only
+audios newer than their features are computed again.
+"""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.cli import UserError, existing_folder, find_files, number, parser, report_skipped, run
+from common.features import FeatureStore, magnitude_image, write_store
+from common.jobs import run_jobs
+from data import AUDIO_SUFFIXES, load_audio, replace_when_done
+
+
+class Rendering(NamedTuple):
+    """One audio file, the name of its features, and where they wait for their store."""
+
+    audio: Path
+    name: str
+    part: Path
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument(
+        "--audios_path",
+        required=True,
+        type=existing_folder,
+        help="folder with one sub-folder of audio files per instrument",
+    )
+    built.add_argument("--features_path", required=True, type=Path, help="output folder")
+    built.add_argument(
+        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
+    )
+    return built
+
+
+def compute(rendering):
+    """Compute the features of one audio file into its part file; the number of columns."""
+    audio, _ = load_audio(rendering.audio)
+    image = magnitude_image(audio)
+    with replace_when_done(rendering.part) as temporary, temporary.open("wb") as file:
+        np.save(file, image, allow_pickle=False)
+    return len(image)
+
+
+def is_newer(path, than):
+    """Whether a file is newer than another one, or the other one is missing."""
+    return not than.exists() or path.stat().st_mtime_ns > than.stat().st_mtime_ns
+
+
+def update_store(store_path, renderings, parts, jobs):
+    """Bring the store of one instrument up to date with its audio files.
+
+    Renderings whose audio is gone stay in the store.
+
+    Returns:
+        ``(counts, skipped)``: dict of the numbers ``computed`` and ``kept``; list of
+        (path, error).
+    """
+    stored = {}
+    if store_path.exists():
+        with FeatureStore(store_path) as store:
+            stored = dict.fromkeys(store.renderings)
+    stale = [
+        rendering
+        for rendering in renderings
+        if rendering.name not in stored or is_newer(rendering.audio, store_path)
+    ]
+    waiting = [rendering for rendering in stale if is_newer(rendering.audio, rendering.part)]
+    skipped = [
+        (rendering.audio, error)
+        for rendering, _, error in run_jobs(compute, waiting, jobs, store_path.stem)
+        if error is not None
+    ]
+    failed = {path for path, _ in skipped}
+    fresh = {item.name: item.part for item in stale if item.audio not in failed}
+    if fresh:
+        with FeatureStore(store_path) if stored else contextlib.nullcontext() as old:
+            names = sorted(stored.keys() | fresh.keys())
+            images = ((name, _image(name, fresh, old)) for name in names)
+            write_store(store_path, images, store_path.stem)
+    shutil.rmtree(parts, ignore_errors=True)
+    return {"computed": len(fresh), "kept": len(stored.keys() - fresh.keys())}, skipped
+
+
+def _image(name, fresh, old):
+    if name in fresh:
+        return np.load(fresh[name], mmap_mode="r", allow_pickle=False)
+    return old.read(name)
+
+
+def main(argv=None):
+    """Run the script; its exit status."""
+    args = build_parser().parse_args(argv)
+    folders = sorted(path for path in args.audios_path.iterdir() if path.is_dir())
+    if not folders:
+        raise UserError(
+            f"{args.audios_path}: holds no folder; put the audios of each instrument into one"
+        )
+    args.features_path.mkdir(parents=True, exist_ok=True)
+    all_skipped, total = [], 0
+    for folder in folders:
+        parts = args.features_path / ".parts" / folder.name
+        renderings = [
+            Rendering(path, name, parts / f"{name}.npy")
+            for name, path in find_files(folder, AUDIO_SUFFIXES).items()
+        ]
+        if not renderings:
+            all_skipped.append((folder, "holds no audio file"))
+            continue
+        store_path = args.features_path / f"{folder.name}.h5"
+        counts, skipped = update_store(store_path, renderings, parts, args.jobs)
+        total += counts["computed"] + counts["kept"]
+        all_skipped += skipped
+        print(f"{store_path}: {counts['computed']:,} computed, {counts['kept']:,} kept")
+    shutil.rmtree(args.features_path / ".parts", ignore_errors=True)
+    status = report_skipped(all_skipped)
+    if not total:
+        raise UserError(f"{args.audios_path}: no features could be computed")
+    return status
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,359 @@
+"""The shared codec: audio <-> magnitude images of 256 bins, cut into 256x256 frames.
+
+Every constant that training and prediction must agree on is defined here, once.
+Magnitude arrays are (..., frequency, time) float32; audio arrays are (..., samples)
+float32 in [-1, 1]. No function modifies its arguments.
+
+    >>> audio, rate = load_audio("piano.wav")
+    >>> magnitude, phase = forward_transform(audio)
+    >>> frames = slice_magnitude(amplitude_to_db(magnitude))
+    >>> restored = join_magnitude_slices(frames, magnitude.shape[-1])
+    >>> audio = inverse_transform(db_to_amplitude(restored), phase, audio.shape[-1])
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import scipy.fft
+
+SAMPLE_RATE = 44100  # Hz
+FFT_SIZE = 1024  # samples
+HOP = FFT_SIZE // 2  # samples
+BINS = 256  # kept of FFT_SIZE // 2 + 1 = 513, from 0 Hz to 10.98 kHz
+FRAME_COLUMNS = 256  # columns (STFT hops) in one frame: 2.97 s
+AMIN = np.float32(1 / 2**16)  # one step of 16-bit audio: the smallest magnitude told from 0
+
+# numpy.hanning is symmetric; with a hop of half the window its square overlap-adds to between
+# 0.5 and 1, so the inverse divides by it instead of relying on a constant sum.
+WINDOW = np.hanning(FFT_SIZE).astype(np.float32)
+_SCALE = np.float32(2 / np.hanning(FFT_SIZE).sum())
+_LOG_RANGE = np.log1p(1 / AMIN, dtype=np.float32)
+
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus", ".w64", ".au", ".caf"}
+
+_FORMATS = {".aif": "AIFF", ".opus": "OGG"}
+
+_COLUMNS_AT_ONCE = 2048  # bounds the working memory of long transforms
+
+
+class AudioFileError(OSError):
+    """A file that cannot be read or written as audio; the message names it and the remedy."""
+
+
+def load_audio(path, sample_rate=SAMPLE_RATE, mono=True):
+    """Read an audio file in any format that libsndfile reads.
+
+    Args:
+        path: File to read.
+        sample_rate: Rate in Hz to resample to; None keeps the file's.
+        mono: Average the channels.
+
+    Returns:
+        ``(audio, rate)``: float32 of shape (samples,), or (channels, samples) when not
+        ``mono``, and the rate in Hz.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        AudioFileError: The file is no readable audio, or holds NaN or infinite samples.
+    """
+    import soundfile
+
+    rate = read_header(path).samplerate
+    try:
+        audio, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, MemoryError) as error:
+        raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
+    if not np.isfinite(audio).all():
+        raise AudioFileError(f"{path}: holds NaN or infinite samples; repair the recording first")
+    audio = audio.mean(axis=1, dtype=np.float32) if mono else audio.T
+    if sample_rate is not None and rate != sample_rate:
+        audio, rate = resample(audio, rate, sample_rate), sample_rate
+    return audio, rate
+
+
+def read_header(path):
+    """What the header of an audio file says: ``samplerate`` in Hz, ``channels``, ``frames``, ...
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        AudioFileError: The file is no audio that libsndfile reads.
+    """
+    import soundfile
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        return soundfile.info(path)
+    except soundfile.SoundFileError as error:
+        raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
+
+
+def resample(audio, from_rate, to_rate):
+    """Resample float32 audio (..., samples) with soxr's high-quality band-limited filter."""
+    import soxr
+
+    if from_rate == to_rate or audio.shape[-1] == 0:
+        return audio
+    # soxr wants (samples, channels)
+    resampled = soxr.resample(np.moveaxis(audio, -1, 0), from_rate, to_rate, quality="HQ")
+    return np.ascontiguousarray(np.moveaxis(resampled, 0, -1), dtype=np.float32)
+
+
+class AudioWriter:
+    """Context manager that writes an audio file in parts; it appears whole or not at all.
+
+    The format follows the suffix (``.wav``, ``.flac``, ``.ogg``, ...); the sample format is
+    ``subtype`` (a libsndfile name such as ``"FLOAT"``) or the format's default, 16 bit for WAV.
+
+    Raises:
+        AudioFileError: Unknown suffix, or a format that cannot hold this signal.
+        OSError: The file cannot be written.
+    """
+
+    def __init__(self, path, sample_rate, channels, subtype=None):
+        import soundfile
+
+        self.path = Path(path)
+        self._format = (sample_rate, channels, subtype)
+        name = _FORMATS.get(self.path.suffix.lower(), self.path.suffix[1:].upper())
+        if name not in soundfile.available_formats():
+            raise AudioFileError(f"{path}: unknown audio format; use .wav, .flac or .ogg")
+        if not soundfile.check_format(name, subtype):
+            raise AudioFileError(f"{path}: {name} has no sample format {subtype}")
+        self._name = name
+
+    def __enter__(self):
+        import soundfile
+
+        self._whole = replace_when_done(self.path)
+        temporary = self._whole.__enter__()
+        temporary.touch()  # a folder without permission is named by the system, not by libsndfile
+        rate, channels, subtype = self._format
+        try:
+            self._file = soundfile.SoundFile(
+                temporary, "w", rate, channels, subtype, format=self._name
+            )
+        except soundfile.SoundFileError as error:
+            temporary.unlink()
+            raise AudioFileError(
+                f"{self.path}: {self._name} cannot hold {channels} channels at {rate} Hz ({error})"
+            ) from error
+        return self
+
+    def write(self, audio):
+        """Append (samples,) or (channels, samples) float32; finite and within [-1, 1].
+
+        Raises:
+            ValueError: NaN, or samples outside [-1, 1] in a format that would clip them.
+        """
+        import soundfile
+
+        audio = np.asarray(audio, dtype=np.float32)
+        peak = float(np.abs(audio).max(initial=0))
+        if not peak <= (np.finfo(np.float32).max if "FLOAT" in self._file.subtype else 1):
+            raise ValueError(f"{self.path}: samples reach {peak}; scale the signal to [-1, 1]")
+        try:
+            # in parts: libsndfile's Vorbis encoder overflows its stack on long ones
+            for start in range(0, audio.shape[-1], 2**16):
+                self._file.write(audio[..., start : start + 2**16].T)
+        except (soundfile.SoundFileError, AssertionError) as error:  # it asserts a full write
+            raise OSError(f"{self.path}: cannot be written; is the disk full?") from error
+
+    def __exit__(self, *exception):
+        import soundfile
+
+        try:
+            self._file.close()
+        except soundfile.SoundFileError as error:
+            exception = (type(error), error, error.__traceback__)
+            raise OSError(f"{self.path}: cannot be written; is the disk full?") from error
+        finally:
+            self._whole.__exit__(*exception)
+
+
+def write_audio(path, audio, sample_rate=SAMPLE_RATE, subtype=None):
+    """Write audio of shape (samples,) or (channels, samples); see ``AudioWriter``."""
+    audio = np.asarray(audio, dtype=np.float32)
+    channels = 1 if audio.ndim == 1 else len(audio)
+    with AudioWriter(path, sample_rate, channels, subtype) as writer:
+        writer.write(audio)
+
+
+class replace_when_done:
+    """Context manager: a temporary path beside ``path`` that takes its place on success.
+
+    The temporary file is removed when the block fails, so a file is either whole or absent. Its
+    name depends on ``path`` alone: what a killed process left is overwritten by the next one. It
+    keeps the suffix, from which libraries tell the format.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.temporary = self.path.with_name(f".part.{self.path.name}")
+
+    def __enter__(self):
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self.temporary
+
+    def __exit__(self, exception_type, exception, traceback):
+        if exception_type is not None:
+            self.temporary.unlink(missing_ok=True)
+            return
+        with self.temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        self.temporary.replace(self.path)
+
+
+def column_count(samples):
+    """Number of STFT columns of a signal: one per hop, the last hop completed with zeros."""
+    return 1 + -(-samples // HOP)
+
+
+def _spectra(audio, start, stop):
+    """Windowed spectra (..., columns, FFT_SIZE // 2 + 1) of columns start to stop."""
+    first, last = start * HOP - HOP, (stop - 1) * HOP + HOP
+    samples = audio.shape[-1]
+    block = audio[..., max(first, 0) : min(last, samples)]
+    padding = [(0, 0)] * (audio.ndim - 1) + [(max(-first, 0), max(last - max(samples, first), 0))]
+    block = np.pad(block, padding)
+    windows = np.lib.stride_tricks.sliding_window_view(block, FFT_SIZE, axis=-1)[..., ::HOP, :]
+    return scipy.fft.rfft(windows * WINDOW, axis=-1)
+
+
+def forward_transform(audio, with_phase=True):
+    """Short-time Fourier transform, centred and zero-padded, as magnitude and phase.
+
+    Column k is centred on sample ``k * HOP``. The last incomplete hop is completed with zeros, so
+    that the inverse is well conditioned up to the last sample.
+
+    Args:
+        audio: (..., samples), real.
+        with_phase: Also return the phase.
+
+    Returns:
+        magnitude: (..., BINS, columns) float32, ``2 |S| / sum(window)``: a sine of amplitude 1 in
+            the middle of a bin has magnitude 1 there. ``columns == column_count(samples)``.
+        phase: same shape, radians in [-pi, pi]; None without ``with_phase``.
+    """
+    audio = np.asarray(audio, dtype=np.float32)
+    columns = column_count(audio.shape[-1])
+    magnitude = np.empty((*audio.shape[:-1], columns, BINS), dtype=np.float32)
+    phase = np.empty_like(magnitude) if with_phase else None
+    for start in range(0, columns, _COLUMNS_AT_ONCE):
+        stop = min(start + _COLUMNS_AT_ONCE, columns)
+        spectra = _spectra(audio, start, stop)[..., :BINS]
+        np.abs(spectra, out=magnitude[..., start:stop, :])
+        if with_phase:
+            np.arctan2(spectra.imag, spectra.real, out=phase[..., start:stop, :])
+    magnitude *= _SCALE
+    if not with_phase:
+        return np.swapaxes(magnitude, -1, -2), None
+    return np.swapaxes(magnitude, -1, -2), np.swapaxes(phase, -1, -2)
+
+
+def inverse_transform(magnitude, phase, length=None):
+    """Audio from magnitude and phase: inverse of ``forward_transform``.
+
+    The bins above ``BINS`` are taken as zero. Weighted overlap-add (Griffin and Lim 1984, eq. 6):
+    the least-squares signal for the given spectra.
+
+    Args:
+        magnitude: (..., BINS, columns), as ``forward_transform`` returns it.
+        phase: same shape, radians.
+        length: Samples to return; default ``(columns - 1) * HOP``.
+
+    Returns:
+        float32 (..., length).
+
+    Raises:
+        ValueError: Shapes differ, the number of bins is wrong, or ``length`` is longer than the
+            columns reach.
+    """
+    magnitude, phase = np.asarray(magnitude), np.asarray(phase)
+    if magnitude.shape != phase.shape or magnitude.shape[-2] != BINS:
+        raise ValueError(
+            f"magnitude {magnitude.shape}, phase {phase.shape}: not both (..., {BINS}, columns)"
+        )
+    columns = magnitude.shape[-1]
+    length = max(columns - 1, 0) * HOP if length is None else length
+    if length > 0 and column_count(length) > columns:
+        raise ValueError(f"{columns} columns cannot fill {length} samples")
+    signal = np.zeros((*magnitude.shape[:-2], (columns + 1) * HOP), dtype=np.float32)
+    weight = np.zeros((columns + 1) * HOP, dtype=np.float32)
+    halves = signal.reshape(*signal.shape[:-1], columns + 1, HOP)
+    half_weights = weight.reshape(columns + 1, HOP)
+    square = np.square(WINDOW)
+    for start in range(0, columns, _COLUMNS_AT_ONCE):
+        stop = min(start + _COLUMNS_AT_ONCE, columns)
+        part = np.s_[..., start:stop]
+        spectra = np.zeros((*magnitude.shape[:-2], stop - start, FFT_SIZE // 2 + 1), np.complex64)
+        angle = np.swapaxes(phase[part], -1, -2)
+        amplitude = np.swapaxes(magnitude[part], -1, -2) / _SCALE
+        spectra.real[..., :BINS] = amplitude * np.cos(angle)
+        spectra.imag[..., :BINS] = amplitude * np.sin(angle)
+        grains = scipy.fft.irfft(spectra, FFT_SIZE, axis=-1) * WINDOW
+        # with a hop of half the window each half of a grain falls into exactly one hop
+        halves[..., start:stop, :] += grains[..., :HOP]
+        halves[..., start + 1 : stop + 1, :] += grains[..., HOP:]
+        half_weights[start:stop] += square[:HOP]
+        half_weights[start + 1 : stop + 1] += square[HOP:]
+    covered = slice(HOP, HOP + length)
+    return signal[..., covered] / weight[covered]
+
+
+def amplitude_to_db(mag):
+    """Normalised logarithmic magnitude: 0 at silence, 1 at magnitude 1.
+
+    ``20 log1p(mag / amin) / (20 log1p(1 / amin))``; float32, same shape.
+    """
+    mag_db = np.divide(mag, AMIN, dtype=np.float32)
+    np.log1p(mag_db, out=mag_db)
+    mag_db /= _LOG_RANGE
+    return mag_db
+
+
+def db_to_amplitude(mag_db):
+    """Exact inverse of ``amplitude_to_db``; float32, same shape."""
+    mag = np.multiply(mag_db, _LOG_RANGE, dtype=np.float32)
+    np.expm1(mag, out=mag)
+    mag *= AMIN
+    return mag
+
+
+def slice_magnitude(mag):
+    """Cut an image into frames, the last one completed with zeros.
+
+    Args:
+        mag: (BINS, columns).
+
+    Returns:
+        (frames, BINS, FRAME_COLUMNS, 1), same dtype; no frames for no columns.
+    """
+    mag = np.asarray(mag)
+    if mag.ndim != 2 or mag.shape[0] != BINS:
+        raise ValueError(f"expected ({BINS}, columns), got {mag.shape}")
+    frames = -(-mag.shape[1] // FRAME_COLUMNS)
+    sliced = np.zeros((BINS, frames * FRAME_COLUMNS), dtype=mag.dtype)
+    sliced[:, : mag.shape[1]] = mag
+    return np.moveaxis(sliced.reshape(BINS, frames, FRAME_COLUMNS), 1, 0)[..., np.newaxis]
+
+
+def join_magnitude_slices(frames, columns=None):
+    """Exact inverse of ``slice_magnitude``: (BINS, columns).
+
+    Args:
+        frames: (frames, BINS, FRAME_COLUMNS, 1).
+        columns: Columns to keep; default all, with the last frame's padding.
+
+    Raises:
+        ValueError: Wrong shape, or fewer columns in the frames than asked for.
+    """
+    frames = np.asarray(frames)
+    if frames.ndim != 4 or frames.shape[1:] != (BINS, FRAME_COLUMNS, 1):
+        raise ValueError(f"expected (frames, {BINS}, {FRAME_COLUMNS}, 1), got {frames.shape}")
+    joined = np.moveaxis(frames[..., 0], 0, 1).reshape(BINS, -1)
+    columns = joined.shape[1] if columns is None else columns
+    if columns > joined.shape[1]:
+        raise ValueError(f"{len(frames)} frames hold {joined.shape[1]} columns, not {columns}")
+    return joined[:, :columns]

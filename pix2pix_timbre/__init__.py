@@ -1,0 +1,1 @@
+"""Timbre transfer with Pix2Pix on magnitude spectrograms."""

@@ -1,0 +1,128 @@
+"""Conversion of magnitude images of any length by a generator of 256-column frames."""
+
+import keras
+import numpy as np
+
+from data import BINS, FRAME_COLUMNS
+
+BATCH = 8  # frames per call of the network
+
+
+class Predictor:
+    """A generator behind a compiled function: frames in [0, 1] in, frames in [0, 1] out.
+
+    Args:
+        generator: Keras model (batch, BINS, FRAME_COLUMNS, 1) -> same, in [-1, 1].
+    """
+
+    def __init__(self, generator):
+        self._generator = generator
+        # XLA makes this network slower on CPU; on other backends Keras knows best
+        if keras.backend.backend() == "tensorflow":
+            generator.compile(jit_compile=False)
+
+    def __call__(self, frames):
+        """Predict (frames, BINS, FRAME_COLUMNS, 1) float32; batched, any number of frames."""
+        results = np.empty_like(frames)
+        for start in range(0, len(frames), BATCH):
+            batch = frames[start : start + BATCH] * 2 - 1
+            # one shape only, so that the function is compiled once
+            padding = [(0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)]
+            predicted = self._generator.predict_on_batch(np.pad(batch, padding))
+            results[start : start + BATCH] = (np.asarray(predicted)[: len(batch)] + 1) / 2
+        return results
+
+
+def window_weights(overlap):
+    """Cross-fade weights of a window, (FRAME_COLUMNS,) float32, all above 0.
+
+    Args:
+        overlap: Share of a window that the next one covers, in [0, 1).
+    """
+    ramp = min(FRAME_COLUMNS - hop_columns(overlap), FRAME_COLUMNS // 2)
+    columns = np.arange(FRAME_COLUMNS) + 0.5
+    to_edge = np.minimum(columns, FRAME_COLUMNS - columns)
+    rising = np.minimum(to_edge / ramp, 1.0) if ramp else np.ones(FRAME_COLUMNS)
+    return np.square(np.sin(np.pi / 2 * rising)).astype(np.float32)
+
+
+def hop_columns(overlap):
+    """Columns from one window to the next."""
+    return max(round(FRAME_COLUMNS * (1 - overlap)), 1)
+
+
+class Conversion:
+    """Streaming conversion of a magnitude image, window by window with cross-fades.
+
+    Windows lie at fixed multiples of the hop, so the result depends neither on how the image is
+    cut into blocks nor on the batch. Silent windows stay silent and are not predicted.
+
+    Args:
+        predict: Function from frames to frames in [0, 1], such as a ``Predictor``.
+        channels: Number of audio channels, converted alike.
+        overlap: Share of a window that the next one covers, in [0, 1).
+    """
+
+    def __init__(self, predict, channels=1, overlap=0.5):
+        self._predict = predict
+        self._hop = hop_columns(overlap)
+        self._weights = window_weights(overlap)
+        self._pending = np.zeros((channels, BINS, 0), np.float32)
+        self._sum = np.zeros((channels, BINS, FRAME_COLUMNS), np.float32)
+        self._weight = np.zeros(FRAME_COLUMNS, np.float32)
+
+    def push(self, image):
+        """Add columns and get back those that no later window reaches.
+
+        Args:
+            image: (channels, BINS, columns) float32 in [0, 1].
+
+        Returns:
+            (channels, BINS, finished columns) float32 in [0, 1].
+        """
+        self._pending = np.concatenate([self._pending, image], axis=-1)
+        windows = max((self._pending.shape[-1] - FRAME_COLUMNS) // self._hop + 1, 0)
+        return self._convert(windows)
+
+    def finish(self):
+        """Convert what is left; the last window is completed with silence."""
+        left = self._pending.shape[-1]
+        windows = -(-left // self._hop)  # each that begins before the end
+        padding = max((windows - 1) * self._hop + FRAME_COLUMNS - left, 0)
+        self._pending = np.pad(self._pending, [(0, 0), (0, 0), (0, padding)])
+        return self._convert(windows)[..., :left]
+
+    def _convert(self, windows):
+        channels = len(self._pending)
+        starts = [index * self._hop for index in range(windows)]
+        frames = np.empty((windows, channels, BINS, FRAME_COLUMNS), np.float32)
+        for frame, start in zip(frames, starts, strict=True):
+            frame[:] = self._pending[..., start : start + FRAME_COLUMNS]
+        converted = np.zeros_like(frames)
+        sounding = frames.any(axis=(2, 3))
+        if sounding.any():
+            converted[sounding] = self._predict(frames[sounding][..., np.newaxis])[..., 0]
+        finished = []
+        for frame in converted:
+            self._sum += frame * self._weights
+            self._weight += self._weights
+            finished.append(self._sum[..., : self._hop] / self._weight[: self._hop])
+            self._sum = _shift(self._sum, self._hop)
+            self._weight = _shift(self._weight, self._hop)
+        self._pending = self._pending[..., windows * self._hop :]
+        empty = np.zeros((channels, BINS, 0), np.float32)
+        return np.concatenate([empty, *finished], axis=-1)
+
+
+def _shift(array, columns):
+    shifted = np.zeros_like(array)
+    shifted[..., : FRAME_COLUMNS - columns] = array[..., columns:]
+    return shifted
+
+
+def convert_image(predict, image, overlap=0.5):
+    """Convert a whole image, (BINS, columns) or (channels, BINS, columns), in [0, 1]."""
+    stacked = np.asarray(image, np.float32).reshape(-1, *np.shape(image)[-2:])
+    conversion = Conversion(predict, len(stacked), overlap)
+    converted = np.concatenate([conversion.push(stacked), conversion.finish()], axis=-1)
+    return converted.reshape(np.shape(image))

@@ -1,0 +1,31 @@
+"""Losses of Pix2Pix, each a plain mean over batch and pixels."""
+
+from keras import ops
+
+LAMBDA = 100  # weight of the L1 term, as published
+
+
+def mean_absolute_error(target, prediction):
+    """L1 distance of two batches of frames in [-1, 1]: scalar (Isola et al. 2017, eq. 3)."""
+    return ops.mean(ops.abs(ops.cast(target, prediction.dtype) - prediction))
+
+
+def cross_entropy(logits, real):
+    """Binary cross-entropy of logits against one label for all: scalar.
+
+    Args:
+        logits: Any shape.
+        real: The label: True for real, False for generated.
+    """
+    # -log(sigmoid(z)) = softplus(-z) and -log(1 - sigmoid(z)) = softplus(z)
+    return ops.mean(ops.softplus(-logits if real else logits))
+
+
+def generator_loss(generated_logits, gen_mae):
+    """Adversarial term plus LAMBDA times L1: scalar."""
+    return cross_entropy(generated_logits, real=True) + LAMBDA * gen_mae
+
+
+def discriminator_loss(real_logits, generated_logits):
+    """Cross-entropy of the real plus that of the generated pairs (a sum, as published): scalar."""
+    return cross_entropy(real_logits, real=True) + cross_entropy(generated_logits, real=False)

@@ -1,0 +1,119 @@
+"""Weights on disk: stock-layer HDF5 files that other Keras code loads."""
+
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError
+from data import replace_when_done
+from pix2pix_timbre.model import GENERATOR_DEPTH, build_generator
+
+
+def save_h5(model, path):
+    """Save a built model as a classic HDF5 file; it appears whole or not at all.
+
+    Keras 3 reads it with ``load_model`` and ``load_weights``, Keras 2 with ``load_weights``.
+    """
+    from absl import logging
+
+    with replace_when_done(path) as temporary:
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity(logging.ERROR)  # Keras calls the format legacy at each save
+        try:
+            model.save(temporary)
+        finally:
+            logging.set_verbosity(verbosity)
+
+
+def halve_precision(path, output):
+    """Copy an HDF5 weights file with its arrays stored as float16.
+
+    Half the size; loads like the original.
+
+    Args:
+        path: File written by ``save_h5``.
+        output: File to write.
+    """
+    import h5py
+
+    def copy(source, target):
+        target.attrs.update(source.attrs)
+        for name, item in source.items():
+            if isinstance(item, h5py.Group):
+                copy(item, target.create_group(name))
+            else:
+                array = item[()]
+                is_float = np.issubdtype(array.dtype, np.floating)
+                target.create_dataset(name, data=array.astype(np.float16) if is_float else array)
+
+    with (
+        replace_when_done(output) as temporary,
+        h5py.File(path, "r") as source,
+        h5py.File(temporary, "w") as target,
+    ):
+        copy(source, target)
+
+
+def generator_shape(path):
+    """Width and input channels of the generator whose weights a file holds.
+
+    Args:
+        path: HDF5 file, a whole model or weights alone, of Keras 2 or 3.
+
+    Returns:
+        ``(width, channels)``.
+
+    Raises:
+        UserError: Missing, damaged, or no generator of this architecture.
+    """
+    import h5py
+
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such file of weights")
+    try:
+        with h5py.File(path, "r") as file:
+            layers = file.get("model_weights", file)  # absent where the weights were saved alone
+            kernels = [
+                layers[name][layers[name].attrs["weight_names"][0]].shape
+                for name in layers.attrs["layer_names"]
+                if len(layers[name].attrs["weight_names"])
+            ]
+    except (OSError, RuntimeError, KeyError) as error:
+        raise UserError(f"{path}: not a readable .h5 file of weights ({error})") from error
+    if len(kernels) != 2 * GENERATOR_DEPTH or len(kernels[0]) != 4:
+        raise UserError(f"{path}: holds no Pix2Pix generator; expected generator.h5 of a training")
+    return kernels[0][3], kernels[0][2]
+
+
+def load_into(model, path):
+    """Load a weights file into a built model; ``UserError`` when it does not fit or is damaged."""
+    try:
+        model.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).partition(".")[0]
+        raise UserError(f"{path}: weights of another architecture ({reason})") from error
+    if not all(np.isfinite(array).all() for array in model.get_weights()):
+        raise UserError(f"{path}: holds NaN or infinite weights; the training diverged")
+
+
+def load_generator(path, channels=1):
+    """Build the generator that fits a weights file, and load it.
+
+    Args:
+        path: HDF5 file of ``train.py``, or of the published code.
+        channels: Input channels that the caller will give.
+
+    Returns:
+        Keras model in inference mode.
+
+    Raises:
+        UserError: As ``generator_shape``; another number of channels; another architecture.
+    """
+    width, found = generator_shape(path)
+    if found != channels:
+        script = "predict_multitarget.py" if found == 2 else "predict.py"
+        raise UserError(f"{path}: the model takes {found} input channels; use {script}")
+    generator = build_generator(width, channels)
+    load_into(generator, path)
+    generator.trainable = False
+    return generator

@@ -1,0 +1,137 @@
+"""Play MIDI files with single notes: one WAV per piece and instrument.
+
+    python synthesize_audios.py --nsynth_path data/notes --midi_path data/midi --audios_path audios
+
+Every .mid and .midi file below --midi_path is played by each instrument to
+<audios_path>/<instrument>/<piece>.wav, 44.1 kHz, 16 bit. The name of a piece is its path below
+--midi_path without suffix; "~" and what changes its notes (transposition, speed, ...) is added, and
+"@" and the number of the preset unless that is 0.
+"""
+
+import functools
+import os
+from collections import Counter
+from pathlib import Path
+
+from common.cli import (
+    UserError,
+    existing_folder,
+    find_files,
+    number,
+    on_off,
+    parser,
+    report_skipped,
+    run,
+)
+from common.jobs import run_jobs
+from common.notes import parse_instrument
+from common.synthesis import Piece, Settings, library, render_piece, variation
+
+INSTRUMENTS = ["keyboard_acoustic", "guitar_acoustic", "string_acoustic", "synth_lead_synthetic"]
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument(
+        "--nsynth_path", required=True, type=existing_folder, help="folder of notes, as in NSynth"
+    )
+    built.add_argument(
+        "--midi_path", required=True, type=existing_folder, help="folder of MIDI files"
+    )
+    built.add_argument("--audios_path", required=True, type=Path, help="output folder")
+    built.add_argument(
+        "--playback_speed",
+        type=number(float, above=0),
+        default=1.0,
+        help="tempo factor (default: 1)",
+    )
+    built.add_argument(
+        "--duration_rate",
+        type=number(float, above=0),
+        default=4.0,
+        help="factor on the length of each note, so that it rings on (default: 4, as published)",
+    )
+    built.add_argument(
+        "--transpose", type=number(int, -127, 127), default=0, help="semitones (default: 0)"
+    )
+    built.add_argument(
+        "--instruments",
+        nargs="+",
+        default=INSTRUMENTS,
+        metavar="NAME[:PRESET,...]",
+        help="instruments as in NSynth, each with its presets (default: preset 0 of "
+        f"{', '.join(INSTRUMENTS)})",
+    )
+    built.add_argument(
+        "--sustain", type=on_off, default=True, metavar="on|off", help="honour the sustain pedal"
+    )
+    built.add_argument(
+        "--shared_gain",
+        action="store_true",
+        help="one gain for all instruments of a piece (default: each file fills the range)",
+    )
+    built.add_argument(
+        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
+    )
+    built.add_argument(
+        "--overwrite", action="store_true", help="make files again that exist already"
+    )
+    return built
+
+
+def voices_of(notes, instruments):
+    """The (instrument, preset) pairs that ``--instruments`` asks for, each known to the library."""
+    voices = []
+    for text in instruments:
+        name, presets = parse_instrument(text)
+        for preset in presets or (notes.default_preset(name),):
+            notes.voice(name, preset)  # a name that is not there ends the run before it starts
+            voices.append((name, preset))
+    return tuple(dict.fromkeys(voices))
+
+
+def main(argv=None):
+    """Run the script; its exit status."""
+    args = build_parser().parse_args(argv)
+    voices = voices_of(library(args.nsynth_path), args.instruments)
+    suffix = variation(args.transpose, args.playback_speed, args.duration_rate, args.sustain)
+    pieces = [
+        Piece(path, name + suffix)
+        for name, path in find_files(args.midi_path, {".mid", ".midi"}).items()
+    ]
+    if not pieces:
+        raise UserError(f"{args.midi_path}: no .mid or .midi file in it or below it")
+    settings = Settings(
+        voices=voices,
+        **{name: getattr(args, name) for name in Settings._fields if name != "voices"},
+    )
+    args.audios_path.mkdir(parents=True, exist_ok=True)
+    total, skipped = Counter(), []
+    render = functools.partial(render_piece, settings)
+    for piece, counts, error in run_jobs(render, pieces, args.jobs, "synthesising"):
+        if error is None:
+            total += counts
+        else:
+            skipped.append((piece.midi, error))
+    print(_summary(total))
+    return report_skipped(skipped)
+
+
+def _summary(total):
+    said = {
+        "kept": "kept as they were (--overwrite makes them again)",
+        "notes": "notes played",
+        "substituted": "taken from a neighbouring pitch",
+        "cut": "held longer than their sample lasts",
+        "drums": "drum notes left out",
+        "unreleased": "never released, ended with their track",
+        "empty": "of no length left out",
+        "out_of_range": "transposed out of the MIDI range and left out",
+    }
+    parts = [f"{total[key]:,} {text}" for key, text in said.items() if total[key]]
+    return "; ".join([f"{total['written']:,} files written", *parts])
+
+
+if __name__ == "__main__":
+    run(main)
