@@ -50,8 +50,11 @@ def compute(rendering):
     """Compute the features of one audio file into its part file; the number of columns."""
     audio, _ = load_audio(rendering.audio)
     image = magnitude_image(audio)
-    with replace_when_done(rendering.part) as temporary, temporary.open("wb") as file:
-        np.save(file, image, allow_pickle=False)
+    with replace_when_done(rendering.part) as temporary:
+        try:
+            np.save(temporary, image, allow_pickle=False)
+        except OSError as error:  # of a full disk, NumPy tells neither file nor cause
+            raise OSError(f"{rendering.part}: cannot be written; is the disk full?") from error
     return len(image)
 
 
@@ -104,7 +107,11 @@ def _image(name, fresh, old):
 def main(argv=None):
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    folders = sorted(path for path in args.audios_path.iterdir() if path.is_dir())
+    folders = sorted(
+        path
+        for path in args.audios_path.iterdir()
+        if path.is_dir() and not path.name.startswith(".")
+    )
     if not folders:
         raise UserError(
             f"{args.audios_path}: holds no folder; put the audios of each instrument into one"

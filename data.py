@@ -12,6 +12,7 @@ float32 in [-1, 1]. No function modifies its arguments.
 """
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,11 @@ _LOG_RANGE = np.log1p(1 / AMIN, dtype=np.float32)
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus", ".w64", ".au", ".caf"}
 
 _FORMATS = {".aif": "AIFF", ".opus": "OGG"}
+
+# libsndfile reads what there is of a file that was cut off, and tells it in its log only
+_CUT_OFF = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+_UNKNOWN_LENGTH = 0x7FFFFF00  # bytes; programs that write into a pipe give this length or more
+_SYSTEM_ERROR = 2  # of libsndfile
 
 _COLUMNS_AT_ONCE = 2048  # bounds the working memory of long transforms
 
@@ -77,16 +83,22 @@ def read_header(path):
 
     Raises:
         FileNotFoundError: There is no such file.
-        AudioFileError: The file is no audio that libsndfile reads.
+        AudioFileError: The file is no audio that libsndfile reads, or is cut off.
     """
     import soundfile
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        return soundfile.info(path)
-    except soundfile.SoundFileError as error:
+        header = soundfile.info(path)
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, which has no header
         raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
+    sizes = _CUT_OFF.search(header.extra_info)
+    if sizes and int(sizes[2]) < int(sizes[1]) < _UNKNOWN_LENGTH:
+        raise AudioFileError(
+            f"{path}: cut off, holds {sizes[2]} of {sizes[1]} bytes of audio; copy it again"
+        )
+    return header
 
 
 def resample(audio, from_rate, to_rate):
@@ -136,6 +148,8 @@ class AudioWriter:
             )
         except soundfile.SoundFileError as error:
             temporary.unlink()
+            if getattr(error, "code", None) == _SYSTEM_ERROR:
+                raise OSError(f"{self.path}: cannot be written; is the disk full?") from error
             raise AudioFileError(
                 f"{self.path}: {self._name} cannot hold {channels} channels at {rate} Hz ({error})"
             ) from error
@@ -197,12 +211,13 @@ class replace_when_done:
         return self.temporary
 
     def __exit__(self, exception_type, exception, traceback):
-        if exception_type is not None:
+        try:
+            if exception_type is None:
+                with self.temporary.open("rb") as file:
+                    os.fsync(file.fileno())
+                self.temporary.replace(self.path)
+        finally:
             self.temporary.unlink(missing_ok=True)
-            return
-        with self.temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        self.temporary.replace(self.path)
 
 
 def column_count(samples):
@@ -307,7 +322,7 @@ def amplitude_to_db(mag):
 
     ``20 log1p(mag / amin) / (20 log1p(1 / amin))``; float32, same shape.
     """
-    mag_db = np.divide(mag, AMIN, dtype=np.float32)
+    mag_db = np.asarray(np.divide(mag, AMIN, dtype=np.float32))
     np.log1p(mag_db, out=mag_db)
     mag_db /= _LOG_RANGE
     return mag_db
@@ -315,7 +330,7 @@ def amplitude_to_db(mag):
 
 def db_to_amplitude(mag_db):
     """Exact inverse of ``amplitude_to_db``; float32, same shape."""
-    mag = np.multiply(mag_db, _LOG_RANGE, dtype=np.float32)
+    mag = np.asarray(np.multiply(mag_db, _LOG_RANGE, dtype=np.float32))
     np.expm1(mag, out=mag)
     mag *= AMIN
     return mag

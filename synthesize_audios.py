@@ -115,7 +115,10 @@ def main(argv=None):
         else:
             skipped.append((piece.midi, error))
     print(_summary(total))
-    return report_skipped(skipped)
+    status = report_skipped(skipped)
+    if len(skipped) == len(pieces):
+        raise UserError(f"{args.midi_path}: none of its MIDI files could be played")
+    return status
 
 
 def _summary(total):

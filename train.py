@@ -68,12 +68,21 @@ def train(session):
 
     args, folder = session.args, session.run
     may_change = MAY_CHANGE if args.lr_decay == "none" else set(MAY_CHANGE) - {"epochs"}
-    finished = folder.start(session.config(), resume=args.resume, may_change=may_change)
+    finished = folder.start(
+        session.config(),
+        resume=args.resume,
+        may_change=may_change,
+        from_weights=args.epoch_offset > 0,
+    )
+    if finished >= session.last_epoch:
+        print(f"{folder.path}: finished after epoch {finished}; raise --epochs to go on")
+        return 0
     model = build_model(session)
     adversarial_steps = max(session.total_steps - args.adversarial_start, 1)
     model.compile_adam(
         learning_rate(args.gen_lr, args.lr_decay, session.total_steps),
         learning_rate(args.disc_lr, args.lr_decay, adversarial_steps),
+        args.adversarial_start,
         **session.compile_settings(),
     )
     if finished:
@@ -113,6 +122,8 @@ def find_learning_rates(session):
     )
 
     steps = len(session.training)
+    if steps < 3:
+        raise UserError(f"--findlr: {steps} batches make no curve; raise --steps_per_epoch")
     model = build_model(session)
     schedule = sweep_schedule(steps)
     model.compile_adam(schedule, schedule, **session.compile_settings())

@@ -62,7 +62,7 @@ def run(main, argv=None):
 def one_line(error):
     """The text of an exception on one line, an ``OSError`` with its path first."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'output'}: {error.strerror}"
+        return f"{error.filename or 'output'}: {' '.join(error.strerror.split())}"
     return " ".join(str(error).split())
 
 
@@ -86,22 +86,26 @@ def report_skipped(skipped):
 def find_files(folder, suffixes):
     """Files below a folder, each under a name of its own.
 
+    Hidden ones, whose name or folder begins with a dot, are left out: among them are the remains of
+    killed runs.
+
     Args:
         folder: Path.
         suffixes: Lower-case suffixes that are wanted, with their dot.
 
     Returns:
         Dict from name to path, sorted: the path below the folder without its suffix, which stays
-        only where two files beside each other differ in nothing else.
+        only where the name would be that of another file, too.
     """
     files = sorted(
-        path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file()
+        path.relative_to(folder)
+        for path in folder.rglob("*")
+        if path.suffix.lower() in suffixes and path.is_file()
     )
-    bare = Counter(path.with_suffix("") for path in files)
-    names = [path if bare[path.with_suffix("")] > 1 else path.with_suffix("") for path in files]
-    found = {
-        name.relative_to(folder).as_posix(): path for name, path in zip(names, files, strict=True)
-    }
+    files = [path for path in files if not any(part.startswith(".") for part in path.parts)]
+    taken = Counter(path.with_suffix("") for path in files) + Counter(files)
+    names = [path if taken[path.with_suffix("")] > 1 else path.with_suffix("") for path in files]
+    found = {name.as_posix(): folder / path for name, path in zip(names, files, strict=True)}
     return dict(sorted(found.items()))
 
 
@@ -137,7 +141,7 @@ def number(kind, low=None, high=None, *, above=None, below=None):
             what = "a whole number" if kind is int else "a number"
             raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
         bounds = [
-            (math.isfinite(value), "finite"),
+            (kind is int or math.isfinite(value), "finite"),
             (low is None or value >= low, f"at least {low}"),
             (high is None or value <= high, f"at most {high}"),
             (above is None or value > above, f"above {above}"),

@@ -10,6 +10,7 @@ and variation; training and validation are told apart by piece alone.
 """
 
 import hashlib
+import io
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -86,7 +87,7 @@ class FeatureStore:
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(f"{path}: no such feature store; make it with compute_features.py")
-        remake = "make it again with compute_features.py"
+        remake = "delete it and make it again with compute_features.py"
         try:
             self._file = h5py.File(path, "r")
             attributes = dict(self._file.attrs)
@@ -94,7 +95,7 @@ class FeatureStore:
             self.columns = {
                 _rendering(key): dataset.shape[0] for key, dataset in self._pieces.items()
             }
-        except (OSError, KeyError, RuntimeError, ValueError, AttributeError) as error:
+        except (OSError, LookupError, RuntimeError, ValueError, AttributeError) as error:
             raise UserError(f"{path}: not a readable feature store ({error}); {remake}") from error
         if attributes.get("format_version") != FORMAT_VERSION:
             raise UserError(f"{path}: not of feature format {FORMAT_VERSION}; {remake}")
@@ -125,6 +126,33 @@ class FeatureStore:
             raise UserError(f"{self.path}: {rendering} cannot be read ({error})") from error
 
 
+class _Output(io.FileIO):
+    """A file that takes every write, also when the disk is full, and keeps the ``error``.
+
+    HDF5 never gets rid of a file that it could not write: it crashes at the end of the process.
+    """
+
+    def __init__(self, path):
+        super().__init__(path, "w+")
+        self.error = None
+
+    def write(self, content):
+        rest = memoryview(content).cast("B")
+        try:
+            while rest and not self.error:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return len(content)
+
+    def truncate(self, size=None):
+        try:
+            return super().truncate(size)
+        except OSError as error:  # the system limits the size of files
+            self.error = error
+            return size
+
+
 def write_store(path, images, instrument):
     """Write a feature store; the file appears whole or not at all.
 
@@ -133,22 +161,30 @@ def write_store(path, images, instrument):
         images: Iterable of (rendering, image), as ``magnitude_image`` returns it; the same images
             in the same order give the same bytes.
         instrument: Its name, kept as an attribute.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     import h5py
 
-    with data.replace_when_done(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["instrument"] = instrument
-        for name, value in CODEC.items():
-            file.attrs[name] = value
-        pieces = file.create_group("pieces")
-        columns = 0
-        for rendering, image in images:
-            chunk = (min(data.FRAME_COLUMNS, image.shape[0]), data.BINS)
-            pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
-            columns += image.shape[0]
-        file.attrs["piece_count"] = len(pieces)
-        file.attrs["column_count"] = columns
+    with data.replace_when_done(path) as temporary, _Output(temporary) as output:
+        with h5py.File(output, "w") as file:
+            file.attrs["format_version"] = FORMAT_VERSION
+            file.attrs["instrument"] = instrument
+            for name, value in CODEC.items():
+                file.attrs[name] = value
+            pieces = file.create_group("pieces")
+            columns = 0
+            for rendering, image in images:
+                chunk = (min(data.FRAME_COLUMNS, image.shape[0]), data.BINS)
+                pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
+                columns += image.shape[0]
+                if output.error:
+                    break
+            file.attrs["piece_count"] = len(pieces)
+            file.attrs["column_count"] = columns
+        if output.error:
+            raise OSError(f"{path}: cannot be written; is the disk full?") from output.error
 
 
 def find_pairs(origin, target):

@@ -1,15 +1,16 @@
 """Work split by piece over processes."""
 
+import itertools
+
 from common.cli import UserError
 from data import AudioFileError
 
 
 def _guarded(function, task):
-    # A mistake in one file must not stop the others; anything else (a full disk, a fault of ours)
-    # is raised in the parent.
+    # A fault of ours is raised here; joblib then kills the other workers.
     try:
         return task, function(task), None
-    except (UserError, AudioFileError) as error:
+    except (UserError, OSError) as error:
         return task, None, error
 
 
@@ -25,11 +26,25 @@ def run_jobs(function, tasks, jobs, title):
     Yields:
         ``(task, result, error)`` in the order of the tasks; ``error`` is None, or the UserError or
         AudioFileError that ended this task.
+
+    Raises:
+        OSError: Of a task, such as a full disk. No task is begun after it, but those that other
+            processes work on are ended in good order, so that no half-written file stays.
     """
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
     # one task at a time per worker: pieces differ in length too much for batches
     parallel = Parallel(n_jobs=jobs, return_as="generator", batch_size=1)
-    results = parallel(delayed(_guarded)(function, task) for task in tasks)
-    yield from tqdm(results, total=len(tasks), desc=title, unit="file", disable=None)
+    fatal = []
+    pending = itertools.takewhile(lambda task: not fatal, tasks)
+    results = parallel(delayed(_guarded)(function, task) for task in pending)
+    for task, result, error in tqdm(
+        results, total=len(tasks), desc=title, unit="file", disable=None
+    ):
+        if isinstance(error, OSError) and not isinstance(error, AudioFileError):
+            fatal.append(error)
+        if not fatal:
+            yield task, result, error
+    if fatal:
+        raise fatal[0]

@@ -1,5 +1,6 @@
 """Training pairs: batches of origin and target frames cut from two feature stores."""
 
+import os
 from typing import NamedTuple
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 from common.features import find_pairs, is_held_out, piece_of
 from data import BINS, FRAME_COLUMNS
 
-_IN_MEMORY = 4 * 2**30  # bytes of images that are read once instead of window by window
+_IN_MEMORY = 4 * 2**30  # bytes of images that are read once where the memory's size is unknown
 
 
 class Window(NamedTuple):
@@ -38,6 +39,14 @@ def split_pairs(origin, target, share):
     training = [pair for pair in pairs if not is_held_out(piece_of(pair[0]), share)]
     beyond = sum(abs(origin.columns[a] - target.columns[b]) for a, b in pairs)
     return training, held_out, {"unpaired_renderings": len(unpaired), "unpaired_columns": beyond}
+
+
+def memory_limit():
+    """Bytes of images that are read once instead of window by window: a quarter of the memory."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    except (AttributeError, ValueError, OSError):  # not a POSIX system
+        return _IN_MEMORY
 
 
 class PairedFrames(keras.utils.PyDataset):
@@ -88,7 +97,8 @@ class PairedFrames(keras.utils.PyDataset):
         self._random_offsets = random_offsets
         self._shuffle = shuffle
         self._seed = seed
-        self._steps = steps or -(-len(self._regular) // batch_size)
+        self._count = steps * batch_size if steps else len(self._regular)
+        self._steps = -(-self._count // batch_size)
         self._images = self._read_all(pairs)
         self._drawn = (None, None)
         self.epoch = 0
@@ -101,7 +111,7 @@ class PairedFrames(keras.utils.PyDataset):
     def _read_all(self, pairs):
         wanted = {("origin", a) for a, _ in pairs} | {("target", b) for _, b in pairs}
         columns = sum(self._stores[side].columns[name] for side, name in wanted)
-        if columns * BINS * np.dtype(np.float16).itemsize > _IN_MEMORY:
+        if columns * BINS * np.dtype(np.float16).itemsize > memory_limit():
             return {}
         # frequency first, as the frames are, so that cutting one copies whole runs of memory
         return {
@@ -117,13 +127,11 @@ class PairedFrames(keras.utils.PyDataset):
         if self._drawn[0] == epoch:
             return self._drawn[1]
         rng = np.random.default_rng([self._seed, epoch])
-        count = min(self._steps * self._batch_size, max(self._steps, 1) * len(self._regular))
-        if not (self._shuffle or self._random_offsets):
-            indices = np.arange(len(self._regular))
-        else:
-            rounds = -(-self._steps * self._batch_size // len(self._regular))
-            indices = np.concatenate([rng.permutation(len(self._regular)) for _ in range(rounds)])
-        windows = [self._regular[index] for index in indices[:count]]
+        rounds = -(-self._count // len(self._regular))
+        indices = np.tile(np.arange(len(self._regular)), (rounds, 1))
+        if self._shuffle or self._random_offsets:
+            indices = rng.permuted(indices, axis=1)
+        windows = [self._regular[index] for index in indices.ravel()[: self._count]]
         if self._random_offsets:
             last = [max(self._length[window[:2]] - FRAME_COLUMNS, 0) for window in windows]
             offsets = rng.integers(0, np.array(last), endpoint=True)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
-from common.midi import read_notes
+from common.midi import LONGEST_HOURS, read_notes
 from common.notes import NOTE_SECONDS, NoteLibrary
 from data import SAMPLE_RATE, resample, write_audio
 
@@ -123,7 +123,8 @@ def render_piece(settings, piece):
         Counter of ``written`` and ``kept`` files and of what happened to the notes.
 
     Raises:
-        UserError: The MIDI file cannot be read, or needs a note that the library lacks.
+        UserError: The MIDI file cannot be read, needs a note that the library lacks, or would last
+            longer than ``LONGEST_HOURS`` at the speed of the run.
     """
     outputs = {
         voice: audio_path(settings.audios_path, voice[0], piece.name, voice[1])
@@ -144,6 +145,11 @@ def render_piece(settings, piece):
         transpose=settings.transpose,
         playback_speed=settings.playback_speed,
     )
+    if sequence.duration > LONGEST_HOURS * 3600:
+        raise UserError(
+            f"{piece.midi}: would last {sequence.duration / 3600:,.0f} hours, more than"
+            f" {LONGEST_HOURS}; raise --playback_speed"
+        )
     for kind in ("drums", "unreleased", "empty", "out_of_range"):
         counts[kind] += getattr(sequence, kind)
     audios = {}
@@ -156,6 +162,9 @@ def render_piece(settings, piece):
         audios[instrument, preset] = resample(audio, voice.sample_rate, SAMPLE_RATE)
         counts += played
     peaks = {voice: float(np.abs(audio).max()) for voice, audio in audios.items()}
+    for (instrument, preset), peak in peaks.items():
+        if not peak:  # its samples begin with silence longer than the notes
+            raise UserError(f"{piece.midi}: {instrument}_{preset:03d} makes no sound of its notes")
     for voice, audio in audios.items():
         peak = max(peaks.values()) if settings.shared_gain else peaks[voice]
         write_audio(wanted[voice], audio * np.float32(PEAK / peak))

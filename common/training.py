@@ -1,31 +1,60 @@
 """What every training shares: devices, the run folder, resuming and the learning-rate finder."""
 
+import contextlib
 import csv
 import json
 import os
 import platform
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from common.cli import UserError
+from common.features import CODEC
 from data import replace_when_done
 
 _RESUME = re.compile(r"resume-(\d+)\.weights\.h5")
 
 
-def select_gpus(gpus):
-    """Let the frameworks see only the named GPUs; call it before Keras is imported.
+def start_backend(gpus):
+    """Import Keras and its backend with only the named GPUs in sight.
+
+    TensorFlow greets on stderr with a dozen lines that no setting of its own silences, and hides a
+    script's own line among them. They are left out, unless ``TF_CPP_MIN_LOG_LEVEL`` is set: set it
+    to 0 to see why a GPU is not found.
 
     Args:
         gpus: Comma-separated numbers as ``nvidia-smi`` shows them, "" for none (CPU), or None to
             leave the choice to the environment.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its greeting is no message of ours
     if gpus is not None:
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
+    chatty = "TF_CPP_MIN_LOG_LEVEL" in os.environ
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with contextlib.nullcontext() if chatty else _silent_stderr():
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.list_physical_devices("GPU")  # greets once more
+
+
+@contextlib.contextmanager
+def _silent_stderr():
+    # C++ writes to the file descriptor, whatever Python's sys.stderr is
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def set_up_keras(seed, mixed_precision="off"):
@@ -109,41 +138,64 @@ class RunFolder:
         """Content of ``config.json``; ``UserError`` when it is missing or damaged."""
         path = self.path / "config.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            config = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError(f"{path}: no such file; {self.path} is no run folder") from None
         except ValueError as error:
             raise UserError(f"{path}: not readable as JSON ({error})") from error
+        if not isinstance(config, dict):
+            raise UserError(f"{path}: not the configuration of a run")
+        return config
 
-    def start(self, config, *, resume, may_change=()):
+    def check_codec(self):
+        """Raise ``UserError`` when the run's codec is not that of ``data.py``."""
+        codec = self.read_config().get("codec")
+        if codec != CODEC:
+            raise UserError(f"{self.path}: trained with codec {codec}, but this is {CODEC}")
+
+    def start(self, config, *, resume, may_change=(), from_weights=False):
         """Take the folder for a run, or find that one goes on in it.
 
         Args:
             config: Dict for ``config.json``; its ``flags`` are those of the command line.
             resume: Go on when there is a resume state; otherwise it is thrown away.
             may_change: Names of flags that may differ from those of the run that goes on.
+            from_weights: The run starts from the weights in the folder, and may replace them.
 
         Returns:
             Number of finished epochs.
 
         Raises:
             UserError: The run in the folder was started with other flags, or the folder holds
-                weights without a run and resuming was not switched off.
+                weights that the run would overwrite.
         """
         finished = self.finished_epochs if resume else 0
         if finished:
-            old = self.read_config()["flags"]
+            old = self.read_config().get("flags", {})
             for name, value in config["flags"].items():
                 if name not in may_change and old.get(name) != value:
                     raise UserError(
                         f"{self.path}: its run was started with --{name} {old.get(name)}, not "
                         f"{value}; choose another --output, or --no-resume to start it afresh"
                     )
+        elif resume and not from_weights and self._holds_foreign_weights():
+            raise UserError(
+                f"{self.path}: holds weights but nothing to resume from; choose another --output, "
+                "go on from them with --epoch_offset, or replace them with --no-resume"
+            )
         else:
             for state in self.path.glob("resume-*.weights.h5"):
                 state.unlink()
         write_json(self.path / "config.json", config)
         return finished
+
+    def _holds_foreign_weights(self):
+        # A run that was killed in its first epoch has weights at most of that epoch, and no resume
+        # state yet: it may begin again. Its history tells.
+        history = self.path / "history.csv"
+        if not any(self.path.glob("*.h5")):
+            return False
+        return not history.exists() or len(history.read_text().splitlines()) > 2
 
     def save_resume(self, model, epoch):
         """Keep the state of model and optimisers after an epoch, instead of older ones."""

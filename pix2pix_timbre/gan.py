@@ -9,9 +9,7 @@ import keras
 from keras import ops
 
 from pix2pix_timbre.losses import LAMBDA, discriminator_loss, generator_loss, mean_absolute_error
-
-DISCRIMINATOR_ADAM = "discriminator_adam"
-BETA_1 = 0.5  # of Adam, as in Isola et al. 2017
+from pix2pix_timbre.optimizer import TwoRateAdam
 
 
 class Pix2Pix(keras.Model):
@@ -49,29 +47,25 @@ class Pix2Pix(keras.Model):
         adversarial = [self._disc_loss] if self.adversarial else []
         return [self._gen_mae, self._gen_loss, *adversarial]
 
-    def compile_adam(self, gen_lr, disc_lr, **settings):
-        """Compile with one Adam for each network.
+    def compile_adam(self, gen_lr, disc_lr, disc_start=0, **settings):
+        """Compile with ``TwoRateAdam``.
 
         Args:
             gen_lr, disc_lr: Learning rates or schedules.
+            disc_start: Step at which the discriminator begins, as given to ``AdversaryStart``.
             settings: Further arguments of ``compile``.
         """
-        optimizers = keras.optimizers.OptimizerMap(
-            keras.optimizers.Adam(gen_lr, beta_1=BETA_1, name="generator_adam")
-        )
-        optimizers["discriminator.*"] = keras.optimizers.Adam(
-            disc_lr, beta_1=BETA_1, name=DISCRIMINATOR_ADAM
-        )
-        optimizer = keras.optimizers.MultiOptimizer(optimizers)
+        optimizer = TwoRateAdam(gen_lr, disc_lr, disc_start)
         optimizer.build(self.trainable_variables)  # resuming and strategies need its variables
         self.compile(optimizer=optimizer, **settings)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The sum of both networks' losses; updates the metrics with each."""
+        frames = ops.shape(y_pred)[0]  # a smaller last batch weighs less in the metrics
         gen_mae = mean_absolute_error(y, y_pred)
-        self._gen_mae.update_state(gen_mae)
+        self._gen_mae.update_state(gen_mae, frames)
         if not self.adversarial:
-            self._gen_loss.update_state(LAMBDA * gen_mae)
+            self._gen_loss.update_state(LAMBDA * gen_mae, frames)
             return LAMBDA * gen_mae + self._zero_for_discriminator()
         frozen_logits, _ = self.discriminator.stateless_call(
             [
@@ -86,8 +80,8 @@ class Pix2Pix(keras.Model):
         real_logits = self.discriminator([x, y], training=training)
         generated_logits = self.discriminator([x, ops.stop_gradient(y_pred)], training=training)
         disc_loss = discriminator_loss(real_logits, generated_logits)
-        self._gen_loss.update_state(gen_loss)
-        self._disc_loss.update_state(disc_loss)
+        self._gen_loss.update_state(gen_loss, frames)
+        self._disc_loss.update_state(disc_loss, frames)
         return gen_loss + disc_loss
 
     def _zero_for_discriminator(self):
@@ -111,20 +105,15 @@ class AdversaryStart(keras.callbacks.Callback):
         self._done = int(self.model.optimizer.iterations.numpy())
         self._set_adversarial(self._done >= self._step)
 
-    def _set_adversarial(self, adversarial):
-        self.model.adversarial = adversarial
-        self.model.make_train_function(force=True)
-        self.model.test_function = None  # made again by the next evaluation
-
     def on_train_batch_begin(self, batch, logs=None):
         """Start the adversary when its step has come."""
         if self._done == self._step and not self.model.adversarial:
             if keras.backend.backend() == "jax":
-                self.model.jax_state_sync()
-            # Adam corrects its first averages by the number of steps: the idle ones do not count
-            optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-            for inner in optimizer.optimizers:
-                if inner.name == DISCRIMINATOR_ADAM:
-                    inner.iterations.assign(0)
+                self.model.jax_state_sync()  # the state has more metrics from here on
             self._set_adversarial(True)
         self._done += 1
+
+    def _set_adversarial(self, adversarial):
+        self.model.adversarial = adversarial
+        self.model.make_train_function(force=True)
+        self.model.test_function = None  # made again by the next evaluation

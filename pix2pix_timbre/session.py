@@ -7,7 +7,7 @@ import numpy as np
 
 from common.cli import UserError, number, on_off
 from common.features import CODEC, FeatureStore, piece_of
-from common.training import RunFolder, jit_setting, select_gpus, set_up_keras, versions
+from common.training import RunFolder, jit_setting, set_up_keras, start_backend, versions
 from data import FRAME_COLUMNS, db_to_amplitude, inverse_transform, load_audio, write_audio
 
 # Generator and discriminator learning rates of the published trainings, by (origin, target).
@@ -140,7 +140,9 @@ class Session:
         output = args.output or Path("runs") / f"{args.origin}_2_{args.target}"
         self.run = RunFolder(output)
         self.args = args
-        select_gpus(args.gpu)
+        if args.epoch_offset:
+            self._require_networks()
+        start_backend(args.gpu)
 
         from common.pairs import PairedFrames, split_pairs
 
@@ -249,7 +251,7 @@ class Session:
         }
 
     def _write_samples(self, predict, epoch):
-        """Write the sample of an epoch as picture and audio; the input and target audio once."""
+        """Write the sample of an epoch as picture and audio; input and target with the first."""
         from common.report import plot_images
 
         images = self._sample(predict)
@@ -258,7 +260,8 @@ class Session:
         for name, image in images.items():
             stem = f"epoch_{epoch:03d}" if name == "prediction" else name
             path = folder / f"{stem}.wav"
-            if name == "prediction" or not path.exists():
+            first = epoch == self.args.epoch_offset + 1
+            if name == "prediction" or first or not path.exists():
                 magnitude = db_to_amplitude(image)
                 audio = inverse_transform(magnitude, self._phase(name, magnitude))
                 write_audio(path, audio / max(1.0, float(np.abs(audio).max())))
@@ -275,12 +278,15 @@ class Session:
         from pix2pix_timbre.weights import load_into
 
         for name in NETWORKS:
+            load_into(getattr(model, name), self.run.path / f"{name}.h5")
+
+    def _require_networks(self):
+        for name in NETWORKS:
             path = self.run.path / f"{name}.h5"
             if not path.is_file():
                 raise UserError(
                     f"{path}: no such file; --epoch_offset {self.args.epoch_offset} goes on from it"
                 )
-            load_into(getattr(model, name), path)
 
     def _phase(self, name, magnitude):
         from common.phase import griffin_lim

@@ -8,6 +8,9 @@ from common.cli import UserError
 from data import replace_when_done
 from pix2pix_timbre.model import GENERATOR_DEPTH, build_generator
 
+# What h5py and Keras raise on files that are damaged or hold something else.
+_UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, IndexError, TypeError, AttributeError)
+
 
 def save_h5(model, path):
     """Save a built model as a classic HDF5 file; it appears whole or not at all.
@@ -20,7 +23,7 @@ def save_h5(model, path):
         verbosity = logging.get_verbosity()
         logging.set_verbosity(logging.ERROR)  # Keras calls the format legacy at each save
         try:
-            model.save(temporary)
+            model.save(temporary, include_optimizer=False)
         finally:
             logging.set_verbosity(verbosity)
 
@@ -78,7 +81,7 @@ def generator_shape(path):
                 for name in layers.attrs["layer_names"]
                 if len(layers[name].attrs["weight_names"])
             ]
-    except (OSError, RuntimeError, KeyError) as error:
+    except _UNREADABLE as error:
         raise UserError(f"{path}: not a readable .h5 file of weights ({error})") from error
     if len(kernels) != 2 * GENERATOR_DEPTH or len(kernels[0]) != 4:
         raise UserError(f"{path}: holds no Pix2Pix generator; expected generator.h5 of a training")
@@ -89,7 +92,7 @@ def load_into(model, path):
     """Load a weights file into a built model; ``UserError`` when it does not fit or is damaged."""
     try:
         model.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+    except _UNREADABLE as error:
         reason = str(error).partition(".")[0]
         raise UserError(f"{path}: weights of another architecture ({reason})") from error
     if not all(np.isfinite(array).all() for array in model.get_weights()):

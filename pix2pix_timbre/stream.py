@@ -1,0 +1,156 @@
+"""Conversion of audio files of any length in constant memory."""
+
+import tempfile
+from contextlib import closing
+
+import numpy as np
+import soundfile
+import soxr
+
+from data import (
+    FRAME_COLUMNS,
+    HOP,
+    SAMPLE_RATE,
+    AudioFileError,
+    AudioWriter,
+    amplitude_to_db,
+    db_to_amplitude,
+    forward_transform,
+    inverse_transform,
+    read_header,
+)
+from pix2pix_timbre.convert import Conversion
+
+_BLOCK_SECONDS = 10
+_PEAK = 0.999  # a louder result is scaled down to it
+
+
+def read_blocks(path, resampler):
+    """Audio of a file in blocks, (channels, samples) float32 at SAMPLE_RATE.
+
+    Args:
+        path: Audio file.
+        resampler: ``soxr.ResampleStream`` from the file's rate, or None.
+
+    Yields:
+        ``(block, samples)``: the block, and the samples of the file that it was made from.
+
+    Raises:
+        AudioFileError: Not readable, or NaN or infinite samples.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            size = _BLOCK_SECONDS * file.samplerate
+            while True:
+                block = file.read(size, dtype="float32", always_2d=True)
+                if not np.isfinite(block).all():
+                    raise AudioFileError(
+                        f"{path}: holds NaN or infinite samples; repair the recording first"
+                    )
+                last = len(block) < size
+                resampled = block
+                if resampler is not None:
+                    resampled = resampler.resample_chunk(block, last=last)
+                yield np.ascontiguousarray(resampled.T), len(block)
+                if last:
+                    return
+    except soundfile.SoundFileError as error:
+        raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
+
+
+def convert_blocks(blocks, conversion):
+    """Convert a stream of audio, reusing its phase.
+
+    Args:
+        blocks: Iterable of (channels, samples) float32 at SAMPLE_RATE.
+        conversion: ``pix2pix_timbre.convert.Conversion``.
+
+    Yields:
+        Converted (channels, samples), in all as many samples as came in, up to the hop that
+        completes the last one.
+    """
+    audio = phases = ready = None
+    first = True
+    for block, last in _mark_last(blocks):
+        audio = block if audio is None else np.concatenate([audio, block], axis=-1)
+        # one hop of context on each side makes the columns of a part those of the whole
+        hops = audio.shape[-1] // HOP
+        if not last and hops < FRAME_COLUMNS:
+            continue
+        magnitude, phase = forward_transform(audio if last else audio[:, : hops * HOP])
+        columns = slice(0 if first else 1, None if last else -1)
+        image = amplitude_to_db(magnitude[..., columns])
+        phase = phase[..., columns]
+        audio = audio[:, (hops - 1) * HOP :]
+        first = False
+        converted = conversion.push(image)
+        if last:
+            converted = np.concatenate([converted, conversion.finish()], axis=-1)
+        phases = phase if phases is None else np.concatenate([phases, phase], axis=-1)
+        ready = converted if ready is None else np.concatenate([ready, converted], axis=-1)
+        if ready.shape[-1] > 1:
+            done = ready.shape[-1]
+            yield inverse_transform(db_to_amplitude(ready), phases[..., :done])
+            # samples between two columns need both: the last one is kept for the next part
+            ready, phases = ready[..., -1:], phases[..., done - 1 :]
+
+
+def _mark_last(items):
+    previous = None  # and no more, where resampling leaves nothing of a sample or two
+    for item in items:
+        if previous is not None:
+            yield previous, False
+        previous = item
+    if previous is not None:
+        yield previous, True
+
+
+def convert_file(predict, source, output, overlap):
+    """Convert one audio file; memory does not grow with its length.
+
+    Args:
+        predict: ``pix2pix_timbre.convert.Predictor``.
+        source: Audio file.
+        output: Audio file to write; it appears whole or not at all.
+        overlap: Of the frames, in [0, 1).
+
+    Returns:
+        Dict: ``seconds`` of audio, whether the input was ``silent``, and the ``gain`` that kept the
+        result within [-1, 1].
+    """
+    header = read_header(source)
+    rate, channels = header.samplerate, header.channels
+    if not header.frames:
+        raise AudioFileError(f"{source}: holds no samples")
+    into = back = None
+    if rate != SAMPLE_RATE:
+        into = soxr.ResampleStream(rate, SAMPLE_RATE, channels, dtype="float32", quality="HQ")
+        back = soxr.ResampleStream(SAMPLE_RATE, rate, channels, dtype="float32", quality="HQ")
+    samples, silent, peak = 0, True, 0.0
+
+    def blocks():
+        nonlocal samples, silent
+        for block, count in read_blocks(source, into):
+            samples += count
+            silent = silent and not block.any()
+            yield block
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # The peak is known at the end only: until then the result waits in a file without a name.
+    with tempfile.TemporaryFile(dir=output.parent) as waiting:
+        with closing(convert_blocks(blocks(), Conversion(predict, channels, overlap))) as converted:
+            for part, last in _mark_last(converted):
+                audio = part.T if back is None else back.resample_chunk(part.T, last=last)
+                peak = max(peak, float(np.abs(audio).max(initial=0)))
+                waiting.write(np.ascontiguousarray(audio, dtype=np.float32).tobytes())
+        gain = min(1.0, _PEAK / peak) if peak else 1.0
+        waiting.seek(0)
+        with AudioWriter(output, rate, channels) as writer:
+            while samples:
+                count = min(samples, _BLOCK_SECONDS * rate)
+                stored = waiting.read(count * channels * np.dtype(np.float32).itemsize)
+                audio = np.frombuffer(stored, np.float32).reshape(-1, channels)
+                audio = np.pad(audio, [(0, count - len(audio)), (0, 0)])
+                writer.write(audio.T * np.float32(gain))
+                samples -= count
+    return {"seconds": header.frames / rate, "silent": silent, "gain": gain}

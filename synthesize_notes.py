@@ -1,0 +1,399 @@
+"""Render single notes from a SoundFont, in the folder structure of NSynth.
+
+    python synthesize_notes.py --soundfont GeneralMIDI.sf2 --out notes
+
+A note becomes <out>/audio/<family>_<source>_<preset>-<pitch>-<velocity>.wav: 16 kHz, mono, 16 bit,
+3 s held and 1 s released, the three numbers with three digits. <out>/examples.json describes all
+notes of the folder as NSynth does. Notes that exist are kept: a stopped run goes on where it was,
+and a second SoundFont can add its instruments. Needs FluidSynth: `pip install pyfluidsynth` and the
+system package libfluidsynth3.
+"""
+
+import argparse
+import functools
+import json
+import os
+import re
+import struct
+import weakref
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
+
+from common.cli import UserError, number, parser, run
+
+# The numbers of NSynth (Engel et al. 2017) are the positions in these lists.
+FAMILIES = [
+    *("bass", "brass", "flute", "guitar", "keyboard", "mallet"),
+    *("organ", "reed", "string", "synth_lead", "vocal"),
+]
+SOURCES = ["acoustic", "electronic", "synthetic"]
+# The guitar has steel strings: the nylon ones (0:24) of many fonts are hard to tell from a piano.
+INSTRUMENTS = [
+    "keyboard_acoustic=0:0",
+    "guitar_acoustic=0:25",
+    "string_acoustic=0:48",
+    "synth_lead_synthetic=0:81",
+]
+
+SAMPLE_RATE = 16000  # Hz, of the files
+# A synthesizer that works at 16 kHz folds all that its samples hold above 8 kHz into the note, so
+# render high and let `data.resample` filter.
+SYNTH_RATE = 48000
+HELD_SECONDS, RELEASE_SECONDS, FADE_SECONDS = 3, 1, 0.02
+# The same for all notes, and fixed rather than measured: notes of several runs and SoundFonts keep
+# their relative loudness. At 1, single notes of General MIDI fonts peak between 0.2 and 0.9.
+GAIN = 1.0
+SILENCE = 4 / 2**15  # a peak below this is no tone any more in 16 bit
+
+_FILE_NAME = re.compile(r"((\w+)_([a-z]+)_(\d{3}))-(\d{3})-(\d{3})")
+
+
+class Instrument(NamedTuple):
+    """An instrument's name as in NSynth, ``keyboard_acoustic_004``, and what plays it."""
+
+    name: str
+    bank: int
+    program: int
+
+
+def instrument(text):
+    """Argument type: ``keyboard_acoustic=0:0``, with a preset ``keyboard_acoustic:4=0:1``."""
+    match = re.fullmatch(r"(\w+?)_([a-z]+)(?:_(\d{3})|:(\d{1,3}))?=(\d{1,5}):(\d{1,3})", text)
+    if not match:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write <family>_<source>=<bank>:<program>, or with a preset "
+            "<family>_<source>:<preset>=<bank>:<program>"
+        )
+    family, source, nsynth_preset, preset, bank, program = match.groups()
+    for kind, word, known in (("family", family, FAMILIES), ("source", source, SOURCES)):
+        if word not in known:
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: no {kind} {word!r} in NSynth; it has {', '.join(known)}"
+            )
+    name = f"{family}_{source}_{int(nsynth_preset or preset or 0):03d}"
+    return Instrument(name, int(bank), int(program))
+
+
+def pitch_range(text):
+    """Argument type: ``LOW:HIGH`` or ``LOW:HIGH:STEP``, MIDI numbers, both ends included."""
+    match = re.fullmatch(r"(\d{1,3}):(\d{1,3})(?::(\d{1,3}))?", text)
+    low, high, step = (int(part or 1) for part in match.groups()) if match else (1, 0, 0)
+    if not 0 <= low <= high <= 127 or step < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: write LOW:HIGH or LOW:HIGH:STEP with 0 <= LOW <= HIGH <= 127"
+        )
+    return range(low, high + 1, step)
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument(
+        "--soundfont", required=True, type=Path, metavar="FILE", help="SoundFont, .sf2 or .sf3"
+    )
+    built.add_argument("--out", required=True, type=Path, help="output folder")
+    built.add_argument(
+        "--instruments",
+        nargs="+",
+        type=instrument,
+        default=[instrument(text) for text in INSTRUMENTS],
+        metavar="NAME[:PRESET]=BANK:PROGRAM",
+        help=f"NSynth's name of each program to render (default: {' '.join(INSTRUMENTS)})",
+    )
+    built.add_argument(
+        "--pitches",
+        type=pitch_range,
+        default=range(21, 109),
+        metavar="LOW:HIGH[:STEP]",
+        help="MIDI numbers, both ends included (default: 21:108, the keys of a piano)",
+    )
+    built.add_argument(
+        "--velocities",
+        nargs="+",
+        type=number(int, 1, 127),
+        default=[25, 50, 75, 100, 127],
+        metavar="N",
+        help="MIDI velocities (default: those of NSynth, 25 50 75 100 127)",
+    )
+    built.add_argument(
+        "--gain",
+        type=number(float, above=0, high=10),
+        default=GAIN,
+        help="FluidSynth's gain, the same for all notes; a note that would clip ends the run "
+        f"(default: {GAIN:g})",
+    )
+    built.add_argument(
+        "--format", choices=("wav", "flac"), default="wav", help="of the files (default: wav)"
+    )
+    built.add_argument(
+        "--jobs", type=number(int, 1), default=min(4, os.cpu_count()), help="threads (default: 4)"
+    )
+    built.add_argument(
+        "--overwrite", action="store_true", help="make notes again that exist already"
+    )
+    return built
+
+
+@functools.cache
+def _library():
+    """The module ``fluidsynth``, and the function that renders to float, which it does not wrap."""
+    try:
+        import fluidsynth
+
+        wrap, integer, pointer = fluidsynth.cfunc, fluidsynth.c_int, fluidsynth.c_void_p
+    except (ImportError, OSError, AttributeError) as error:  # the last: a namesake on PyPI
+        raise UserError(
+            f"FluidSynth is missing ({error}): pip install pyfluidsynth, and install the system "
+            "package libfluidsynth3"
+        ) from error
+
+    def arguments(**kinds):
+        return [(name, kind, 1) for name, kind in kinds.items()]
+
+    # FluidSynth's own messages would stand beside the one line that we print
+    silence = arguments(level=integer, function=pointer, data=pointer)
+    for level in range(5):
+        wrap("fluid_set_log_function", pointer, *silence)(level, None, None)
+    output = arguments(synth=pointer, length=integer)
+    for side in ("left", "right"):
+        output += [(side, pointer, 1), (f"{side}_offset", integer, 1), (f"{side}_step", integer, 1)]
+    return fluidsynth, wrap("fluid_synth_write_float", integer, *output)
+
+
+class Synthesizer:
+    """FluidSynth with one SoundFont, playing one note at a time.
+
+    Args:
+        soundfont: Path of the file.
+        gain: FluidSynth's gain.
+
+    Raises:
+        UserError: FluidSynth is not installed, or cannot read the file.
+    """
+
+    def __init__(self, soundfont, gain=GAIN):
+        # get_samples() of the module clips, and dithers by what was played before
+        fluidsynth, self._write_float = _library()
+        if not soundfont.is_file():
+            raise UserError(f"{soundfont}: no such file; give a SoundFont, .sf2 or .sf3")
+        with soundfont.open("rb") as file:
+            riff, size, kind = struct.unpack("<4sI4s", file.read(12).ljust(12))
+        # FluidSynth would offer such a file to its loader of DLS, which is not silent
+        if (riff, kind) != (b"RIFF", b"sfbk") or size + 8 > soundfont.stat().st_size:
+            raise UserError(f"{soundfont}: not a whole SoundFont; get it anew, as .sf2 or .sf3")
+        self.soundfont, self.gain = soundfont, gain
+        self._selected = None
+        # of a large font only the programs that are played are loaded, and swap may have them
+        settings = {"synth.dynamic-sample-loading": 1, "synth.lock-memory": 0}
+        settings.update({"synth.reverb.active": 0, "synth.chorus.active": 0})
+        self._synth = fluidsynth.Synth(float(gain), SYNTH_RATE, 16, **settings)
+        weakref.finalize(self, self._synth.delete)
+        self._font = self._synth.sfload(str(soundfont))
+        if self._font < 0:
+            raise UserError(f"{soundfont}: not a SoundFont that FluidSynth can read")
+
+    def select(self, bank, program):
+        """Choose the program of the next notes; ``UserError`` when the font cannot play it."""
+        if self._selected == (bank, program):
+            return
+        if self._synth.program_select(0, self._font, bank, program) != 0:
+            if self._synth.sfpreset_name(self._font, bank, program):
+                problem = "cannot be loaded: is the file whole?"
+            else:
+                problem = f"is not in it; the nearest ones are {self._nearest(bank, program)}"
+            raise UserError(f"{self.soundfont}: program {bank}:{program} {problem}")
+        self._selected = (bank, program)
+
+    def _nearest(self, bank, program):
+        """The eight programs of the font with the nearest numbers, as text."""
+        found = []
+        for known in sorted(range(128), key=lambda known: abs(known - program)):
+            for there in sorted(range(129), key=lambda there: abs(there - bank)):
+                name = self._synth.sfpreset_name(self._font, there, known)
+                if name:
+                    found.append(f"{there}:{known} {name}")
+        return ", ".join(found[:8])
+
+    def render(self, pitch, velocity):
+        """One note of the selected program: held, then released.
+
+        Returns:
+            float32 (samples,) at ``SYNTH_RATE``, the mean of both channels, of any amplitude.
+        """
+        import numpy as np
+
+        # A voice fades in its first block of 64 samples from the level of the note that it played
+        # before. So let each note follow its own beginning, to be the same in every order of notes.
+        for _ in range(2):
+            self._synth.all_sounds_off(0)
+            self._samples(SYNTH_RATE // 10)
+            self._synth.noteon(0, pitch, velocity)
+            start = self._samples(64)
+        held = self._samples(HELD_SECONDS * SYNTH_RATE - 64)
+        self._synth.noteoff(0, pitch)
+        return np.concatenate([start, held, self._samples(RELEASE_SECONDS * SYNTH_RATE)])
+
+    def _samples(self, count):
+        import numpy as np
+
+        stereo = np.zeros((2, count), np.float32)
+        left, right = (channel.ctypes.data for channel in stereo)
+        self._write_float(self._synth.synth, count, left, 0, 1, right, 0, 1)
+        return stereo.mean(axis=0)
+
+
+def finish(audio):
+    """A rendered note as the file holds it: at ``SAMPLE_RATE``, its last samples faded to zero."""
+    import numpy as np
+
+    from data import resample
+
+    note = resample(audio, SYNTH_RATE, SAMPLE_RATE)
+    fade = int(FADE_SECONDS * SAMPLE_RATE)
+    note[-fade:] *= np.cos(np.linspace(0, np.pi / 2, fade, dtype=np.float32)) ** 2
+    return note
+
+
+def write_note(synthesizer, played, pitch, velocity, path):
+    """Render one note and write its file.
+
+    Returns:
+        Whether it was written: a note that the font does not sound is not.
+
+    Raises:
+        UserError: The font cannot play the program, or the note is too loud for 16 bit.
+    """
+    from data import write_audio
+
+    synthesizer.select(played.bank, played.program)
+    note = finish(synthesizer.render(pitch, velocity))
+    peak = float(abs(note).max())
+    if peak < SILENCE:
+        path.unlink(missing_ok=True)  # of another font, with --overwrite
+        return False
+    if peak > 1:
+        raise UserError(
+            f"{path}: would clip at {peak:.2f} of full scale; give a lower --gain, and --overwrite "
+            "so that all notes share it"
+        )
+    write_audio(path, note, SAMPLE_RATE)
+    return True
+
+
+def write_notes(tasks, synthesizer, jobs):
+    """Write notes in several threads: FluidSynth and the writing of files run outside of Python.
+
+    Args:
+        tasks: List of (``Instrument``, pitch, velocity, path).
+        synthesizer: What plays them; further threads make others like it.
+        jobs: Number of threads.
+
+    Returns:
+        The tasks whose note is silent.
+    """
+    from concurrent.futures import ThreadPoolExecutor
+    from queue import SimpleQueue
+
+    jobs = max(1, min(jobs, len(tasks)))
+    idle = SimpleQueue()
+    idle.put(synthesizer)
+    for _ in range(jobs - 1):
+        idle.put(Synthesizer(synthesizer.soundfont, synthesizer.gain))
+
+    def work(task):
+        free = idle.get()
+        try:
+            return write_note(free, *task)
+        finally:
+            idle.put(free)
+
+    with ThreadPoolExecutor(jobs) as pool:  # map() drops what has not begun when one task fails
+        sounding = list(pool.map(work, tasks))
+    return [task for task, sounds in zip(tasks, sounding, strict=True) if not sounds]
+
+
+def describe(stem):
+    """Entry of ``examples.json`` for a note's name; None when it is not named as in NSynth."""
+    match = _FILE_NAME.fullmatch(stem)
+    if not match or match[2] not in FAMILIES or match[3] not in SOURCES:
+        return None
+    family, source = FAMILIES.index(match[2]), SOURCES.index(match[3])
+    preset, pitch, velocity = (int(match[group]) for group in (4, 5, 6))
+    # these numbers are as unique as NSynth's, and no note that is added later changes them
+    instrument_number = (family * len(SOURCES) + source) * 1000 + preset
+    return {
+        "note": (instrument_number * 128 + pitch) * 128 + velocity,
+        "note_str": stem,
+        "instrument": instrument_number,
+        "instrument_str": match[1],
+        "pitch": pitch,
+        "velocity": velocity,
+        "sample_rate": SAMPLE_RATE,
+        "qualities": [0] * 10,  # NSynth's labels of the sound; nobody has given ours any
+        "qualities_str": [],
+        "instrument_family": family,
+        "instrument_family_str": match[2],
+        "instrument_source": source,
+        "instrument_source_str": match[3],
+    }
+
+
+def write_examples(out):
+    """Write ``examples.json``: every note in ``<out>/audio``, known entries as they were.
+
+    Returns:
+        Number of notes.
+    """
+    from data import replace_when_done
+
+    path = out / "examples.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); remove it to have it made anew") from error
+    files = (out / "audio").iterdir()
+    stems = sorted({file.stem for file in files if file.suffix in (".wav", ".flac")})
+    entries = {stem: known.get(stem) or describe(stem) for stem in stems}
+    lines = [f'"{stem}": {json.dumps(entry)}' for stem, entry in entries.items() if entry]
+    with replace_when_done(path) as temporary:
+        temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    return len(lines)
+
+
+def main(argv=None):
+    """Run the script; its exit status."""
+    args = build_parser().parse_args(argv)
+    names = [played.name for played in args.instruments]
+    if len(set(names)) < len(names):
+        raise UserError("--instruments: two have the same name; number them, as in NAME:1")
+    synthesizer = Synthesizer(args.soundfont, args.gain)
+    for played in args.instruments:  # a program that is not there ends the run before it starts
+        synthesizer.select(played.bank, played.program)
+    audio = args.out / "audio"
+    audio.mkdir(parents=True, exist_ok=True)
+    tasks = [
+        (played, pitch, velocity, audio / f"{played.name}-{pitch:03d}-{velocity:03d}.{args.format}")
+        for played in args.instruments
+        for pitch in args.pitches
+        for velocity in dict.fromkeys(args.velocities)
+    ]
+    missing = [task for task in tasks if args.overwrite or not task[-1].exists()]
+    silent = write_notes(missing, synthesizer, args.jobs)
+    described = write_examples(args.out)
+    print(
+        f"{len(missing) - len(silent)} notes written, {len(tasks) - len(missing)} kept, "
+        f"{len(silent)} silent; {described} in {args.out / 'examples.json'}"
+    )
+    pitches = defaultdict(list)
+    for played, pitch, *_ in silent:
+        pitches[played.name].append(pitch)
+    for name, without in pitches.items():
+        print(f"{name}: not written, silent at pitch {', '.join(map(str, sorted(set(without))))}")
+    if len(silent) == len(tasks):
+        raise UserError(f"{args.soundfont}: none of these notes sounds; give other --pitches")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,160 @@
+"""Small material that several test files share, made once per run and not to be modified."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+
+import compute_features
+import synthesize_audios
+
+ROOT = Path(__file__).parent.parent
+NOTE_RATE = 16000  # Hz, as in NSynth
+PITCHES = (48, 54, 60, 66, 72)
+VELOCITIES = (50, 100)
+VOICES = {  # (instrument, preset) -> levels of the partials
+    ("keyboard_acoustic", 0): (1.0, 0.4, 0.2, 0.1),
+    ("keyboard_acoustic", 4): (1.0, 0.1, 0.3),
+    ("guitar_acoustic", 0): (0.6, 1.0, 0.7, 0.5, 0.3),
+}
+PIECES = {  # name -> pitches, an eighth note each; only "arpeggio" is held out at a share of 0.3
+    "arpeggio": (48, 52, 55, 60, 64, 67, 72, 67, 64, 60, 55, 52),
+    "march": (60, 60, 67, 67, 65, 64, 62, 60),
+    "scale": (60, 62, 64, 65, 67, 69, 71, 72, 71, 69, 67, 65, 64, 62, 60, 59),
+    "waltz": (50, 62, 66, 50, 62, 66),
+}
+
+
+def frequency_of(pitch):
+    """Fundamental of a MIDI number in Hz."""
+    return 440 * 2 ** ((pitch - 69) / 12)
+
+
+def make_note(pitch, partials=(1.0,), seconds=2.0, level=0.5, rate=NOTE_RATE):
+    """A decaying harmonic tone that starts at once: float32 (samples,)."""
+    time = np.arange(int(seconds * rate)) / rate
+    tone = sum(
+        part * np.sin(2 * np.pi * frequency_of(pitch) * number * time)
+        for number, part in enumerate(partials, 1)
+    )
+    return np.float32(level * np.exp(-time) * tone / sum(partials))
+
+
+def write_notes(folder, voices, pitches=PITCHES, velocities=VELOCITIES, suffix=".wav"):
+    """Write an NSynth-structured note set; the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for (instrument, preset), partials in voices.items():
+        for pitch in pitches:
+            for velocity in velocities:
+                note = make_note(pitch, partials, level=0.7 * velocity / 127)
+                name = f"{instrument}_{preset:03d}-{pitch:03d}-{velocity:03d}{suffix}"
+                soundfile.write(folder / name, note, NOTE_RATE)
+    return folder
+
+
+def write_midi(path, pitches, ticks=240, velocity=90):
+    """Write a MIDI file of notes one after the other, each ``ticks`` of 960 to the second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = mido.MidiFile(ticks_per_beat=480)
+    track = file.add_track()
+    for pitch in pitches:
+        track.append(mido.Message("note_on", note=pitch, velocity=velocity, time=0))
+        track.append(mido.Message("note_off", note=pitch, velocity=0, time=ticks))
+    file.save(path)
+    return path
+
+
+def snapshot(folder):
+    """Path, size and time of change of everything below a folder."""
+    return {
+        (path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+    }
+
+
+def _guarded(folder):
+    """Yield a folder and fail at the end of the run if a test changed it."""
+    before = snapshot(folder)
+    yield folder
+    assert snapshot(folder) == before, f"a test changed the shared {folder}"
+
+
+@pytest.fixture(scope="session")
+def notes_folder(tmp_path_factory):
+    """NSynth-structured notes: the ``VOICES``, each in ``PITCHES`` and ``VELOCITIES``, 16 kHz."""
+    yield from _guarded(write_notes(tmp_path_factory.mktemp("notes"), VOICES))
+
+
+@pytest.fixture(scope="session")
+def midi_folder(tmp_path_factory):
+    """One MIDI file for each of the ``PIECES``, 1.5 to 4 s long."""
+    folder = tmp_path_factory.mktemp("midi")
+    for name, pitches in PIECES.items():
+        write_midi(folder / f"{name}.mid", pitches)
+    yield from _guarded(folder)
+
+
+@pytest.fixture(scope="session")
+def audios_folder(notes_folder, midi_folder, tmp_path_factory):
+    """Each piece played by keyboard_acoustic and guitar_acoustic, by ``synthesize_audios.py``."""
+    folder = tmp_path_factory.mktemp("audios")
+    flags = {"nsynth_path": notes_folder, "midi_path": midi_folder, "audios_path": folder}
+    argv = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    instruments = ["--instruments", "keyboard_acoustic", "guitar_acoustic"]
+    assert synthesize_audios.main([*argv, *instruments, "--jobs", "1"]) == 0
+    yield from _guarded(folder)
+
+
+@pytest.fixture(scope="session")
+def features_folder(audios_folder, tmp_path_factory):
+    """keyboard_acoustic.h5 and guitar_acoustic.h5, by ``compute_features.py``."""
+    folder = tmp_path_factory.mktemp("features")
+    argv = ["--audios_path", str(audios_folder), "--features_path", str(folder), "--jobs", "1"]
+    assert compute_features.main(argv) == 0
+    yield from _guarded(folder)
+
+
+@pytest.fixture(scope="session")
+def run_script():
+    """A function that runs a script in a process: ``(exit status, stdout, stderr)``.
+
+    ``run_script("predict.py", "--input", path, cwd=folder, env={"KERAS_BACKEND": "jax"})``
+    """
+
+    def run(script, *args, cwd=ROOT, env=None, timeout=120):
+        done = subprocess.run(
+            [sys.executable, str(ROOT / script), *map(str, args)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            timeout=timeout,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture(params=["full disk", "limit on the size of files"])
+def small_disk(request, tmp_path):
+    """A folder in which no file can grow beyond 64 KiB."""
+    if request.param == "full disk":
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder]
+        if subprocess.run(mount, capture_output=True, check=False).returncode:
+            pytest.skip("mounting is not allowed here")
+        yield folder
+        subprocess.run(["umount", folder], check=True)
+    else:
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, hard))
+        yield tmp_path
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

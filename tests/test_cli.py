@@ -1,0 +1,233 @@
+"""Command lines: argument types, one line for a mistake, names of files."""
+
+import argparse
+import errno
+import functools
+import math
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import cli, jobs
+from common.cli import UserError, find_files, number, on_off, one_line, report_skipped
+from data import AudioFileError, replace_when_done
+
+
+def exit_of(main, argv=()):
+    with pytest.raises(SystemExit) as caught:
+        cli.run(main, list(argv))
+    return caught.value.code
+
+
+@pytest.mark.parametrize("status", [0, 1, None])
+def test_the_status_of_main_is_that_of_the_process(status, capsys):
+    assert exit_of(lambda argv: status) == status
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (UserError("a.mid: empty"), "a.mid: empty"),
+        (UserError("two\nlines,  mended"), "two lines, mended"),
+        (AudioFileError("a.wav: cut off"), "a.wav: cut off"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.h5"), "a.h5: No space left on device"),
+        (OSError(errno.ENOSPC, "No space\nleft"), "output: No space left"),
+        (OSError("a.wav: cannot be written"), "a.wav: cannot be written"),
+    ],
+)
+def test_a_mistake_ends_in_one_line_and_status_2(error, line, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["folder/script.py"])
+
+    def main(argv):
+        raise error
+
+    assert exit_of(main) == 2
+    assert capsys.readouterr() == ("", f"script.py: error: {line}\n")
+    with pytest.raises(type(error)) as caught:
+        cli.run(main, ["--debug"])
+    assert caught.value is error
+
+
+def test_a_fault_of_ours_shows_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        cli.run(lambda argv: 1 / 0, [])
+
+
+def test_an_interrupt_is_one_line(capsys):
+    def main(argv):
+        raise KeyboardInterrupt
+
+    assert str(exit_of(main)).endswith(": interrupted")
+
+
+@pytest.mark.parametrize("script", ["synthesize_audios.py", "compute_features.py"])
+def test_help_shows_the_flags_and_the_runnable_command(run_script, script):
+    status, out, err = run_script(script, "--help")
+    assert (status, err) == (0, "")
+    assert f"\n    python {script} --" in out
+    assert "--debug" in out
+
+
+@pytest.mark.parametrize("script", ["synthesize_audios.py", "compute_features.py"])
+def test_a_wrong_flag_is_one_line(run_script, script):
+    for argv in ([], ["--nonsense"], ["--jobs", "0"], ["--audios_path"]):
+        status, out, err = run_script(script, *argv)
+        assert (status, out) == (2, "")
+        assert err.startswith(f"{script}: error: ")
+        assert err.count("\n") == 1
+
+
+def test_flags_cannot_be_abbreviated(capsys):
+    with pytest.raises(SystemExit):
+        cli.parser("Test.").parse_args(["--deb"])
+    assert "unrecognized arguments: --deb" in capsys.readouterr().err
+
+
+# Argument types
+
+
+def test_a_folder_must_exist(tmp_path):
+    assert cli.existing_folder(str(tmp_path)) == tmp_path
+    (tmp_path / "file").write_bytes(b"")
+    for name in ("missing", "file"):
+        with pytest.raises(argparse.ArgumentTypeError, match=f"{name}: no such folder"):
+            cli.existing_folder(str(tmp_path / name))
+
+
+def test_on_and_off_have_synonyms():
+    assert all(map(on_off, ["on", "ON", "true", "yes", "1"]))
+    assert not any(map(on_off, ["off", "Off", "false", "no", "0"]))
+    for text in ("", "2", "onn"):
+        with pytest.raises(argparse.ArgumentTypeError, match="neither on nor off"):
+            on_off(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds", "text", "rule"),
+    [
+        (int, {}, "1.5", "is not a whole number"),
+        (int, {}, "", "is not a whole number"),
+        (float, {}, "x", "is not a number"),
+        (float, {}, "nan", "finite"),
+        (float, {}, "inf", "finite"),
+        (int, {"low": 1}, "0", "at least 1"),
+        (int, {"high": 3}, "4", "at most 3"),
+        (float, {"above": 0}, "0", "above 0"),
+        (float, {"below": 1}, "1", "below 1"),
+        (int, {"high": 3}, "1" + "0" * 400, "at most 3"),
+    ],
+)
+def test_a_number_out_of_bounds_is_refused(kind, bounds, text, rule):
+    with pytest.raises(argparse.ArgumentTypeError, match=rule):
+        number(kind, **bounds)(text)
+
+
+@given(st.integers(-100, 100), st.integers(-100, 100), st.integers(-100, 100))
+def test_a_number_within_inclusive_bounds_is_taken(value, low, high):
+    convert = number(int, low, high)
+    if low <= value <= high:
+        assert convert(str(value)) == value
+    else:
+        with pytest.raises(argparse.ArgumentTypeError):
+            convert(str(value))
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_finite_number_is_taken_as_it_is(value):
+    assert number(float)(repr(value)) == value
+    assert math.isfinite(value)
+
+
+# Files
+
+
+def touch(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+
+
+def names(folder):
+    found = find_files(folder, {".mid", ".midi"})
+    assert len(set(found.values())) == len(found)
+    return {name: path.relative_to(folder).as_posix() for name, path in found.items()}
+
+
+def test_files_are_named_by_their_path_without_suffix(tmp_path):
+    touch(tmp_path, "b.MID", "a.midi", "a.b.mid", "deep/er/a.mid", "a/x.mid", "c.wav", "d")
+    (tmp_path / "folder.mid").mkdir()
+    assert names(tmp_path) == {
+        "a": "a.midi",
+        "a.b": "a.b.mid",
+        "a/x": "a/x.mid",
+        "b": "b.MID",
+        "deep/er/a": "deep/er/a.mid",
+    }
+    assert list(names(tmp_path)) == sorted(names(tmp_path))
+
+
+def test_files_that_differ_in_their_suffix_alone_keep_it(tmp_path):
+    touch(tmp_path, "a.mid", "a.midi", "b.mid", "x/a.mid", "c.mid", "c.mid.mid", "a.midi.mid")
+    assert names(tmp_path) == {
+        name: name for name in ("a.mid", "a.midi", "a.midi.mid", "c.mid.mid")
+    } | {"b": "b.mid", "x/a": "x/a.mid", "c": "c.mid"}
+
+
+def test_hidden_files_are_left_out(tmp_path):
+    touch(tmp_path, ".part.a.mid", "._a.mid", ".trash/b.mid", "x/.y/c.mid", "d.mid")
+    assert names(tmp_path) == {"d": "d.mid"}
+
+
+def test_a_hidden_folder_may_hold_the_files_that_are_asked_for(tmp_path):
+    touch(tmp_path, ".cache/a.mid")
+    assert names(tmp_path / ".cache") == {"a": "a.mid"}
+
+
+def test_what_was_skipped_is_listed_once_each(capsys):
+    assert report_skipped([]) == 0
+    assert capsys.readouterr() == ("", "")
+    skipped = [("a.mid", UserError("a.mid: empty")), ("b", "no\naudio")]
+    assert report_skipped(skipped) == 1
+    assert capsys.readouterr().err == "a.mid: empty\nb: no audio\n2 skipped, as listed above\n"
+
+
+# Jobs
+
+
+def halve(task):
+    if task == 3:
+        raise UserError("3: odd")
+    if task == 5:
+        raise AudioFileError("5: odd")
+    return task / 2
+
+
+def fail_at_once(folder, task):
+    if task == 0:
+        raise OSError(errno.ENOSPC, "No space left on device", "out.wav")
+    with replace_when_done(folder / f"{task}.txt") as temporary:
+        temporary.write_text("half")
+        time.sleep(0.3)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_mistake_in_one_task_does_not_stop_the_others(processes):
+    done = list(jobs.run_jobs(halve, [2, 3, 4, 5], processes, "halving"))
+    assert [(task, result) for task, result, _ in done] == [(2, 1), (3, None), (4, 2), (5, None)]
+    assert [error and one_line(error) for *_, error in done] == [None, "3: odd", None, "5: odd"]
+    assert [type(error) for *_, error in done if error] == [UserError, AudioFileError]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_full_disk_stops_the_run_and_leaves_nothing_half_written(tmp_path, processes):
+    task = functools.partial(fail_at_once, tmp_path)
+    with pytest.raises(OSError, match="No space") as caught:
+        list(jobs.run_jobs(task, range(40), processes, "failing"))
+    assert one_line(caught.value) == "out.wav: No space left on device"
+    done = {path.name for path in tmp_path.iterdir()}
+    assert not [name for name in done if name.startswith(".part")]
+    assert len(done) < 8 * (processes - 1) + 1  # what was begun before; none in one process

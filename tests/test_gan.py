@@ -1,0 +1,208 @@
+"""The training model against the usual two-tape step, and the late adversary."""
+
+import keras
+import numpy as np
+import pytest
+
+from common.features import FeatureStore
+from common.pairs import PairedFrames, split_pairs
+from pix2pix_timbre.gan import AdversaryStart, Pix2Pix
+from pix2pix_timbre.losses import LAMBDA
+from pix2pix_timbre.model import build_discriminator, build_generator
+
+WIDTH = 2
+GEN_LR, DISC_LR = 1e-3, 5e-4
+
+
+def make_model(dropout=0.0, seed=0):
+    keras.utils.set_random_seed(seed)
+    return Pix2Pix(build_generator(WIDTH, dropout=dropout), build_discriminator(WIDTH))
+
+
+def make_batches(count, frames=2):
+    rng = np.random.default_rng(5)
+    return rng.uniform(-1, 1, (count, 2, frames, 256, 256, 1)).astype(np.float32)
+
+
+def two_tape_step(generator, discriminator, optimizers, x, y):
+    """The step of the Pix2Pix tutorials: two tapes, two optimisers, Keras's own losses."""
+    import tensorflow as tf
+
+    x, y = tf.constant(x), tf.constant(y)
+    entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+    with tf.GradientTape() as gen_tape, tf.GradientTape() as disc_tape:
+        generated = generator(x, training=True)
+        real_logits = discriminator([x, y], training=True)
+        generated_logits = discriminator([x, generated], training=True)
+        gen_mae = tf.reduce_mean(tf.abs(y - generated))
+        gen_loss = entropy(tf.ones_like(generated_logits), generated_logits) + 100 * gen_mae
+        disc_loss = entropy(tf.ones_like(real_logits), real_logits) + entropy(
+            tf.zeros_like(generated_logits), generated_logits
+        )
+    gen_gradients = gen_tape.gradient(gen_loss, generator.trainable_variables)
+    disc_gradients = disc_tape.gradient(disc_loss, discriminator.trainable_variables)
+    optimizers[0].apply(gen_gradients, generator.trainable_variables)
+    optimizers[1].apply(disc_gradients, discriminator.trainable_variables)
+    return {
+        "gen_mae": float(gen_mae),
+        "gen_loss": float(gen_loss),
+        "disc_loss": float(disc_loss),
+    }
+
+
+def test_two_steps_equal_those_of_two_tapes_and_two_optimisers():
+    model, reference = make_model(), make_model()
+    model.compile_adam(GEN_LR, DISC_LR, jit_compile=False)
+    optimizers = [keras.optimizers.Adam(rate, beta_1=0.5) for rate in (GEN_LR, DISC_LR)]
+    start = [weights.copy() for weights in model.get_weights()]
+    for x, y in make_batches(2):
+        expected = two_tape_step(reference.generator, reference.discriminator, optimizers, x, y)
+        model.reset_metrics()
+        found = model.train_on_batch(x, y, return_dict=True)
+        assert set(found) == {"gen_mae", "gen_loss", "disc_loss"}
+        for name, value in expected.items():
+            assert float(found[name]) == pytest.approx(value, rel=1e-5)
+    moved = [
+        np.abs(now - before).max() for now, before in zip(model.get_weights(), start, strict=True)
+    ]
+    assert min(moved) > 1e-6  # every weight and every moving average took part
+    for name in ("generator", "discriminator"):
+        ours, theirs = getattr(model, name), getattr(reference, name)
+        for one, other in zip(ours.weights, theirs.weights, strict=True):
+            np.testing.assert_allclose(one.numpy(), other.numpy(), atol=5e-6, err_msg=one.path)
+
+
+@pytest.fixture(scope="module")
+def held_out(features_folder):
+    """The held-out frames of the shared features, in batches of which the last is smaller."""
+    with (
+        FeatureStore(features_folder / "keyboard_acoustic.h5") as origin,
+        FeatureStore(features_folder / "guitar_acoustic.h5") as target,
+    ):
+        training, held_out, _ = split_pairs(origin, target, 0.3)
+        count = PairedFrames(origin, target, training, 1).frame_count
+        frames = PairedFrames(origin, target, training, count - 1)
+        assert [len(frames[index][0]) for index in range(2)] == [count - 1, 1]
+        yield frames, PairedFrames(origin, target, held_out, 8)
+
+
+def test_validation_is_evaluated_and_weighs_every_frame_alike(held_out):
+    frames, validation = held_out
+    model = make_model(dropout=0.5)
+    model.compile_adam(GEN_LR, DISC_LR, jit_compile=False)
+    history = model.fit(
+        frames,
+        validation_data=validation,
+        epochs=2,
+        verbose=0,
+        callbacks=[AdversaryStart(0)],
+    ).history
+    names = {"gen_mae", "gen_loss", "disc_loss"}
+    assert set(history) == names | {f"val_{name}" for name in names}
+    x, y = validation[0]
+    expected = np.abs(model.generator.predict(x, verbose=0).astype(float) - y).mean()
+    assert history["val_gen_mae"][-1] == pytest.approx(expected, rel=1e-5)
+    assert history["val_gen_mae"][0] != history["val_gen_mae"][1]
+
+    found = model.evaluate(frames, verbose=0, return_dict=True)
+    x, y = (
+        np.concatenate(side)
+        for side in zip(*(frames[index] for index in range(len(frames))), strict=True)
+    )
+    predicted = model.generator.predict(x, verbose=0)
+    expected = np.abs(predicted.astype(float) - y).mean()
+    assert found["gen_mae"] == pytest.approx(expected, rel=1e-5)
+    entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+    real = model.discriminator.predict([x, y], verbose=0)
+    generated = model.discriminator.predict([x, predicted], verbose=0)
+    ones, zeros = np.ones_like(real), np.zeros_like(real)
+    assert found["disc_loss"] == pytest.approx(
+        float(entropy(ones, real) + entropy(zeros, generated)), rel=1e-5
+    )
+    assert found["gen_loss"] == pytest.approx(
+        float(entropy(ones, generated)) + 100 * expected, rel=1e-5
+    )
+
+
+class Recorder(keras.callbacks.Callback):
+    """Weights of both networks before the first step and after each."""
+
+    def on_train_begin(self, logs=None):
+        self.seen = [self.weights()]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(self.weights())
+
+    def weights(self):
+        return {
+            name: [variable.numpy().copy() for variable in getattr(self.model, name).weights]
+            for name in ("generator", "discriminator")
+        }
+
+
+class Batches(keras.utils.PyDataset):
+    """Fixed batches."""
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return tuple(self.batches[index])
+
+
+def largest_change(before, after):
+    return max(np.abs(a - b).max() for a, b in zip(before, after, strict=True))
+
+
+def test_the_adversary_starts_at_its_step_with_an_adam_that_has_counted_nothing():
+    model, reference = make_model(), make_model()
+    model.compile_adam(GEN_LR, DISC_LR, disc_start=4, jit_compile=False)
+    recorder, batches = Recorder(), make_batches(3)
+    history = model.fit(
+        Batches(batches),
+        validation_data=Batches(batches[:1]),
+        epochs=2,
+        shuffle=False,
+        verbose=0,
+        callbacks=[AdversaryStart(4), recorder],
+    ).history
+    changes = [
+        {name: largest_change(before[name], after[name]) for name in before}
+        for before, after in zip(recorder.seen[:-1], recorder.seen[1:], strict=True)
+    ]
+    assert all(change["generator"] > 1e-4 for change in changes)
+    assert [change["discriminator"] for change in changes[:4]] == [0] * 4
+    assert all(change["discriminator"] > 1e-4 for change in changes[4:])
+    assert int(model.optimizer.iterations.numpy()) == 6
+    # the first step of an Adam that starts is the learning rate; after four idle ones: 1.05 of it
+    kernels = (recorder.seen[step]["discriminator"][0] for step in (4, 5))
+    assert largest_change(*([kernel] for kernel in kernels)) == pytest.approx(DISC_LR, rel=1e-3)
+
+    # until then the generator learns from L1 alone, and there is no loss of the discriminator
+    assert {name: len(values) for name, values in history.items()} == {
+        "gen_mae": 2,
+        "gen_loss": 2,
+        "disc_loss": 1,
+        "val_gen_mae": 2,
+        "val_gen_loss": 2,
+        "val_disc_loss": 1,
+    }
+    assert history["gen_loss"][0] == pytest.approx(LAMBDA * history["gen_mae"][0], rel=1e-6)
+    l1_step(reference.generator, *batches[0])
+    for one, other in zip(recorder.seen[1]["generator"], reference.generator.weights, strict=True):
+        np.testing.assert_allclose(one, other.numpy(), atol=5e-6, err_msg=other.path)
+
+
+def l1_step(generator, x, y):
+    """One step of Adam on 100 times L1."""
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        loss = 100 * tf.reduce_mean(tf.abs(y - generator(x, training=True)))
+    optimizer = keras.optimizers.Adam(GEN_LR, beta_1=0.5)
+    gradients = tape.gradient(loss, generator.trainable_variables)
+    optimizer.apply(gradients, generator.trainable_variables)

@@ -1,0 +1,68 @@
+"""Pictures: written whole, readable, and of the size that their panels need."""
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from common.report import plot_history, plot_images, plot_sweep
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    return {name: rng.random((256, 300), np.float32) for name in ("input", "prediction", "target")}
+
+
+def size(path):
+    height, width = imread(path).shape[:2]
+    return width, height
+
+
+def test_images_stand_side_by_side_and_the_error_is_one_more_panel(tmp_path, images):
+    plot_images(tmp_path / "three.png", images)
+    plot_images(tmp_path / "four.png", images, error=("prediction", "target"))
+    assert size(tmp_path / "three.png") == (1260, 400)
+    assert size(tmp_path / "four.png") == (1680, 400)
+    assert {path.name for path in tmp_path.iterdir()} == {"three.png", "four.png"}
+
+
+def test_louder_images_are_brighter_on_one_scale(tmp_path):
+    """Pixels of the two panels: 0.2 and 0.8 of the scale, not each its own maximum."""
+    quiet, loud = (np.full((256, 300), level, np.float32) for level in (0.2, 0.8))
+    plot_images(tmp_path / "two.png", {"quiet": quiet, "loud": loud})
+    row = imread(tmp_path / "two.png")[200, :, :3].sum(axis=-1)
+    inside = row[150:250].mean(), row[500:600].mean()
+    assert 0.1 < inside[0] < inside[1] - 0.5
+
+
+def test_equal_content_gives_equal_bytes(tmp_path, images):
+    for name in ("a.png", "b.png"):
+        plot_images(tmp_path / name, images)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_curve_for_each_loss_that_was_measured(tmp_path):
+    rows = [
+        {"epoch": 1, "gen_mae": 0.5, "gen_loss": 50.0, "val_gen_mae": None, "seconds": 3.0},
+        {"epoch": 2, "gen_mae": 0.4, "gen_loss": 41.0, "val_gen_mae": 0.45, "seconds": 3.0},
+    ]
+    plot_history(tmp_path / "two.png", rows)
+    assert size(tmp_path / "two.png") == (1000, 400)
+    plot_history(tmp_path / "three.png", [*rows, {"epoch": 3, "gen_mae": 0.3, "disc_loss": 1.4}])
+    assert size(tmp_path / "three.png") == (1500, 400)
+    plot_history(tmp_path / "one.png", [{"epoch": 1, "gen_mae": 0.3}])
+    assert size(tmp_path / "one.png") == (500, 400)
+
+
+def test_a_sweep_is_drawn_with_and_without_suggestion(tmp_path):
+    rates = np.geomspace(1e-9, 1, 50)
+    losses = 1 + np.linspace(0, 1, 50) ** 2
+    curves = {"gen_mae": (losses, losses), "disc_loss": (losses, losses)}
+    plot_sweep(tmp_path / "sweep.png", rates, curves, {"gen_mae": 1e-4, "disc_loss": None})
+    assert size(tmp_path / "sweep.png") == (1000, 400)
+
+
+def test_a_picture_that_fails_leaves_nothing(tmp_path, images):
+    with pytest.raises(KeyError):
+        plot_images(tmp_path / "x.png", images, error=("prediction", "absent"))
+    assert not list(tmp_path.iterdir())

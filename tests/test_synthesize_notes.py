@@ -1,0 +1,304 @@
+"""SoundFont to NSynth-structured notes, on a SoundFont of one tone made here."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_soundfont import write_soundfont
+
+import synthesize_notes
+from common.cli import UserError
+from data import load_audio
+
+try:
+    import fluidsynth  # noqa: F401
+except (ImportError, OSError) as missing:
+    reason = f"FluidSynth cannot be loaded: {missing}"
+else:
+    reason = ""
+needs_fluidsynth = pytest.mark.skipif(bool(reason), reason=reason)
+
+ONE = ["--instruments", "keyboard_acoustic=0:0"]
+
+
+@pytest.fixture(scope="module")
+def sine(tmp_path_factory):
+    return write_soundfont(tmp_path_factory.mktemp("font") / "sine.sf2")
+
+
+@pytest.fixture(scope="module")
+def rich(tmp_path_factory):
+    """A tone of 40 partials; A4 fills the band up to 17.6 kHz."""
+    return write_soundfont(tmp_path_factory.mktemp("font") / "rich.sf2", partials=40)
+
+
+def synthesize(font, out, *flags):
+    return synthesize_notes.main(["--soundfont", str(font), "--out", str(out), *ONE, *flags])
+
+
+def play(font, pitch, velocity=100):
+    synthesizer = synthesize_notes.Synthesizer(font)
+    synthesizer.select(0, 0)
+    return synthesizer.render(pitch, velocity)
+
+
+def levels(audio, rate):
+    """Levels in dB of the second second, 1 Hz apart, 0 for a sine of amplitude 1."""
+    window = np.blackman(rate)
+    spectrum = np.abs(np.fft.rfft(audio[rate : 2 * rate] * window)) * 2 / window.sum()
+    return 20 * np.log10(spectrum + 1e-12)
+
+
+def frequency(audio, rate):
+    """Frequency of the strongest partial in Hz."""
+    window = np.hanning(2 * rate)
+    spectrum = np.abs(np.fft.rfft(audio[rate // 4 :][: 2 * rate] * window, 16 * rate))
+    return np.argmax(spectrum) / 16
+
+
+@needs_fluidsynth
+@pytest.mark.parametrize("pitch", [21, 45, 69, 84, 108])
+def test_pitch_within_five_cents(sine, tmp_path, pitch):
+    synthesize(sine, tmp_path, "--pitches", f"{pitch}:{pitch}", "--velocities", "100")
+    path = tmp_path / "audio" / f"keyboard_acoustic_000-{pitch:03d}-100.wav"
+    audio, rate = load_audio(path, sample_rate=None)
+    assert (rate, audio.shape) == (16000, (64000,))
+    expected = 440 * 2 ** ((pitch - 69) / 12)
+    assert abs(1200 * np.log2(frequency(audio, rate) / expected)) < 5
+
+
+@needs_fluidsynth
+def test_level_rises_with_velocity_and_files_are_16_bit_mono(sine, tmp_path):
+    synthesize(sine, tmp_path, "--pitches", "60:60", "--jobs", "2")
+    loudness = []
+    for velocity in (25, 50, 75, 100, 127):
+        path = tmp_path / "audio" / f"keyboard_acoustic_000-060-{velocity:03d}.wav"
+        header = soundfile.info(path)
+        assert (header.subtype, header.channels, header.samplerate) == ("PCM_16", 1, 16000)
+        audio, rate = load_audio(path, sample_rate=None)
+        loudness.append(20 * np.log10(np.sqrt(np.mean(audio[:rate] ** 2))))
+        assert np.abs(audio).max() < 1
+        assert abs(audio[-1]) < 1e-4
+    # the default velocity curve of the format: 40 log10(velocity / 127) dB
+    assert np.diff(loudness) == pytest.approx([12.04, 7.04, 5.00, 4.15], abs=0.3)
+
+
+@needs_fluidsynth
+def test_high_note_is_not_aliased(rich):
+    pitch = 76  # partials of the sample up to 26 kHz
+    rendered = play(rich, pitch)
+    note = synthesize_notes.finish(rendered)
+    assert note.shape == (64000,)
+    high, low = levels(rendered, 48000)[:7000], levels(note, 16000)[:7000]
+    audible = high > -80
+    assert np.abs(low - high)[audible].max() < 0.1
+    assert low[~audible].max() < -79
+
+
+@needs_fluidsynth
+def test_nothing_above_8_khz_is_folded_into_the_note(rich):
+    # at 440 Hz the partials above 8 kHz would fold between the others: 16000 is no multiple of 440
+    rendered = play(rich, 69)
+    distance = np.abs((np.arange(7000) + 220) % 440 - 220)
+    between = distance > 10
+    assert levels(rendered[::3], 16000)[:7000][between].max() > -40  # what decimation must prevent
+    assert levels(synthesize_notes.finish(rendered), 16000)[:7000][between].max() < -75
+
+
+@needs_fluidsynth
+def test_released_after_three_seconds_and_faded_at_the_end(sine):
+    rendered = play(sine, 60)
+    level = np.sqrt(np.mean(rendered.reshape(40, -1) ** 2, axis=1))  # tenths of a second
+    assert level[25:30] == pytest.approx([level[10]] * 5, rel=0.01)
+    assert level[31] < level[29] / 10
+    assert level[39] == 0
+    ringing = np.ones(4 * 48000, np.float32)  # a release longer than the note
+    note = synthesize_notes.finish(ringing)
+    assert note[-400] == pytest.approx(1, abs=1e-3)
+    assert np.abs(np.diff(note[-400:])).max() < 0.01
+    assert abs(note[-1]) < 1e-6
+
+
+@needs_fluidsynth
+def test_a_note_does_not_depend_on_what_was_played_before(rich):
+    synthesizer = synthesize_notes.Synthesizer(rich)
+    synthesizer.select(0, 0)
+    alone = play(rich, 60, 75)
+    first = synthesizer.render(60, 75)
+    for pitch, velocity in [(61, 127), (21, 127), (108, 25)]:
+        synthesizer.render(pitch, velocity)
+        np.testing.assert_array_equal(synthesizer.render(60, 75), alone)
+    np.testing.assert_array_equal(first, alone)
+
+
+@needs_fluidsynth
+@pytest.mark.parametrize("audio_format", ["wav", "flac"])
+def test_same_bytes_in_every_run(rich, tmp_path, audio_format):
+    flags = ["--pitches", "50:70:10", "--velocities", "40", "90", "--format", audio_format]
+    synthesize(rich, tmp_path / "a", *flags, "--jobs", "1")
+    synthesize(rich, tmp_path / "b", *flags, "--jobs", "3")
+    first, second = (
+        {path.name: path.read_bytes() for path in sorted((tmp_path / run).rglob("*.*"))}
+        for run in "ab"
+    )
+    assert len(first) == 7
+    assert first == second
+
+
+@needs_fluidsynth
+def test_restart_keeps_what_exists_and_completes_the_rest(sine, tmp_path, capsys):
+    flags = ["--pitches", "60:62", "--velocities", "100"]
+    assert synthesize(sine, tmp_path, *flags) == 0
+    assert capsys.readouterr().out.startswith("3 notes written, 0 kept, 0 silent; 3 in")
+    kept, gone, _ = sorted((tmp_path / "audio").iterdir())
+    kept.write_bytes(b"kept")
+    whole = gone.read_bytes()
+    gone.unlink()
+    synthesize(sine, tmp_path, *flags)
+    assert capsys.readouterr().out.startswith("1 notes written, 2 kept, 0 silent; 3 in")
+    assert kept.read_bytes() == b"kept"
+    assert gone.read_bytes() == whole
+    synthesize(sine, tmp_path, *flags, "--overwrite")
+    assert kept.read_bytes() != b"kept"
+
+
+@needs_fluidsynth
+def test_examples_json_is_in_nsynths_schema(sine, tmp_path):
+    flags = ["--pitches", "60:61", "--velocities", "100"]
+    synthesize(sine, tmp_path, *flags, "--instruments", "synth_lead_synthetic_004=0:0")
+    path = tmp_path / "examples.json"
+    first = json.loads(path.read_text())
+    assert first["synth_lead_synthetic_004-060-100"] == {
+        "note": ((9 * 3 + 2) * 1000 + 4) * 128 * 128 + 60 * 128 + 100,
+        "note_str": "synth_lead_synthetic_004-060-100",
+        "instrument": (9 * 3 + 2) * 1000 + 4,
+        "instrument_str": "synth_lead_synthetic_004",
+        "pitch": 60,
+        "velocity": 100,
+        "sample_rate": 16000,
+        "qualities": [0] * 10,
+        "qualities_str": [],
+        "instrument_family": 9,
+        "instrument_family_str": "synth_lead",
+        "instrument_source": 2,
+        "instrument_source_str": "synthetic",
+    }
+    # NSynth's own entries stay, and those of another run
+    first["synth_lead_synthetic_004-061-100"]["qualities_str"] = ["bright"]
+    path.write_text(json.dumps(first))
+    synthesize(sine, tmp_path, *flags, "--instruments", "bass_acoustic:2=0:0")
+    both = json.loads(path.read_text())
+    assert {name: both[name] for name in first} == first
+    assert sorted(set(both) - set(first)) == [
+        "bass_acoustic_002-060-100",
+        "bass_acoustic_002-061-100",
+    ]
+    assert len({entry["note"] for entry in both.values()}) == 4
+
+
+@needs_fluidsynth
+def test_silent_notes_are_reported_and_not_written(tmp_path, capsys):
+    font = write_soundfont(tmp_path / "narrow.sf2", keys=(60, 61))
+    flags = ["--velocities", "100", "127", "--pitches"]
+    assert synthesize(font, tmp_path, *flags, "59:62") == 0
+    assert sorted(path.name for path in (tmp_path / "audio").iterdir()) == [
+        f"keyboard_acoustic_000-{pitch:03d}-{velocity}.wav"
+        for pitch in (60, 61)
+        for velocity in (100, 127)
+    ]
+    assert len(json.loads((tmp_path / "examples.json").read_text())) == 4
+    said = capsys.readouterr().out
+    assert "4 notes written, 0 kept, 4 silent" in said
+    assert "keyboard_acoustic_000: not written, silent at pitch 59, 62" in said
+    with pytest.raises(UserError, match="none of these notes sounds"):
+        synthesize(font, tmp_path, *flags, "80:81")
+
+
+@needs_fluidsynth
+def test_one_gain_and_no_clipping(tmp_path):
+    font = write_soundfont(tmp_path / "loud.sf2", amplitude=1.0)
+    flags = ["--pitches", "60:60", "--velocities", "127"]
+    with pytest.raises(UserError, match=r"060-127\.wav: would clip at .*--gain"):
+        synthesize(font, tmp_path, *flags, "--gain", "10")
+    assert not list((tmp_path / "audio").iterdir())
+    peaks = []
+    for gain in ("1", "0.5"):
+        synthesize(font, tmp_path, *flags, "--gain", gain, "--overwrite")
+        audio, _ = load_audio(next((tmp_path / "audio").iterdir()), sample_rate=None)
+        peaks.append(np.abs(audio).max())
+    assert peaks[0] == pytest.approx(2 * peaks[1], rel=1e-3)
+
+
+@needs_fluidsynth
+def test_a_soundfont_with_damaged_tables(sine, tmp_path):
+    damaged = tmp_path / "damaged.sf2"
+    damaged.write_bytes(sine.read_bytes().replace(b"pgen", b"xxxx"))
+    with pytest.raises(UserError, match=r"damaged\.sf2: not a SoundFont that FluidSynth can read"):
+        synthesize(damaged, tmp_path)
+
+
+@needs_fluidsynth
+def test_soundfont_errors(sine, tmp_path, capfd):
+    with pytest.raises(UserError, match=r"none\.sf2: no such file"):
+        synthesize(tmp_path / "none.sf2", tmp_path)
+    corrupt = tmp_path / "corrupt.sf2"
+    for content in (b"", b"RIFF nonsense", sine.read_bytes()[:400], sine.read_bytes()[:-60]):
+        corrupt.write_bytes(content)
+        with pytest.raises(UserError, match=r"corrupt\.sf2: not a whole SoundFont"):
+            synthesize(corrupt, tmp_path)
+    with pytest.raises(UserError, match=r"program 8:5 is not in it; .* 0:0 Tiny Tone"):
+        synthesize(sine, tmp_path, "--instruments", "keyboard_acoustic=8:5")
+    with pytest.raises(UserError, match="two have the same name"):
+        synthesize(sine, tmp_path, *ONE, "keyboard_acoustic_000=0:0")
+    assert not (tmp_path / "audio").exists()
+    (tmp_path / "examples.json").write_text("{")
+    with pytest.raises(UserError, match=r"examples\.json: not JSON"):
+        synthesize(sine, tmp_path, "--pitches", "60:60", "--velocities", "100")
+    assert capfd.readouterr() == ("", "")  # nothing of FluidSynth's own
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            ["--instruments", "piano_acoustic=0:0"],
+            "no family 'piano' in NSynth; it has bass, brass",
+        ),
+        (["--instruments", "keyboard_grand=0:0"], "no source 'grand' in NSynth; it has acoustic"),
+        (["--instruments", "keyboard_acoustic"], "write <family>_<source>=<bank>:<program>"),
+        (["--instruments", "keyboard_acoustic_4=0:0"], "write <family>_<source>=<bank>"),
+        (["--pitches", "60"], "write LOW:HIGH"),
+        (["--pitches", "72:60"], "write LOW:HIGH"),
+        (["--pitches", "0:128"], "write LOW:HIGH"),
+        (["--pitches", "0:12:0"], "write LOW:HIGH"),
+        (["--velocities", "0"], "at least 1"),
+        (["--velocities", "128"], "at most 127"),
+        (["--gain", "0"], "above 0"),
+    ],
+)
+def test_argument_errors_take_one_line(flags, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        synthesize_notes.main(["--soundfont", "a.sf2", "--out", "notes", *flags])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_instruments_and_pitches_are_read():
+    parse = synthesize_notes.instrument
+    assert parse("keyboard_acoustic=0:0") == ("keyboard_acoustic_000", 0, 0)
+    assert parse("keyboard_acoustic_004=8:1") == ("keyboard_acoustic_004", 8, 1)
+    assert parse("synth_lead_synthetic:12=128:127") == ("synth_lead_synthetic_012", 128, 127)
+    assert list(synthesize_notes.pitch_range("21:27:3")) == [21, 24, 27]
+    assert len(synthesize_notes.pitch_range("21:108")) == 88
+
+
+def test_without_fluidsynth_one_line_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fluidsynth", None)
+    synthesize_notes._library.cache_clear()
+    with pytest.raises(UserError, match=r"pip install pyfluidsynth.*libfluidsynth3"):
+        synthesize(tmp_path / "any.sf2", tmp_path)
+    synthesize_notes._library.cache_clear()

@@ -1,0 +1,576 @@
+"""train.py through its real parser: the run folder, resuming, and every way to go wrong."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import soundfile
+from matplotlib.image import imread
+
+import train
+from common.cli import UserError, run
+from common.features import CODEC, write_store
+from common.training import (
+    RunFolder,
+    learning_rate,
+    reseed,
+    seed_generators,
+    smooth,
+    steepest_descent,
+    sweep_schedule,
+)
+from data import BINS
+from pix2pix_timbre.gan import AdversaryStart
+from pix2pix_timbre.model import build_generator
+
+ROOT = Path(__file__).parent.parent
+# three steps in each of three epochs; the adversary starts within the second
+RUN = {
+    "epochs": 3,
+    "steps_per_epoch": 3,
+    "batch_size": 2,
+    "width": 2,
+    "validation_split": 0.3,
+    "adversarial_start": 4,
+    "offsets": "random",
+    "lr_decay": "linear",
+    "gen_lr": 0.001,
+    "disc_lr": 0.001,
+}
+LOSSES = ["gen_mae", "gen_loss", "disc_loss"]
+
+
+def arguments(features, output, flags=None, *more):
+    pair = {"origin": "keyboard_acoustic", "target": "guitar_acoustic"}
+    given = {"dataset_path": features, "output": output, **pair, **(flags or {})}
+    words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+    return [*words, *map(str, more)]
+
+
+def outcome(argv, capsys):
+    """Exit status, lines on stdout and lines on stderr of the script, in this process."""
+    with pytest.raises(SystemExit) as caught:
+        run(train.main, argv)
+    said = capsys.readouterr()
+    return caught.value.code, said.out.splitlines(), said.err.splitlines()
+
+
+def assert_refused(argv, capsys, *words):
+    """Status 2 and one line that holds the words."""
+    status, _, err = outcome(argv, capsys)
+    assert (status, len(err)) == (2, 1), err
+    for word in words:
+        assert str(word) in err[0]
+
+
+def read_history(folder):
+    with (folder / "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_weights(path):
+    """Every array of an .h5 file, by its place in it."""
+    arrays = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()]
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return arrays
+
+
+def assert_same_weights(path, other):
+    one, two = read_weights(path), read_weights(other)
+    assert one.keys() == two.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, two[name], err_msg=name)
+
+
+def snapshot(folder):
+    return {
+        path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(features_folder, tmp_path_factory):
+    """The folder of a whole run; not to be modified."""
+    folder = tmp_path_factory.mktemp("finished")
+    assert train.main(arguments(features_folder, folder, RUN)) == 0
+    yield folder
+
+
+@pytest.fixture
+def captured(monkeypatch):
+    """What would be trained, instead of training it."""
+    sessions = []
+    monkeypatch.setattr(train, "train", lambda session: sessions.append(session) or 0)
+    monkeypatch.setattr(train, "find_learning_rates", lambda session: 1 / 0)
+    return sessions
+
+
+def test_a_run_leaves_weights_history_pictures_and_sounds(finished):
+    names = {path.relative_to(finished).as_posix() for path in finished.rglob("*.*")}
+    assert names == {
+        "config.json",
+        "generator.h5",
+        "discriminator.h5",
+        "history.csv",
+        "history.png",
+        "resume-0003.weights.h5",
+        *(
+            f"samples/epoch_{epoch:03d}.{suffix}"
+            for epoch in (1, 2, 3)
+            for suffix in ("png", "wav")
+        ),
+        "samples/input.wav",
+        "samples/target.wav",
+    }
+    for path in finished.rglob("*.png"):
+        assert imread(path).shape[0] == 400
+    sizes = {soundfile.info(path).frames for path in finished.rglob("*.wav")}
+    assert len(sizes) == 1
+    assert 44100 < sizes.pop() < 13 * 44100
+    sounds = [
+        soundfile.read(finished / "samples" / f"{name}.wav")[0] for name in ("input", "target")
+    ]
+    assert all(np.abs(sound).max() > 0.05 for sound in sounds)
+
+
+def test_the_history_has_each_loss_for_training_and_validation(finished):
+    rows = read_history(finished)
+    names = [*LOSSES, *(f"val_{name}" for name in LOSSES)]
+    assert sorted(rows[0]) == sorted(["epoch", "seconds", *names])
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert rows[0]["disc_loss"] == rows[0]["val_disc_loss"] == ""  # not yet begun
+    values = [float(row[name]) for row in rows for name in names if row[name]]
+    assert len(values) == 3 * 6 - 2
+    assert np.isfinite(values).all()
+    assert float(rows[0]["gen_loss"]) == pytest.approx(100 * float(rows[0]["gen_mae"]), rel=1e-4)
+    assert float(rows[2]["gen_mae"]) < float(rows[0]["gen_mae"])
+
+
+def test_the_config_tells_flags_codec_split_and_versions(finished, features_folder):
+    config = json.loads((finished / "config.json").read_text())
+    assert config["codec"] == CODEC
+    assert config["split"] == {"held_out": ["arpeggio"], "training": ["march", "scale", "waltz"]}
+    flags = config["flags"]
+    assert {name: flags[name] for name in RUN} == RUN
+    assert flags["dataset_path"] == str(features_folder)
+    assert (flags["seed"], flags["dropout"], flags["mixed_precision"]) == (0, 0.5, "off")
+    assert config["versions"]["keras"] == keras.__version__
+    assert config["versions"]["numpy"] == np.__version__
+
+
+def test_the_weights_are_those_of_the_width_and_load_in_keras(finished):
+    generator = keras.models.load_model(finished / "generator.h5")
+    assert generator.count_params() == build_generator(2).count_params()
+    discriminator = keras.models.load_model(finished / "discriminator.h5")
+    assert discriminator.output_shape == (None, 16, 16, 1)
+
+
+KILLED = """
+import os, signal, sys
+from common.cli import run
+from pix2pix_timbre.gan import AdversaryStart
+begin, state = AdversaryStart.on_train_batch_begin, []
+
+def begin_or_die(self, batch, logs=None):
+    state.append(batch)
+    if len(state) == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    begin(self, batch, logs)
+
+AdversaryStart.on_train_batch_begin = begin_or_die
+import train
+run(train.main, sys.argv[1:])
+"""
+
+
+def test_a_run_killed_and_interrupted_goes_on_and_ends_like_an_uninterrupted_one(
+    finished, features_folder, tmp_path, capsys, monkeypatch
+):
+    argv = arguments(features_folder, tmp_path, RUN)
+    # killed within the second epoch, before the adversary starts
+    command = [sys.executable, "-c", KILLED, *argv]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert [row["epoch"] for row in read_history(tmp_path)] == ["1"]
+    assert (tmp_path / "resume-0001.weights.h5").exists()
+
+    # interrupted within the third epoch, when the adversary takes part
+    begin, steps = AdversaryStart.on_train_batch_begin, []
+
+    def begin_or_stop(self, batch, logs=None):
+        steps.append(batch)
+        if len(steps) == 5:
+            raise KeyboardInterrupt
+        begin(self, batch, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AdversaryStart, "on_train_batch_begin", begin_or_stop)
+        status, out, err = outcome(argv, capsys)
+    assert any("going on after epoch 1" in line for line in out)
+    assert status not in (0, None)
+    assert [row["epoch"] for row in read_history(tmp_path)] == ["1", "2"]
+
+    status, out, err = outcome(argv, capsys)
+    assert (status, err) == (0, [])
+    assert any("going on after epoch 2" in line for line in out)
+    for name in ("generator.h5", "discriminator.h5"):
+        assert_same_weights(tmp_path / name, finished / name)
+    assert_same_weights(tmp_path / "resume-0003.weights.h5", finished / "resume-0003.weights.h5")
+    rows, expected = read_history(tmp_path), read_history(finished)
+    assert [{**row, "seconds": ""} for row in rows] == [{**row, "seconds": ""} for row in expected]
+    assert {path.name for path in tmp_path.rglob("*")} == {
+        path.name for path in finished.rglob("*")
+    }
+
+
+def test_a_finished_run_is_left_as_it_is(finished, features_folder, capsys):
+    before = snapshot(finished)
+    status, out, err = outcome(arguments(features_folder, finished, RUN), capsys)
+    assert (status, err) == (0, [])
+    assert out[-1] == f"{finished}: finished after epoch 3; raise --epochs to go on"
+    after = snapshot(finished)
+    before.pop("config.json"), after.pop("config.json")
+    assert after == before
+
+
+def test_more_epochs_go_on_and_a_fresh_start_forgets(finished, features_folder, tmp_path, capsys):
+    """Three runs in one folder: from given weights, longer, and anew."""
+    for name in ("generator.h5", "discriminator.h5"):
+        (tmp_path / name).write_bytes((finished / name).read_bytes())
+    still = {"epochs": 1, "steps_per_epoch": 1, "gen_lr": 0, "disc_lr": 0, "lr_decay": "none"}
+    flags = {**RUN, **still, "epoch_offset": 7}
+    assert outcome(arguments(features_folder, tmp_path, flags), capsys)[0] == 0
+    assert [row["epoch"] for row in read_history(tmp_path)] == ["8"]
+    assert (tmp_path / "resume-0008.weights.h5").exists()
+    before, after = (read_weights(folder / "generator.h5") for folder in (finished, tmp_path))
+    kernels = [name for name in before if "kernel" in name]
+    assert len(kernels) == 16
+    for name in kernels:
+        np.testing.assert_array_equal(before[name], after[name])
+
+    (tmp_path / "moved").symlink_to(features_folder)
+    longer = arguments(tmp_path / "moved", tmp_path, {**flags, "epochs": 2})
+    assert outcome(longer, capsys)[0] == 0
+    assert [row["epoch"] for row in read_history(tmp_path)] == ["8", "9"]
+    assert json.loads((tmp_path / "config.json").read_text())["flags"]["epochs"] == 2
+
+    (tmp_path / "samples" / "input.wav").write_bytes(b"of another piece")
+    afresh = {**RUN, "epochs": 1, "steps_per_epoch": 1}
+    argv = arguments(features_folder, tmp_path, afresh, "--no-resume")
+    assert outcome(argv, capsys)[0] == 0
+    assert [row["epoch"] for row in read_history(tmp_path)] == ["1"]
+    assert [path.name for path in tmp_path.glob("resume-*")] == ["resume-0001.weights.h5"]
+    assert soundfile.info(tmp_path / "samples" / "input.wav").frames > 44100
+    anew = read_weights(tmp_path / "generator.h5")
+    assert not any(np.array_equal(anew[name], before[name]) for name in kernels)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("width", 4),
+        ("seed", 1),
+        ("batch_size", 3),
+        ("gen_lr", 0.002),
+        ("validation_split", 0.2),
+        ("steps_per_epoch", 5),
+        ("dropout", 0.1),
+        ("lr_decay", "none"),
+        ("epochs", 4),  # the learning rate decays over the epochs
+    ],
+)
+def test_flags_that_contradict_the_run_are_refused(finished, features_folder, capsys, flag, value):
+    before = snapshot(finished)
+    argv = arguments(features_folder, finished, {**RUN, flag: value})
+    assert_refused(argv, capsys, f"--{flag} {RUN.get(flag, '')}", value, "--no-resume")
+    assert snapshot(finished) == before
+
+
+def test_a_damaged_resume_state_or_config_is_one_line(finished, features_folder, tmp_path, capsys):
+    argv = arguments(features_folder, tmp_path, {**RUN, "epochs": 3})
+    state = tmp_path / "resume-0001.weights.h5"
+    state.write_bytes((finished / "resume-0003.weights.h5").read_bytes()[:5000])
+    assert_refused(argv, capsys, "config.json")
+    (tmp_path / "config.json").write_text("{")
+    assert_refused(argv, capsys, "config.json")
+    (tmp_path / "config.json").write_text("[]")
+    assert_refused(argv, capsys, "config.json")
+    (tmp_path / "config.json").write_text("{}")
+    assert_refused(argv, capsys, tmp_path, "--no-resume")
+    (tmp_path / "config.json").write_bytes((finished / "config.json").read_bytes())
+    assert_refused(argv, capsys, state, "--no-resume")
+
+
+def test_epoch_offset_without_weights_is_one_line_and_writes_nothing(
+    features_folder, tmp_path, capsys
+):
+    output = tmp_path / "run"
+    argv = arguments(features_folder, output, {**RUN, "epoch_offset": 7})
+    assert_refused(argv, capsys, "generator.h5", "--epoch_offset 7")
+    assert not output.exists() or not list(output.iterdir())
+
+
+def test_findlr_writes_curves_and_suggestions_and_touches_no_run(features_folder, tmp_path, capsys):
+    flags = {"steps_per_epoch": 12, "batch_size": 2, "width": 2, "validation_split": 0.3}
+    status, out, err = outcome(arguments(features_folder, tmp_path, flags, "--findlr"), capsys)
+    assert (status, err) == (0, [])
+    assert {path.name for path in tmp_path.rglob("*")} == {"findlr", "joint.csv", "joint.png"}
+    with (tmp_path / "findlr" / "joint.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rates = [float(row["learning_rate"]) for row in rows]
+    assert rates[0] == pytest.approx(1e-9)
+    assert len(rates) >= 8
+    ratios = np.array(rates[1:]) / rates[:-1]
+    np.testing.assert_allclose(ratios, 1e9 ** (1 / 11), rtol=1e-3)
+    smoothed = [f"{name}_smoothed" for name in LOSSES]
+    assert sorted(rows[0]) == sorted(["learning_rate", *LOSSES, *smoothed])
+    assert imread(tmp_path / "findlr" / "joint.png").shape[:2] == (400, 1500)
+    assert sum(line.startswith(tuple(f"{name}: " for name in LOSSES)) for line in out) == 3
+
+
+def test_findlr_with_too_few_batches_says_so(features_folder, tmp_path, capsys):
+    flags = {"steps_per_epoch": 2, "batch_size": 2, "width": 2, "validation_split": 0.3}
+    argv = arguments(features_folder, tmp_path, flags, "--findlr")
+    assert_refused(argv, capsys, "--steps_per_epoch")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("words", "found"), [(["False"], False), (["off"], False), (["0"], False)])
+def test_findlr_false_trains(features_folder, tmp_path, captured, words, found):
+    argv = arguments(features_folder, tmp_path, {"validation_split": 0.3}, "--findlr", *words)
+    assert train.main(argv) == 0
+    assert captured[0].args.findlr is found
+
+
+@pytest.mark.parametrize("words", [[], ["True"], ["on"]])
+def test_findlr_true_searches(features_folder, tmp_path, captured, words):
+    argv = arguments(features_folder, tmp_path, {"validation_split": 0.3}, "--findlr", *words)
+    with pytest.raises(ZeroDivisionError):
+        train.main(argv)
+
+
+@pytest.fixture(scope="module")
+def many_instruments(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("instruments")
+    image = np.zeros((10, BINS), np.float16)
+    names = ("keyboard_acoustic", "guitar_acoustic", "string_acoustic", "synth_lead_synthetic")
+    for name in names:
+        write_store(folder / f"{name}.h5", [("march", image), ("waltz", image)], name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("pair", "rates"),
+    [
+        (("keyboard_acoustic", "guitar_acoustic"), (5e-5, 5e-6)),
+        (("keyboard_acoustic", "string_acoustic"), (1e-5, 1e-5)),
+        (("keyboard_acoustic", "synth_lead_synthetic"), (1e-4, 1e-5)),
+        (("guitar_acoustic", "keyboard_acoustic"), (5e-5, 5e-6)),
+    ],
+)
+def test_learning_rates_default_to_the_published_ones_of_the_pair(
+    many_instruments, tmp_path, captured, pair, rates
+):
+    flags = {"origin": pair[0], "target": pair[1], "validation_split": 0}
+    assert train.main(arguments(many_instruments, tmp_path, flags)) == 0
+    assert train.main(arguments(many_instruments, tmp_path, {**flags, "disc_lr": 0.5})) == 0
+    assert [(one.args.gen_lr, one.args.disc_lr) for one in captured] == [rates, (rates[0], 0.5)]
+
+
+def test_the_other_defaults_are_the_published_ones(many_instruments, captured, capsys):
+    argv = arguments(many_instruments, "", {})
+    place = argv.index("--output")
+    train.main(argv[:place] + argv[place + 2 :] + ["--validation_split", "0"])
+    (session,) = captured
+    args = session.args
+    found = args.epochs, args.batch_size, args.width, args.dropout, args.adversarial_start
+    assert found == (100, 8, 64, 0.5, 0)
+    assert train.build_parser().get_default("validation_split") == 0.1
+    assert session.run.path == Path("runs/keyboard_acoustic_2_guitar_acoustic")
+    assert "no piece is held out" in capsys.readouterr().out
+
+
+def test_losses_that_are_not_finite_end_in_one_line(features_folder, tmp_path, capsys):
+    flags = {**RUN, "gen_lr": 1e30, "lr_decay": "none", "epochs": 1}
+    assert_refused(arguments(features_folder, tmp_path, flags), capsys, "not finite", "epoch 1")
+    assert not (tmp_path / "generator.h5").exists()
+    assert not (tmp_path / "resume-0001.weights.h5").exists()
+
+
+def test_an_unknown_instrument_is_refused_with_the_known_ones(features_folder, tmp_path, capsys):
+    argv = arguments(features_folder, tmp_path, {"target": "flute_acoustic"})
+    assert_refused(argv, capsys, "'flute_acoustic'", "guitar_acoustic, keyboard_acoustic")
+
+
+def test_missing_features_are_one_line(tmp_path, capsys):
+    argv = arguments(tmp_path / "absent", tmp_path / "run")
+    assert_refused(argv, capsys, tmp_path / "absent", "compute_features.py")
+    assert not (tmp_path / "run").exists()
+
+
+def test_damaged_features_are_one_line(features_folder, tmp_path, capsys):
+    whole = (features_folder / "keyboard_acoustic.h5").read_bytes()
+    (tmp_path / "keyboard_acoustic.h5").write_bytes(whole[: len(whole) // 3])
+    (tmp_path / "guitar_acoustic.h5").write_bytes(whole)
+    argv = arguments(tmp_path, tmp_path / "run", RUN)
+    assert_refused(argv, capsys, tmp_path / "keyboard_acoustic.h5", "compute_features.py")
+
+
+def test_features_without_a_common_piece_are_one_line(tmp_path, capsys):
+    image = np.zeros((10, BINS), np.float16)
+    for name, piece in (("keyboard_acoustic", "march"), ("guitar_acoustic", "waltz")):
+        write_store(tmp_path / f"{name}.h5", [(piece, image)], name)
+    assert_refused(arguments(tmp_path, tmp_path / "run"), capsys, "share no piece")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_split_that_leaves_nothing_to_train_on_is_one_line(features_folder, tmp_path, capsys):
+    argv = arguments(features_folder, tmp_path / "run", {"validation_split": 0.999})
+    assert_refused(argv, capsys, "--validation_split 0.999")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_one_line(features_folder, tmp_path, capsys):
+    (tmp_path / "file").write_text("no folder")
+    for folder in (tmp_path / "file", tmp_path / "file" / "run", "/proc/run"):
+        assert_refused(
+            arguments(features_folder, folder, RUN), capsys, str(folder).split("/run")[0]
+        )
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"validation_split": 1},
+        {"gen_lr": -1},
+        {"disc_lr": "nan"},
+        {"width": 0},
+        {"findlr": "perhaps"},
+        {"mixed_precision": "float8"},
+        {"steps_per_epoch": 1.5},
+    ],
+)
+def test_values_out_of_range_are_one_line_that_names_the_flag(
+    features_folder, tmp_path, capsys, flags
+):
+    argv = arguments(features_folder, tmp_path, flags)
+    assert_refused(argv, capsys, *(f"--{name}" for name in flags))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_script_answers_help_and_mistakes_without_keras(run_script, tmp_path):
+    environment = {"KERAS_BACKEND": "none of this name"}  # importing Keras would fail
+    status, out, _ = run_script("train.py", "--help", env=environment)
+    assert status == 0
+    assert "keyboard_acoustic to string_acoustic: 1e-05, 1e-05" in out
+    argv = arguments(tmp_path, tmp_path / "run")
+    status, _, err = run_script("train.py", *argv, env=environment)
+    assert status == 2
+    assert err.count("\n") == 1
+
+
+def test_steepest_descent_finds_the_turning_point_of_a_logistic_fall():
+    rates = np.geomspace(1e-9, 1, 901)
+    for place in (-6.0, -4.5, -2.0):
+        losses = 1 / (1 + np.exp(4 * (np.log10(rates) - place)))
+        assert np.log10(steepest_descent(rates, losses)) == pytest.approx(place, abs=0.02)
+
+
+def test_steepest_descent_knows_when_there_is_none():
+    rates = np.geomspace(1e-9, 1, 50)
+    assert steepest_descent(rates, np.linspace(1, 2, 50)) is None
+    assert steepest_descent(rates[:1], [1.0]) is None
+
+
+def test_smoothing_keeps_length_constants_and_lines_inside():
+    assert smooth(np.full(40, 2.5)) == pytest.approx(np.full(40, 2.5))
+    line = np.linspace(0, 1, 200)
+    assert smooth(line)[10:-10] == pytest.approx(line[10:-10])
+    assert [len(smooth(np.zeros(count))) for count in (1, 2, 3, 7)] == [1, 2, 3, 7]
+
+
+def test_learning_rates_decay_to_zero_over_the_run():
+    assert learning_rate(0.1, "none", 100) == 0.1
+    for decay, middle in (("linear", 0.05), ("cosine", 0.05)):
+        schedule = learning_rate(0.1, decay, 100)
+        values = [float(schedule(step)) for step in (0, 50, 100, 200)]
+        assert values == pytest.approx([0.1, middle, 0, 0], abs=1e-7)
+    sweep = sweep_schedule(10)
+    assert [float(sweep(step)) for step in (0, 9)] == pytest.approx([1e-9, 1], rel=1e-4)
+
+
+def test_dropout_draws_the_same_in_the_same_epoch_and_differently_in_each_layer():
+    model = build_generator(2)
+
+    def states():
+        return [tuple(np.asarray(generator.state)) for generator in seed_generators(model)]
+
+    assert len(states()) == 3
+    reseed(model, seed=1, epoch=5)
+    first = states()
+    assert len(set(first)) == 3
+    frames = np.zeros((1, 256, 256, 1), np.float32)
+    drawn = np.asarray(model(frames, training=True))
+    assert states() != first
+    reseed(model, seed=1, epoch=5)
+    assert states() == first
+    np.testing.assert_array_equal(np.asarray(model(frames, training=True)), drawn)
+    reseed(model, seed=1, epoch=6)
+    assert not set(states()) & set(first)
+
+
+def test_a_run_folder_knows_its_newest_state(tmp_path):
+    folder = RunFolder(tmp_path)
+    assert (folder.resume_file, folder.finished_epochs, folder.read_history()) == (None, 0, [])
+    for epoch in (9, 10, 9999, 10000):
+        (tmp_path / f"resume-{epoch:04d}.weights.h5").write_bytes(b"")
+    assert folder.finished_epochs == 10000
+    rows = [{"epoch": 1, "gen_mae": 0.123456789}, {"epoch": 10001, "gen_mae": 1.0, "new": None}]
+    folder.write_history(rows)
+    assert folder.read_history() == [{"epoch": 1, "gen_mae": 0.123457, "new": None}]
+    assert (tmp_path / "history.csv").read_text().startswith("epoch,gen_mae,new\n")
+
+
+@pytest.mark.parametrize("epochs", [None, 2])
+def test_weights_without_a_resume_state_are_not_overwritten(tmp_path, epochs):
+    folder = RunFolder(tmp_path)
+    (tmp_path / "generator.h5").write_bytes(b"precious")
+    if epochs:
+        folder.write_history([{"epoch": epoch + 1, "gen_mae": 0.5} for epoch in range(epochs)])
+    with pytest.raises(UserError, match="holds weights but nothing to resume from"):
+        folder.start({"flags": {}}, resume=True)
+    assert folder.start({"flags": {}}, resume=True, from_weights=True) == 0
+    assert folder.start({"flags": {}}, resume=False) == 0
+
+
+def test_a_run_killed_before_its_first_resume_state_begins_again(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.start({"flags": {}}, resume=True)
+    folder.write_history([{"epoch": 1, "gen_mae": 0.5}])
+    (tmp_path / "generator.h5").write_bytes(b"of the first epoch")
+    assert folder.start({"flags": {}}, resume=True) == 0
+
+
+def test_the_backend_starts_without_a_word_of_its_own(run_script, tmp_path):
+    script = tmp_path / "start.py"
+    script.write_text("from common.training import start_backend\nstart_backend('')\n")
+    root = str(Path(train.__file__).parent)
+    status, out, err = run_script(script, env={"PYTHONPATH": root})
+    assert (status, out, err) == (0, "", "")
