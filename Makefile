@@ -20,7 +20,7 @@ $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
 
 demo: $(VENV)/ready
 	$(PY) synthesize_audios.py --nsynth_path data/notes --midi_path data/midi \
-		--audios_path $(DEMO)/audios --instruments keyboard_acoustic guitar_acoustic
+		--audios_path $(DEMO)/audios --instruments keyboard_acoustic guitar_acoustic --shared_gain
 	$(PY) compute_features.py --audios_path $(DEMO)/audios --features_path $(DEMO)/features
 	$(PY) train.py --dataset_path $(DEMO)/features --audios_path $(DEMO)/audios \
 		--origin keyboard_acoustic --target guitar_acoustic --output $(DEMO)/two_minutes \

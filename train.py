@@ -14,13 +14,13 @@ def build_parser():
     """Flags of the script."""
     from pix2pix_timbre.session import LEARNING_RATES, OTHER_PAIRS, add_flags
 
-    published = "; ".join(
-        f"{origin} to {target}: {gen:g}, {disc:g}"
+    published = "".join(
+        f"    {origin} to {target}: {gen:g} and {disc:g}\n"
         for (origin, target), (gen, disc) in LEARNING_RATES.items()
     )
     built = parser(
-        f"{__doc__}\nDefault learning rates of generator and discriminator: {published}; "
-        f"other pairs: {OTHER_PAIRS[0]:g}, {OTHER_PAIRS[1]:g}.\n"
+        f"{__doc__}\nDefault learning rates of generator and discriminator:\n\n{published}"
+        f"    other pairs: {OTHER_PAIRS[0]:g} and {OTHER_PAIRS[1]:g}\n"
     )
     add_flags(built)
     built.add_argument("--gen_lr", type=number(float, 0), help="generator learning rate")

@@ -479,7 +479,7 @@ def test_the_script_answers_help_and_mistakes_without_keras(run_script, tmp_path
     environment = {"KERAS_BACKEND": "none of this name"}  # importing Keras would fail
     status, out, _ = run_script("train.py", "--help", env=environment)
     assert status == 0
-    assert "keyboard_acoustic to string_acoustic: 1e-05, 1e-05" in out
+    assert "keyboard_acoustic to string_acoustic: 1e-05 and 1e-05" in out
     argv = arguments(tmp_path, tmp_path / "run")
     status, _, err = run_script("train.py", *argv, env=environment)
     assert status == 2
