@@ -22,8 +22,8 @@ def start_backend(gpus):
     """Import Keras and its backend with only the named GPUs in sight.
 
     TensorFlow greets on stderr with a dozen lines that no setting of its own silences, and hides a
-    script's own line among them. They are left out, unless ``TF_CPP_MIN_LOG_LEVEL`` is set: set it
-    to 0 to see why a GPU is not found.
+    script's own line among them. They are left out: set ``TF_CPP_MIN_LOG_LEVEL`` to 0 to see them,
+    and why a GPU is not found.
 
     Args:
         gpus: Comma-separated numbers as ``nvidia-smi`` shows them, "" for none (CPU), or None to
@@ -32,8 +32,7 @@ def start_backend(gpus):
     if gpus is not None:
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
-    chatty = "TF_CPP_MIN_LOG_LEVEL" in os.environ
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    chatty = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") == "0"
     with contextlib.nullcontext() if chatty else _silent_stderr():
         import keras
 
