@@ -8,7 +8,15 @@ import numpy as np
 from common.cli import UserError, number, on_off
 from common.features import CODEC, FeatureStore, piece_of
 from common.training import RunFolder, jit_setting, set_up_keras, start_backend, versions
-from data import FRAME_COLUMNS, db_to_amplitude, inverse_transform, load_audio, write_audio
+from data import (
+    FRAME_COLUMNS,
+    db_to_amplitude,
+    forward_transform,
+    inverse_transform,
+    load_audio,
+    read_header,
+    write_audio,
+)
 
 # Generator and discriminator learning rates of the published trainings, by (origin, target).
 LEARNING_RATES = {
@@ -171,6 +179,9 @@ class Session:
         if held_out:
             self.validation = PairedFrames(self.origin, self.target, held_out, args.batch_size)
         self._sample_pair = (held_out or training)[0]
+        if args.audios_path is not None:
+            for side in ("origin", "target"):
+                read_header(self._audio_file(side))  # not after an epoch of training
         self._say(unpaired)
 
     @staticmethod
@@ -290,12 +301,12 @@ class Session:
 
     def _phase(self, name, magnitude):
         from common.phase import griffin_lim
-        from data import forward_transform
 
-        side, instrument = (1, "target") if name == "target" else (0, "origin")
-        if self.args.audios_path is not None:
-            folder = self.args.audios_path / getattr(self.args, instrument)
-            audio, _ = load_audio(folder / f"{self._sample_pair[side]}.wav")
-            phase = forward_transform(audio)[1]
-            return phase[:, : magnitude.shape[1]]
-        return griffin_lim(magnitude)
+        if self.args.audios_path is None:
+            return griffin_lim(magnitude)
+        audio, _ = load_audio(self._audio_file("target" if name == "target" else "origin"))
+        return forward_transform(audio)[1][:, : magnitude.shape[1]]
+
+    def _audio_file(self, side):
+        rendering = self._sample_pair[side == "target"]
+        return self.args.audios_path / getattr(self.args, side) / f"{rendering}.wav"

@@ -22,6 +22,7 @@ from data import (
 from pix2pix_timbre.convert import Conversion
 
 _BLOCK_SECONDS = 10
+_PART_COLUMNS = 4 * FRAME_COLUMNS  # converted at a time: whole batches of half-overlapped windows
 _PEAK = 0.999  # a louder result is scaled down to it
 
 
@@ -69,21 +70,11 @@ def convert_blocks(blocks, conversion):
         Converted (channels, samples), in all as many samples as came in, up to the hop that
         completes the last one.
     """
-    audio = phases = ready = None
-    first = True
-    for block, last in _mark_last(blocks):
-        audio = block if audio is None else np.concatenate([audio, block], axis=-1)
-        # one hop of context on each side makes the columns of a part those of the whole
-        hops = audio.shape[-1] // HOP
-        if not last and hops < FRAME_COLUMNS:
-            continue
-        magnitude, phase = forward_transform(audio if last else audio[:, : hops * HOP])
-        columns = slice(0 if first else 1, None if last else -1)
-        image = amplitude_to_db(magnitude[..., columns])
+    phases = ready = None
+    for audio, columns, last in _parts(blocks):
+        magnitude, phase = forward_transform(audio)
         phase = phase[..., columns]
-        audio = audio[:, (hops - 1) * HOP :]
-        first = False
-        converted = conversion.push(image)
+        converted = conversion.push(amplitude_to_db(magnitude[..., columns]))
         if last:
             converted = np.concatenate([converted, conversion.finish()], axis=-1)
         phases = phase if phases is None else np.concatenate([phases, phase], axis=-1)
@@ -93,6 +84,24 @@ def convert_blocks(blocks, conversion):
             yield inverse_transform(db_to_amplitude(ready), phases[..., :done])
             # samples between two columns need both: the last one is kept for the next part
             ready, phases = ready[..., -1:], phases[..., done - 1 :]
+
+
+def _parts(blocks):
+    """Audio for _PART_COLUMNS columns each, with a hop of context where there is any.
+
+    So the columns of a part are those of the whole signal. Yields ``(audio, columns, last)``; the
+    columns of the part are a slice of the audio's.
+    """
+    held, begin = None, 0
+    for block in blocks:
+        held = block if held is None else np.concatenate([held, block], axis=-1)
+        size = (_PART_COLUMNS + begin) * HOP
+        while held.shape[-1] > size:
+            yield held[:, :size], slice(begin, -1), False
+            held, begin = held[:, size - HOP :], 1
+            size = (_PART_COLUMNS + begin) * HOP
+    if held is not None:
+        yield held, slice(begin, None), True
 
 
 def _mark_last(items):

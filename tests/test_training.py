@@ -431,6 +431,12 @@ def test_damaged_features_are_one_line(features_folder, tmp_path, capsys):
     assert_refused(argv, capsys, tmp_path / "keyboard_acoustic.h5", "compute_features.py")
 
 
+def test_missing_audios_of_the_samples_are_found_before_training(features_folder, tmp_path, capsys):
+    argv = arguments(features_folder, tmp_path / "run", {"audios_path": tmp_path / "none"})
+    assert_refused(argv, capsys, tmp_path / "none", "no such file")
+    assert not (tmp_path / "run").exists()
+
+
 def test_features_without_a_common_piece_are_one_line(tmp_path, capsys):
     image = np.zeros((10, BINS), np.float16)
     for name, piece in (("keyboard_acoustic", "march"), ("guitar_acoustic", "waltz")):
