@@ -382,10 +382,13 @@ def smooth(values, share=0.05):
 
 
 def steepest_descent(rates, losses):
-    """Learning rate at which the smoothed loss falls fastest per decade; None if it never falls."""
+    """Learning rate at which the smoothed loss falls fastest per decade; None if it never falls.
+
+    Only what comes before its lowest value counts: after it the loss is unstable, and falls too.
+    """
     smoothed = smooth(losses)
     if len(smoothed) < 2:
         return None
-    slope = np.gradient(smoothed, np.log10(rates))
+    slope = np.gradient(smoothed, np.log10(rates))[: int(np.argmin(smoothed)) + 1]
     index = int(np.argmin(slope))
     return float(rates[index]) if slope[index] < 0 else None

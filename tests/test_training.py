@@ -499,6 +499,13 @@ def test_steepest_descent_finds_the_turning_point_of_a_logistic_fall():
         assert np.log10(steepest_descent(rates, losses)) == pytest.approx(place, abs=0.02)
 
 
+def test_steepest_descent_passes_over_a_fall_after_the_lowest_value():
+    rates = np.logspace(-9, 0, 200)
+    fall = 1 / (1 + np.exp(3 * (np.log10(rates) + 5)))
+    bump = 20 * np.exp(-np.square((np.log10(rates) + 1) / 0.2))
+    assert steepest_descent(rates, fall + bump) == pytest.approx(1e-5, rel=0.3)
+
+
 def test_steepest_descent_knows_when_there_is_none():
     rates = np.geomspace(1e-9, 1, 50)
     assert steepest_descent(rates, np.linspace(1, 2, 50)) is None
