@@ -503,7 +503,8 @@ def test_steepest_descent_passes_over_a_fall_after_the_lowest_value():
     rates = np.logspace(-9, 0, 200)
     fall = 1 / (1 + np.exp(3 * (np.log10(rates) + 5)))
     bump = 20 * np.exp(-np.square((np.log10(rates) + 1) / 0.2))
-    assert steepest_descent(rates, fall + bump) == pytest.approx(1e-5, rel=0.3)
+    rise = 0.001 * np.log10(rates)  # the end is not the lowest value
+    assert steepest_descent(rates, fall + bump + rise) == pytest.approx(1e-5, rel=0.3)
 
 
 def test_steepest_descent_knows_when_there_is_none():
