@@ -9,10 +9,15 @@ from pathlib import Path
 import mido
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 import soundfile
 
 import compute_features
 import synthesize_audios
+
+# Machines that run tests are slow at times; that is no fault of what they test.
+settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kit")
 
 ROOT = Path(__file__).parent.parent
 NOTE_RATE = 16000  # Hz, as in NSynth

@@ -73,7 +73,7 @@ def test_hops_are_whole_columns_and_never_zero():
 
 
 @pytest.mark.parametrize("overlap", OVERLAPS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(columns=st.integers(1, 1500))
 def test_the_identity_returns_its_input_at_any_length(overlap, columns):
     image = random_image(columns, columns)
@@ -92,7 +92,7 @@ def test_the_identity_returns_its_input_at_the_frame_edges(overlap, columns):
     np.testing.assert_allclose(convert_image(identity, image, overlap), image, atol=1e-6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     cuts=st.lists(st.integers(0, 1300), max_size=6),
     overlap=st.sampled_from(OVERLAPS),

@@ -279,7 +279,7 @@ def test_joining_is_the_exact_inverse_of_slicing(columns):
     assert not whole[:, columns:].any()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1100), st.sampled_from([np.float16, np.float32]))
 def test_slicing_keeps_every_length_and_type(columns, dtype):
     image = (column_numbers(columns) % 1999).astype(dtype)

@@ -166,7 +166,7 @@ file_names = (
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(file_names, min_size=1, max_size=5, unique=True))
 def test_every_name_of_a_file_is_kept(tmp_path_factory, names):
     path = tmp_path_factory.mktemp("names") / "x.h5"

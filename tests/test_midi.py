@@ -426,9 +426,7 @@ SONGS = st.lists(
     max_size=30,
 )
 # the folder of a function-scoped fixture is written anew by every example
-EXAMPLES = settings(
-    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+EXAMPLES = settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @EXAMPLES

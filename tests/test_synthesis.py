@@ -85,7 +85,7 @@ notes_lists = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(notes_lists, notes_lists)
 def test_a_mix_is_the_sum_of_its_notes(first, second):
     together, counts = mix(first + second, Tones())
@@ -105,7 +105,7 @@ def test_substituted_and_cut_notes_are_counted():
     assert mix(notes, Steady(seconds=2.0), 1)[1]["cut"] == 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(notes_lists, st.floats(0.3, 8))
 def test_a_piece_is_equally_long_for_every_voice_of_one_rate(notes, duration_rate):
     sizes = {
