@@ -9,8 +9,8 @@ from pathlib import Path
 import mido
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 import soundfile
+from hypothesis import HealthCheck, settings
 
 import compute_features
 import synthesize_audios
