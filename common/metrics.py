@@ -10,11 +10,12 @@ def border_flux(image, period=FRAME_COLUMNS):
 
     The flux of a column is the mean absolute difference from the one before it (Masri 1996, here
     in the dB scale and without rectification). Music that does not know of the borders gives about
-    1; a hard cut between windows that do not match gives more.
+    1; a hard cut between windows that do not match gives more. Transposed convolutions of stride 2
+    give even and odd columns different flux, so borders are compared with their own parity.
 
     Args:
         image: (BINS, columns) in [0, 1], more than ``period`` columns.
-        period: Columns from one border to the next.
+        period: Columns from one border to the next, even.
 
     Returns:
         ``(ratio, borders)``: mean flux at the multiples of ``period`` over the mean elsewhere, and
@@ -28,4 +29,6 @@ def border_flux(image, period=FRAME_COLUMNS):
     at_border[period - 1 :: period] = True  # difference k lies between columns k and k + 1
     if not at_border.any():
         raise ValueError(f"{image.shape[-1]} columns have no border at a multiple of {period}")
-    return float(flux[at_border].mean() / flux[~at_border].mean()), int(at_border.sum())
+    elsewhere = ~at_border
+    elsewhere[0::2] = False  # borders lie at odd differences
+    return float(flux[at_border].mean() / flux[elsewhere].mean()), int(at_border.sum())

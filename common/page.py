@@ -11,6 +11,7 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #ddd; }
+th { overflow-wrap: anywhere; }
 th:first-child, td:first-child { text-align: left; }
 tr:last-child { font-weight: bold; }
 img { width: 100%; }
@@ -48,7 +49,7 @@ def write_page(path, title, rows, sections, notes=""):
     ]
     for heading, picture, audios in sections:
         players = "".join(
-            f"<div>{escape(label)}<br><audio controls preload=none "
+            f"<div>{escape(label)}<br><audio controls preload=metadata "
             f'src="{_link(audio, folder)}"></audio></div>'
             for label, audio in audios.items()
         )

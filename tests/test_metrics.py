@@ -30,3 +30,9 @@ def test_border_flux_sees_a_doubled_step():
 def test_an_image_without_borders_is_refused():
     with pytest.raises(ValueError, match="no border"):
         border_flux(np.zeros((256, 256)))
+
+
+def test_border_flux_passes_over_what_alternates_from_column_to_column():
+    flux = np.where(np.arange(1023) % 2, 0.5, 2.0)
+    image = np.concatenate([[0], np.cumsum(flux)])[np.newaxis].repeat(3, axis=0) / 2000
+    assert border_flux(image)[0] == pytest.approx(1, rel=1e-3)
