@@ -209,7 +209,7 @@ def write_listening_page(args, predictors, stores, pairs, rows):
             )
             audios["input"] = source
             for name, predict in predictors.items():
-                audios[name] = args.output / "audios" / name / f"{piece}.wav"
+                audios[name] = args.output / "predictions" / name / f"{piece}.wav"
                 convert_file(predict, source, audios[name], overlap=0.5)
             audios["target"] = truth
         sections.append((piece, picture, audios))

@@ -1,6 +1,7 @@
 """The listening page: one HTML file with a table, pictures and audio players."""
 
 import os
+import re
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -11,7 +12,6 @@ _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #ddd; }
-th { overflow-wrap: anywhere; }
 th:first-child, td:first-child { text-align: left; }
 tr:last-child { font-weight: bold; }
 img { width: 100%; }
@@ -33,7 +33,7 @@ def write_page(path, title, rows, sections, notes=""):
         notes: Text below the headline.
     """
     folder = Path(path).parent
-    head = "".join(f"<th>{escape(name)}</th>" for name in rows[0])
+    head = "".join(f"<th>{_breakable(name)}</th>" for name in rows[0])
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(_text(value))}</td>" for value in row.values()) + "</tr>"
         for row in rows
@@ -65,6 +65,10 @@ def write_page(path, title, rows, sections, notes=""):
 
 def _text(value):
     return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _breakable(name):
+    return re.sub(r"([_/])", r"\1<wbr>", escape(name))
 
 
 def _link(path, folder):

@@ -75,6 +75,7 @@ def plot_history(path, rows):
             axis.plot(epochs, values, label=label, marker="." if len(rows) < 30 else None)
         axis.set_title(name)
         axis.set_xlabel("epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
     axes[0][0].legend()
     _save(figure, path)

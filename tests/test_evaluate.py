@@ -35,10 +35,11 @@ def test_models_of_different_pairs_are_refused():
 def test_page_escapes_names_and_links_relatively(tmp_path):
     path = tmp_path / "report.html"
     audio = tmp_path / "sounds" / "a b#1.wav"
-    write_page(path, "A & B", [{"piece": "<x>", "L1": 0.5}], [("<x>", audio, {"in": audio})])
+    write_page(path, "A & B", [{"piece": "<x>", "my_L1": 0.5}], [("<x>", audio, {"in": audio})])
     text = path.read_text(encoding="utf-8")
     assert "A &amp; B" in text
     assert "<td>&lt;x&gt;</td><td>0.5000</td>" in text
+    assert "<th>my_<wbr>L1</th>" in text
     assert 'src="sounds/a%20b%231.wav"' in text
 
 
@@ -73,7 +74,7 @@ def test_script_measures_held_out_pieces_and_writes_the_page(
     page = (output / "report.html").read_text(encoding="utf-8")
     for piece in held_out:
         assert (output / "pictures" / f"{piece}.png").stat().st_size > 1000
-        assert (output / "audios" / trained_run.name / f"{piece}.wav").is_file()
+        assert (output / "predictions" / trained_run.name / f"{piece}.wav").is_file()
         assert piece in page
 
 
