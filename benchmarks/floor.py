@@ -1,5 +1,6 @@
 """The arithmetic floor: operations of a network over the machine's peak, both of this run."""
 
+import statistics
 import time
 
 import numpy as np
@@ -43,3 +44,23 @@ def timed(function):
     began = time.perf_counter()
     function()
     return time.perf_counter() - began
+
+
+def against_floor(function, flops, rounds):
+    """Time a function against its arithmetic floor, each round measuring both in turn.
+
+    Prints the ratios; the median is the figure to quote, since machines are noisy.
+
+    Returns:
+        Median seconds of a call.
+    """
+    seconds, ratios = [], []
+    for _ in range(rounds):
+        floor = flops / machine_peak()
+        seconds.append(timed(function))
+        ratios.append(seconds[-1] / floor)
+    print(
+        f"time over floor: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to "
+        f"{max(ratios):.2f} in {rounds} rounds"
+    )
+    return statistics.median(seconds)

@@ -3,15 +3,11 @@
     python -m benchmarks.predict
 
 The floor of one frame is the operations of its convolutions over the peak of a matrix product.
-Floor and prediction are measured in turn, and the median of the ratios is printed, since machines
-are noisy.
 """
-
-import statistics
 
 import numpy as np
 
-from benchmarks.floor import convolution_flops, machine_peak, timed
+from benchmarks.floor import against_floor, convolution_flops
 from common.cli import number, parser, run
 from common.training import start_backend
 from data import BINS, FRAME_COLUMNS, HOP, SAMPLE_RATE
@@ -38,19 +34,10 @@ def main(argv=None):
     frames = np.random.default_rng(0).random((FRAMES, BINS, FRAME_COLUMNS, 1), np.float32)
     predict(frames)  # compiled here, not below
     flops = convolution_flops(generator)
-    ratios, seconds = [], []
-    for _ in range(args.rounds):
-        floor = flops / machine_peak()
-        seconds.append(timed(lambda: predict(frames)) / FRAMES)
-        ratios.append(seconds[-1] / floor)
+    seconds = against_floor(lambda: predict(frames), FRAMES * flops, args.rounds) / FRAMES
     frame_seconds = FRAME_COLUMNS * HOP / SAMPLE_RATE
-    typical = statistics.median(seconds)
-    print(f"one frame: {flops / 1e9:.1f} GFLOP, {1000 * typical:.1f} ms")
-    print(f"{frame_seconds / typical:.0f} times real time without overlap")
-    print(
-        f"time over floor: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to "
-        f"{max(ratios):.2f} in {args.rounds} rounds"
-    )
+    print(f"one frame: {flops / 1e9:.1f} GFLOP, {1000 * seconds:.1f} ms")
+    print(f"{frame_seconds / seconds:.0f} times real time without overlap")
     return 0
 
 

@@ -7,11 +7,9 @@ runs three times (real, generated, generated with frozen weights): three forward
 backward parts to its weights and inputs, and one to the input of the frozen pass.
 """
 
-import statistics
-
 import numpy as np
 
-from benchmarks.floor import convolution_flops, machine_peak, timed
+from benchmarks.floor import against_floor, convolution_flops
 from common.cli import number, parser, run
 from common.training import jit_setting, set_up_keras, start_backend
 from data import BINS, FRAME_COLUMNS
@@ -45,19 +43,8 @@ def main(argv=None):
             model.train_on_batch(x, y)
 
     steps()  # compiled here, not below
-    ratios, seconds = [], []
-    for _ in range(args.rounds):
-        floor = flops / machine_peak()
-        seconds.append(timed(steps) / args.steps)
-        ratios.append(seconds[-1] / floor)
-    print(
-        f"one step of {args.batch_size} frames: {flops / 1e9:.0f} GFLOP, "
-        f"{statistics.median(seconds):.3f} s"
-    )
-    print(
-        f"time over floor: median {statistics.median(ratios):.2f}, from {min(ratios):.2f} to "
-        f"{max(ratios):.2f} in {args.rounds} rounds"
-    )
+    seconds = against_floor(steps, args.steps * flops, args.rounds) / args.steps
+    print(f"one step of {args.batch_size} frames: {flops / 1e9:.0f} GFLOP, {seconds:.3f} s")
     return 0
 
 
