@@ -1,5 +1,6 @@
 """Weights on disk: stock-layer HDF5 files that other Keras code loads."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ _UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, IndexError, TypeErro
 def save_h5(model, path):
     """Save a built model as a classic HDF5 file; it appears whole or not at all.
 
-    Keras 3 reads it with ``load_model`` and ``load_weights``, Keras 2 with ``load_weights``.
+    Keras 3 reads it with ``load_model`` and ``load_weights``, Keras 2 with ``load_weights``. A
+    model that computes in mixed precision is saved as one that computes in float32: the precision
+    belongs to the training and its machine.
     """
     from absl import logging
 
@@ -23,9 +26,21 @@ def save_h5(model, path):
         verbosity = logging.get_verbosity()
         logging.set_verbosity(logging.ERROR)  # Keras calls the format legacy at each save
         try:
-            model.save(temporary, include_optimizer=False)
+            _in_float32(model).save(temporary, include_optimizer=False)
         finally:
             logging.set_verbosity(verbosity)
+
+
+def _in_float32(model):
+    import keras
+
+    text = model.to_json()
+    float32 = re.sub('"(mixed_)?b?float16"', '"float32"', text)
+    if float32 == text:
+        return model
+    copy = keras.models.model_from_json(float32)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def halve_precision(path, output):

@@ -126,6 +126,23 @@ def test_saving_is_silent_and_leaves_one_file_without_optimiser(generator, tmp_p
         assert "training_config" not in file.attrs
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_a_model_of_mixed_precision_is_saved_as_one_of_float32(tmp_path, policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        trained = build_generator(WIDTH)
+    finally:
+        keras.config.set_dtype_policy(before)
+    save_h5(trained, tmp_path / "generator.h5")
+    loaded = keras.models.load_model(tmp_path / "generator.h5", compile=False)
+    down = loaded.get_layer("generator_down_1").layers[0]
+    assert (down.compute_dtype, down.variable_dtype) == ("float32", "float32")
+    ours = load_generator(tmp_path / "generator.h5")
+    np.testing.assert_allclose(loaded(FRAMES), ours(FRAMES), atol=1e-6)
+    assert trained.get_layer("generator_down_1").compute_dtype != "float32"
+
+
 def test_half_precision_halves_the_file_and_hardly_changes_the_outputs(tmp_path):
     keras.utils.set_random_seed(0)
     model = build_generator(16)
