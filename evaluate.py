@@ -226,7 +226,10 @@ def write_listening_page(args, predictors, stores, pairs, rows):
 def main(argv=None):
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    configs = [RunFolder(path).read_config() for path in args.model]
+    folders = [RunFolder(path) for path in args.model]
+    for folder in folders:
+        folder.check_codec()
+    configs = [folder.read_config() for folder in folders]
     origin_name, target_name = one_pair(configs)
     names = [path.resolve().name for path in args.model]
     if len(set(names)) < len(names):

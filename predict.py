@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, find_files, number, parser, report_skipped, run
-from common.training import RunFolder
+from common.training import RunFolder, start_backend
 from data import AUDIO_SUFFIXES, AudioFileError, read_header
 
 
@@ -72,8 +72,6 @@ def main(argv=None):
             raise UserError(f"--output {args.output}: end it in .wav, .flac or .ogg")
         read_header(args.input)  # a wrong name is answered before Keras is imported
         files = {args.output: args.input}
-
-    from common.training import start_backend
 
     start_backend(args.gpu)
 

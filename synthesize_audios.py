@@ -85,7 +85,11 @@ def voices_of(notes, instruments):
     voices = []
     for text in instruments:
         name, presets = parse_instrument(text)
-        for preset in presets or (notes.default_preset(name),):
+        if presets is None:
+            presets = (notes.default_preset(name),)
+            if presets != (0,):
+                print(f"{name}: these notes have no preset 0; preset {presets[0]} plays")
+        for preset in presets:
             notes.voice(name, preset)  # a name that is not there ends the run before it starts
             voices.append((name, preset))
     return tuple(dict.fromkeys(voices))

@@ -61,7 +61,7 @@ def build_model(session):
 
 def train(session):
     """Train, or go on training, to the last epoch."""
-    from common.training import learning_rate, make_epoch_callback
+    from common.training import jit_setting, learning_rate, make_epoch_callback
     from pix2pix_timbre.convert import Predictor
     from pix2pix_timbre.gan import AdversaryStart
     from pix2pix_timbre.session import MAY_CHANGE, save_networks
@@ -83,7 +83,7 @@ def train(session):
         learning_rate(args.gen_lr, args.lr_decay, session.total_steps),
         learning_rate(args.disc_lr, args.lr_decay, adversarial_steps),
         args.adversarial_start,
-        **session.compile_settings(),
+        jit_compile=jit_setting(),
     )
     if finished:
         folder.load_resume(model)
@@ -114,6 +114,7 @@ def find_learning_rates(session):
     """Sweep the learning rate of the joint system; write curves and suggestion."""
     from common.report import plot_sweep
     from common.training import (
+        jit_setting,
         smooth,
         steepest_descent,
         sweep_learning_rate,
@@ -126,7 +127,7 @@ def find_learning_rates(session):
         raise UserError(f"--findlr: {steps} batches make no curve; raise --steps_per_epoch")
     model = build_model(session)
     schedule = sweep_schedule(steps)
-    model.compile_adam(schedule, schedule, **session.compile_settings())
+    model.compile_adam(schedule, schedule, jit_compile=jit_setting())
     rows = sweep_learning_rate(model, session.training, steps)
     if len(rows) < 3:
         raise UserError("--findlr: the losses diverged at once; check the features")

@@ -7,7 +7,7 @@ import numpy as np
 
 from common.cli import UserError, number, on_off
 from common.features import CODEC, FeatureStore, piece_of
-from common.training import RunFolder, jit_setting, set_up_keras, start_backend, versions
+from common.training import RunFolder, set_up_keras, start_backend, versions
 from data import (
     FRAME_COLUMNS,
     db_to_amplitude,
@@ -218,7 +218,7 @@ class Session:
         """Training steps of the whole run."""
         return self.args.epochs * len(self.training)
 
-    def config(self, **more):
+    def config(self):
         """Content of ``config.json``."""
         flags = {
             name: str(value) if isinstance(value, Path) else value
@@ -230,12 +230,7 @@ class Session:
             "codec": CODEC,
             "split": self.pieces,
             "versions": versions(),
-            **more,
         }
-
-    def compile_settings(self):
-        """Arguments of ``compile`` that depend on the machine."""
-        return {"jit_compile": jit_setting()}
 
     def _sample(self, predict):
         """Convert the beginning of the validation piece.

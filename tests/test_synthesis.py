@@ -429,3 +429,10 @@ def test_a_full_disk_is_one_line_and_leaves_whole_files_only(
     assert err.count("\n") == 1
     assert ".wav: cannot be written; is the disk full?" in err
     assert not list(small_disk.rglob("*.wav"))
+
+
+def test_a_default_other_than_preset_0_is_said(tmp_path, capsys):
+    write_notes(tmp_path, {("bass_electronic", 18): (1.0,)}, [60])
+    library = NoteLibrary(tmp_path)
+    assert synthesize_audios.voices_of(library, ["bass_electronic"]) == (("bass_electronic", 18),)
+    assert "no preset 0; preset 18 plays" in capsys.readouterr().out
