@@ -1,4 +1,4 @@
-"""Play MIDI files with single notes: one WAV per piece and instrument.
+"""Play MIDI files with single notes: a WAV per piece, instrument and variation.
 
     python synthesize_audios.py --nsynth_path data/notes --midi_path data/midi --audios_path audios
 
@@ -6,11 +6,17 @@ Every .mid and .midi file below --midi_path is played by each instrument to
 <audios_path>/<instrument>/<piece>.wav, 44.1 kHz, 16 bit. The name of a piece is its path below
 --midi_path without suffix; "~" and what changes its notes (transposition, speed, ...) is added, and
 "@" and the number of the preset unless that is 0.
+
+With several values of --transpose, --playback_speed or --duration_rate, every combination of them
+is one rendering of each piece:
+
+    ... --transpose -3 0 3 --playback_speed 1 1.25
 """
 
 import functools
+import itertools
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from common.cli import (
@@ -19,6 +25,7 @@ from common.cli import (
     find_files,
     number,
     on_off,
+    one_line,
     parser,
     report_skipped,
     run,
@@ -42,18 +49,28 @@ def build_parser():
     built.add_argument("--audios_path", required=True, type=Path, help="output folder")
     built.add_argument(
         "--playback_speed",
+        nargs="+",
         type=number(float, above=0),
-        default=1.0,
-        help="tempo factor (default: 1)",
+        default=[1.0],
+        metavar="FACTOR",
+        help="tempo factors, a rendering each (default: 1)",
     )
     built.add_argument(
         "--duration_rate",
+        nargs="+",
         type=number(float, above=0),
-        default=4.0,
-        help="factor on the length of each note, so that it rings on (default: 4, as published)",
+        default=[4.0],
+        metavar="FACTOR",
+        help="factors on the length of each note, so that it rings on, a rendering each (default: "
+        "4, as published)",
     )
     built.add_argument(
-        "--transpose", type=number(int, -127, 127), default=0, help="semitones (default: 0)"
+        "--transpose",
+        nargs="+",
+        type=number(int, -127, 127),
+        default=[0],
+        metavar="SEMITONES",
+        help="semitones, a rendering each (default: 0)",
     )
     built.add_argument(
         "--instruments",
@@ -95,32 +112,51 @@ def voices_of(notes, instruments):
     return tuple(dict.fromkeys(voices))
 
 
+def variations_of(args):
+    """Dict from what is added to the names of pieces to (transpose, playback_speed, duration_rate).
+
+    Values that are given twice, or that names do not tell apart, count once.
+    """
+    combinations = itertools.product(args.transpose, args.playback_speed, args.duration_rate)
+    return {variation(*values, args.sustain): values for values in combinations}
+
+
 def main(argv=None):
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
     voices = voices_of(library(args.nsynth_path), args.instruments)
-    suffix = variation(args.transpose, args.playback_speed, args.duration_rate, args.sustain)
-    pieces = [
-        Piece(path, name + suffix)
-        for name, path in find_files(args.midi_path, {".mid", ".midi"}).items()
-    ]
-    if not pieces:
+    files = find_files(args.midi_path, {".mid", ".midi"})
+    if not files:
         raise UserError(f"{args.midi_path}: no .mid or .midi file in it or below it")
+    variations = variations_of(args)
+    pieces = [
+        Piece(path, name + suffix, *values)
+        for name, path in files.items()
+        for suffix, values in variations.items()
+    ]
+    name, times = Counter(piece.name for piece in pieces).most_common(1)[0]
+    if times > 1:  # a file may be named like a variation of another one
+        raise UserError(f"{args.midi_path}: {times} renderings are named {name}; rename a file")
     settings = Settings(
         voices=voices,
         **{name: getattr(args, name) for name in Settings._fields if name != "voices"},
     )
     args.audios_path.mkdir(parents=True, exist_ok=True)
-    total, skipped = Counter(), []
+    total, failed = Counter(), defaultdict(list)
     render = functools.partial(render_piece, settings)
     for piece, counts, error in run_jobs(render, pieces, args.jobs, "synthesising"):
         if error is None:
             total += counts
         else:
-            skipped.append((piece.midi, error))
+            failed[piece.midi, one_line(error)].append(piece.name)
     print(_summary(total))
+    # a file that fails in all its variations alike is one line, as if it had one
+    skipped = [
+        (midi, reason if len(names) == len(variations) else f"{reason} ({', '.join(names)})")
+        for (midi, reason), names in failed.items()
+    ]
     status = report_skipped(skipped)
-    if len(skipped) == len(pieces):
+    if sum(map(len, failed.values())) == len(pieces):
         raise UserError(f"{args.midi_path}: none of its MIDI files could be played")
     return status
 

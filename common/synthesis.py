@@ -25,19 +25,19 @@ class Settings(NamedTuple):
     nsynth_path: Path
     audios_path: Path
     voices: tuple  # of (instrument, preset)
-    playback_speed: float
-    duration_rate: float
-    transpose: int
     sustain: bool
     shared_gain: bool
     overwrite: bool
 
 
 class Piece(NamedTuple):
-    """One MIDI file and the name under which its audio appears."""
+    """One MIDI file, the name under which its audio appears, and how it is varied."""
 
     midi: Path
     name: str
+    transpose: int
+    playback_speed: float
+    duration_rate: float
 
 
 def variation(transpose, playback_speed, duration_rate, sustain):
@@ -124,7 +124,7 @@ def render_piece(settings, piece):
 
     Raises:
         UserError: The MIDI file cannot be read, needs a note that the library lacks, or would last
-            longer than ``LONGEST_HOURS`` at the speed of the run.
+            longer than ``LONGEST_HOURS`` at its speed.
     """
     outputs = {
         voice: audio_path(settings.audios_path, voice[0], piece.name, voice[1])
@@ -142,8 +142,8 @@ def render_piece(settings, piece):
     sequence = read_notes(
         piece.midi,
         sustain=settings.sustain,
-        transpose=settings.transpose,
-        playback_speed=settings.playback_speed,
+        transpose=piece.transpose,
+        playback_speed=piece.playback_speed,
     )
     if sequence.duration > LONGEST_HOURS * 3600:
         raise UserError(
@@ -156,7 +156,7 @@ def render_piece(settings, piece):
     for instrument, preset in wanted:
         voice = _voice(settings.nsynth_path, instrument, preset)
         try:
-            audio, played = mix(sequence.notes, voice, settings.duration_rate)
+            audio, played = mix(sequence.notes, voice, piece.duration_rate)
         except UserError as error:
             raise UserError(f"{piece.midi}: {error}") from error
         audios[instrument, preset] = resample(audio, voice.sample_rate, SAMPLE_RATE)

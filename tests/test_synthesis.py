@@ -230,6 +230,68 @@ def test_presets_and_variations_have_names_of_their_own(synthesize, tmp_path, mi
 SUFFIXES = ("@004", "~transpose+3", "~transpose+3@004")
 
 
+def test_every_combination_of_variations_is_a_rendering(synthesize, tmp_path, capsys):
+    write_midi(tmp_path / "midi" / "two.mid", [60, 64])
+    combinations = ["--transpose", "-3", "0", "-3", "--playback_speed", "1", "2", "1.0"]
+    assert synthesize(*combinations, midi=tmp_path / "midi") == 0
+    said = capsys.readouterr().out
+    assert "8 files written; 16 notes played" in said
+    suffixes = ["", "~speed2", "~transpose-3", "~transpose-3_speed2"]
+    expected = [f"{instrument}/two{suffix}.wav" for instrument in BOTH for suffix in suffixes]
+    assert wavs(tmp_path / "audios") == sorted([*BOTH, *expected])
+    # each is the rendering that a run of its own makes
+    alone = tmp_path / "alone"
+    for flags in (
+        [],
+        ["--playback_speed", "2"],
+        ["--transpose", "-3"],
+        ["--transpose", "-3", "--playback_speed", "2"],
+    ):
+        assert synthesize(*flags, midi=tmp_path / "midi", out=alone) == 0
+    contents = [(alone / name).read_bytes() for name in expected]
+    assert [(tmp_path / "audios" / name).read_bytes() for name in expected] == contents
+    assert len(set(contents)) == 8
+    # which a run of all of them keeps
+    assert synthesize(*combinations, midi=tmp_path / "midi", out=alone) == 0
+    assert "0 files written; 8 kept" in capsys.readouterr().out
+
+
+def test_durations_are_variations_too(synthesize, tmp_path):
+    write_midi(tmp_path / "midi" / "a.mid", [60])
+    assert synthesize("--duration_rate", "1", "4", midi=tmp_path / "midi", only=BOTH[:1]) == 0
+    folder = tmp_path / "audios" / "keyboard_acoustic"
+    assert wavs(folder) == ["a.wav", "a~duration1.wav"]
+    long, short = (soundfile.info(folder / name).frames for name in wavs(folder))
+    # a quarter of a second, held for nine tenths of one and of four times its length
+    assert (long - short) / 44100 == pytest.approx(0.9 * 0.25 * 3, abs=1e-3)
+
+
+def test_a_file_that_is_skipped_in_some_variations_says_in_which(synthesize, tmp_path, capsys):
+    midi = tmp_path / "midi"
+    write_midi(midi / "good.mid", [60])
+    write_midi(midi / "high.mid", [76])
+    (midi / "empty.mid").write_bytes(b"")
+    flags = ["--transpose", "0", "5", "--playback_speed", "1", "2"]
+    assert synthesize(*flags, midi=midi, only=BOTH[:1]) == 1
+    out, err = capsys.readouterr()
+    assert "6 files written" in out
+    empty, high, last = err.splitlines()
+    assert "empty.mid: " in empty
+    assert "~" not in empty
+    assert "high.mid: keyboard_acoustic_000: no sounding note within 6 semitones" in high
+    assert high.endswith(" (high~transpose+5, high~transpose+5_speed2)")
+    assert last == "2 skipped, as listed above"
+
+
+def test_a_file_named_like_a_variation_of_another_is_refused(synthesize, tmp_path):
+    for name in ("a.mid", "a~transpose+3.mid"):
+        write_midi(tmp_path / "midi" / name, [60])
+    with pytest.raises(UserError, match=r"2 renderings are named a~transpose\+3; rename a file"):
+        synthesize("--transpose", "0", "3", midi=tmp_path / "midi")
+    assert not (tmp_path / "audios").exists()
+    assert synthesize("--transpose", "3", midi=tmp_path / "midi") == 0
+
+
 def test_a_shared_gain_keeps_the_balance_of_the_instruments(synthesize, tmp_path):
     loud = {("keyboard_acoustic", 0): (1.0,)}
     write_notes(tmp_path / "notes", loud, [60], [100])
@@ -371,6 +433,7 @@ def test_mistakes_in_the_flags_are_one_line_and_write_nothing(
         ("audios_path", tmp_path / "file" / "audios", "Not a directory"),
         ("playback_speed", "0", "must be above 0"),
         ("duration_rate", "nan", "must be finite"),
+        ("transpose", "1.5", "is not a whole number"),
         ("sustain", "perhaps", "neither on nor off"),
     ]:
         flags = {**good, name: value}

@@ -1,0 +1,118 @@
+"""Augmentation of training pairs by what audio productions do: equalising, reverberation, level.
+
+Origin and target get the same draw: an effect is part of the recording, not of the instrument.
+
+    >>> augment = Augmentation(("eq", "reverb"))
+    >>> images = augment(images, np.random.default_rng(seed))  # (sides, BINS, columns) in [0, 1]
+"""
+
+import numpy as np
+
+from data import BINS, HOP, SAMPLE_RATE, amplitude_to_db, db_to_amplitude
+
+KINDS = ("gain", "eq", "reverb")
+GAIN_DB = 6.0  # either way
+EQ_DB = 4.0  # either way
+EQ_ORDER = 4  # half waves over the eight octaves of the bins
+RT60_SECONDS = (0.2, 1.5)  # until a tail has lost 60 dB, from a dry room to a small hall
+RT60_LOSS = 0.6  # share by which the highest bin may decay in less time, as air and walls absorb it
+WET_DB = (-30.0, -10.0)  # energy of the tail of an impulse relative to the impulse
+
+
+class Augmentation:
+    """One random draw of effects for all sides of a training pair.
+
+    The effects are applied to linear magnitude, in the order eq, reverb, gain.
+
+    Args:
+        kinds: Those of ``KINDS`` that are wanted; each is drawn anew for every call.
+
+    Raises:
+        ValueError: A kind that is not one of ``KINDS``.
+    """
+
+    def __init__(self, kinds):
+        self.kinds = frozenset(kinds)
+        unknown = sorted(self.kinds.difference(KINDS))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: unknown; use {', '.join(KINDS)}")
+
+    def __call__(self, images, rng):
+        """Images with effects, which depend on the state of ``rng`` only.
+
+        Nothing is clipped: where the loudest value would exceed 1, all sides are lowered together.
+
+        Args:
+            images: (sides, BINS, columns) in [0, 1], the scale of ``data.amplitude_to_db``.
+            rng: ``numpy.random.Generator``.
+
+        Returns:
+            A new array of the same shape, float32 in [0, 1].
+        """
+        if not self.kinds:
+            return np.array(images, np.float32)
+        amplitude = db_to_amplitude(images)
+        if "eq" in self.kinds:
+            amplitude *= _factor(draw_curve(rng))[:, np.newaxis]
+        if "reverb" in self.kinds:
+            seconds, wet = draw_reverb(rng)
+            amplitude = reverberate(amplitude, seconds, wet)
+        gain = _factor(rng.uniform(-GAIN_DB, GAIN_DB)) if "gain" in self.kinds else 1
+        peak = amplitude.max(initial=0)
+        amplitude *= np.float32(1 / peak if peak * gain > 1 else gain)
+        augmented = amplitude_to_db(amplitude)
+        return np.minimum(augmented, 1, out=augmented)  # rounding may go one step beyond
+
+
+def _factor(decibels):
+    """Factor on the amplitude, float32."""
+    return np.float32(10.0) ** np.float32(decibels / 20)
+
+
+def draw_curve(rng):
+    """A smooth random equaliser curve: (BINS,) dB, within ``EQ_DB`` either way.
+
+    Cosines on a logarithmic frequency axis, over which each has a mean of zero.
+    """
+    octaves = np.log2(np.maximum(np.arange(BINS), 1))
+    phase = np.pi * octaves / octaves[-1]
+    curve = rng.uniform(-1, 1, EQ_ORDER) @ np.cos(np.outer(np.arange(1, EQ_ORDER + 1), phase))
+    return curve * (rng.uniform(0, EQ_DB) / np.abs(curve).max())
+
+
+def draw_reverb(rng):
+    """A random room: ``(seconds, wet)`` as ``reverberate`` wants them.
+
+    The decay gets shorter towards high frequencies.
+    """
+    longest = np.exp(rng.uniform(*np.log(RT60_SECONDS)))
+    loss = rng.uniform(0, RT60_LOSS) * np.linspace(0, 1, BINS)
+    return longest * (1 - loss), 10 ** (rng.uniform(*WET_DB) / 10)
+
+
+def reverberate(amplitude, seconds, wet):
+    """Add statistical late reverberation to linear magnitude; the direct sound stays as it is.
+
+    A room answers with noise that decays exponentially (Polack 1988), so the power to be expected
+    of its tail is the power of the sound, convolved along time with a decaying exponential. The
+    tail begins one column after its sound. What sounded before the first column is not known and
+    leaves none.
+
+    Args:
+        amplitude: (..., bins, columns).
+        seconds: (bins,), time in which the tail loses 60 dB.
+        wet: Energy of the tail of an impulse relative to that of the impulse.
+
+    Returns:
+        A new array of the same shape, float32.
+    """
+    decay = np.float32(10 ** (-6 * HOP / SAMPLE_RATE / np.asarray(seconds)))
+    # columns first: the recursion goes over whole runs of memory
+    power = np.square(np.moveaxis(amplitude, -1, 0), order="C", dtype=np.float32)
+    tail = np.zeros_like(power)
+    np.multiply(power[:-1], np.float32(wet) * (1 - decay), out=tail[1:])
+    for column in range(1, len(tail)):
+        tail[column] += decay * tail[column - 1]
+    power += tail
+    np.sqrt(power, out=power)
+    return np.ascontiguousarray(np.moveaxis(power, 0, -1))
