@@ -5,30 +5,39 @@
 
 Prints the L1 distance to the true target, in the [-1, 1] scale of the network and over the
 published regular frames: of the input itself (identity) and of each model's prediction, per piece
-and overall, with its ratio to identity; and whether windows leave seams. With --output, the table
-is also written as CSV and JSON, and as a page with pictures and, given --audios_path, audio
-players.
+and overall, with its ratio to identity; and whether windows leave seams. Models of several targets
+are given the matching style, a frame of another piece; a second table shows what each style leads
+to. With --output, the tables are also written as CSV and JSON, and as a page with pictures and,
+given --audios_path, audio players.
 """
 
+import functools
 from collections import defaultdict
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from common.cli import UserError, parser, run
-from common.features import FeatureStore, find_pairs, piece_of
+from common.devices import start_backend
+from common.features import FeatureStore, piece_of
 from common.metrics import border_flux
-from common.training import RunFolder, start_backend, write_json, write_rows
+from common.training import RunFolder, write_json, write_rows
 from data import FRAME_COLUMNS
 
 IDENTITY = "identity"
+SHOWN_COLUMNS = 1024  # of each piece, 12 s
+DISTANCES = (
+    "L1 distance to the true target in the network's [-1, 1] scale, and its ratio to that of the "
+    "unchanged input (identity). Pictures show the first 12 s."
+)
 
 
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument(
-        "--model", required=True, type=Path, nargs="+", help="run folders of one instrument pair"
+        "--model", required=True, type=Path, nargs="+", help="run folders of the same instruments"
     )
     built.add_argument(
         "--dataset_path", required=True, type=Path, help="folder of compute_features.py"
@@ -47,28 +56,46 @@ def build_parser():
     return built
 
 
-def one_pair(configs):
-    """Origin and target of the models; ``UserError`` unless they agree."""
-    pairs = {(config["flags"]["origin"], config["flags"]["target"]) for config in configs}
+def instruments_of(configs):
+    """Instruments that the models convert: ``(origins, targets, styled)``.
+
+    Returns:
+        Two lists, and whether the models are told their target by a style.
+
+    Raises:
+        UserError: The models do not agree.
+    """
+    pairs = []
+    for config in configs:
+        sides = [config["flags"]["origin"], config["flags"]["target"]]
+        if sides not in pairs:
+            pairs.append(sides)
     if len(pairs) > 1:
-        texts = sorted(f"{origin} to {target}" for origin, target in pairs)
-        raise UserError(f"--model: the models convert {' and '.join(texts)}; evaluate one pair")
-    return pairs.pop()
+        texts = sorted(" to ".join(map(str, sides)) for sides in pairs)
+        raise UserError(f"--model: the models convert {' and '.join(texts)}; evaluate one of these")
+    styled = isinstance(pairs[0][0], list)
+    origins, targets = (side if styled else [side] for side in pairs[0])
+    return origins, targets, styled
 
 
 def chosen_pairs(origin, target, configs, which):
-    """Pairs of renderings to evaluate on.
+    """Pairs to evaluate on.
 
     Args:
         origin, target: Open ``common.features.FeatureStore``.
         configs: Content of each model's ``config.json``.
         which: "held-out" or "all".
+
+    Returns:
+        List of pairs of ``common.pairs.Source``.
     """
-    pairs, _ = find_pairs(origin, target)
+    from common.pairs import split_pairs
+
+    pairs, _, _ = split_pairs(origin, target, 0)
     if which == "all":
         return pairs
     trained = {piece for config in configs for piece in config["split"]["training"]}
-    held_out = [pair for pair in pairs if piece_of(pair[0]) not in trained]
+    held_out = [pair for pair in pairs if piece_of(pair[0].rendering) not in trained]
     if not held_out:
         raise UserError(
             f"{origin.path}: the models were trained on every piece in it; add pieces, or look at "
@@ -77,8 +104,12 @@ def chosen_pairs(origin, target, configs, which):
     return held_out
 
 
-def distances(predictors, origin, target, pair):
+def distances(predictors, pair):
     """Mean L1 distances of one pair in the [-1, 1] scale, over its regular frames.
+
+    Args:
+        predictors: Dict from name to function from frames to frames in [0, 1].
+        pair: Pair of ``common.pairs.Source``.
 
     Returns:
         ``(frames, distances)``: the number of frames; dict from "identity" and each predictor's
@@ -86,7 +117,7 @@ def distances(predictors, origin, target, pair):
     """
     from common.pairs import PairedFrames
 
-    data = PairedFrames(origin, target, [pair], batch_size=8, workers=1)
+    data = PairedFrames([pair], batch_size=8, workers=1)
     sums = dict.fromkeys([IDENTITY, *predictors], 0.0)
     for index in range(len(data)):
         inputs, targets = data[index]
@@ -99,7 +130,7 @@ def distances(predictors, origin, target, pair):
     return count, {name: total / count for name, total in sums.items()}
 
 
-def seams(predictors, origin, target, pair):
+def seams(predictors, pair):
     """Border flux of the whole images: of the target, and of each prediction as it is played.
 
     Returns:
@@ -108,10 +139,7 @@ def seams(predictors, origin, target, pair):
     """
     from pix2pix_timbre.convert import convert_image
 
-    image, truth = (
-        np.asarray(store.read(name), np.float32).T
-        for store, name in zip((origin, target), pair, strict=True)
-    )
+    image, truth = (np.asarray(source.read(), np.float32) for source in pair)
     if min(image.shape[1], truth.shape[1]) <= FRAME_COLUMNS:
         return {}
     images = {"target": truth}
@@ -178,21 +206,25 @@ def as_text(rows):
     )
 
 
-def write_listening_page(args, predictors, stores, pairs, rows):
-    """Write pictures, converted audios and the page that shows them."""
+def write_listening_page(args, title, pairs, predictors_of, tables):
+    """Write pictures, converted audios and the page that shows them.
+
+    Args:
+        args: Parsed flags.
+        title: Of the page.
+        pairs: Dict from the name of a piece to its pair of ``common.pairs.Source``.
+        predictors_of: Function from a pair to a dict from model to function of frames.
+        tables: Dict from a caption to the rows of a table.
+    """
     from common.page import write_page
     from common.report import plot_images
     from pix2pix_timbre.convert import convert_image
     from pix2pix_timbre.stream import convert_file
 
     sections = []
-    for pair in pairs:
-        piece = pair[0]
-        shown = slice(0, 1024)  # columns: 12 s
-        origin, target = (
-            np.asarray(store.read(name, shown.start, shown.stop), np.float32).T
-            for store, name in zip(stores, pair, strict=True)
-        )
+    for piece, pair in pairs.items():
+        predictors = predictors_of(pair)
+        origin, target = (np.asarray(source.read(0, SHOWN_COLUMNS), np.float32) for source in pair)
         images = {"input": origin}
         images |= {name: convert_image(predict, origin) for name, predict in predictors.items()}
         images["target"] = target
@@ -202,10 +234,9 @@ def write_listening_page(args, predictors, stores, pairs, rows):
         plot_images(picture, images)
         audios = {}
         if args.audios_path is not None:
-            folders = [store.path.stem for store in stores]
             source, truth = (
-                args.audios_path / folder / f"{name}.wav"
-                for folder, name in zip(folders, pair, strict=True)
+                args.audios_path / source.store.instrument / f"{source.rendering}.wav"
+                for source in pair
             )
             audios["input"] = source
             for name, predict in predictors.items():
@@ -213,14 +244,7 @@ def write_listening_page(args, predictors, stores, pairs, rows):
                 convert_file(predict, source, audios[name], overlap=0.5)
             audios["target"] = truth
         sections.append((piece, picture, audios))
-    write_page(
-        args.output / "report.html",
-        f"{stores[0].path.stem} to {stores[1].path.stem}",
-        rows,
-        sections,
-        "L1 distance to the true target in the network's [-1, 1] scale, and its ratio to that of "
-        "the unchanged input (identity). Pictures show the first 12 s.",
-    )
+    write_page(args.output / "report.html", title, tables, sections)
 
 
 def main(argv=None):
@@ -230,35 +254,65 @@ def main(argv=None):
     for folder in folders:
         folder.check_codec()
     configs = [folder.read_config() for folder in folders]
-    origin_name, target_name = one_pair(configs)
+    origins, targets, styled = instruments_of(configs)
     names = [path.resolve().name for path in args.model]
     if len(set(names)) < len(names):
         names = [str(path) for path in args.model]
-    with (
-        FeatureStore(args.dataset_path / f"{origin_name}.h5") as origin,
-        FeatureStore(args.dataset_path / f"{target_name}.h5") as target,
-    ):
-        pairs = chosen_pairs(origin, target, configs, args.pieces)
-        start_backend(args.gpu)
+    stores = {
+        name: FeatureStore(args.dataset_path / f"{name}.h5")
+        for name in dict.fromkeys(origins + targets)
+    }
+    start_backend(args.gpu)
 
-        from pix2pix_timbre.convert import Predictor
-        from pix2pix_timbre.weights import load_generator
+    from pix2pix_timbre.convert import Predictor
+    from pix2pix_timbre.style import StyledFrames, distances_by_style
+    from pix2pix_timbre.weights import load_generator
 
-        predictors = {
-            name: Predictor(load_generator(path / "generator.h5"))
-            for name, path in zip(names, args.model, strict=True)
+    pairs = {}
+    for origin, target in product(origins, targets):
+        if origin == target and styled:
+            continue
+        for pair in chosen_pairs(stores[origin], stores[target], configs, args.pieces):
+            parts = [pair[0].rendering]
+            parts += [origin] if len(origins) > 1 else []
+            parts += [target] if len(targets) > 1 else []
+            pairs["/".join(reversed(parts))] = pair
+    predictors = {
+        name: Predictor(load_generator(path / "generator.h5", channels=2 if styled else 1))
+        for name, path in zip(names, args.model, strict=True)
+    }
+    frames = StyledFrames(list(pairs.values()), batch_size=8) if styled else None
+
+    def predictors_of(pair):
+        if not styled:
+            return predictors
+        style = (frames.style(pair[1])[..., 0] + 1) / 2
+        return {
+            name: functools.partial(predict, style=style) for name, predict in predictors.items()
         }
-        rows = table({pair[0]: distances(predictors, origin, target, pair) for pair in pairs})
-        print(as_text(rows))
-        flux = mean_seams([seams(predictors, origin, target, pair) for pair in pairs])
-        if flux:
-            values = ", ".join(f"{name} {ratio:.3f}" for name, ratio in flux.items())
-            print(f"spectral flux at multiples of {FRAME_COLUMNS} columns over elsewhere: {values}")
-        if args.output is not None:
-            write_rows(args.output / "scores.csv", rows)
-            write_json(args.output / "scores.json", {"distances": rows, "border_flux": flux})
-            write_listening_page(args, predictors, (origin, target), pairs, rows)
-            print(f"page: {args.output / 'report.html'}")
+
+    rows = table({name: distances(predictors_of(pair), pair) for name, pair in pairs.items()})
+    print(as_text(rows))
+    tables = {DISTANCES: rows}
+    if styled:
+        for name, predict in predictors.items():
+            caption = f"L1 by style (rows) and true target (columns): {name}"
+            tables[caption] = distances_by_style(predict, frames)
+            print(f"\n{caption}\n{as_text(tables[caption])}")
+    flux = mean_seams([seams(predictors_of(pair), pair) for pair in pairs.values()])
+    if flux:
+        values = ", ".join(f"{name} {ratio:.3f}" for name, ratio in flux.items())
+        print(f"spectral flux at multiples of {FRAME_COLUMNS} columns over elsewhere: {values}")
+    if args.output is not None:
+        write_rows(args.output / "scores.csv", rows)
+        write_json(
+            args.output / "scores.json",
+            {"distances": rows, "border_flux": flux}
+            | ({"styles": list(tables.values())[1:]} if styled else {}),
+        )
+        title = f"{', '.join(origins)} to {', '.join(targets)}"
+        write_listening_page(args, title, pairs, predictors_of, tables)
+        print(f"page: {args.output / 'report.html'}")
     return 0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.floor import against_floor, convolution_flops
 from common.cli import number, parser, run
-from common.training import start_backend
+from common.devices import start_backend
 from data import BINS, FRAME_COLUMNS, HOP, SAMPLE_RATE
 
 FRAMES = 16

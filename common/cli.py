@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -115,6 +116,17 @@ def existing_folder(text):
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: no such folder")
     return path
+
+
+class Names(argparse.Action):
+    """Action for ``nargs="+"``: names apart by spaces or commas, also as a Python list literal."""
+
+    def __call__(self, built, namespace, values, option_string=None):
+        """Store the names, each once."""
+        names = re.split(r"[\s,]+", re.sub(r"[\[\]()'\"]", " ", " ".join(values)).strip(" ,"))
+        if names == [""]:
+            raise argparse.ArgumentError(self, f"{' '.join(values)!r} holds no name")
+        setattr(namespace, self.dest, list(dict.fromkeys(names)))
 
 
 def on_off(text):

@@ -44,6 +44,11 @@ def pair_key(rendering):
     return re.sub(r"@\d{3}$", "", rendering)
 
 
+def preset_of(rendering):
+    """Preset that plays a rendering: its number as three digits, "" for preset 0."""
+    return rendering[len(pair_key(rendering)) :].lstrip("@")
+
+
 def piece_of(rendering):
     """Piece of a rendering, whatever its variation and preset."""
     return pair_key(rendering).partition("~")[0]
@@ -112,6 +117,11 @@ class FeatureStore:
     def close(self):
         """Close the file; reading ends."""
         self._file.close()
+
+    @property
+    def instrument(self):
+        """Name of the instrument: that of the file."""
+        return self.path.stem
 
     @property
     def renderings(self):

@@ -1,4 +1,4 @@
-"""The listening page: one HTML file with a table, pictures and audio players."""
+"""The listening page: one HTML file with tables, pictures and audio players."""
 
 import os
 import re
@@ -13,7 +13,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto
 table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; }
-tr:last-child { font-weight: bold; }
+tr.overall { font-weight: bold; }
 img { width: 100%; }
 .players { display: flex; flex-wrap: wrap; gap: 1rem; }
 .players div { flex: 1 1 15rem; }
@@ -22,31 +22,26 @@ audio { width: 100%; }
 """
 
 
-def write_page(path, title, rows, sections, notes=""):
+def write_page(path, title, tables, sections):
     """Write the page; it appears whole or not at all.
 
     Args:
         path: HTML file; pictures and audios are linked relative to it.
         title: Headline.
-        rows: Table as a list of dicts with the same keys; the last row is set off.
+        tables: Dict from a caption to the rows of a table, dicts with the same keys; a row that
+            begins with "overall" is set off.
         sections: List of (heading, picture path, dict from label to audio path).
-        notes: Text below the headline.
     """
     folder = Path(path).parent
-    head = "".join(f"<th>{_breakable(name)}</th>" for name in rows[0])
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(_text(value))}</td>" for value in row.values()) + "</tr>"
-        for row in rows
-    )
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(title)}</h1>",
-        f"<p>{escape(notes)}</p>" if notes else "",
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>",
     ]
+    for caption, rows in tables.items():
+        parts += [f"<p>{escape(caption)}</p>", _table(rows)]
     for heading, picture, audios in sections:
         players = "".join(
             f"<div>{escape(label)}<br><audio controls preload=metadata "
@@ -60,7 +55,19 @@ def write_page(path, title, rows, sections, notes=""):
         ]
     parts.append("</body></html>")
     with replace_when_done(path) as temporary:
-        temporary.write_text("\n".join(part for part in parts if part), encoding="utf-8")
+        temporary.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _table(rows):
+    head = "".join(f"<th>{_breakable(name)}</th>" for name in rows[0])
+    body = []
+    for row in rows:
+        first, *_ = row.values()
+        cells = "".join(f"<td>{escape(_text(value))}</td>" for value in row.values())
+        body.append(
+            f'<tr class="overall">{cells}</tr>' if first == "overall" else f"<tr>{cells}</tr>"
+        )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
 
 def _text(value):

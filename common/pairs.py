@@ -1,22 +1,39 @@
-"""Training pairs: batches of origin and target frames cut from two feature stores."""
+"""Training pairs: batches of origin and target frames cut from feature stores."""
 
 import os
+from collections import Counter
 from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from common.features import find_pairs, is_held_out, piece_of
+from common.features import FeatureStore, find_pairs, is_held_out, piece_of
 from data import BINS, FRAME_COLUMNS
 
 _IN_MEMORY = 4 * 2**30  # bytes of images that are read once where the memory's size is unknown
 
 
+class Source(NamedTuple):
+    """A rendering in a feature store."""
+
+    store: FeatureStore
+    rendering: str
+
+    @property
+    def columns(self):
+        """Its number of columns."""
+        return self.store.columns[self.rendering]
+
+    def read(self, start=0, stop=None):
+        """Its columns ``start`` to ``stop``: (BINS, columns) float16 in [0, 1]."""
+        return self.store.read(self.rendering, start, stop).T
+
+
 class Window(NamedTuple):
     """Where a pair of frames is cut."""
 
-    origin: str
-    target: str
+    origin: Source
+    target: Source
     offset: int
 
 
@@ -28,17 +45,20 @@ def split_pairs(origin, target, share):
         share: Share of the pieces that is held out, decided by the hash of their names.
 
     Returns:
-        ``(training, held_out, report)``: lists of (origin rendering, target rendering); dict of
-        what has no partner: ``unpaired_renderings``, ``unpaired_columns``.
+        ``(training, held_out, report)``: lists of pairs of ``Source``, origin and target; Counter
+        of what has no partner: ``unpaired_renderings``, ``unpaired_columns``.
 
     Raises:
         UserError: The stores share no piece.
     """
-    pairs, unpaired = find_pairs(origin, target)
-    held_out = [pair for pair in pairs if is_held_out(piece_of(pair[0]), share)]
-    training = [pair for pair in pairs if not is_held_out(piece_of(pair[0]), share)]
-    beyond = sum(abs(origin.columns[a] - target.columns[b]) for a, b in pairs)
-    return training, held_out, {"unpaired_renderings": len(unpaired), "unpaired_columns": beyond}
+    names, unpaired = find_pairs(origin, target)
+    training, held_out = [], []
+    for first, second in names:
+        side = held_out if is_held_out(piece_of(first), share) else training
+        side.append((Source(origin, first), Source(target, second)))
+    beyond = sum(abs(first.columns - second.columns) for first, second in training + held_out)
+    report = Counter(unpaired_renderings=len(unpaired), unpaired_columns=beyond)
+    return training, held_out, report
 
 
 def memory_limit():
@@ -55,39 +75,36 @@ class PairedFrames(keras.utils.PyDataset):
     The order of an epoch and its offsets depend on ``seed`` and ``epoch`` only.
 
     Args:
-        origin, target: Open ``common.features.FeatureStore``.
-        pairs: List of (origin rendering, target rendering).
+        pairs: List of pairs of ``Source``, origin and target.
         batch_size: Frames per batch; the last batch may be smaller.
         random_offsets: Cut the windows anywhere instead of at multiples of FRAME_COLUMNS. Their
             number per piece stays the same.
         shuffle: Draw a new order each epoch.
         steps: Batches per epoch; default as many as the regular frames fill. More of them go
             through the frames again.
+        augment: ``common.augment.Augmentation``, or None.
         seed: Integer.
         workers: Threads that prepare batches.
 
     Attributes:
+        seed: As given.
         epoch: Number of the epoch that is drawn next, from 0.
     """
 
     def __init__(
         self,
-        origin,
-        target,
         pairs,
         batch_size,
         *,
         random_offsets=False,
         shuffle=False,
         steps=None,
+        augment=None,
         seed=0,
         workers=2,
     ):
         super().__init__(workers=workers, max_queue_size=16)
-        self._stores = {"origin": origin, "target": target}
-        self._length = {
-            pair: min(origin.columns[pair[0]], target.columns[pair[1]]) for pair in pairs
-        }
+        self._length = {pair: min(side.columns for side in pair) for pair in pairs}
         self._regular = [
             Window(*pair, offset)
             for pair in pairs
@@ -96,7 +113,8 @@ class PairedFrames(keras.utils.PyDataset):
         self._batch_size = batch_size
         self._random_offsets = random_offsets
         self._shuffle = shuffle
-        self._seed = seed
+        self._augment = augment
+        self.seed = seed
         self._count = steps * batch_size if steps else len(self._regular)
         self._steps = -(-self._count // batch_size)
         self._images = self._read_all(pairs)
@@ -108,32 +126,31 @@ class PairedFrames(keras.utils.PyDataset):
         """Number of regular frames."""
         return len(self._regular)
 
-    def _read_all(self, pairs):
-        wanted = {("origin", a) for a, _ in pairs} | {("target", b) for _, b in pairs}
-        columns = sum(self._stores[side].columns[name] for side, name in wanted)
+    @staticmethod
+    def _read_all(pairs):
+        sources = {source for pair in pairs for source in pair}
+        columns = sum(source.columns for source in sources)
         if columns * BINS * np.dtype(np.float16).itemsize > memory_limit():
             return {}
         # frequency first, as the frames are, so that cutting one copies whole runs of memory
-        return {
-            (side, name): np.ascontiguousarray(self._stores[side].read(name).T)
-            for side, name in wanted
-        }
+        return {source: np.ascontiguousarray(source.read()) for source in sources}
 
     def __len__(self):
         return self._steps
 
     def windows(self, epoch):
         """The ``Window`` list of an epoch, in its order."""
-        if self._drawn[0] == epoch:
-            return self._drawn[1]
-        rng = np.random.default_rng([self._seed, epoch])
+        drawn_epoch, windows = self._drawn  # read once: other threads may draw another epoch
+        if drawn_epoch == epoch:
+            return windows
+        rng = np.random.default_rng([self.seed, epoch])
         rounds = -(-self._count // len(self._regular))
         indices = np.tile(np.arange(len(self._regular)), (rounds, 1))
         if self._shuffle or self._random_offsets:
             indices = rng.permuted(indices, axis=1)
         windows = [self._regular[index] for index in indices.ravel()[: self._count]]
         if self._random_offsets:
-            last = [max(self._length[window[:2]] - FRAME_COLUMNS, 0) for window in windows]
+            last = [max(self._end(window) - FRAME_COLUMNS, 0) for window in windows]
             offsets = rng.integers(0, np.array(last), endpoint=True)
             windows = [
                 window._replace(offset=int(offset))
@@ -143,21 +160,42 @@ class PairedFrames(keras.utils.PyDataset):
         return windows
 
     def __getitem__(self, index):
-        windows = self.windows(self.epoch)
-        batch = windows[index * self._batch_size : (index + 1) * self._batch_size]
-        return self.frames("origin", batch), self.frames("target", batch)
+        return self.cut(self.positions(index), self.epoch)
 
-    def frames(self, side, windows):
-        """Frames of one side, "origin" or "target": (windows, BINS, FRAME_COLUMNS, 1) float32."""
-        frames = np.zeros((len(windows), BINS, FRAME_COLUMNS, 1), np.float32)
-        for frame, window in zip(frames, windows, strict=True):
-            stop = min(window.offset + FRAME_COLUMNS, self._length[window[:2]])
-            part = slice(window.offset, stop)
-            name = getattr(window, side)
-            if self._images:
-                image = self._images[side, name][:, part]
-            else:
-                image = self._stores[side].read(name, part.start, part.stop).T
+    def positions(self, index):
+        """Places of a batch in the order of the epoch: a range."""
+        start = index * self._batch_size
+        return range(start, min(start + self._batch_size, self._count))
+
+    def cut(self, positions, epoch):
+        """The frames at some places of an epoch: ``(origin, target)``, as many as places."""
+        windows = [self.windows(epoch)[position] for position in positions]
+        origin, target = (
+            self.frames([(window[side], window.offset, self._end(window)) for window in windows])
+            for side in (0, 1)
+        )
+        if self._augment is not None:
+            for place, position in enumerate(positions):
+                rng = np.random.default_rng([self.seed, epoch, position])
+                pair = np.stack([origin[place, ..., 0], target[place, ..., 0]])
+                pair = self._augment((pair + 1) / 2, rng) * 2 - 1
+                origin[place, ..., 0], target[place, ..., 0] = pair
+        return origin, target
+
+    def _end(self, window):
+        return self._length[window[:2]]
+
+    def frames(self, cuts):
+        """Frames from anywhere: (cuts, BINS, FRAME_COLUMNS, 1) float32 in [-1, 1].
+
+        Args:
+            cuts: List of (source, offset, end): what lies at ``end`` and after it is silent.
+        """
+        frames = np.zeros((len(cuts), BINS, FRAME_COLUMNS, 1), np.float32)
+        for frame, (source, offset, end) in zip(frames, cuts, strict=True):
+            stop = min(offset + FRAME_COLUMNS, end)
+            kept = self._images.get(source)
+            image = source.read(offset, stop) if kept is None else kept[:, offset:stop]
             frame[:, : image.shape[1], 0] = image
         frames *= 2
         frames -= 1

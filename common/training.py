@@ -1,12 +1,10 @@
-"""What every training shares: devices, the run folder, resuming and the learning-rate finder."""
+"""What every training shares: seeds, the run folder, resuming and the learning-rate finder."""
 
 import contextlib
 import csv
 import json
-import os
 import platform
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,44 +14,6 @@ from common.features import CODEC
 from data import replace_when_done
 
 _RESUME = re.compile(r"resume-(\d+)\.weights\.h5")
-
-
-def start_backend(gpus):
-    """Import Keras and its backend with only the named GPUs in sight.
-
-    TensorFlow greets on stderr with a dozen lines that no setting of its own silences, and hides a
-    script's own line among them. They are left out: set ``TF_CPP_MIN_LOG_LEVEL`` to 0 to see them,
-    and why a GPU is not found.
-
-    Args:
-        gpus: Comma-separated numbers as ``nvidia-smi`` shows them, "" for none (CPU), or None to
-            leave the choice to the environment.
-    """
-    if gpus is not None:
-        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-        os.environ["CUDA_VISIBLE_DEVICES"] = gpus
-    chatty = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") == "0"
-    with contextlib.nullcontext() if chatty else _silent_stderr():
-        import keras
-
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            tf.config.list_physical_devices("GPU")  # greets once more
-
-
-@contextlib.contextmanager
-def _silent_stderr():
-    # C++ writes to the file descriptor, whatever Python's sys.stderr is
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def set_up_keras(seed, mixed_precision="off"):
@@ -69,20 +29,6 @@ def set_up_keras(seed, mixed_precision="off"):
     keras.config.set_dtype_policy(
         "float32" if mixed_precision == "off" else f"mixed_{mixed_precision}"
     )
-
-
-def jit_setting():
-    """The value for ``compile(jit_compile=)``: no XLA for TensorFlow on a CPU.
-
-    There it makes convolutional networks of this size slower.
-    """
-    import keras
-
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return bool(tf.config.list_physical_devices("GPU"))
-    return True
 
 
 def versions():
@@ -198,21 +144,25 @@ class RunFolder:
 
     def save_resume(self, model, epoch):
         """Keep the state of model and optimisers after an epoch, instead of older ones."""
-        newest = self.path / f"resume-{epoch:04d}.weights.h5"
+        newest = self._resume_file(epoch)
         with replace_when_done(newest) as temporary:
             model.save_weights(temporary)
         for state in self.path.glob("resume-*.weights.h5"):
             if state != newest:
                 state.unlink()
 
-    def load_resume(self, model):
-        """Restore the newest state into a built and compiled model."""
+    def load_resume(self, model, epoch):
+        """Restore the state after an epoch into a built and compiled model."""
+        path = self._resume_file(epoch)
         try:
-            model.load_weights(self.resume_file)
+            model.load_weights(path)
         except (OSError, ValueError, KeyError) as error:
             raise UserError(
-                f"{self.resume_file}: cannot be resumed from ({error}); --no-resume starts afresh"
+                f"{path}: cannot be resumed from ({error}); --no-resume starts afresh"
             ) from error
+
+    def _resume_file(self, epoch):
+        return self.path / f"resume-{epoch:04d}.weights.h5"
 
     def read_history(self):
         """Rows of ``history.csv`` up to the newest resume state, as dicts of numbers or None."""
@@ -271,18 +221,24 @@ def reseed(model, seed, epoch):
         generator.state.assign(state.astype(generator.state.dtype))
 
 
-def make_epoch_callback(run, training_data, seed, epoch_ended):
-    """Callback that keeps the run folder: data and dropout by epoch, history, resume state.
+def make_callbacks(run, training_data, seed, epoch_ended, *, ema=False):
+    """Callbacks that keep the run folder: data and dropout by epoch, history, resume state.
+
+    Training ends with a ``UserError`` at the first step whose losses are not finite.
 
     Args:
         run: ``RunFolder``.
         training_data: Dataset with an attribute ``epoch``.
         seed: Integer.
         epoch_ended: Function ``(epoch, rows)`` that writes weights and samples, called after the
-            history and before the resume state, which makes the epoch final.
+            history and before the resume state, which makes the epoch final. None where another
+            process keeps the folder.
+        ema: Whether the optimiser keeps moving averages of the weights: these are validated and
+            given to ``epoch_ended``.
 
     Returns:
-        A ``keras.callbacks.Callback``.
+        List of ``keras.callbacks.Callback``; with one that logs to TensorBoard, in the folder
+        ``tensorboard`` of the run, where that package is installed.
     """
     import time
 
@@ -294,25 +250,64 @@ def make_epoch_callback(run, training_data, seed, epoch_ended):
             self.rows = run.read_history()
 
         def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
             self.began = time.monotonic()
             training_data.epoch = epoch
             reseed(self.model, seed, epoch)
+
+        def on_train_batch_end(self, batch, logs=None):
+            broken = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
+            if broken:
+                again = "--no-resume then starts afresh"
+                if self.epoch:
+                    again = (
+                        f"--no-resume --epoch_offset {self.epoch} then starts from those weights"
+                    )
+                raise UserError(
+                    f"{run.path}: {' and '.join(broken)} not finite at step {batch + 1} of epoch "
+                    f"{self.epoch + 1}; lower the learning rates or train without mixed "
+                    f"precision, {again}"
+                )
 
         def on_epoch_end(self, epoch, logs=None):
             values = {name: float(value) for name, value in (logs or {}).items()}
             seconds = round(time.monotonic() - self.began, 2)
             self.rows.append({"epoch": epoch + 1, **values, "seconds": seconds})
-            broken = [name for name, value in values.items() if not np.isfinite(value)]
-            if broken:
-                raise UserError(
-                    f"{run.path}: {', '.join(broken)} is not finite after epoch {epoch + 1}; lower "
-                    "the learning rates, or train without mixed precision"
-                )
-            run.write_history(self.rows)
-            epoch_ended(epoch + 1, self.rows)
-            run.save_resume(self.model, epoch + 1)
+            # in every process, since swapping rounds
+            with averaged_weights(self.model) if ema else contextlib.nullcontext():
+                if epoch_ended is not None:
+                    run.write_history(self.rows)
+                    epoch_ended(epoch + 1, self.rows)
+            if epoch_ended is not None:
+                run.save_resume(self.model, epoch + 1)
 
-    return EpochCallback()
+    callbacks = [EpochCallback()]
+    if ema:
+        callbacks.append(keras.callbacks.SwapEMAWeights())  # during validation
+    if epoch_ended is not None and _has_tensorboard():
+        callbacks.append(keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False))
+    return callbacks
+
+
+@contextlib.contextmanager
+def averaged_weights(model):
+    """Context in which a model has the moving averages of its weights instead of the weights."""
+    import keras
+
+    swap = keras.callbacks.SwapEMAWeights()
+    swap.set_model(model)
+    swap.on_test_begin()
+    try:
+        yield
+    finally:
+        swap.on_test_end()
+
+
+def _has_tensorboard():
+    from importlib.util import find_spec
+
+    # Keras writes its logs by TensorFlow on every backend
+    return find_spec("tensorboard") is not None and find_spec("tensorflow") is not None
 
 
 def learning_rate(initial, decay, steps):
@@ -337,13 +332,14 @@ SWEEP = (1e-9, 1.0)  # learning rates from and to, as published
 SWEEP_STOP = 100  # times the best loss
 
 
-def sweep_learning_rate(model, dataset, steps):
+def sweep_learning_rate(model, dataset, steps, losses):
     """Train for one batch each at exponentially growing learning rates (Smith 2017, section 3.3).
 
     Args:
         model: Compiled with ``sweep_schedule(steps)`` as learning rate of every optimiser.
         dataset: Indexable batches, gone through repeatedly.
         steps: Length of the sweep.
+        losses: Names of the metrics to watch.
 
     Returns:
         List of dicts: ``learning_rate`` and the losses of that batch. Ends early when a loss is not
@@ -353,13 +349,13 @@ def sweep_learning_rate(model, dataset, steps):
     for step in range(steps):
         model.reset_metrics()
         x, y = dataset[step % len(dataset)]
-        losses = model.train_on_batch(x, y, return_dict=True)
-        losses = {name: float(value) for name, value in losses.items()}
-        if not all(np.isfinite(value) for value in losses.values()):
+        results = model.train_on_batch(x, y, return_dict=True)
+        values = {name: float(results[name]) for name in losses}
+        if not all(np.isfinite(value) for value in values.values()):
             break
-        rows.append({"learning_rate": float(schedule(step)), **losses})
-        best = {name: min(value, best.get(name, value)) for name, value in losses.items()}
-        if any(value >= SWEEP_STOP * best[name] for name, value in losses.items()):
+        rows.append({"learning_rate": float(schedule(step)), **values})
+        best = {name: min(value, best.get(name, value)) for name, value in values.items()}
+        if any(value >= SWEEP_STOP * best[name] for name, value in values.items()):
             break
     return rows
 

@@ -12,7 +12,8 @@ class Predictor:
     """A generator behind a compiled function: frames in [0, 1] in, frames in [0, 1] out.
 
     Args:
-        generator: Keras model (batch, BINS, FRAME_COLUMNS, 1) -> same, in [-1, 1].
+        generator: Keras model (batch, BINS, FRAME_COLUMNS, channels) -> (..., 1), in [-1, 1]; the
+            second channel, if there is one, is the style.
     """
 
     def __init__(self, generator):
@@ -21,11 +22,24 @@ class Predictor:
         if keras.backend.backend() == "tensorflow":
             generator.compile(jit_compile=False)
 
-    def __call__(self, frames):
-        """Predict (frames, BINS, FRAME_COLUMNS, 1) float32; batched, any number of frames."""
+    def __call__(self, frames, style=None):
+        """Predict frames; batched, any number of them.
+
+        Args:
+            frames: (frames, BINS, FRAME_COLUMNS, 1) float32.
+            style: (BINS, FRAME_COLUMNS) float32 in [0, 1], for all frames or for each, for a
+                generator that takes one.
+
+        Returns:
+            Like ``frames``.
+        """
         results = np.empty_like(frames)
+        channels = [frames]
+        if style is not None:
+            channels.append(np.broadcast_to(style[..., np.newaxis], frames.shape))
         for start in range(0, len(frames), BATCH):
-            batch = frames[start : start + BATCH] * 2 - 1
+            batch = [channel[start : start + BATCH] for channel in channels]
+            batch = np.concatenate(batch, axis=-1) * 2 - 1
             # one shape only, so that the function is compiled once
             padding = [(0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)]
             predicted = self._generator.predict_on_batch(np.pad(batch, padding))

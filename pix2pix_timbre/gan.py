@@ -8,26 +8,30 @@ gradients, so the gradient of the sum is for each network that of its own loss.
 import keras
 from keras import ops
 
+from common.distributed import DistributedModel
 from pix2pix_timbre.losses import LAMBDA, discriminator_loss, generator_loss, mean_absolute_error
 from pix2pix_timbre.optimizer import TwoRateAdam
 
 
-class Pix2Pix(keras.Model):
-    """Generator and discriminator, trained together by ``fit`` on batches (origin, target).
+class Pix2Pix(DistributedModel):
+    """Generator and discriminator, trained together by ``fit`` on batches (input, target).
+
+    The first channel of the input is the origin, and all that the discriminator sees of it.
 
     Args:
-        generator, discriminator: As built by ``pix2pix_timbre.model``.
+        generator, discriminator: As built by ``pix2pix_timbre.model``. Without a discriminator the
+            generator learns from L1 alone.
 
     Attributes:
-        adversarial: Whether the discriminator takes part; without it the generator learns from
-            LAMBDA times L1 alone. Compiled into the training step: ``AdversaryStart`` changes it.
+        adversarial: Whether the discriminator takes part; until it does, the generator learns from
+            LAMBDA times L1. Compiled into the training step: ``AdversaryStart`` changes it.
     """
 
-    def __init__(self, generator, discriminator, adversarial=True):
+    def __init__(self, generator, discriminator=None):
         super().__init__(name="pix2pix")
         self.generator = generator
         self.discriminator = discriminator
-        self.adversarial = adversarial
+        self.adversarial = discriminator is not None
         self._gen_mae = keras.metrics.Mean(name="gen_mae")
         self._gen_loss = keras.metrics.Mean(name="gen_loss")
         self._disc_loss = keras.metrics.Mean(name="disc_loss")
@@ -44,41 +48,50 @@ class Pix2Pix(keras.Model):
     @property
     def metrics(self):
         """``gen_mae``, ``gen_loss`` and, once it takes part, ``disc_loss``: the published names."""
+        if self.discriminator is None:
+            return [self._gen_mae]
         adversarial = [self._disc_loss] if self.adversarial else []
         return [self._gen_mae, self._gen_loss, *adversarial]
 
-    def compile_adam(self, gen_lr, disc_lr, disc_start=0, **settings):
+    def compile_adam(self, gen_lr, disc_lr=None, ema=0.0, **settings):
         """Compile with ``TwoRateAdam``.
 
         Args:
-            gen_lr, disc_lr: Learning rates or schedules.
-            disc_start: Step at which the discriminator begins, as given to ``AdversaryStart``.
+            gen_lr, disc_lr: Learning rates or schedules; the latter only with a discriminator.
+            ema: Momentum of the weights' moving averages; 0 for none.
             settings: Further arguments of ``compile``.
         """
-        optimizer = TwoRateAdam(gen_lr, disc_lr, disc_start)
-        optimizer.build(self.trainable_variables)  # resuming and strategies need its variables
-        self.compile(optimizer=optimizer, **settings)
+        self.compile(optimizer=TwoRateAdam(gen_lr, disc_lr, ema), **settings)
+        self.optimizer.build(self.trainable_variables)  # resuming and strategies need its variables
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The sum of both networks' losses; updates the metrics with each."""
         frames = ops.shape(y_pred)[0]  # a smaller last batch weighs less in the metrics
+        return self.replica_loss(self._total_loss(x, y, y_pred, frames, training), frames)
+
+    def _total_loss(self, x, y, y_pred, frames, training):
         gen_mae = mean_absolute_error(y, y_pred)
         self._gen_mae.update_state(gen_mae, frames)
+        if self.discriminator is None:
+            return gen_mae
         if not self.adversarial:
             self._gen_loss.update_state(LAMBDA * gen_mae, frames)
             return LAMBDA * gen_mae + self._zero_for_discriminator()
+        origin = x[..., :1]
         frozen_logits, _ = self.discriminator.stateless_call(
             [
                 ops.stop_gradient(variable.value)
                 for variable in self.discriminator.trainable_variables
             ],
             [variable.value for variable in self.discriminator.non_trainable_variables],
-            [x, y_pred],
+            [origin, y_pred],
             training=training,
         )
         gen_loss = generator_loss(frozen_logits, gen_mae)
-        real_logits = self.discriminator([x, y], training=training)
-        generated_logits = self.discriminator([x, ops.stop_gradient(y_pred)], training=training)
+        real_logits = self.discriminator([origin, y], training=training)
+        generated_logits = self.discriminator(
+            [origin, ops.stop_gradient(y_pred)], training=training
+        )
         disc_loss = discriminator_loss(real_logits, generated_logits)
         self._gen_loss.update_state(gen_loss, frames)
         self._disc_loss.update_state(disc_loss, frames)
@@ -94,26 +107,32 @@ class AdversaryStart(keras.callbacks.Callback):
 
     Args:
         step: Training step of the whole run, counted from 0.
+        done: Steps of the run that have been done before.
     """
 
-    def __init__(self, step):
+    def __init__(self, step, done=0):
         super().__init__()
         self._step = step
+        self._done = done
 
     def on_train_begin(self, logs=None):
-        """Find where the run stands; it may go on after the start, or before it."""
-        self._done = int(self.model.optimizer.iterations.numpy())
+        """The run may go on after the start, or before it."""
         self._set_adversarial(self._done >= self._step)
 
     def on_train_batch_begin(self, batch, logs=None):
         """Start the adversary when its step has come."""
-        if self._done == self._step and not self.model.adversarial:
+        if self._done == self._step:
             if keras.backend.backend() == "jax":
                 self.model.jax_state_sync()  # the state has more metrics from here on
+            optimizer = self.model.optimizer
+            optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
+            # not the step: with a loss scale, steps that overflowed do not count
+            optimizer.disc_begin.assign(optimizer.iterations)
             self._set_adversarial(True)
         self._done += 1
 
     def _set_adversarial(self, adversarial):
-        self.model.adversarial = adversarial
-        self.model.make_train_function(force=True)
-        self.model.test_function = None  # made again by the next evaluation
+        if adversarial != self.model.adversarial:
+            self.model.adversarial = adversarial
+            self.model.make_train_function(force=True)
+            self.model.test_function = None  # made again by the next evaluation

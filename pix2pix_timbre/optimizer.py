@@ -14,14 +14,18 @@ class TwoRateAdam(keras.optimizers.Adam):
     has ``MultiOptimizer`` for this, but only from 3.15 on, which needs Python 3.11.)
 
     Args:
-        gen_lr, disc_lr: Learning rates, numbers or schedules.
-        disc_start: Step from which on the discriminator has gradients other than zero.
+        gen_lr, disc_lr: Learning rates, numbers or schedules; without a discriminator the latter
+            is not used.
+        ema: Momentum of the weights' moving averages (Polyak and Juditsky 1992); 0 for none.
+
+    Attributes:
+        disc_begin: Variable: number of iterations before the discriminator begins; until then its
+            gradients are zero.
     """
 
-    def __init__(self, gen_lr, disc_lr, disc_start=0):
-        super().__init__(gen_lr, beta_1=BETA_1)
+    def __init__(self, gen_lr, disc_lr=None, ema=0.0):
+        super().__init__(gen_lr, beta_1=BETA_1, use_ema=ema > 0, ema_momentum=ema)
         self._disc_lr = disc_lr
-        self._disc_start = disc_start
         self._disc_indices = frozenset()
 
     def build(self, variables):
@@ -32,6 +36,7 @@ class TwoRateAdam(keras.optimizers.Adam):
             for index, variable in enumerate(variables)
             if variable.path.startswith("discriminator")
         )
+        self.disc_begin = self.add_variable((), dtype="int32", name="disc_begin")
 
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable, by the learning rate of its network."""
@@ -40,10 +45,8 @@ class TwoRateAdam(keras.optimizers.Adam):
         super().update_step(gradient, variable, learning_rate)
 
     def _discriminator_rate(self):
-        begun = ops.maximum(self.iterations - self._disc_start, 0)
+        begun = ops.maximum(self.iterations - ops.cast(self.disc_begin, self.iterations.dtype), 0)
         rate = self._disc_lr(begun) if callable(self._disc_lr) else self._disc_lr
-        if not self._disc_start:
-            return rate
         # undo the correction for all steps, which Adam is about to apply, in favour of its own
         return rate * self._correction(begun + 1) / self._correction(self.iterations + 1)
 

@@ -1,199 +1,136 @@
-"""What the training scripts of this system share: flags, data, outputs of an epoch."""
+"""A training of this system: its data, networks, run folder, and the way from start to end."""
 
-import argparse
 from pathlib import Path
 
-import numpy as np
-
-from common.cli import UserError, number, on_off
+from common.cli import UserError
+from common.devices import OneDevice, find_devices, jit_setting, start_backend
 from common.features import CODEC, FeatureStore, piece_of
-from common.training import RunFolder, set_up_keras, start_backend, versions
-from data import (
-    FRAME_COLUMNS,
-    db_to_amplitude,
-    forward_transform,
-    inverse_transform,
-    load_audio,
-    read_header,
-    write_audio,
+from common.training import (
+    RunFolder,
+    learning_rate,
+    make_callbacks,
+    set_up_keras,
+    versions,
 )
-
-# Generator and discriminator learning rates of the published trainings, by (origin, target).
-LEARNING_RATES = {
-    ("keyboard_acoustic", "guitar_acoustic"): (5e-5, 5e-6),
-    ("keyboard_acoustic", "string_acoustic"): (1e-5, 1e-5),
-    ("keyboard_acoustic", "synth_lead_synthetic"): (1e-4, 1e-5),
-    ("keyboard_acoustic", "any"): (1e-5, 5e-6),
-}
-OTHER_PAIRS = (5e-5, 5e-6)  # where nothing is published: the rates of the first pair
+from pix2pix_timbre.flags import side
 
 # What may differ between the parts of one run.
 MAY_CHANGE = ("dataset_path", "audios_path", "output", "gpu", "resume", "epochs", "findlr", "debug")
 
-NETWORKS = ("generator", "discriminator")
-SAMPLE_FRAMES = 4  # of the validation piece that is rendered after each epoch: 12 s
-
-
-def add_flags(built):
-    """Add the flags that every training script of this system has."""
-    built.add_argument(
-        "--dataset_path", required=True, type=Path, help="folder of compute_features.py"
-    )
-    built.add_argument("--origin", required=True, help="instrument to convert from")
-    built.add_argument("--target", required=True, help="instrument to convert to")
-    built.add_argument(
-        "--gpu", help="GPUs to use, such as 0 or 0,1 (default: what the environment offers)"
-    )
-    built.add_argument(
-        "--epochs",
-        type=number(int, 1),
-        default=100,
-        help="epochs of the whole run, counted from --epoch_offset (default: 100)",
-    )
-    built.add_argument(
-        "--epoch_offset",
-        type=number(int, 0),
-        default=0,
-        help="epochs that the weights in the output folder have behind them already: the run "
-        "starts from these weights and counts on (default: 0)",
-    )
-    built.add_argument("--batch_size", type=number(int, 1), default=8, help="frames (default: 8)")
-    built.add_argument(
-        "--validation_split",
-        type=number(float, 0, below=1),
-        default=0.1,
-        help="share of the pieces held out (default: 0.1)",
-    )
-    built.add_argument(
-        "--findlr",
-        type=on_off,
-        nargs="?",
-        const=True,
-        default=False,
-        help="search the learning rate instead of training",
-    )
-    built.add_argument(
-        "--width",
-        type=number(int, 1, 256),
-        default=64,
-        help="filters of the first block (default: 64, as published)",
-    )
-    built.add_argument(
-        "--dropout",
-        type=number(float, 0, below=1),
-        default=0.5,
-        help="rate in the generator's first three up blocks (default: 0.5, as published)",
-    )
-    built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
-    built.add_argument(
-        "--offsets",
-        choices=["regular", "random"],
-        default="regular",
-        help="cut frames at multiples of 256 columns, or anywhere (default: regular)",
-    )
-    built.add_argument(
-        "--lr_decay",
-        choices=["none", "linear", "cosine"],
-        default="none",
-        help="let the learning rates fall to 0 over the run (default: none, as published)",
-    )
-    built.add_argument(
-        "--mixed_precision",
-        choices=["off", "float16", "bfloat16"],
-        default="off",
-        help="arithmetic of the hidden layers (default: off, float32)",
-    )
-    built.add_argument(
-        "--steps_per_epoch",
-        type=number(int, 1),
-        help="batches of an epoch (default: once through all frames)",
-    )
-    built.add_argument("--output", type=Path, help="run folder (default: runs/<origin>_2_<target>)")
-    built.add_argument(
-        "--audios_path",
-        type=Path,
-        help="folder of the audios, for the phase of the listening samples (default: their phase "
-        "is estimated)",
-    )
-    built.add_argument(
-        "--resume",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="go on with the run in the output folder, or discard it (default: go on)",
-    )
-
-
-def save_networks(model, folder):
-    """Write ``generator.h5`` and ``discriminator.h5``."""
-    from pix2pix_timbre.weights import save_h5
-
-    for name in NETWORKS:
-        save_h5(getattr(model, name), folder / f"{name}.h5")
-
 
 class Session:
-    """Stores, split and run folder of one training.
+    """Stores, split, run folder and devices of one training.
 
     Args:
-        args: Parsed flags of ``add_flags``.
+        args: Parsed flags of ``pix2pix_timbre.flags``.
+        gen_lr: Learning rate of the generator.
+        disc_lr: Learning rate of the discriminator; None trains the generator alone.
+        adversarial_start: Step from which on the discriminator takes part.
+        styled: Whether the generator is told its target by a style frame.
 
     Raises:
         UserError: Missing or unfit features, no pieces in common, nothing left to train on.
     """
 
-    def __init__(self, args):
+    def __init__(self, args, gen_lr, disc_lr=None, *, adversarial_start=0, styled=False):
         # fails before Keras is imported, which takes seconds
-        self.origin = self._store(args.dataset_path, args.origin)
-        self.target = self._store(args.dataset_path, args.target)
-        output = args.output or Path("runs") / f"{args.origin}_2_{args.target}"
-        self.run = RunFolder(output)
         self.args = args
+        self._rates = gen_lr, disc_lr
+        self._adversarial_start = adversarial_start
+        self._styled = styled
+        stores = self._open_stores()
+        output = args.output or Path("runs") / f"{side(args.origin)}_2_{side(args.target)}"
+        self.run = RunFolder(output)
+        self.adversarial = disc_lr is not None
+        self._networks = ["generator", "discriminator"] if self.adversarial else ["generator"]
         if args.epoch_offset:
             self._require_networks()
         start_backend(args.gpu)
+        self.devices = OneDevice() if args.findlr else find_devices()
+        set_up_keras(args.seed, args.mixed_precision)
+        self._split(stores)
 
+    def _open_stores(self):
+        """Pairs of stores, origin and target, of all that is to be converted."""
+        folder = self.args.dataset_path
+        known = sorted(store.stem for store in folder.glob("*.h5"))
+        stores = {}
+        origins, targets = (
+            [names] if isinstance(names, str) else names
+            for names in (self.args.origin, self.args.target)
+        )
+        for instrument in [*origins, *targets]:
+            path = folder / f"{instrument}.h5"
+            if not path.is_file():
+                raise UserError(
+                    f"{path}: no features of {instrument!r}; {folder} has "
+                    f"{', '.join(known) if known else 'none: run compute_features.py'}"
+                )
+            if instrument not in stores:
+                stores[instrument] = FeatureStore(path)
+        pairs = [
+            (stores[origin], stores[target])
+            for origin in origins
+            for target in targets
+            if origin != target or not self._styled
+        ]
+        if not pairs:
+            raise UserError(f"--target {targets[0]}: the origin itself; name another target")
+        return pairs
+
+    def _split(self, stores):
+        from common.augment import Augmentation
         from common.pairs import PairedFrames, split_pairs
+        from pix2pix_timbre.style import StyledFrames
 
-        training, held_out, unpaired = split_pairs(self.origin, self.target, args.validation_split)
+        args, training, held_out, unpaired = self.args, [], [], {}
+        for origin, target in stores:
+            *sides, report = split_pairs(origin, target, args.validation_split)
+            training += sides[0]
+            held_out += sides[1]
+            unpaired = report + unpaired if unpaired else report
         if not training:
             raise UserError(
                 f"--validation_split {args.validation_split}: all {len(held_out)} pairs are held "
                 "out; lower it, or add pieces"
             )
         self.pieces = {
-            side: sorted({piece_of(origin) for origin, _ in pairs})
-            for side, pairs in (("training", training), ("held_out", held_out))
+            name: sorted({piece_of(origin.rendering) for origin, _ in pairs})
+            for name, pairs in (("training", training), ("held_out", held_out))
         }
-        set_up_keras(args.seed, args.mixed_precision)
-        self.training = PairedFrames(
-            self.origin,
-            self.target,
+        frames = StyledFrames if self._styled else PairedFrames
+        self.training = frames(
             training,
             args.batch_size,
             random_offsets=args.offsets == "random",
             shuffle=True,
             steps=args.steps_per_epoch,
+            augment=Augmentation(args.augment) if args.augment else None,
             seed=args.seed,
         )
-        self.validation = None
-        if held_out:
-            self.validation = PairedFrames(self.origin, self.target, held_out, args.batch_size)
-        self._sample_pair = (held_out or training)[0]
-        if args.audios_path is not None:
-            for side in ("origin", "target"):
-                read_header(self._audio_file(side))  # not after an epoch of training
-        self._say(unpaired)
+        self.validation = frames(held_out, args.batch_size) if held_out else None
+        self._samples = self._choose_samples(held_out or training)
+        if self.devices.is_chief:
+            self._say(unpaired)
 
-    @staticmethod
-    def _store(folder, instrument):
-        path = folder / f"{instrument}.h5"
-        if not path.is_file():
-            known = sorted(store.stem for store in folder.glob("*.h5"))
-            raise UserError(
-                f"{path}: no features of {instrument!r}; {folder} has "
-                f"{', '.join(known) if known else 'none: run compute_features.py'}"
-            )
-        return FeatureStore(path)
+    def _choose_samples(self, pairs):
+        """A sample for each target instrument: its first pair."""
+        from pix2pix_timbre.samples import Sample
+
+        first = {}
+        for pair in pairs:
+            first.setdefault(pair[1].store.instrument, pair)
+        samples = []
+        for instrument, pair in first.items():
+            folder = self.run.path / "samples"
+            style = None
+            if self._styled:
+                frames = self.validation or self.training
+                style = (frames.style(pair[1])[..., 0] + 1) / 2
+            if len(first) > 1:
+                folder = folder / instrument
+            samples.append(Sample(pair, folder, style, self.args.audios_path))
+        return samples
 
     def _say(self, unpaired):
         print(
@@ -213,11 +150,6 @@ class Session:
         """Number of the epoch that ends the run."""
         return self.args.epoch_offset + self.args.epochs
 
-    @property
-    def total_steps(self):
-        """Training steps of the whole run."""
-        return self.args.epochs * len(self.training)
-
     def config(self):
         """Content of ``config.json``."""
         flags = {
@@ -232,76 +164,122 @@ class Session:
             "versions": versions(),
         }
 
-    def _sample(self, predict):
-        """Convert the beginning of the validation piece.
+    def build(self, gen_lr, disc_lr, *, adversarial):
+        """The untrained model, compiled.
 
         Args:
-            predict: As for ``pix2pix_timbre.convert.Conversion``.
-
-        Returns:
-            Dict of images in [0, 1]: ``input``, ``prediction``, ``target``.
+            gen_lr, disc_lr: Learning rates or schedules.
+            adversarial: Whether there is a discriminator.
         """
-        from pix2pix_timbre.convert import convert_image
+        from pix2pix_timbre.gan import Pix2Pix
+        from pix2pix_timbre.model import build_discriminator, build_generator
 
-        columns = SAMPLE_FRAMES * FRAME_COLUMNS
-        origin, target = (
-            np.asarray(store.read(name, 0, columns), np.float32).T
-            for store, name in zip((self.origin, self.target), self._sample_pair, strict=True)
+        args = self.args
+        with self.devices.scope():
+            networks = [build_generator(args.width, 2 if self._styled else 1, args.dropout)]
+            if adversarial:
+                networks.append(build_discriminator(args.width))
+            for network in networks:
+                self.devices.prepare(network)
+            model = Pix2Pix(*networks)
+            model.compile_adam(gen_lr, disc_lr, args.ema, jit_compile=jit_setting())
+        return model
+
+    def run_as_asked(self):
+        """Search the learning rates or train, as ``--findlr`` says; the script's exit status."""
+        if self.args.findlr:
+            from pix2pix_timbre.findlr import find_learning_rates
+
+            return find_learning_rates(self)
+        return self.train()
+
+    def train(self):
+        """Train, or go on training, to the last epoch; the exit status of the script."""
+        args, folder = self.args, self.run
+        finished = 0
+        if self.devices.is_chief:
+            may_change = MAY_CHANGE if args.lr_decay == "none" else set(MAY_CHANGE) - {"epochs"}
+            finished = folder.start(
+                self.config(),
+                resume=args.resume,
+                may_change=may_change,
+                from_weights=args.epoch_offset > 0,
+            )
+        finished = self.devices.agree(finished)
+        if finished >= self.last_epoch:
+            print(f"{folder.path}: finished after epoch {finished}; raise --epochs to go on")
+            return 0
+        model = self.build(*self._schedules(), adversarial=self.adversarial)
+        if finished:
+            folder.load_resume(model, finished)
+            print(f"{folder.path}: going on after epoch {finished}")
+        elif args.epoch_offset:
+            self._load_networks(model)
+        with self.devices.guard():
+            self._fit(model, finished or args.epoch_offset)
+            self.devices.agree(0)  # no worker leaves before the chief has written everything
+        return 0
+
+    def _schedules(self):
+        steps = self.args.epochs * self.devices.steps(self.training)
+        gen_lr, disc_lr = self._rates
+        if self.adversarial:
+            adversarial_steps = max(steps - self._adversarial_start, 1)
+            disc_lr = learning_rate(disc_lr, self.args.lr_decay, adversarial_steps)
+        return learning_rate(gen_lr, self.args.lr_decay, steps), disc_lr
+
+    def _fit(self, model, finished):
+        from pix2pix_timbre.gan import AdversaryStart
+
+        done = (finished - self.args.epoch_offset) * self.devices.steps(self.training)
+        callbacks = make_callbacks(
+            self.run,
+            self.training,
+            self.args.seed,
+            self._epoch_writer(model) if self.devices.is_chief else None,
+            ema=self.args.ema > 0,
         )
-        columns = min(origin.shape[1], target.shape[1])
-        origin = origin[:, :columns]
-        return {
-            "input": origin,
-            "prediction": convert_image(predict, origin),
-            "target": target[:, :columns],
-        }
+        if model.discriminator is not None:
+            callbacks.append(AdversaryStart(self._adversarial_start, done))
+        model.fit(
+            **self.devices.feed(self.training, self.validation, finished),
+            initial_epoch=finished,
+            epochs=self.last_epoch,
+            shuffle=False,  # the dataset shuffles itself, by its seed
+            verbose="auto" if self.devices.is_chief else 0,
+            callbacks=callbacks,
+        )
 
-    def _write_samples(self, predict, epoch):
-        """Write the sample of an epoch as picture and audio; input and target with the first."""
-        from common.report import plot_images
-
-        images = self._sample(predict)
-        folder = self.run.path / "samples"
-        plot_images(folder / f"epoch_{epoch:03d}.png", images, error=("prediction", "target"))
-        for name, image in images.items():
-            stem = f"epoch_{epoch:03d}" if name == "prediction" else name
-            path = folder / f"{stem}.wav"
-            first = epoch == self.args.epoch_offset + 1
-            if name == "prediction" or first or not path.exists():
-                magnitude = db_to_amplitude(image)
-                audio = inverse_transform(magnitude, self._phase(name, magnitude))
-                write_audio(path, audio / max(1.0, float(np.abs(audio).max())))
-
-    def write_epoch(self, predict, epoch, rows):
-        """Write what one looks at after an epoch: the curves and the sample."""
+    def _epoch_writer(self, model):
+        """Function that writes weights, curves and samples after an epoch."""
         from common.report import plot_history
+        from pix2pix_timbre.convert import Predictor
+        from pix2pix_timbre.weights import save_h5, stand_alone
 
-        plot_history(self.run.path / "history.png", rows)
-        self._write_samples(predict, epoch)
+        networks = {name: stand_alone(getattr(model, name)) for name in self._networks}
+        predict = Predictor(networks["generator"])
 
-    def load_networks(self, model):
+        def write(epoch, rows):
+            for name, network in networks.items():
+                network.set_weights(getattr(model, name).get_weights())
+                save_h5(network, self.run.path / f"{name}.h5")
+            plot_history(self.run.path / "history.png", rows)
+            for sample in self._samples:
+                sample.write(predict, epoch)
+
+        return write
+
+    def _load_networks(self, model):
         """Start from the weights in the run folder, as ``--epoch_offset`` asks."""
         from pix2pix_timbre.weights import load_into
 
-        for name in NETWORKS:
+        for name in self._networks:
             load_into(getattr(model, name), self.run.path / f"{name}.h5")
 
     def _require_networks(self):
-        for name in NETWORKS:
+        for name in self._networks:
             path = self.run.path / f"{name}.h5"
             if not path.is_file():
                 raise UserError(
                     f"{path}: no such file; --epoch_offset {self.args.epoch_offset} goes on from it"
                 )
-
-    def _phase(self, name, magnitude):
-        from common.phase import griffin_lim
-
-        if self.args.audios_path is None:
-            return griffin_lim(magnitude)
-        audio, _ = load_audio(self._audio_file("target" if name == "target" else "origin"))
-        return forward_transform(audio)[1][:, : magnitude.shape[1]]
-
-    def _audio_file(self, side):
-        rendering = self._sample_pair[side == "target"]
-        return self.args.audios_path / getattr(self.args, side) / f"{rendering}.wav"

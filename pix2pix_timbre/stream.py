@@ -26,12 +26,13 @@ _PART_COLUMNS = 4 * FRAME_COLUMNS  # converted at a time: whole batches of half-
 _PEAK = 0.999  # a louder result is scaled down to it
 
 
-def read_blocks(path, resampler):
+def read_blocks(path, resampler, mono=False):
     """Audio of a file in blocks, (channels, samples) float32 at SAMPLE_RATE.
 
     Args:
         path: Audio file.
         resampler: ``soxr.ResampleStream`` from the file's rate, or None.
+        mono: Average the channels.
 
     Yields:
         ``(block, samples)``: the block, and the samples of the file that it was made from.
@@ -48,6 +49,8 @@ def read_blocks(path, resampler):
                     raise AudioFileError(
                         f"{path}: holds NaN or infinite samples; repair the recording first"
                     )
+                if mono:
+                    block = block.mean(axis=1, keepdims=True)
                 last = len(block) < size
                 resampled = block
                 if resampler is not None:
@@ -114,6 +117,30 @@ def _mark_last(items):
         yield previous, True
 
 
+def read_image(path):
+    """Magnitude image of a file, its channels averaged: (BINS, columns) float16 in [0, 1].
+
+    Raises:
+        AudioFileError: Not readable, empty, or NaN or infinite samples.
+    """
+    header = read_header(path)
+    if not header.frames:
+        raise AudioFileError(f"{path}: holds no samples")
+    resampler = _resampler(header.samplerate, SAMPLE_RATE, 1)
+    blocks = (block for block, _ in read_blocks(path, resampler, mono=True))
+    parts = []
+    for audio, columns, _ in _parts(blocks):
+        magnitude, _ = forward_transform(audio[0], with_phase=False)
+        parts.append(amplitude_to_db(magnitude[:, columns]).astype(np.float16))
+    return np.concatenate(parts, axis=-1)
+
+
+def _resampler(rate, to, channels):
+    if rate == to:
+        return None
+    return soxr.ResampleStream(rate, to, channels, dtype="float32", quality="HQ")
+
+
 def convert_file(predict, source, output, overlap):
     """Convert one audio file; memory does not grow with its length.
 
@@ -131,10 +158,8 @@ def convert_file(predict, source, output, overlap):
     rate, channels = header.samplerate, header.channels
     if not header.frames:
         raise AudioFileError(f"{source}: holds no samples")
-    into = back = None
-    if rate != SAMPLE_RATE:
-        into = soxr.ResampleStream(rate, SAMPLE_RATE, channels, dtype="float32", quality="HQ")
-        back = soxr.ResampleStream(SAMPLE_RATE, rate, channels, dtype="float32", quality="HQ")
+    into = _resampler(rate, SAMPLE_RATE, channels)
+    back = _resampler(SAMPLE_RATE, rate, channels)
     samples, silent, peak = 0, True, 0.0
 
     def blocks():

@@ -16,9 +16,7 @@ _UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, IndexError, TypeErro
 def save_h5(model, path):
     """Save a built model as a classic HDF5 file; it appears whole or not at all.
 
-    Keras 3 reads it with ``load_model`` and ``load_weights``, Keras 2 with ``load_weights``. A
-    model that computes in mixed precision is saved as one that computes in float32: the precision
-    belongs to the training and its machine.
+    Keras 3 reads it with ``load_model`` and ``load_weights``, Keras 2 with ``load_weights``.
     """
     from absl import logging
 
@@ -26,19 +24,26 @@ def save_h5(model, path):
         verbosity = logging.get_verbosity()
         logging.set_verbosity(logging.ERROR)  # Keras calls the format legacy at each save
         try:
-            _in_float32(model).save(temporary, include_optimizer=False)
+            model.save(temporary, include_optimizer=False)
         finally:
             logging.set_verbosity(verbosity)
 
 
-def _in_float32(model):
+def stand_alone(model):
+    """A copy of a network without what belongs to a training and its machine.
+
+    It computes in float32 and on one device, and so does everyone who loads its file.
+    """
     import keras
 
-    text = model.to_json()
-    float32 = re.sub('"(mixed_)?b?float16"', '"float32"', text)
-    if float32 == text:
-        return model
-    copy = keras.models.model_from_json(float32)
+    text = re.sub('"(mixed_)?b?float16"', '"float32"', model.to_json())
+    text = text.replace('"synchronized": true', '"synchronized": false')
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # nested blocks take that of the process
+    try:
+        copy = keras.models.model_from_json(text)
+    finally:
+        keras.config.set_dtype_policy(policy)
     copy.set_weights(model.get_weights())
     return copy
 

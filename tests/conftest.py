@@ -1,11 +1,13 @@
 """Small material that several test files share, made once per run and not to be modified."""
 
+import csv
 import os
 import resource
 import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import mido
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 import compute_features
 import synthesize_audios
+from common.cli import run
 
 # Machines that run tests are slow at times; that is no fault of what they test.
 settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -90,6 +93,70 @@ def _guarded(folder):
     assert snapshot(folder) == before, f"a test changed the shared {folder}"
 
 
+def arguments(features, output, flags=None, *more):
+    """Command line of a training script; a list as value stands for several words."""
+    pair = {"origin": "keyboard_acoustic", "target": "guitar_acoustic"}
+    given = {"dataset_path": features, "output": output, **pair, **(flags or {})}
+    words = []
+    for name, value in given.items():
+        words += [f"--{name}", *(value if isinstance(value, list) else [value])]
+    return [str(word) for word in [*words, *more]]
+
+
+def outcome(main, argv, capsys):
+    """Exit status, lines on stdout and lines on stderr of a script, in this process."""
+    with pytest.raises(SystemExit) as caught:
+        run(main, argv)
+    said = capsys.readouterr()
+    return caught.value.code, said.out.splitlines(), said.err.splitlines()
+
+
+def assert_refused(main, argv, capsys, *words):
+    """Status 2 and one line that holds the words."""
+    status, _, err = outcome(main, argv, capsys)
+    assert (status, len(err)) == (2, 1), err
+    for word in words:
+        assert str(word) in err[0]
+
+
+def read_csv(path):
+    """Rows of a CSV file as dicts of strings."""
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_weights(path):
+    """Every array of an .h5 file, by its place in it."""
+    arrays = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()]
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return arrays
+
+
+def assert_same_run(folder, other):
+    """The same files, weights, state and history, but for the time that it took."""
+    names = [
+        {path.relative_to(run) for path in run.rglob("*") if "tensorboard" not in path.parts}
+        for run in (folder, other)
+    ]
+    assert names[0] == names[1]
+    for path in other.glob("*.h5"):
+        one, two = (read_weights(run / path.name) for run in (folder, other))
+        assert one.keys() == two.keys()
+        for name, array in one.items():
+            np.testing.assert_array_equal(array, two[name], err_msg=name)
+    rows = [read_csv(run / "history.csv") for run in (folder, other)]
+    assert rows[0]
+    for row in rows[0] + rows[1]:
+        row.pop("seconds")
+    assert rows[0] == rows[1]
+
+
 @pytest.fixture(scope="session")
 def notes_folder(tmp_path_factory):
     """NSynth-structured notes: the ``VOICES``, each in ``PITCHES`` and ``VELOCITIES``, 16 kHz."""
@@ -145,6 +212,22 @@ def run_script():
         return done.returncode, done.stdout, done.stderr
 
     return run
+
+
+@pytest.fixture
+def rough_samples(monkeypatch):
+    """Listening samples of a training without the search for their phase, which takes long."""
+    monkeypatch.setattr("pix2pix_timbre.samples.griffin_lim", np.zeros_like)
+
+
+@pytest.fixture
+def captured(monkeypatch):
+    """What the training scripts would train, instead of training it: a list of sessions."""
+    from pix2pix_timbre.session import Session
+
+    sessions = []
+    monkeypatch.setattr(Session, "train", lambda session: sessions.append(session) or 0)
+    return sessions
 
 
 @pytest.fixture(params=["full disk", "limit on the size of files"])

@@ -106,6 +106,55 @@ def test_on_and_off_have_synonyms():
             on_off(text)
 
 
+def names_of(*words):
+    built = cli.parser("Test.")
+    built.add_argument("--names", action=cli.Names, nargs="+", required=True)
+    return built.parse_args(["--names", *words]).names
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["a_b", "c-1", "d.e"],
+        ["a_b,c-1,d.e"],
+        ["a_b,", "c-1,d.e,"],
+        ["a_b , c-1", ",d.e"],
+        ["['a_b', 'c-1', 'd.e']"],
+        ['["a_b","c-1","d.e"]'],
+        ["[a_b,", "c-1,", "d.e]"],  # a list whose quotes the shell took
+        ["('a_b', 'c-1', 'd.e')"],
+        ["a_b", "c-1", "a_b", "d.e", "c-1"],
+    ],
+)
+def test_names_are_words_or_a_list(words):
+    assert names_of(*words) == ["a_b", "c-1", "d.e"]
+
+
+@given(
+    names=st.lists(st.from_regex(r"[a-z0-9_.]{1,9}", fullmatch=True), min_size=1, max_size=4),
+    form=st.sampled_from(["words", "commas", "comma and space", "literal"]),
+)
+def test_names_keep_their_order_each_once(names, form):
+    words = {
+        "words": names,
+        "commas": [",".join(names)],
+        "comma and space": [", ".join(names)],
+        "literal": [repr(names)],
+    }[form]
+    assert names_of(*words) == sorted(set(names), key=names.index)
+
+
+@pytest.mark.parametrize("words", [["[]"], [""], [" "], [","], ["''"], ["[", "]"]])
+def test_no_name_is_one_line(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        names_of(*words)
+    assert caught.value.code == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "--names" in err
+    assert "holds no name" in err
+
+
 @pytest.mark.parametrize(
     ("kind", "bounds", "text", "rule"),
     [

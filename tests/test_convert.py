@@ -177,3 +177,29 @@ def test_a_batch_of_one_equals_a_batch_of_eight(generator):
 
 def test_no_frames_give_no_frames(generator):
     assert Predictor(generator)(np.zeros((0, BINS, 256, 1), np.float32)).shape[0] == 0
+
+
+@pytest.mark.parametrize("count", [3, 11])
+def test_a_style_is_the_second_channel_of_every_frame(count):
+    keras.utils.set_random_seed(1)
+    model = build_generator(2, channels=2)
+    for variable in model.weights:
+        if variable.path.endswith("kernel"):
+            variable.assign(variable.value * 8)
+    frames = random_image(count * 256).reshape(BINS, count, 256).transpose(1, 0, 2)[..., np.newaxis]
+    styles = random_image(256, 1), random_image(256, 2)
+    kept = styles[0].copy()
+    predict = Predictor(model)
+    found = [predict(frames, style) for style in styles]
+    for style, predicted in zip(styles, found, strict=True):
+        assert (predicted.shape, predicted.dtype) == (frames.shape, np.float32)
+        both = np.stack([frames[..., 0], [style] * count], axis=-1) * 2 - 1
+        expected = (np.asarray(model(both, training=False)) + 1) / 2
+        np.testing.assert_allclose(predicted, expected, atol=1e-6)
+    assert np.abs(found[0] - found[1]).max() > 1e-3
+    # or a style for each frame
+    chosen = np.arange(count) % 2
+    expected = [found[choice][frame] for frame, choice in enumerate(chosen)]
+    of_each = predict(frames, np.stack([styles[choice] for choice in chosen]))
+    np.testing.assert_allclose(of_each, expected, atol=1e-6)
+    np.testing.assert_array_equal(styles[0], kept)

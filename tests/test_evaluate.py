@@ -1,12 +1,13 @@
 """evaluate.py through its real parser, on a small trained run; the page that it writes."""
 
-import csv
 import json
 
 import pytest
+from conftest import read_csv
 
 import evaluate
 import train
+import train_multitarget
 from common.cli import UserError
 from common.page import write_page
 
@@ -29,14 +30,22 @@ def test_seams_are_weighted_by_their_borders():
 def test_models_of_different_pairs_are_refused():
     configs = [{"flags": {"origin": "a", "target": target}} for target in "bc"]
     with pytest.raises(UserError, match="a to b and a to c"):
-        evaluate.one_pair(configs)
+        evaluate.instruments_of(configs)
+    assert evaluate.instruments_of(configs[:1] * 2) == (["a"], ["b"], False)
+    several = {"flags": {"origin": ["a"], "target": ["b", "c"]}}
+    assert evaluate.instruments_of([several]) == (["a"], ["b", "c"], True)
 
 
 def test_page_escapes_names_and_links_relatively(tmp_path):
     path = tmp_path / "report.html"
     audio = tmp_path / "sounds" / "a b#1.wav"
-    write_page(path, "A & B", [{"piece": "<x>", "my_L1": 0.5}], [("<x>", audio, {"in": audio})])
+    rows = [{"piece": "<x>", "my_L1": 0.5}, {"piece": "overall", "my_L1": 0.25}]
+    tables = {"L1 < 1": rows, "styles": [{"style": "b"}]}
+    write_page(path, "A & B", tables, [("<x>", audio, {"in": audio})])
     text = path.read_text(encoding="utf-8")
+    assert text.count("<table>") == 2
+    assert "<p>L1 &lt; 1</p>" in text
+    assert '<tr class="overall"><td>overall</td><td>0.2500</td></tr>' in text
     assert "A &amp; B" in text
     assert "<td>&lt;x&gt;</td><td>0.5000</td>" in text
     assert "<th>my_<wbr>L1</th>" in text
@@ -62,13 +71,11 @@ def test_script_measures_held_out_pieces_and_writes_the_page(
     arguments += ["--audios_path", audios_folder, "--output", output]
     assert evaluate.main(list(map(str, arguments))) == 0
     held_out = json.loads((trained_run / "config.json").read_text())["split"]["held_out"]
-    with (output / "scores.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(output / "scores.csv")
     assert [row["piece"] for row in rows] == [*held_out, "overall"]
     assert "overall" in capsys.readouterr().out
     # the same figure as the training's own validation: whole frames, the last one padded
-    with (trained_run / "history.csv").open(newline="") as file:
-        history = list(csv.DictReader(file))
+    history = read_csv(trained_run / "history.csv")
     measured = float(rows[-1][trained_run.name])
     assert measured == pytest.approx(float(history[-1]["val_gen_mae"]), rel=1e-3)
     page = (output / "report.html").read_text(encoding="utf-8")
@@ -95,3 +102,35 @@ def test_text_table_is_aligned():
     assert len(widths) == 1
     assert "0.5000" in lines
     assert "12.0000" in lines
+
+
+def test_models_of_several_targets_are_judged_by_the_matching_style_and_by_all(
+    features_folder, audios_folder, tmp_path, capsys
+):
+    folder = tmp_path / "any"
+    pair = ["keyboard_acoustic", "guitar_acoustic"]
+    words = ["--dataset_path", features_folder, "--output", folder, "--width", 2, "--epochs", 1]
+    words += ["--steps_per_epoch", 2, "--validation_split", 0.3]
+    words += ["--origin", *pair, "--target", *pair]
+    assert train_multitarget.main(list(map(str, words))) == 0
+    capsys.readouterr()
+    output = tmp_path / "report"
+    words = ["--model", folder, "--dataset_path", features_folder, "--output", output]
+    assert evaluate.main(list(map(str, [*words, "--audios_path", audios_folder]))) == 0
+    said = capsys.readouterr().out
+    scores = json.loads((output / "scores.json").read_text())
+    names = [f"{target}/{origin}/arpeggio" for origin, target in (pair, pair[::-1])]
+    assert [row["piece"] for row in scores["distances"]] == [*names, "overall"]
+    (styles,) = scores["styles"]
+    assert [row["style"] for row in styles] == pair[::-1]
+    assert all(set(row) == {"style", *pair} for row in styles)
+    # the matching styles are those of the training's validation, up to which frame they show
+    history = read_csv(folder / "history.csv")
+    assert scores["distances"][-1]["any"] == pytest.approx(
+        float(history[0]["val_gen_mae"]), rel=0.2
+    )
+    for name in names:
+        assert (output / "predictions" / "any" / f"{name}.wav").is_file()
+        assert name in said
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert page.count("<table>") == 2

@@ -27,6 +27,7 @@ from common.features import (
     magnitude_image,
     pair_key,
     piece_of,
+    preset_of,
     write_store,
 )
 from data import BINS, SAMPLE_RATE, load_audio, write_audio
@@ -65,19 +66,21 @@ def test_the_image_of_a_tone_is_bright_in_its_bin_and_within_0_and_1():
 
 
 @pytest.mark.parametrize(
-    ("rendering", "key", "piece"),
+    ("rendering", "key", "piece", "preset"),
     [
-        ("a", "a", "a"),
-        ("a@004", "a", "a"),
-        ("a~transpose+3@004", "a~transpose+3", "a"),
-        ("a~transpose+3", "a~transpose+3", "a"),
-        ("deep/a@12", "deep/a@12", "deep/a@12"),
-        ("a@004@000", "a@004", "a@004"),
+        ("a", "a", "a", ""),
+        ("a@004", "a", "a", "004"),
+        ("a~transpose+3@004", "a~transpose+3", "a", "004"),
+        ("a~transpose+3", "a~transpose+3", "a", ""),
+        ("deep/a@12", "deep/a@12", "deep/a@12", ""),
+        ("a@004@000", "a@004", "a@004", "000"),
+        ("@@011", "@", "@", "011"),
     ],
 )
-def test_variation_and_preset_are_told_from_the_piece(rendering, key, piece):
+def test_variation_and_preset_are_told_from_the_piece(rendering, key, piece, preset):
     assert pair_key(rendering) == key
     assert piece_of(rendering) == piece
+    assert preset_of(rendering) == preset
 
 
 def test_the_split_is_the_same_for_ever():
@@ -110,6 +113,7 @@ def test_what_is_stored_is_read_again(tmp_path):
     write_store(tmp_path / "x.h5", images.items(), "guitar_acoustic")
     with FeatureStore(tmp_path / "x.h5") as opened:
         assert opened.renderings == ["a", "b", "c"]
+        assert opened.instrument == "x"
         assert opened.columns == {"a": 1, "b": 256, "c": 700}
         for name, expected in images.items():
             assert opened.read(name).dtype == np.float16

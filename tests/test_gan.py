@@ -1,14 +1,17 @@
-"""The training model against the usual two-tape step, and the late adversary."""
+"""The training model and its Adam against the usual two-tape step, and the late adversary."""
 
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from common.features import FeatureStore
 from common.pairs import PairedFrames, split_pairs
 from pix2pix_timbre.gan import AdversaryStart, Pix2Pix
 from pix2pix_timbre.losses import LAMBDA
 from pix2pix_timbre.model import build_discriminator, build_generator
+from pix2pix_timbre.optimizer import TwoRateAdam
 
 WIDTH = 2
 GEN_LR, DISC_LR = 1e-3, 5e-4
@@ -80,10 +83,10 @@ def held_out(features_folder):
         FeatureStore(features_folder / "guitar_acoustic.h5") as target,
     ):
         training, held_out, _ = split_pairs(origin, target, 0.3)
-        count = PairedFrames(origin, target, training, 1).frame_count
-        frames = PairedFrames(origin, target, training, count - 1)
+        count = PairedFrames(training, 1).frame_count
+        frames = PairedFrames(training, count - 1)
         assert [len(frames[index][0]) for index in range(2)] == [count - 1, 1]
-        yield frames, PairedFrames(origin, target, held_out, 8)
+        yield frames, PairedFrames(held_out, 8)
 
 
 def test_validation_is_evaluated_and_weighs_every_frame_alike(held_out):
@@ -160,7 +163,7 @@ def largest_change(before, after):
 
 def test_the_adversary_starts_at_its_step_with_an_adam_that_has_counted_nothing():
     model, reference = make_model(), make_model()
-    model.compile_adam(GEN_LR, DISC_LR, disc_start=4, jit_compile=False)
+    model.compile_adam(GEN_LR, DISC_LR, jit_compile=False)
     recorder, batches = Recorder(), make_batches(3)
     history = model.fit(
         Batches(batches),
@@ -178,6 +181,7 @@ def test_the_adversary_starts_at_its_step_with_an_adam_that_has_counted_nothing(
     assert [change["discriminator"] for change in changes[:4]] == [0] * 4
     assert all(change["discriminator"] > 1e-4 for change in changes[4:])
     assert int(model.optimizer.iterations.numpy()) == 6
+    assert int(model.optimizer.disc_begin.numpy()) == 4
     # the first step of an Adam that starts is the learning rate; after four idle ones: 1.05 of it
     kernels = (recorder.seen[step]["discriminator"][0] for step in (4, 5))
     assert largest_change(*([kernel] for kernel in kernels)) == pytest.approx(DISC_LR, rel=1e-3)
@@ -197,12 +201,162 @@ def test_the_adversary_starts_at_its_step_with_an_adam_that_has_counted_nothing(
         np.testing.assert_allclose(one, other.numpy(), atol=5e-6, err_msg=other.path)
 
 
-def l1_step(generator, x, y):
-    """One step of Adam on 100 times L1."""
+def l1_step(generator, x, y, factor=100):
+    """One step of Adam on a multiple of L1, which is returned."""
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
-        loss = 100 * tf.reduce_mean(tf.abs(y - generator(x, training=True)))
+        loss = factor * tf.reduce_mean(tf.abs(y - generator(x, training=True)))
     optimizer = keras.optimizers.Adam(GEN_LR, beta_1=0.5)
     gradients = tape.gradient(loss, generator.trainable_variables)
     optimizer.apply(gradients, generator.trainable_variables)
+    return float(loss)
+
+
+def test_the_discriminator_sees_the_origin_and_not_the_style():
+    keras.utils.set_random_seed(0)
+    model = Pix2Pix(build_generator(WIDTH, channels=2), build_discriminator(WIDTH))
+    for variable in model.weights:  # far from the faint first weights, so that inputs matter
+        if variable.path.endswith("kernel"):
+            variable.assign(variable.value * 8)
+    model.compile_adam(GEN_LR, DISC_LR, jit_compile=False)
+    rng = np.random.default_rng(0)
+    x, other, y = (
+        keras.ops.convert_to_tensor(rng.uniform(-1, 1, (2, 256, 256, channels)), "float32")
+        for channels in (2, 2, 1)
+    )
+    entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+    restyled = keras.ops.concatenate([x[..., :1], other[..., 1:]], axis=-1)
+    found = []
+    for batch in (x, restyled):
+        predicted = model(batch, training=False)
+        logits = [
+            model.discriminator([batch[..., :1], frames], training=False)
+            for frames in (y, predicted)
+        ]
+        disc_loss = entropy(np.ones((2, 16, 16, 1)), logits[0]) + entropy(
+            np.zeros((2, 16, 16, 1)), logits[1]
+        )
+        gen_mae = np.abs(np.asarray(predicted) - np.asarray(y)).mean()
+        gen_loss = entropy(np.ones((2, 16, 16, 1)), logits[1]) + 100 * gen_mae
+        model.reset_metrics()
+        total = model.compute_loss(batch, y, predicted, training=False)
+        assert float(total) == pytest.approx(float(gen_loss + disc_loss), rel=1e-5)
+        assert float(model.get_metrics_result()["disc_loss"]) == pytest.approx(float(disc_loss))
+        found.append(np.asarray(predicted))
+    assert np.abs(found[0] - found[1]).max() > 1e-3  # the generator does see it
+
+
+def test_a_generator_alone_learns_from_l1_and_measures_nothing_else():
+    keras.utils.set_random_seed(0)
+    model, reference = (Pix2Pix(build_generator(WIDTH, dropout=0)) for _ in range(2))
+    reference.set_weights(model.get_weights())
+    model.compile_adam(GEN_LR, jit_compile=False)
+    ((x, y),) = make_batches(1)
+    assert model.discriminator is None
+    found = model.train_on_batch(x, y, return_dict=True)
+    assert set(found) == {"gen_mae"}
+    expected = l1_step(reference.generator, x, y, factor=1)
+    assert float(found["gen_mae"]) == pytest.approx(expected, rel=1e-5)
+    for one, other in zip(model.generator.weights, reference.generator.weights, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), atol=5e-6, err_msg=one.path)
+
+
+# The optimiser
+
+
+def variables(seed=0):
+    """One of the generator and one of the discriminator: the optimiser knows them by name."""
+    rng = np.random.default_rng(seed)
+    return [
+        keras.Variable(rng.normal(size=3).astype(np.float32), name=name)
+        for name in ("generator_kernel", "discriminator_kernel")
+    ]
+
+
+def adam_alone(rate, gradients, start):
+    """Values of a variable under an Adam (Kingma and Ba 2015) of its own, in float64."""
+    value, mean, square = (np.array(start, float) * factor for factor in (1, 0, 0))
+    for step, gradient in enumerate(np.asarray(gradients, float)):
+        mean = 0.5 * mean + 0.5 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        now = rate(step) if callable(rate) else rate
+        corrected = now * np.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.5 ** (step + 1))
+        value = value - corrected * mean / (np.sqrt(square) + 1e-7)
+    return value
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@settings(max_examples=8)
+@given(idle=st.integers(0, 7), steps=st.integers(1, 9), seed=st.integers(0, 1000))
+def test_each_network_has_an_adam_of_its_own_that_may_begin_later(wrapped, idle, steps, seed):
+    def schedule(step):  # any function of the step
+        return 0.01 / (1 + step)
+
+    class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.01 / (1 + keras.ops.cast(step, "float32"))
+
+    rng = np.random.default_rng(seed)
+    gradients = rng.normal(size=(2, idle + steps, 3)).astype(np.float32)
+    gradients[1, :idle] = 0
+    both = variables(seed)
+    starts = [variable.numpy() for variable in both]
+    inner = optimizer = TwoRateAdam(0.003, Schedule())
+    if wrapped:
+        optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=1.0)
+    optimizer.build(both)
+    for step in range(idle + steps):
+        if step == idle:
+            inner.disc_begin.assign(inner.iterations)
+        if wrapped:  # overflows do not count
+            overflow = np.float32([np.inf, 0, 0])
+            optimizer.apply([keras.ops.convert_to_tensor(overflow)] * 2, both)
+        scale = optimizer.dynamic_scale.numpy() if wrapped else 1
+        optimizer.apply(
+            [keras.ops.convert_to_tensor(gradient[step] * scale) for gradient in gradients], both
+        )
+    assert int(inner.iterations.numpy()) == idle + steps
+    expected = [
+        adam_alone(0.003, gradients[0], starts[0]),
+        adam_alone(schedule, gradients[1, idle:], starts[1]),
+    ]
+    for variable, value in zip(both, expected, strict=True):
+        np.testing.assert_allclose(variable.numpy(), value, atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_the_adversary_begins_by_the_steps_that_counted(policy):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = make_model()
+        model.compile_adam(GEN_LR, DISC_LR, jit_compile=False)
+    finally:
+        keras.config.set_dtype_policy(before)
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (policy == "mixed_float16")
+    adam = model.optimizer.inner_optimizer if scaled else model.optimizer
+    start = AdversaryStart(6, done=3)  # a run that goes on
+    start.set_model(model)
+    assert model.adversarial
+    start.on_train_begin()
+    adam.iterations.assign(2)  # one of three steps overflowed
+    for batch in range(3):
+        start.on_train_batch_begin(batch)
+        adam.iterations.assign_add(1)
+        assert not model.adversarial
+        assert int(adam.disc_begin.numpy()) == 0
+    start.on_train_batch_begin(3)
+    assert model.adversarial
+    assert int(adam.disc_begin.numpy()) == 5
+    adam.iterations.assign_add(1)
+    start.on_train_batch_begin(4)
+    assert int(adam.disc_begin.numpy()) == 5
+    # and a run that goes on behind the start begins with it
+    model.adversarial = False
+    later = AdversaryStart(6, done=9)
+    later.set_model(model)
+    later.on_train_begin()
+    assert model.adversarial
+    assert int(adam.disc_begin.numpy()) == 5

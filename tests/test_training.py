@@ -1,6 +1,6 @@
 """train.py through its real parser: the run folder, resuming, and every way to go wrong."""
 
-import csv
+import importlib.util
 import json
 import signal
 import subprocess
@@ -12,25 +12,34 @@ import keras
 import numpy as np
 import pytest
 import soundfile
+from conftest import (
+    ROOT,
+    arguments,
+    assert_refused,
+    assert_same_run,
+    outcome,
+    read_csv,
+    read_weights,
+    snapshot,
+)
 from matplotlib.image import imread
 
 import train
-from common.cli import UserError, run
+import train_generator
+from common.cli import UserError
 from common.features import CODEC, write_store
 from common.training import (
     RunFolder,
     learning_rate,
+    make_callbacks,
     reseed,
     seed_generators,
-    smooth,
-    steepest_descent,
     sweep_schedule,
 )
 from data import BINS
-from pix2pix_timbre.gan import AdversaryStart
-from pix2pix_timbre.model import build_generator
+from pix2pix_timbre.gan import AdversaryStart, Pix2Pix
+from pix2pix_timbre.model import build_discriminator, build_generator
 
-ROOT = Path(__file__).parent.parent
 # three steps in each of three epochs; the adversary starts within the second
 RUN = {
     "epochs": 3,
@@ -47,62 +56,6 @@ RUN = {
 LOSSES = ["gen_mae", "gen_loss", "disc_loss"]
 
 
-def arguments(features, output, flags=None, *more):
-    pair = {"origin": "keyboard_acoustic", "target": "guitar_acoustic"}
-    given = {"dataset_path": features, "output": output, **pair, **(flags or {})}
-    words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
-    return [*words, *map(str, more)]
-
-
-def outcome(argv, capsys):
-    """Exit status, lines on stdout and lines on stderr of the script, in this process."""
-    with pytest.raises(SystemExit) as caught:
-        run(train.main, argv)
-    said = capsys.readouterr()
-    return caught.value.code, said.out.splitlines(), said.err.splitlines()
-
-
-def assert_refused(argv, capsys, *words):
-    """Status 2 and one line that holds the words."""
-    status, _, err = outcome(argv, capsys)
-    assert (status, len(err)) == (2, 1), err
-    for word in words:
-        assert str(word) in err[0]
-
-
-def read_history(folder):
-    with (folder / "history.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def read_weights(path):
-    """Every array of an .h5 file, by its place in it."""
-    arrays = {}
-
-    def visit(name, item):
-        if isinstance(item, h5py.Dataset):
-            arrays[name] = item[()]
-
-    with h5py.File(path) as file:
-        file.visititems(visit)
-    return arrays
-
-
-def assert_same_weights(path, other):
-    one, two = read_weights(path), read_weights(other)
-    assert one.keys() == two.keys()
-    for name, array in one.items():
-        np.testing.assert_array_equal(array, two[name], err_msg=name)
-
-
-def snapshot(folder):
-    return {
-        path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.stat().st_size)
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 @pytest.fixture(scope="module")
 def finished(features_folder, tmp_path_factory):
     """The folder of a whole run; not to be modified."""
@@ -111,17 +64,9 @@ def finished(features_folder, tmp_path_factory):
     yield folder
 
 
-@pytest.fixture
-def captured(monkeypatch):
-    """What would be trained, instead of training it."""
-    sessions = []
-    monkeypatch.setattr(train, "train", lambda session: sessions.append(session) or 0)
-    monkeypatch.setattr(train, "find_learning_rates", lambda session: 1 / 0)
-    return sessions
-
-
 def test_a_run_leaves_weights_history_pictures_and_sounds(finished):
     names = {path.relative_to(finished).as_posix() for path in finished.rglob("*.*")}
+    names = {name for name in names if not name.startswith("tensorboard/")}
     assert names == {
         "config.json",
         "generator.h5",
@@ -149,7 +94,7 @@ def test_a_run_leaves_weights_history_pictures_and_sounds(finished):
 
 
 def test_the_history_has_each_loss_for_training_and_validation(finished):
-    rows = read_history(finished)
+    rows = read_csv(finished / "history.csv")
     names = [*LOSSES, *(f"val_{name}" for name in LOSSES)]
     assert sorted(rows[0]) == sorted(["epoch", "seconds", *names])
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
@@ -198,6 +143,7 @@ run(train.main, sys.argv[1:])
 """
 
 
+@pytest.mark.usefixtures("rough_samples")
 def test_a_run_killed_and_interrupted_goes_on_and_ends_like_an_uninterrupted_one(
     finished, features_folder, tmp_path, capsys, monkeypatch
 ):
@@ -206,7 +152,7 @@ def test_a_run_killed_and_interrupted_goes_on_and_ends_like_an_uninterrupted_one
     command = [sys.executable, "-c", KILLED, *argv]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    assert [row["epoch"] for row in read_history(tmp_path)] == ["1"]
+    assert [row["epoch"] for row in read_csv(tmp_path / "history.csv")] == ["1"]
     assert (tmp_path / "resume-0001.weights.h5").exists()
 
     # interrupted within the third epoch, when the adversary takes part
@@ -220,42 +166,34 @@ def test_a_run_killed_and_interrupted_goes_on_and_ends_like_an_uninterrupted_one
 
     with monkeypatch.context() as patch:
         patch.setattr(AdversaryStart, "on_train_batch_begin", begin_or_stop)
-        status, out, err = outcome(argv, capsys)
+        status, out, err = outcome(train.main, argv, capsys)
     assert any("going on after epoch 1" in line for line in out)
     assert status not in (0, None)
-    assert [row["epoch"] for row in read_history(tmp_path)] == ["1", "2"]
+    assert [row["epoch"] for row in read_csv(tmp_path / "history.csv")] == ["1", "2"]
 
-    status, out, err = outcome(argv, capsys)
+    status, out, err = outcome(train.main, argv, capsys)
     assert (status, err) == (0, [])
     assert any("going on after epoch 2" in line for line in out)
-    for name in ("generator.h5", "discriminator.h5"):
-        assert_same_weights(tmp_path / name, finished / name)
-    assert_same_weights(tmp_path / "resume-0003.weights.h5", finished / "resume-0003.weights.h5")
-    rows, expected = read_history(tmp_path), read_history(finished)
-    assert [{**row, "seconds": ""} for row in rows] == [{**row, "seconds": ""} for row in expected]
-    assert {path.name for path in tmp_path.rglob("*")} == {
-        path.name for path in finished.rglob("*")
-    }
+    assert_same_run(tmp_path, finished)
 
 
 def test_a_finished_run_is_left_as_it_is(finished, features_folder, capsys):
     before = snapshot(finished)
-    status, out, err = outcome(arguments(features_folder, finished, RUN), capsys)
+    status, out, err = outcome(train.main, arguments(features_folder, finished, RUN), capsys)
     assert (status, err) == (0, [])
     assert out[-1] == f"{finished}: finished after epoch 3; raise --epochs to go on"
-    after = snapshot(finished)
-    before.pop("config.json"), after.pop("config.json")
-    assert after == before
+    assert {name for name, *_ in snapshot(finished) ^ before} == {"config.json"}
 
 
+@pytest.mark.usefixtures("rough_samples")
 def test_more_epochs_go_on_and_a_fresh_start_forgets(finished, features_folder, tmp_path, capsys):
     """Three runs in one folder: from given weights, longer, and anew."""
     for name in ("generator.h5", "discriminator.h5"):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
     still = {"epochs": 1, "steps_per_epoch": 1, "gen_lr": 0, "disc_lr": 0, "lr_decay": "none"}
     flags = {**RUN, **still, "epoch_offset": 7}
-    assert outcome(arguments(features_folder, tmp_path, flags), capsys)[0] == 0
-    assert [row["epoch"] for row in read_history(tmp_path)] == ["8"]
+    assert outcome(train.main, arguments(features_folder, tmp_path, flags), capsys)[0] == 0
+    assert [row["epoch"] for row in read_csv(tmp_path / "history.csv")] == ["8"]
     assert (tmp_path / "resume-0008.weights.h5").exists()
     before, after = (read_weights(folder / "generator.h5") for folder in (finished, tmp_path))
     kernels = [name for name in before if "kernel" in name]
@@ -265,15 +203,15 @@ def test_more_epochs_go_on_and_a_fresh_start_forgets(finished, features_folder, 
 
     (tmp_path / "moved").symlink_to(features_folder)
     longer = arguments(tmp_path / "moved", tmp_path, {**flags, "epochs": 2})
-    assert outcome(longer, capsys)[0] == 0
-    assert [row["epoch"] for row in read_history(tmp_path)] == ["8", "9"]
+    assert outcome(train.main, longer, capsys)[0] == 0
+    assert [row["epoch"] for row in read_csv(tmp_path / "history.csv")] == ["8", "9"]
     assert json.loads((tmp_path / "config.json").read_text())["flags"]["epochs"] == 2
 
     (tmp_path / "samples" / "input.wav").write_bytes(b"of another piece")
     afresh = {**RUN, "epochs": 1, "steps_per_epoch": 1}
     argv = arguments(features_folder, tmp_path, afresh, "--no-resume")
-    assert outcome(argv, capsys)[0] == 0
-    assert [row["epoch"] for row in read_history(tmp_path)] == ["1"]
+    assert outcome(train.main, argv, capsys)[0] == 0
+    assert [row["epoch"] for row in read_csv(tmp_path / "history.csv")] == ["1"]
     assert [path.name for path in tmp_path.glob("resume-*")] == ["resume-0001.weights.h5"]
     assert soundfile.info(tmp_path / "samples" / "input.wav").frames > 44100
     anew = read_weights(tmp_path / "generator.h5")
@@ -297,7 +235,7 @@ def test_more_epochs_go_on_and_a_fresh_start_forgets(finished, features_folder, 
 def test_flags_that_contradict_the_run_are_refused(finished, features_folder, capsys, flag, value):
     before = snapshot(finished)
     argv = arguments(features_folder, finished, {**RUN, flag: value})
-    assert_refused(argv, capsys, f"--{flag} {RUN.get(flag, '')}", value, "--no-resume")
+    assert_refused(train.main, argv, capsys, f"--{flag} {RUN.get(flag, '')}", value, "--no-resume")
     assert snapshot(finished) == before
 
 
@@ -305,15 +243,15 @@ def test_a_damaged_resume_state_or_config_is_one_line(finished, features_folder,
     argv = arguments(features_folder, tmp_path, {**RUN, "epochs": 3})
     state = tmp_path / "resume-0001.weights.h5"
     state.write_bytes((finished / "resume-0003.weights.h5").read_bytes()[:5000])
-    assert_refused(argv, capsys, "config.json")
+    assert_refused(train.main, argv, capsys, "config.json")
     (tmp_path / "config.json").write_text("{")
-    assert_refused(argv, capsys, "config.json")
+    assert_refused(train.main, argv, capsys, "config.json")
     (tmp_path / "config.json").write_text("[]")
-    assert_refused(argv, capsys, "config.json")
+    assert_refused(train.main, argv, capsys, "config.json")
     (tmp_path / "config.json").write_text("{}")
-    assert_refused(argv, capsys, tmp_path, "--no-resume")
+    assert_refused(train.main, argv, capsys, tmp_path, "--no-resume")
     (tmp_path / "config.json").write_bytes((finished / "config.json").read_bytes())
-    assert_refused(argv, capsys, state, "--no-resume")
+    assert_refused(train.main, argv, capsys, state, "--no-resume")
 
 
 def test_epoch_offset_without_weights_is_one_line_and_writes_nothing(
@@ -321,47 +259,8 @@ def test_epoch_offset_without_weights_is_one_line_and_writes_nothing(
 ):
     output = tmp_path / "run"
     argv = arguments(features_folder, output, {**RUN, "epoch_offset": 7})
-    assert_refused(argv, capsys, "generator.h5", "--epoch_offset 7")
+    assert_refused(train.main, argv, capsys, "generator.h5", "--epoch_offset 7")
     assert not output.exists() or not list(output.iterdir())
-
-
-def test_findlr_writes_curves_and_suggestions_and_touches_no_run(features_folder, tmp_path, capsys):
-    flags = {"steps_per_epoch": 12, "batch_size": 2, "width": 2, "validation_split": 0.3}
-    status, out, err = outcome(arguments(features_folder, tmp_path, flags, "--findlr"), capsys)
-    assert (status, err) == (0, [])
-    assert {path.name for path in tmp_path.rglob("*")} == {"findlr", "joint.csv", "joint.png"}
-    with (tmp_path / "findlr" / "joint.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    rates = [float(row["learning_rate"]) for row in rows]
-    assert rates[0] == pytest.approx(1e-9)
-    assert len(rates) >= 8
-    ratios = np.array(rates[1:]) / rates[:-1]
-    np.testing.assert_allclose(ratios, 1e9 ** (1 / 11), rtol=1e-3)
-    smoothed = [f"{name}_smoothed" for name in LOSSES]
-    assert sorted(rows[0]) == sorted(["learning_rate", *LOSSES, *smoothed])
-    assert imread(tmp_path / "findlr" / "joint.png").shape[:2] == (400, 1500)
-    assert sum(line.startswith(tuple(f"{name}: " for name in LOSSES)) for line in out) == 3
-
-
-def test_findlr_with_too_few_batches_says_so(features_folder, tmp_path, capsys):
-    flags = {"steps_per_epoch": 2, "batch_size": 2, "width": 2, "validation_split": 0.3}
-    argv = arguments(features_folder, tmp_path, flags, "--findlr")
-    assert_refused(argv, capsys, "--steps_per_epoch")
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(("words", "found"), [(["False"], False), (["off"], False), (["0"], False)])
-def test_findlr_false_trains(features_folder, tmp_path, captured, words, found):
-    argv = arguments(features_folder, tmp_path, {"validation_split": 0.3}, "--findlr", *words)
-    assert train.main(argv) == 0
-    assert captured[0].args.findlr is found
-
-
-@pytest.mark.parametrize("words", [[], ["True"], ["on"]])
-def test_findlr_true_searches(features_folder, tmp_path, captured, words):
-    argv = arguments(features_folder, tmp_path, {"validation_split": 0.3}, "--findlr", *words)
-    with pytest.raises(ZeroDivisionError):
-        train.main(argv)
 
 
 @pytest.fixture(scope="module")
@@ -390,6 +289,10 @@ def test_learning_rates_default_to_the_published_ones_of_the_pair(
     assert train.main(arguments(many_instruments, tmp_path, flags)) == 0
     assert train.main(arguments(many_instruments, tmp_path, {**flags, "disc_lr": 0.5})) == 0
     assert [(one.args.gen_lr, one.args.disc_lr) for one in captured] == [rates, (rates[0], 0.5)]
+    assert train_generator.main(arguments(many_instruments, tmp_path, flags)) == 0
+    assert train_generator.main(arguments(many_instruments, tmp_path, {**flags, "lr": 0.5})) == 0
+    assert [one.args.lr for one in captured[2:]] == [rates[0], 0.5]
+    assert [one.adversarial for one in captured] == [True, True, False, False]
 
 
 def test_the_other_defaults_are_the_published_ones(many_instruments, captured, capsys):
@@ -407,19 +310,84 @@ def test_the_other_defaults_are_the_published_ones(many_instruments, captured, c
 
 def test_losses_that_are_not_finite_end_in_one_line(features_folder, tmp_path, capsys):
     flags = {**RUN, "gen_lr": 1e30, "lr_decay": "none", "epochs": 1}
-    assert_refused(arguments(features_folder, tmp_path, flags), capsys, "not finite", "epoch 1")
+    argv = arguments(features_folder, tmp_path, flags)
+    assert_refused(train.main, argv, capsys, "not finite at step 2 of epoch 1")
     assert not (tmp_path / "generator.h5").exists()
     assert not (tmp_path / "resume-0001.weights.h5").exists()
 
 
+# Mixed precision
+
+
+@pytest.fixture
+def policy_restored():
+    """The dtype policy, which is global, as it was."""
+    before = keras.config.dtype_policy()
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.usefixtures("rough_samples")
+@pytest.mark.parametrize(("precision", "start"), [("float16", 1), ("bfloat16", 0)])
+def test_mixed_precision_leaves_finite_losses_and_float32_networks(
+    features_folder, tmp_path, policy_restored, precision, start
+):
+    few = {"epochs": 1, "steps_per_epoch": 2, "adversarial_start": start}
+    flags = {**RUN, **few, "mixed_precision": precision}
+    assert train.main(arguments(features_folder, tmp_path, flags)) == 0
+    assert keras.config.dtype_policy().name == f"mixed_{precision}"
+    (row,) = read_csv(tmp_path / "history.csv")
+    assert set(LOSSES) < set(row)
+    assert np.isfinite([float(value) for value in row.values()]).all()
+    for name in ("generator", "discriminator"):
+        with h5py.File(tmp_path / f"{name}.h5") as file:
+            description = file.attrs["model_config"]
+        assert "float32" in description
+        assert "float16" not in description
+        arrays = read_weights(tmp_path / f"{name}.h5")
+        weights = [array for place, array in arrays.items() if place.startswith("model_weights")]
+        assert len(weights) > 10
+        assert {array.dtype for array in weights} == {np.dtype(np.float32)}
+        assert all(np.isfinite(array).all() for array in weights)
+
+
+def test_the_state_of_the_optimiser_and_its_loss_scale_is_resumed(tmp_path, policy_restored):
+    keras.config.set_dtype_policy("mixed_float16")
+    folder, models = RunFolder(tmp_path), []
+    for _ in range(2):
+        models.append(Pix2Pix(build_generator(2), build_discriminator(2)))
+        models[-1].compile_adam(0.1, 0.2, jit_compile=False)
+    trained, fresh = models
+    rng = np.random.default_rng(0)
+    for variable in trained.optimizer.variables + trained.variables:
+        value = rng.uniform(1, 9, variable.shape)
+        variable.assign(value.astype(variable.dtype))
+    folder.save_resume(trained, 4)
+    with pytest.raises(UserError, match=r"resume-0003\.weights\.h5: cannot be resumed from"):
+        folder.load_resume(fresh, 3)
+    folder.load_resume(fresh, 4)
+    assert fresh.optimizer.inner_optimizer.disc_begin.numpy() >= 1
+    assert fresh.optimizer.dynamic_scale.numpy() == trained.optimizer.dynamic_scale.numpy()
+    for name in ("variables", "inner_optimizer.variables"):
+        both = [fresh.optimizer, trained.optimizer]
+        for part in name.split("."):
+            both = [getattr(one, part) for one in both]
+        for one, other in zip(*both, strict=True):
+            np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=one.path)
+    for one, other in zip(fresh.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_an_unknown_instrument_is_refused_with_the_known_ones(features_folder, tmp_path, capsys):
     argv = arguments(features_folder, tmp_path, {"target": "flute_acoustic"})
-    assert_refused(argv, capsys, "'flute_acoustic'", "guitar_acoustic, keyboard_acoustic")
+    assert_refused(
+        train.main, argv, capsys, "'flute_acoustic'", "guitar_acoustic, keyboard_acoustic"
+    )
 
 
 def test_missing_features_are_one_line(tmp_path, capsys):
     argv = arguments(tmp_path / "absent", tmp_path / "run")
-    assert_refused(argv, capsys, tmp_path / "absent", "compute_features.py")
+    assert_refused(train.main, argv, capsys, tmp_path / "absent", "compute_features.py")
     assert not (tmp_path / "run").exists()
 
 
@@ -428,12 +396,14 @@ def test_damaged_features_are_one_line(features_folder, tmp_path, capsys):
     (tmp_path / "keyboard_acoustic.h5").write_bytes(whole[: len(whole) // 3])
     (tmp_path / "guitar_acoustic.h5").write_bytes(whole)
     argv = arguments(tmp_path, tmp_path / "run", RUN)
-    assert_refused(argv, capsys, tmp_path / "keyboard_acoustic.h5", "compute_features.py")
+    assert_refused(
+        train.main, argv, capsys, tmp_path / "keyboard_acoustic.h5", "compute_features.py"
+    )
 
 
 def test_missing_audios_of_the_samples_are_found_before_training(features_folder, tmp_path, capsys):
     argv = arguments(features_folder, tmp_path / "run", {"audios_path": tmp_path / "none"})
-    assert_refused(argv, capsys, tmp_path / "none", "no such file")
+    assert_refused(train.main, argv, capsys, tmp_path / "none", "no such file")
     assert not (tmp_path / "run").exists()
 
 
@@ -441,22 +411,21 @@ def test_features_without_a_common_piece_are_one_line(tmp_path, capsys):
     image = np.zeros((10, BINS), np.float16)
     for name, piece in (("keyboard_acoustic", "march"), ("guitar_acoustic", "waltz")):
         write_store(tmp_path / f"{name}.h5", [(piece, image)], name)
-    assert_refused(arguments(tmp_path, tmp_path / "run"), capsys, "share no piece")
+    assert_refused(train.main, arguments(tmp_path, tmp_path / "run"), capsys, "share no piece")
     assert not (tmp_path / "run").exists()
 
 
 def test_a_split_that_leaves_nothing_to_train_on_is_one_line(features_folder, tmp_path, capsys):
     argv = arguments(features_folder, tmp_path / "run", {"validation_split": 0.999})
-    assert_refused(argv, capsys, "--validation_split 0.999")
+    assert_refused(train.main, argv, capsys, "--validation_split 0.999")
     assert not (tmp_path / "run").exists()
 
 
 def test_an_output_folder_that_cannot_be_written_is_one_line(features_folder, tmp_path, capsys):
     (tmp_path / "file").write_text("no folder")
     for folder in (tmp_path / "file", tmp_path / "file" / "run", "/proc/run"):
-        assert_refused(
-            arguments(features_folder, folder, RUN), capsys, str(folder).split("/run")[0]
-        )
+        argv = arguments(features_folder, folder, RUN)
+        assert_refused(train.main, argv, capsys, str(folder).split("/run")[0])
 
 
 @pytest.mark.parametrize(
@@ -477,7 +446,7 @@ def test_values_out_of_range_are_one_line_that_names_the_flag(
     features_folder, tmp_path, capsys, flags
 ):
     argv = arguments(features_folder, tmp_path, flags)
-    assert_refused(argv, capsys, *(f"--{name}" for name in flags))
+    assert_refused(train.main, argv, capsys, *(f"--{name}" for name in flags))
     assert not list(tmp_path.iterdir())
 
 
@@ -490,34 +459,6 @@ def test_the_script_answers_help_and_mistakes_without_keras(run_script, tmp_path
     status, _, err = run_script("train.py", *argv, env=environment)
     assert status == 2
     assert err.count("\n") == 1
-
-
-def test_steepest_descent_finds_the_turning_point_of_a_logistic_fall():
-    rates = np.geomspace(1e-9, 1, 901)
-    for place in (-6.0, -4.5, -2.0):
-        losses = 1 / (1 + np.exp(4 * (np.log10(rates) - place)))
-        assert np.log10(steepest_descent(rates, losses)) == pytest.approx(place, abs=0.02)
-
-
-def test_steepest_descent_passes_over_a_fall_after_the_lowest_value():
-    rates = np.logspace(-9, 0, 200)
-    fall = 1 / (1 + np.exp(3 * (np.log10(rates) + 5)))
-    bump = 20 * np.exp(-np.square((np.log10(rates) + 1) / 0.2))
-    rise = 0.001 * np.log10(rates)  # the end is not the lowest value
-    assert steepest_descent(rates, fall + bump + rise) == pytest.approx(1e-5, rel=0.3)
-
-
-def test_steepest_descent_knows_when_there_is_none():
-    rates = np.geomspace(1e-9, 1, 50)
-    assert steepest_descent(rates, np.linspace(1, 2, 50)) is None
-    assert steepest_descent(rates[:1], [1.0]) is None
-
-
-def test_smoothing_keeps_length_constants_and_lines_inside():
-    assert smooth(np.full(40, 2.5)) == pytest.approx(np.full(40, 2.5))
-    line = np.linspace(0, 1, 200)
-    assert smooth(line)[10:-10] == pytest.approx(line[10:-10])
-    assert [len(smooth(np.zeros(count))) for count in (1, 2, 3, 7)] == [1, 2, 3, 7]
 
 
 def test_learning_rates_decay_to_zero_over_the_run():
@@ -548,6 +489,24 @@ def test_dropout_draws_the_same_in_the_same_epoch_and_differently_in_each_layer(
     np.testing.assert_array_equal(np.asarray(model(frames, training=True)), drawn)
     reseed(model, seed=1, epoch=6)
     assert not set(states()) & set(first)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_logs_for_tensorboard_are_kept_where_it_is_installed(tmp_path, monkeypatch, installed):
+    real = importlib.util.find_spec
+
+    def find_spec(name, package=None):
+        return (object() if installed else None) if name == "tensorboard" else real(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+    folder = RunFolder(tmp_path)
+    callbacks = make_callbacks(folder, None, 0, lambda epoch, rows: None)
+    logs = [one for one in callbacks if isinstance(one, keras.callbacks.TensorBoard)]
+    assert len(logs) == installed
+    assert [Path(one.log_dir) for one in logs] == [tmp_path / "tensorboard"] * installed
+    # where another process keeps the folder, nothing is logged
+    (alone,) = make_callbacks(folder, None, 0, None)
+    assert not isinstance(alone, keras.callbacks.TensorBoard)
 
 
 def test_a_run_folder_knows_its_newest_state(tmp_path):
@@ -584,7 +543,7 @@ def test_a_run_killed_before_its_first_resume_state_begins_again(tmp_path):
 
 def test_the_backend_starts_without_a_word_of_its_own(run_script, tmp_path):
     script = tmp_path / "start.py"
-    script.write_text("from common.training import start_backend\nstart_backend('')\n")
+    script.write_text("from common.devices import start_backend\nstart_backend('')\n")
     root = str(Path(train.__file__).parent)
     status, out, err = run_script(script, env={"PYTHONPATH": root})
     assert (status, out, err) == (0, "", "")

@@ -10,7 +10,13 @@ import pytest
 
 from common.cli import UserError
 from pix2pix_timbre.model import build_discriminator, build_generator
-from pix2pix_timbre.weights import generator_shape, halve_precision, load_generator, save_h5
+from pix2pix_timbre.weights import (
+    generator_shape,
+    halve_precision,
+    load_generator,
+    save_h5,
+    stand_alone,
+)
 
 WIDTH = 2
 FRAMES = np.random.default_rng(0).uniform(-1, 1, (2, 256, 256, 1)).astype(np.float32)
@@ -43,8 +49,9 @@ def outputs(generator):
 @pytest.fixture(scope="module")
 def saved(generator, tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
-    save_h5(generator, folder / "generator.h5")
-    save_h5(trained_looking(build_discriminator(WIDTH)), folder / "discriminator.h5")
+    discriminator = trained_looking(build_discriminator(WIDTH))
+    for network in (generator, discriminator):  # as a training saves them
+        save_h5(stand_alone(network), folder / f"{network.name}.h5")
     return folder
 
 
@@ -131,16 +138,59 @@ def test_a_model_of_mixed_precision_is_saved_as_one_of_float32(tmp_path, policy)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        trained = build_generator(WIDTH)
+        trained = trained_looking(build_generator(WIDTH))
+        copy = stand_alone(trained)
+        save_h5(copy, tmp_path / "generator.h5")
+        assert keras.config.dtype_policy().name == policy
     finally:
         keras.config.set_dtype_policy(before)
-    save_h5(trained, tmp_path / "generator.h5")
+    assert_float32_on_one_device(copy)
     loaded = keras.models.load_model(tmp_path / "generator.h5", compile=False)
     down = loaded.get_layer("generator_down_1").layers[0]
     assert (down.compute_dtype, down.variable_dtype) == ("float32", "float32")
     ours = load_generator(tmp_path / "generator.h5")
     np.testing.assert_allclose(loaded(FRAMES), ours(FRAMES), atol=1e-6)
+    np.testing.assert_allclose(copy(FRAMES), ours(FRAMES), atol=1e-6)
+    for one, other in zip(copy.get_weights(), trained.get_weights(), strict=True):
+        assert one.dtype == np.float32
+        np.testing.assert_array_equal(one, other)
     assert trained.get_layer("generator_down_1").compute_dtype != "float32"
+
+
+def every_layer(model):
+    """The layers of a network, and those of its blocks."""
+    for layer in model.layers:
+        yield layer
+        yield from every_layer(layer) if hasattr(layer, "layers") else ()
+
+
+def assert_float32_on_one_device(model):
+    layers = list(every_layer(model))
+    assert {layer.compute_dtype for layer in [model, *layers]} == {"float32"}
+    assert "float16" not in model.to_json()
+    normalizations = [
+        layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    assert normalizations
+    assert not any(layer.synchronized for layer in normalizations)
+
+
+@pytest.mark.parametrize("build", [build_generator, build_discriminator])
+def test_a_network_stands_alone_without_its_devices_and_computes_the_same(build):
+    trained = trained_looking(build(WIDTH))
+    inputs = FRAMES if build is build_generator else [FRAMES, FRAMES[::-1]]
+    expected = np.asarray(trained(inputs, training=False))
+    for layer in every_layer(trained):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = True
+    copy = stand_alone(trained)
+    assert_float32_on_one_device(copy)
+    np.testing.assert_array_equal(copy(inputs, training=False), expected)
+    assert copy.name == trained.name
+    # a copy: neither changes with the other
+    trained.set_weights([array * 0 for array in trained.get_weights()])
+    np.testing.assert_array_equal(copy(inputs, training=False), expected)
+    assert trained.get_layer(f"{trained.name}_down_2").layers[1].synchronized
 
 
 def test_half_precision_halves_the_file_and_hardly_changes_the_outputs(tmp_path):

@@ -1,0 +1,70 @@
+"""Models whose training gives the same result on one device and on several."""
+
+import keras
+
+
+class DistributedModel(keras.Model):
+    """A built model for ``fit`` on what ``common.devices`` feeds it.
+
+    ``compute_loss`` passes the mean over the frames that it sees through ``replica_loss``.
+    """
+
+    def replica_loss(self, loss, frames):
+        """What this replica contributes to the mean loss of the global batch.
+
+        ``tf.distribute`` adds up the gradients of all replicas. (Losses of ``keras.losses`` divide
+        by the number of replicas by themselves, which is right for shares of one size only.)
+
+        Args:
+            loss: Mean over the frames of this replica, scalar.
+            frames: Their number.
+
+        Returns:
+            The loss times the replica's share of the frames; without a strategy, the loss.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return loss  # JAX shows one program the whole batch
+        import tensorflow as tf
+
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return loss
+        frames = tf.cast(frames, loss.dtype)
+        return loss * frames / tf.distribute.get_replica_context().all_reduce("sum", frames)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras would read a batch to build a model that is built, and fail on unequal shares.
+        pass
+
+    def make_train_function(self, force=False):
+        """As Keras does; for several workers, which Keras 3 cannot train, in their own way."""
+        if not self._has_workers():
+            super().make_train_function(force)
+        elif self.train_function is None or force:
+            self.train_function = self._on_workers(self.train_step)
+
+    def make_test_function(self, force=False):
+        """As ``make_train_function``, for evaluation."""
+        if not self._has_workers():
+            super().make_test_function(force)
+        elif self.test_function is None or force:
+            self.test_function = self._on_workers(self.test_step)
+
+    def _has_workers(self):
+        if keras.backend.backend() != "tensorflow":
+            return False
+        import tensorflow as tf
+
+        return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+    def _on_workers(self, step):
+        import tensorflow as tf
+
+        @tf.function(reduce_retracing=True)
+        def run(batch):
+            self.distribute_strategy.run(step, args=(batch,))
+
+        def function(iterator):
+            run(next(iterator))
+            return self.get_metrics_result()
+
+        return function

@@ -1,0 +1,187 @@
+"""Flags of the training scripts and their published defaults."""
+
+import argparse
+from pathlib import Path
+
+from common.augment import KINDS
+from common.cli import Names, number, on_off
+
+# Generator and discriminator learning rates of the published trainings, by (origin, target).
+LEARNING_RATES = {
+    ("keyboard_acoustic", "guitar_acoustic"): (5e-5, 5e-6),
+    ("keyboard_acoustic", "string_acoustic"): (1e-5, 1e-5),
+    ("keyboard_acoustic", "synth_lead_synthetic"): (1e-4, 1e-5),
+    ("keyboard_acoustic", "any"): (1e-5, 5e-6),
+}
+OTHER_PAIRS = (5e-5, 5e-6)  # where nothing is published: the rates of the first pair
+
+
+def side(instruments):
+    """Name of one side of a training: its instrument, or "any" for several."""
+    if isinstance(instruments, str):
+        return instruments
+    return instruments[0] if len(instruments) == 1 else "any"
+
+
+def published_rates(args):
+    """Default learning rates of generator and discriminator for the instruments of ``args``."""
+    return LEARNING_RATES.get((side(args.origin), side(args.target)), OTHER_PAIRS)
+
+
+def rates_help():
+    """The default learning rates, as the end of a script's help."""
+    published = "".join(
+        f"    {origin} to {target}: {gen:g} and {disc:g}\n"
+        for (origin, target), (gen, disc) in LEARNING_RATES.items()
+    )
+    return (
+        f"\nDefault learning rates of generator and discriminator:\n\n{published}"
+        f"    other pairs: {OTHER_PAIRS[0]:g} and {OTHER_PAIRS[1]:g}\n"
+    )
+
+
+def add_adversarial_flags(built):
+    """Add the flags of a training with generator and discriminator."""
+    built.add_argument("--gen_lr", type=number(float, 0), help="generator learning rate")
+    built.add_argument("--disc_lr", type=number(float, 0), help="discriminator learning rate")
+    built.add_argument(
+        "--adversarial_start",
+        type=number(int, 0),
+        default=0,
+        metavar="STEP",
+        help="train by L1 alone until this step (default: 0, as published)",
+    )
+
+
+def with_default_rates(args):
+    """A copy of parsed flags with the published learning rates where none are given."""
+    gen_lr, disc_lr = published_rates(args)
+    given = vars(args)
+    return argparse.Namespace(
+        **given
+        | {
+            "gen_lr": gen_lr if args.gen_lr is None else args.gen_lr,
+            "disc_lr": disc_lr if args.disc_lr is None else args.disc_lr,
+        }
+    )
+
+
+def add_flags(built, *, several=False):
+    """Add the flags that every training script of this system has.
+
+    Args:
+        built: ``common.cli.parser``.
+        several: Whether --origin and --target take several instruments.
+    """
+    built.add_argument(
+        "--dataset_path", required=True, type=Path, help="folder of compute_features.py"
+    )
+    taken = {"action": Names, "nargs": "+", "metavar": "NAME"} if several else {}
+    what = "instruments" if several else "instrument"
+    built.add_argument("--origin", required=True, help=f"{what} to convert from", **taken)
+    built.add_argument("--target", required=True, help=f"{what} to convert to", **taken)
+    built.add_argument(
+        "--gpu", help="GPUs to use, such as 0 or 0,1 (default: what the environment offers)"
+    )
+    built.add_argument(
+        "--epochs",
+        type=number(int, 1),
+        default=100,
+        help="epochs of the whole run, counted from --epoch_offset (default: 100)",
+    )
+    built.add_argument(
+        "--epoch_offset",
+        type=number(int, 0),
+        default=0,
+        help="epochs that the weights in the output folder have behind them already: the run "
+        "starts from these weights and counts on (default: 0)",
+    )
+    built.add_argument(
+        "--batch_size",
+        type=number(int, 1),
+        default=8,
+        help="frames, of all devices together (default: 8)",
+    )
+    built.add_argument(
+        "--validation_split",
+        type=number(float, 0, below=1),
+        default=0.1,
+        help="share of the pieces held out (default: 0.1)",
+    )
+    built.add_argument(
+        "--findlr",
+        type=on_off,
+        nargs="?",
+        const=True,
+        default=False,
+        help="search the learning rate instead of training",
+    )
+    built.add_argument(
+        "--width",
+        type=number(int, 1, 256),
+        default=64,
+        help="filters of the first block (default: 64, as published)",
+    )
+    built.add_argument(
+        "--dropout",
+        type=number(float, 0, below=1),
+        default=0.5,
+        help="rate in the generator's first three up blocks (default: 0.5, as published)",
+    )
+    built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
+    built.add_argument(
+        "--offsets",
+        choices=["regular", "random"],
+        default="regular",
+        help="cut frames at multiples of 256 columns, or anywhere (default: regular)",
+    )
+    built.add_argument(
+        "--augment",
+        choices=KINDS,
+        nargs="+",
+        default=[],
+        help="effects on the training pairs, drawn anew for each frame and alike for origin and "
+        "target (default: none, as published)",
+    )
+    built.add_argument(
+        "--lr_decay",
+        choices=["none", "linear", "cosine"],
+        default="none",
+        help="let the learning rates fall to 0 over the run (default: none, as published)",
+    )
+    built.add_argument(
+        "--ema",
+        type=number(float, 0, below=1),
+        default=0.0,
+        metavar="MOMENTUM",
+        help="keep moving averages of the weights, such as 0.999, and validate and save these "
+        "(default: 0, none, as published)",
+    )
+    built.add_argument(
+        "--mixed_precision",
+        choices=["off", "float16", "bfloat16"],
+        default="off",
+        help="arithmetic of the hidden layers (default: off, float32)",
+    )
+    built.add_argument(
+        "--steps_per_epoch",
+        type=number(int, 1),
+        help="batches of an epoch (default: once through all frames)",
+    )
+    built.add_argument(
+        "--output",
+        type=Path,
+        help="run folder (default: runs/<origin>_2_<target>, any where there are several)",
+    )
+    built.add_argument(
+        "--audios_path",
+        type=Path,
+        help="folder of the audios, for the phase of the listening samples (default: their phase "
+        "is estimated)",
+    )
+    built.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with the run in the output folder, or discard it (default: go on)",
+    )

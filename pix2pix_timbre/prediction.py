@@ -1,0 +1,97 @@
+"""What the prediction scripts share: flags, the files to convert, and their conversion."""
+
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError, find_files, number, report_skipped
+from common.training import RunFolder
+from data import AUDIO_SUFFIXES, AudioFileError, read_header
+
+
+def add_flags(built):
+    """Add the flags that every prediction script of this system has."""
+    built.add_argument("--model", required=True, type=Path, help="run folder, or .h5 of weights")
+    built.add_argument("--input", required=True, type=Path, help="audio file, or folder of them")
+    built.add_argument(
+        "--output", required=True, type=Path, help="audio file, or folder when the input is one"
+    )
+    built.add_argument(
+        "--phase",
+        choices=["input"],
+        default="input",
+        help="phase of the result (default: input, that of the recording, as published)",
+    )
+    built.add_argument(
+        "--overlap",
+        type=number(float, 0, below=1),
+        default=0.5,
+        help="share of a frame that the next one covers, cross-faded (default: 0.5; 0 cuts hard, "
+        "as published)",
+    )
+    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+
+
+def model_file(path):
+    """The weights file that ``--model`` names: itself, or ``generator.h5`` in a run folder.
+
+    Raises:
+        UserError: Missing, or the run was trained with other codec constants.
+    """
+    if path.is_dir():
+        RunFolder(path).check_codec()
+        path = path / "generator.h5"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; --model is a run folder or an .h5 of weights")
+    return path
+
+
+def planned_files(args):
+    """What ``--input`` and ``--output`` ask for: dict from output to input file.
+
+    Raises:
+        UserError: An empty folder, or an output that cannot be written as audio.
+        AudioFileError: The input is no audio file.
+    """
+    if args.input.is_dir():
+        files = {
+            args.output / f"{name}.wav": path
+            for name, path in find_files(args.input, AUDIO_SUFFIXES).items()
+        }
+        if not files:
+            raise UserError(f"{args.input}: no audio file in it or below it")
+        return files
+    if args.output.suffix.lower() not in AUDIO_SUFFIXES:
+        raise UserError(f"--output {args.output}: end it in .wav, .flac or .ogg")
+    read_header(args.input)  # a wrong name is answered before Keras is imported
+    return {args.output: args.input}
+
+
+def convert_files(predict, files, args):
+    """Convert the planned files and say so; the exit status of the script.
+
+    Args:
+        predict: Function from frames to frames in [0, 1].
+        files: Dict from output to input, as ``planned_files`` returns it.
+        args: Parsed flags.
+    """
+    from pix2pix_timbre.stream import convert_file
+
+    skipped = []
+    for output, source in files.items():
+        try:
+            if output.exists() and output.samefile(source):
+                raise UserError(f"{output}: is the input; choose another --output")
+            done = convert_file(predict, source, output, args.overlap)
+        except (UserError, AudioFileError) as error:
+            if not args.input.is_dir():
+                raise
+            skipped.append((source, error))
+            continue
+        notes = []
+        if done["silent"]:
+            notes.append("the input is silent, and so is the output")
+        if done["gain"] < 1:
+            notes.append(f"turned down by {-20 * np.log10(done['gain']):.1f} dB to avoid clipping")
+        print("; ".join([f"{output}: {done['seconds']:.1f} s", *notes]))
+    return report_skipped(skipped)

@@ -1,0 +1,80 @@
+"""Samples of a training: a held-out piece, converted after each epoch, to see and to hear."""
+
+import functools
+
+import numpy as np
+
+from common.phase import griffin_lim
+from common.report import plot_images
+from data import (
+    FRAME_COLUMNS,
+    db_to_amplitude,
+    forward_transform,
+    inverse_transform,
+    load_audio,
+    read_header,
+    write_audio,
+)
+from pix2pix_timbre.convert import convert_image
+
+_COLUMNS = 4 * FRAME_COLUMNS  # of the piece that are rendered: 12 s
+
+
+class Sample:
+    """The beginning of a piece and what it should become.
+
+    Args:
+        pair: Origin and target, ``common.pairs.Source``.
+        folder: Where pictures and sounds go.
+        style: (BINS, FRAME_COLUMNS) float32 in [0, 1] for a generator that takes one, or None.
+        audios_path: Folder of the audios, for their phase; None to estimate the phase.
+
+    Raises:
+        AudioFileError: The audio of origin or target is missing or unreadable.
+    """
+
+    def __init__(self, pair, folder, style=None, audios_path=None):
+        images = [np.asarray(source.read(0, _COLUMNS), np.float32) for source in pair]
+        columns = min(image.shape[1] for image in images)
+        self._input, self._target = (image[:, :columns] for image in images)
+        self._folder = folder
+        self._style = style
+        self._written = False
+        self._audios = None
+        if audios_path is not None:
+            self._audios = [
+                audios_path / source.store.instrument / f"{source.rendering}.wav" for source in pair
+            ]
+            for path in self._audios:
+                read_header(path)  # not after an epoch of training
+
+    def write(self, predict, epoch):
+        """Write the sample of an epoch as picture and audio; input and target with the first.
+
+        Args:
+            predict: ``pix2pix_timbre.convert.Predictor``.
+            epoch: Number of the epoch, which names the files.
+        """
+        if self._style is not None:
+            predict = functools.partial(predict, style=self._style)
+        images = {
+            "input": self._input,
+            "prediction": convert_image(predict, self._input),
+            "target": self._target,
+        }
+        picture = self._folder / f"epoch_{epoch:03d}.png"
+        plot_images(picture, images, error=("prediction", "target"))
+        for name, image in images.items():
+            stem = f"epoch_{epoch:03d}" if name == "prediction" else name
+            path = self._folder / f"{stem}.wav"
+            if name == "prediction" or not self._written:
+                magnitude = db_to_amplitude(image)
+                audio = inverse_transform(magnitude, self._phase(name, magnitude))
+                write_audio(path, audio / max(1.0, float(np.abs(audio).max())))
+        self._written = True
+
+    def _phase(self, name, magnitude):
+        if self._audios is None:
+            return griffin_lim(magnitude)
+        audio, _ = load_audio(self._audios[name == "target"])
+        return forward_transform(audio)[1][:, : magnitude.shape[1]]

@@ -1,0 +1,55 @@
+"""Convert recordings with a generator of several targets, into the instrument of a style recording.
+
+    python predict_multitarget.py --model runs/keyboard_acoustic_2_any --input piano.wav \\
+        --style guitar.wav --output out.wav
+
+--style is any recording of the target instrument, playing whatever it likes: the network sees one
+frame of it (2.97 s), by default the fullest one, and is told the instrument by that. Otherwise like
+predict.py.
+"""
+
+import functools
+from pathlib import Path
+
+from common.cli import number, parser, run
+from common.devices import start_backend
+from data import FRAME_COLUMNS, HOP, SAMPLE_RATE, read_header
+from pix2pix_timbre.prediction import add_flags, convert_files, model_file, planned_files
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    add_flags(built)
+    built.add_argument(
+        "--style", required=True, type=Path, help="recording of the target instrument"
+    )
+    built.add_argument(
+        "--style_offset",
+        type=number(float, 0),
+        metavar="SECONDS",
+        help="where the frame of the style begins (default: where the most is to be heard)",
+    )
+    return built
+
+
+def main(argv=None):
+    """Run the script; its exit status."""
+    args = build_parser().parse_args(argv)
+    weights, files = model_file(args.model), planned_files(args)
+    read_header(args.style)
+    start_backend(args.gpu)
+
+    from pix2pix_timbre.convert import Predictor
+    from pix2pix_timbre.style import read_style
+    from pix2pix_timbre.weights import load_generator
+
+    predict = Predictor(load_generator(weights, channels=2))
+    style, start = read_style(args.style, args.style_offset)
+    seconds = FRAME_COLUMNS * HOP / SAMPLE_RATE
+    print(f"style: {args.style}, {seconds:.2f} s from --style_offset {start:.3f}")
+    return convert_files(functools.partial(predict, style=style), files, args)
+
+
+if __name__ == "__main__":
+    run(main)
