@@ -1,12 +1,18 @@
 # make demo  sets everything up and turns the shipped piano pieces into a guitar
 # make test  sets everything up and runs the tests
+# make test-jax  sets up JAX without TensorFlow, and runs the tests of training and prediction there
 PYTHON ?= python3
 VENV ?= .venv
+VENV_JAX ?= .venv-jax
 PY := $(VENV)/bin/python
+PY_JAX := $(VENV_JAX)/bin/python
 DEMO := demo
 MODEL := models/keyboard_acoustic_2_guitar_acoustic
 
-.PHONY: demo test lint clean
+# what depends on Keras's backend
+TESTS_JAX := $(addprefix tests/test_,$(addsuffix .py,jax golden model losses weights convert pairs style))
+
+.PHONY: demo test test-jax lint clean
 .DELETE_ON_ERROR:
 
 $(VENV)/ready: requirements.txt requirements.lock
@@ -16,6 +22,12 @@ $(VENV)/ready: requirements.txt requirements.lock
 
 $(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c requirements.lock
+	touch $@
+
+$(VENV_JAX)/ready: requirements-jax.txt requirements.lock
+	$(PYTHON) -m venv $(VENV_JAX)
+	$(PY_JAX) -m pip install --quiet --disable-pip-version-check \
+		-r requirements-jax.txt pytest hypothesis -c requirements.lock
 	touch $@
 
 demo: $(VENV)/ready
@@ -35,9 +47,13 @@ demo: $(VENV)/ready
 test: $(VENV)/ready-dev
 	$(PY) -m pytest
 
+# the ordinary environment is there to load weights that JAX wrote
+test-jax: $(VENV)/ready $(VENV_JAX)/ready
+	KERAS_BACKEND=jax TENSORFLOW_PYTHON=$(abspath $(PY)) $(PY_JAX) -m pytest $(TESTS_JAX)
+
 lint: $(VENV)/ready-dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
 clean:
-	rm -rf $(VENV) $(DEMO)
+	rm -rf $(VENV) $(VENV_JAX) $(DEMO)

@@ -1,0 +1,38 @@
+"""The lists of packages agree with each other."""
+
+import pytest
+from conftest import ROOT
+from packaging.requirements import Requirement
+
+
+def requirements(name):
+    """The packages that a file asks for, in its order."""
+    lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def normalized(name):
+    """A package's name as package indexes compare it."""
+    return name.lower().replace("_", "-")
+
+
+def test_jax_takes_the_place_of_tensorflow_and_all_else_is_the_same():
+    ordinary, with_jax = requirements("requirements.txt"), requirements("requirements-jax.txt")
+    assert (ordinary[0].name, with_jax[0].name) == ("tensorflow", "jax")
+    assert ordinary[1:] == with_jax[1:]
+
+
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
+def test_the_lock_has_one_version_of_every_package_that_is_within_its_bounds(python):
+    locked = {}
+    for item in requirements("requirements.lock"):
+        if item.marker is None or item.marker.evaluate({"python_version": python}):
+            assert normalized(item.name) not in locked
+            (version,) = item.specifier
+            assert version.operator == "=="
+            locked[normalized(item.name)] = version.version
+    for name in ("requirements.txt", "requirements-jax.txt", "requirements-dev.txt"):
+        for wanted in requirements(name):
+            assert wanted.specifier.contains(locked[normalized(wanted.name)]), wanted
+    # JAX runs with the jaxlib of its own version only
+    assert locked["jax"] == locked["jaxlib"]
