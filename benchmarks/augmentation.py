@@ -1,0 +1,119 @@
+"""What each augmentation does for pieces that were never trained on.
+
+    python -m benchmarks.augmentation --output augmentation
+
+Trains the generator alone on the shipped pieces and notes, once without and once with each
+augmentation, for the same number of steps, and prints the L1 distance to the true guitar on the
+held-out pieces, in the [-1, 1] scale: as they are, and with random effects on both sides. Some
+minutes for each row; a run that was interrupted goes on where it stopped.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+import compute_features
+import synthesize_audios
+import train_generator
+from common.cli import number, parser, run
+from common.devices import start_backend
+from common.training import RunFolder, write_rows
+from evaluate import as_text
+
+ROOT = Path(__file__).parent.parent
+PAIR = ("keyboard_acoustic", "guitar_acoustic")
+HELD_OUT = 0.4  # of the eleven pieces
+RENDERINGS = {  # flags of synthesize_audios.py
+    "as_written": [],
+    "transposition": ["--transpose", "-5", "-2", "0", "3"],
+    "speed": ["--playback_speed", "0.75", "0.9", "1", "1.2"],
+    "duration": ["--duration_rate", "1", "2", "3", "4"],
+}
+EFFECTS = ("gain", "eq", "reverb")
+ROWS = {  # name: renderings, effects
+    "none": ("as_written", ()),
+    **{name: (name, ()) for name in list(RENDERINGS)[1:]},
+    **{name: ("as_written", (name,)) for name in EFFECTS},
+    "transposition and effects": ("transposition", EFFECTS),
+}
+
+
+def main(argv=None):
+    """Run the benchmark; exit status 0."""
+    built = parser(__doc__)
+    built.add_argument("--output", type=Path, required=True, help="folder for data and runs")
+    built.add_argument("--width", type=number(int, 1), default=8)
+    built.add_argument("--steps", type=number(int, 10), default=2000)
+    built.add_argument("--notes", type=Path, default=ROOT / "data" / "notes")
+    built.add_argument("--midi", type=Path, default=ROOT / "data" / "midi")
+    args = built.parse_args(argv)
+    for name, flags in RENDERINGS.items():
+        render(args, name, flags)
+    start_backend(None)
+    rows = []
+    for name, (renderings, effects) in ROWS.items():
+        folder = args.output / "runs" / name.replace(" ", "_")
+        train(args, folder, args.output / renderings / "features", effects)
+        rows.append({"augmentation": name, **measure(args, folder)})
+    write_rows(args.output / "augmentation.csv", rows)
+    print(as_text(rows))
+    return 0
+
+
+def render(args, name, flags):
+    """Play the shipped pieces in some variations, and compute their features."""
+    audios, features = (str(args.output / name / kind) for kind in ("audios", "features"))
+    source = ["--nsynth_path", str(args.notes), "--midi_path", str(args.midi), "--shared_gain"]
+    instruments = ["--instruments", *PAIR]
+    synthesize_audios.main([*source, "--audios_path", audios, *instruments, *flags])
+    compute_features.main(["--audios_path", audios, "--features_path", features])
+
+
+def train(args, folder, features, effects):
+    """Train the generator alone, or go on with it."""
+    epochs = 10
+    flags = {
+        "dataset_path": features,
+        "origin": PAIR[0],
+        "target": PAIR[1],
+        "output": folder,
+        "width": args.width,
+        "dropout": 0,
+        "offsets": "random",
+        "lr": 2e-3,
+        "lr_decay": "cosine",
+        "validation_split": HELD_OUT,
+        "epochs": epochs,
+        "steps_per_epoch": args.steps // epochs,
+    }
+    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    train_generator.main([*words, "--augment", *effects] if effects else words)
+
+
+def measure(args, folder):
+    """Distances of a run on the held-out pieces as written, and with effects on both sides."""
+    from common.augment import Augmentation
+    from common.features import FeatureStore
+    from common.pairs import PairedFrames, split_pairs
+    from pix2pix_timbre.convert import Predictor
+    from pix2pix_timbre.weights import load_generator
+
+    predict = Predictor(load_generator(RunFolder(folder).path / "generator.h5"))
+    origin, target = (
+        FeatureStore(args.output / "as_written" / "features" / f"{name}.h5") for name in PAIR
+    )
+    with origin, target:
+        _, held_out, _ = split_pairs(origin, target, HELD_OUT)
+        distances = {}
+        for name, augment in (("plain", None), ("with effects", Augmentation(EFFECTS))):
+            frames = PairedFrames(held_out, 8, augment=augment)
+            total = sum(
+                np.abs(predict((x + 1) / 2) * 2 - 1 - y).mean(axis=(1, 2, 3)).sum()
+                for x, y in (frames[index] for index in range(len(frames)))
+            )
+            distances[name] = float(total) / frames.frame_count
+    return distances
+
+
+if __name__ == "__main__":
+    run(main)

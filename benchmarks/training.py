@@ -1,0 +1,201 @@
+"""Training steps: the plain eager loop as published, and ours in float32 and bfloat16, in one run.
+
+    python -m benchmarks.training
+
+Every round times each of them, the machine's peak in a float32 matrix product and the input
+pipeline, so that a noisy machine hits all alike. The figures are medians over the rounds: the ratio
+is the eager loop's time over the step's, of_peak the step's operations a second over the peak of
+float32, also where the step computes in bfloat16.
+
+The operations of a step are the same number for all: three times the forward pass of the generator,
+and eight times that of the discriminator, three each for real and generated pairs, and two for what
+the generator learns from it (forward, and back to the input). That is 62 GFLOP a frame at width 64.
+It counts the forward pass of generated pairs twice; a step that shares it needs 58.7. The eager
+loop shares it but computes about 86, since each of its tapes goes back through the whole generator:
+that is part of its slowness, not of the work to be done.
+"""
+
+import contextlib
+import statistics
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.floor import convolution_flops, machine_peak, timed
+from common.cli import number, parser, run
+from common.devices import jit_setting, start_backend
+from common.training import set_up_keras
+from data import BINS, FRAME_COLUMNS
+from evaluate import as_text
+
+EAGER = "eager loop, float32"
+OURS = {"ours, float32": "off", "ours, bfloat16": "bfloat16"}  # -> mixed precision
+RATES = 1e-4, 1e-5  # of generator and discriminator
+WARM_UP = 2  # steps that are not timed: the first one compiles
+PIECES, PIECE_FRAMES = 4, 16
+PIPELINE_BATCHES = 16  # per round: a single one takes milliseconds
+
+
+def eager_step(generator, discriminator):
+    """The published training step, operation by operation: a function of a batch (origin, target).
+
+    Two tapes see one prediction and the discriminator's judgement of it and of the target, and each
+    network has an Adam of its own. Layers and optimisers are those of the Keras that ours uses, so
+    that the two differ by the loop alone.
+    """
+    import keras
+    import tensorflow as tf
+
+    from pix2pix_timbre.losses import discriminator_loss, generator_loss, mean_absolute_error
+    from pix2pix_timbre.optimizer import BETA_1
+
+    networks = generator, discriminator
+    optimizers = [keras.optimizers.Adam(rate, beta_1=BETA_1) for rate in RATES]
+
+    def step(x, y):
+        x, y = tf.constant(x), tf.constant(y)
+        tapes = tf.GradientTape(), tf.GradientTape()
+        with tapes[0], tapes[1]:
+            predicted = generator(x, training=True)
+            real = discriminator([x, y], training=True)
+            generated = discriminator([x, predicted], training=True)
+            gen_mae = mean_absolute_error(y, predicted)
+            losses = generator_loss(generated, gen_mae), discriminator_loss(real, generated)
+        gradients = [
+            tape.gradient(loss, network.trainable_variables)
+            for tape, loss, network in zip(tapes, losses, networks, strict=True)
+        ]
+        for optimizer, gradient, network in zip(optimizers, gradients, networks, strict=True):
+            optimizer.apply_gradients(zip(gradient, network.trainable_variables, strict=True))
+        return [float(value) for value in (gen_mae, *losses)]  # they were shown after each step
+
+    return step
+
+
+def make_steps(width):
+    """Dict from name to training step, a function of a batch; and the operations of one frame."""
+    import keras
+
+    from pix2pix_timbre.gan import Pix2Pix
+    from pix2pix_timbre.model import build_discriminator, build_generator
+
+    steps = {}
+    if keras.backend.backend() == "tensorflow":
+        set_up_keras(0)
+        steps[EAGER] = eager_step(build_generator(width), build_discriminator(width))
+    for name, mixed_precision in OURS.items():
+        set_up_keras(0, mixed_precision)
+        model = Pix2Pix(build_generator(width), build_discriminator(width))
+        model.compile_adam(*RATES, jit_compile=jit_setting())
+        steps[name] = model.train_on_batch
+    set_up_keras(0)
+    flops = 3 * convolution_flops(model.generator) + 8 * convolution_flops(model.discriminator)
+    return steps, flops
+
+
+@contextlib.contextmanager
+def random_frames(batch_size):
+    """An endless input pipeline, as ``train.py --offsets random`` has it, on random images."""
+    from common.features import FeatureStore, write_store
+    from common.pairs import PairedFrames, split_pairs
+
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:
+        stores = []
+        for side in ("origin", "target"):
+            path = Path(folder) / f"{side}.h5"
+            images = rng.random((PIECES, PIECE_FRAMES * FRAME_COLUMNS, BINS), np.float32)
+            write_store(path, enumerate_pieces(images.astype(np.float16)), side)
+            stores.append(opened.enter_context(FeatureStore(path)))
+        pairs, _, _ = split_pairs(*stores, 0)
+        yield PairedFrames(
+            pairs, batch_size, random_offsets=True, shuffle=True, steps=PIPELINE_BATCHES
+        )
+
+
+def enumerate_pieces(images):
+    """Pairs (name, image)."""
+    return ((f"piece_{index}", image) for index, image in enumerate(images))
+
+
+def measure(steps, frames, rounds, count):
+    """Seconds of each step and of a ``batch`` of the pipeline, and the ``peak``: a dict a round."""
+    batches = [frames[index % len(frames)] for index in range(count)]
+    for step in steps.values():
+        for _ in range(WARM_UP):
+            step(*batches[0])
+
+    def train(step):
+        for batch in batches:
+            step(*batch)
+
+    def draw():
+        frames.epoch += 1  # drawing the windows of an epoch belongs to its cost
+        for index in range(len(frames)):
+            frames[index]
+
+    return [
+        {
+            "peak": machine_peak(),
+            "batch": timed(draw) / len(frames),
+            **{name: timed(lambda step=step: train(step)) / count for name, step in steps.items()},
+        }
+        for _ in range(rounds)
+    ]
+
+
+def table(names, measured, flops):
+    """Rows of the printed table.
+
+    Args:
+        names: Those of the steps.
+        measured: As ``measure`` returns it.
+        flops: Operations of a step.
+    """
+    rows = []
+    for name in names:
+        seconds = [one[name] for one in measured]
+        ratios = [one[EAGER] / one[name] for one in measured if EAGER in one]
+        rows.append(
+            {
+                "step": name,
+                "seconds": statistics.median(seconds),
+                "min": min(seconds),
+                "max": max(seconds),
+                "steps/s": 1 / statistics.median(seconds),
+                "ratio": statistics.median(ratios) if ratios else "-",
+                "of_peak": statistics.median(flops / one[name] / one["peak"] for one in measured),
+            }
+        )
+    return rows
+
+
+def main(argv=None):
+    """Run the benchmark; exit status 0."""
+    built = parser(__doc__)
+    built.add_argument("--width", type=number(int, 1), default=64)
+    built.add_argument("--batch_size", type=number(int, 1), default=8)
+    built.add_argument("--rounds", type=number(int, 1), default=5)
+    built.add_argument("--steps", type=number(int, 1), default=2, help="per round")
+    args = built.parse_args(argv)
+    start_backend(None)
+    steps, flops = make_steps(args.width)
+    if EAGER not in steps:
+        print(f"{EAGER}: skipped, it needs TensorFlow")
+    with random_frames(args.batch_size) as frames:
+        measured = measure(steps, frames, args.rounds, args.steps)
+    print(as_text(table(steps, measured, args.batch_size * flops)))
+    peak = statistics.median(one["peak"] for one in measured)
+    print(f"operations: {flops / 1e9:.4g} GFLOP a frame, {args.batch_size} frames a step")
+    print(f"peak: {peak / 1e9:.1f} GFLOP/s in a float32 matrix product")
+    batch = statistics.median(one["batch"] for one in measured)
+    print(f"input pipeline: {1000 * batch:.2f} ms a batch")
+    for name in OURS:
+        share = statistics.median(one["batch"] / one[name] for one in measured)
+        print(f"input pipeline over {name}: {100 * share:.2f} %")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,92 @@
+"""The benchmarks run, and their figures fit together."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from benchmarks import training
+from benchmarks.floor import convolution_flops
+from pix2pix_timbre.gan import Pix2Pix
+from pix2pix_timbre.model import build_discriminator, build_generator
+
+
+def number_after(text, printed):
+    """The number that follows a text in what was printed."""
+    return float(re.search(rf"^{re.escape(text)} ([\d.]+)", printed, re.MULTILINE)[1])
+
+
+def test_the_training_benchmark_prints_what_fits_together(capsys):
+    argv = ["--width", "2", "--batch_size", "3", "--rounds", "1", "--steps", "2"]
+    assert training.main(argv) == 0
+    printed = capsys.readouterr().out
+    header, *lines = [re.split(r"\s{2,}", line) for line in printed.splitlines()[:4]]
+    assert header == ["step", "seconds", "min", "max", "steps/s", "ratio", "of_peak"]
+    rows = {name: dict(zip(header[1:], map(float, values), strict=True)) for name, *values in lines}
+    assert list(rows) == [training.EAGER, *training.OURS]
+    frame = number_after("operations:", printed) * 1e9
+    peak = number_after("peak:", printed) * 1e9
+    batch = number_after("input pipeline:", printed) / 1000
+    assert batch > 0
+    for name, row in rows.items():
+        assert row["min"] == row["max"] == row["seconds"] > 0  # of one round
+        assert row["steps/s"] == pytest.approx(1 / row["seconds"], rel=0.01)
+        assert row["ratio"] == pytest.approx(
+            rows[training.EAGER]["seconds"] / row["seconds"], rel=0.01
+        )
+        assert row["of_peak"] == pytest.approx(
+            3 * frame / row["seconds"] / peak, rel=0.02, abs=1e-4
+        )
+        if name in training.OURS:
+            share = number_after(f"input pipeline over {name}:", printed)
+            assert share == pytest.approx(100 * batch / row["seconds"], rel=0.02, abs=0.01)
+    assert keras.config.dtype_policy().name == "float32"  # as found, for what comes after
+
+
+def test_figures_are_medians_over_rounds_and_ratios_are_taken_within_a_round():
+    measured = [
+        {"peak": 10.0, training.EAGER: 8.0, "ours": 2.0},
+        {"peak": 20.0, training.EAGER: 4.0, "ours": 4.0},
+        {"peak": 40.0, training.EAGER: 9.0, "ours": 3.0},
+    ]
+    eager, ours = training.table([training.EAGER, "ours"], measured, 60.0)
+    assert eager["ratio"] == 1
+    assert ours == {
+        "step": "ours",
+        "seconds": 3.0,
+        "min": 2.0,
+        "max": 4.0,
+        "steps/s": 1 / 3,
+        "ratio": 3.0,
+        "of_peak": 0.75,
+    }
+    without = [
+        {name: value for name, value in one.items() if "eager" not in name} for one in measured
+    ]
+    assert training.table(["ours"], without, 60.0) == [{**ours, "ratio": "-"}]
+
+
+def test_the_operations_at_the_published_width_are_62_gflop_a_frame():
+    flops = 3 * convolution_flops(build_generator()) + 8 * convolution_flops(build_discriminator())
+    assert flops / 1e9 == pytest.approx(62, abs=0.1)
+
+
+def test_the_eager_loop_trains_as_our_step_does():
+    def networks():
+        keras.utils.set_random_seed(0)
+        return build_generator(2, dropout=0.0), build_discriminator(2)
+
+    eager, ours = networks(), networks()
+    x, y = np.random.default_rng(0).uniform(-1, 1, (2, 2, 256, 256, 1)).astype(np.float32)
+    losses = training.eager_step(*eager)(x, y)
+    model = Pix2Pix(*ours)
+    model.compile_adam(*training.RATES, jit_compile=False)
+    found = model.train_on_batch(x, y, return_dict=True)
+    expected = dict(zip(("gen_mae", "gen_loss", "disc_loss"), losses, strict=True))
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(
+        expected, rel=1e-5
+    )
+    for theirs, own in zip(eager, ours, strict=True):
+        for one, other in zip(theirs.weights, own.weights, strict=True):
+            np.testing.assert_allclose(one.numpy(), other.numpy(), atol=5e-6, err_msg=one.path)
