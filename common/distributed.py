@@ -22,12 +22,10 @@ class DistributedModel(keras.Model):
         Returns:
             The loss times the replica's share of the frames; without a strategy, the loss.
         """
-        if keras.backend.backend() != "tensorflow":
-            return loss  # JAX shows one program the whole batch
+        if not self._is_shared():
+            return loss
         import tensorflow as tf
 
-        if self.distribute_strategy.num_replicas_in_sync == 1:
-            return loss
         frames = tf.cast(frames, loss.dtype)
         return loss * frames / tf.distribute.get_replica_context().all_reduce("sum", frames)
 
@@ -36,27 +34,31 @@ class DistributedModel(keras.Model):
         pass
 
     def make_train_function(self, force=False):
-        """As Keras does; for several workers, which Keras 3 cannot train, in their own way."""
-        if not self._has_workers():
+        """As Keras does, on one device.
+
+        On several, Keras 3 would show the losses of the first replica's share after each step, and
+        cannot train on several workers at all.
+        """
+        if not self._is_shared():
             super().make_train_function(force)
         elif self.train_function is None or force:
-            self.train_function = self._on_workers(self.train_step)
+            self.train_function = self._on_replicas(self.train_step)
 
     def make_test_function(self, force=False):
         """As ``make_train_function``, for evaluation."""
-        if not self._has_workers():
+        if not self._is_shared():
             super().make_test_function(force)
         elif self.test_function is None or force:
-            self.test_function = self._on_workers(self.test_step)
+            self.test_function = self._on_replicas(self.test_step)
 
-    def _has_workers(self):
-        if keras.backend.backend() != "tensorflow":
-            return False
-        import tensorflow as tf
+    def _is_shared(self):
+        # JAX shows one program the whole batch
+        return (
+            keras.backend.backend() == "tensorflow"
+            and self.distribute_strategy.num_replicas_in_sync > 1
+        )
 
-        return isinstance(self.distribute_strategy, tf.distribute.MultiWorkerMirroredStrategy)
-
-    def _on_workers(self, step):
+    def _on_replicas(self, step):
         import tensorflow as tf
 
         @tf.function(reduce_retracing=True)

@@ -110,8 +110,7 @@ class Session:
         )
         self.validation = frames(held_out, args.batch_size) if held_out else None
         self._samples = self._choose_samples(held_out or training)
-        if self.devices.is_chief:
-            self._say(unpaired)
+        self._describe(unpaired)
 
     def _choose_samples(self, pairs):
         """A sample for each target instrument: its first pair."""
@@ -132,18 +131,25 @@ class Session:
             samples.append(Sample(pair, folder, style, self.args.audios_path))
         return samples
 
-    def _say(self, unpaired):
-        print(
+    def _say(self, text):
+        """Print, once for all workers."""
+        if self.devices.is_chief:
+            print(text)
+
+    def _describe(self, unpaired):
+        self._say(
             f"{len(self.pieces['training'])} pieces to train on "
             f"({self.training.frame_count:,} frames), {len(self.pieces['held_out'])} held out "
             f"({self.validation.frame_count if self.validation else 0:,} frames)"
         )
         if not self.validation:
-            print("no piece is held out: add pieces or raise --validation_split to see validation")
+            self._say(
+                "no piece is held out: add pieces or raise --validation_split to see validation"
+            )
         if unpaired["unpaired_renderings"]:
-            print(f"{unpaired['unpaired_renderings']} pieces have no partner and are left out")
+            self._say(f"{unpaired['unpaired_renderings']} pieces have no partner and are left out")
         if unpaired["unpaired_columns"]:
-            print(f"{unpaired['unpaired_columns']} columns reach beyond their partner's end")
+            self._say(f"{unpaired['unpaired_columns']} columns reach beyond their partner's end")
 
     @property
     def last_epoch(self):
@@ -207,12 +213,12 @@ class Session:
             )
         finished = self.devices.agree(finished)
         if finished >= self.last_epoch:
-            print(f"{folder.path}: finished after epoch {finished}; raise --epochs to go on")
+            self._say(f"{folder.path}: finished after epoch {finished}; raise --epochs to go on")
             return 0
         model = self.build(*self._schedules(), adversarial=self.adversarial)
         if finished:
             folder.load_resume(model, finished)
-            print(f"{folder.path}: going on after epoch {finished}")
+            self._say(f"{folder.path}: going on after epoch {finished}")
         elif args.epoch_offset:
             self._load_networks(model)
         with self.devices.guard():

@@ -186,8 +186,8 @@ run(train.main, sys.argv[1:])
 
 
 def test_two_devices_train_like_one_and_a_run_may_change_from_one_to_two(command, tmp_path):
-    # batches of 10, 10 and 1 frames: the last one cannot be shared out
-    flags = {"steps_per_epoch": None, "batch_size": 10, "dropout": 0, "adversarial_start": 4}
+    # batches of 4 and 3 frames: the last one cannot be shared out
+    flags = {"steps_per_epoch": None, "batch_size": 4, "dropout": 0, "adversarial_start": 3}
     one, two, changed = (tmp_path / name for name in ("one", "two", "changed"))
     assert train.main(command(train, one, **flags)) == 0
     assert train.main(command(train, changed, **flags, epochs=1)) == 0
