@@ -10,8 +10,8 @@ float32, also where the step computes in bfloat16.
 The operations of a step are the same number for all: three times the forward pass of the generator,
 and eight times that of the discriminator, three each for real and generated pairs, and two for what
 the generator learns from it (forward, and back to the input). That is 62 GFLOP a frame at width 64.
-It counts the forward pass of generated pairs twice; a step that shares it needs 58.7. The eager
-loop shares it but computes about 86, since each of its tapes goes back through the whole generator:
+It counts the forward pass of generated pairs twice, which both share: a step needs 58.7. The eager
+loop computes about 86 all the same, since each of its tapes goes back through the whole generator:
 that is part of its slowness, not of the work to be done.
 """
 
@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.floor import convolution_flops, machine_peak, timed
 from common.cli import number, parser, run
-from common.devices import jit_setting, start_backend
+from common.devices import OneDevice, jit_setting, start_backend
 from common.training import set_up_keras
 from data import BINS, FRAME_COLUMNS
 from evaluate import as_text
@@ -41,8 +41,7 @@ def eager_step(generator, discriminator):
     """The published training step, operation by operation: a function of a batch (origin, target).
 
     Two tapes see one prediction and the discriminator's judgement of it and of the target, and each
-    network has an Adam of its own. Layers and optimisers are those of the Keras that ours uses, so
-    that the two differ by the loop alone.
+    network has an Adam of its own. Layers and optimisers are those of the Keras that ours uses.
     """
     import keras
     import tensorflow as tf
@@ -86,7 +85,10 @@ def make_steps(width):
         steps[EAGER] = eager_step(build_generator(width), build_discriminator(width))
     for name, mixed_precision in OURS.items():
         set_up_keras(0, mixed_precision)
-        model = Pix2Pix(build_generator(width), build_discriminator(width))
+        networks = build_generator(width), build_discriminator(width)
+        for network in networks:
+            OneDevice().prepare(network)
+        model = Pix2Pix(*networks)
         model.compile_adam(*RATES, jit_compile=jit_setting())
         steps[name] = model.train_on_batch
     set_up_keras(0)

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from common.cli import UserError
+from common.layers import all_layers, fuse_batch_normalization
 
 
 def start_backend(gpus):
@@ -139,7 +140,11 @@ class OneDevice:
         return contextlib.nullcontext()
 
     def prepare(self, model):
-        """Make a built network ready for several devices."""
+        """Make a built network ready for a training on these devices."""
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            fuse_batch_normalization(model)
 
     def steps(self, dataset):
         """Number of steps in an epoch of a ``common.pairs.PairedFrames``."""
@@ -208,11 +213,9 @@ class TensorFlowDevices(OneDevice):
     def prepare(self, model):
         import keras
 
-        for layer in model.layers:
+        for layer in all_layers(model):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
-            elif hasattr(layer, "layers"):
-                self.prepare(layer)
 
     def steps(self, dataset):
         return len(self._spans(dataset))

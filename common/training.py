@@ -202,13 +202,10 @@ def write_rows(path, rows):
 
 def seed_generators(model):
     """Every ``keras.random.SeedGenerator`` of a model's layers, in the order of the layers."""
-    found = []
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            found += seed_generators(layer)
-        elif getattr(layer, "seed_generator", None) is not None:
-            found.append(layer.seed_generator)
-    return found
+    from common.layers import all_layers
+
+    found = (getattr(layer, "seed_generator", None) for layer in all_layers(model))
+    return [generator for generator in found if generator is not None]
 
 
 def reseed(model, seed, epoch):

@@ -78,24 +78,58 @@ class Pix2Pix(DistributedModel):
             self._gen_loss.update_state(LAMBDA * gen_mae, frames)
             return LAMBDA * gen_mae + self._zero_for_discriminator()
         origin = x[..., :1]
-        frozen_logits, _ = self.discriminator.stateless_call(
-            [
-                ops.stop_gradient(variable.value)
-                for variable in self.discriminator.trainable_variables
-            ],
-            [variable.value for variable in self.discriminator.non_trainable_variables],
-            [origin, y_pred],
-            training=training,
-        )
-        gen_loss = generator_loss(frozen_logits, gen_mae)
         real_logits = self.discriminator([origin, y], training=training)
-        generated_logits = self.discriminator(
-            [origin, ops.stop_gradient(y_pred)], training=training
-        )
-        disc_loss = discriminator_loss(real_logits, generated_logits)
+        for_generator, for_discriminator = self._judge(origin, y_pred, training)
+        gen_loss = generator_loss(for_generator, gen_mae)
+        disc_loss = discriminator_loss(real_logits, for_discriminator)
         self._gen_loss.update_state(gen_loss, frames)
         self._disc_loss.update_state(disc_loss, frames)
         return gen_loss + disc_loss
+
+    def _judge(self, origin, y_pred, training):
+        """Logits of generated pairs, twice.
+
+        The first has gradients for the prediction alone, the second for the discriminator alone.
+        """
+        if keras.backend.backend() == "tensorflow":
+            return self._judge_once(origin, y_pred, training)
+        frozen = [ops.stop_gradient(one.value) for one in self.discriminator.trainable_variables]
+        state = [one.value for one in self.discriminator.non_trainable_variables]
+        for_generator, _ = self.discriminator.stateless_call(
+            frozen, state, [origin, y_pred], training=training
+        )
+        # the compiler finds that this is computed already
+        generated = [origin, ops.stop_gradient(y_pred)]
+        return for_generator, self.discriminator(generated, training=training)
+
+    def _judge_once(self, origin, y_pred, training):
+        import tensorflow as tf
+
+        @tf.custom_gradient
+        def judge(y_pred, *weights):
+            before = [tf.convert_to_tensor(variable.value) for variable in state]
+            with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+                tape.watch([y_pred, *weights])
+                logits, after = self.discriminator.stateless_call(
+                    list(weights), before, [origin, y_pred], training=training
+                )
+
+            def gradients(for_generator, for_discriminator, *_):
+                return (
+                    tape.gradient(logits, y_pred, for_generator),
+                    *tape.gradient(logits, weights, for_discriminator),
+                )
+
+            return (tf.identity(logits), tf.identity(logits), *after), gradients
+
+        state = self.discriminator.non_trainable_variables
+        weights = [
+            tf.convert_to_tensor(one.value) for one in self.discriminator.trainable_variables
+        ]
+        for_generator, for_discriminator, *after = judge(y_pred, *weights)
+        for variable, value in zip(state, after, strict=True):
+            variable.assign(value)
+        return for_generator, for_discriminator
 
     def _zero_for_discriminator(self):
         # gives the idle discriminator gradients of zero: backends differ on missing ones

@@ -39,16 +39,36 @@ class TwoRateAdam(keras.optimizers.Adam):
         self.disc_begin = self.add_variable((), dtype="int32", name="disc_begin")
 
     def update_step(self, gradient, variable, learning_rate):
-        """Update one variable, by the learning rate of its network."""
-        if self._get_variable_index(variable) in self._disc_indices:
-            learning_rate = self._discriminator_rate()
-        super().update_step(gradient, variable, learning_rate)
+        """Update one variable, by the steps and the learning rate of its network."""
+        index = self._get_variable_index(variable)
+        steps = self.iterations
+        if index in self._disc_indices:
+            steps = ops.maximum(steps - ops.cast(self.disc_begin, steps.dtype), 0)
+            learning_rate = self._disc_lr(steps) if callable(self._disc_lr) else self._disc_lr
+        if keras.backend.backend() == "tensorflow":
+            self._fused_update(gradient, variable, learning_rate, index, steps + 1)
+        else:
+            # undo the correction for all steps, which Adam is about to apply, in favour of its own
+            learning_rate *= self._correction(steps + 1) / self._correction(self.iterations + 1)
+            super().update_step(gradient, variable, learning_rate)
 
-    def _discriminator_rate(self):
-        begun = ops.maximum(self.iterations - ops.cast(self.disc_begin, self.iterations.dtype), 0)
-        rate = self._disc_lr(begun) if callable(self._disc_lr) else self._disc_lr
-        # undo the correction for all steps, which Adam is about to apply, in favour of its own
-        return rate * self._correction(begun + 1) / self._correction(self.iterations + 1)
+    def _fused_update(self, gradient, variable, learning_rate, index, steps):
+        """One kernel of TensorFlow instead of a dozen that pass over all weights."""
+        import tensorflow as tf
+
+        steps = tf.cast(steps, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=self.beta_1**steps,
+            beta2_power=self.beta_2**steps,
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
 
     def _correction(self, steps):
         steps = ops.cast(steps, "float32")

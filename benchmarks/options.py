@@ -1,11 +1,11 @@
-"""What each augmentation does for pieces that were never trained on.
+"""What augmentation and averaged weights do for pieces that were never trained on.
 
-    python -m benchmarks.augmentation --output augmentation
+    python -m benchmarks.options --output options
 
-Trains the generator alone on the shipped pieces and notes, once without and once with each
-augmentation, for the same number of steps, and prints the L1 distance to the true guitar on the
-held-out pieces, in the [-1, 1] scale: as they are, and with random effects on both sides. Some
-minutes for each row; a run that was interrupted goes on where it stopped.
+Trains the generator alone on the shipped pieces and notes, once without and once with each option,
+for the same number of steps, and prints the L1 distance to the true guitar on the held-out pieces,
+in the [-1, 1] scale: as they are, and with random effects on both sides. Some minutes for each row;
+a run that was interrupted goes on where it stopped.
 """
 
 from pathlib import Path
@@ -29,12 +29,15 @@ RENDERINGS = {  # flags of synthesize_audios.py
     "speed": ["--playback_speed", "0.75", "0.9", "1", "1.2"],
     "duration": ["--duration_rate", "1", "2", "3", "4"],
 }
-EFFECTS = ("gain", "eq", "reverb")
-ROWS = {  # name: renderings, effects
-    "none": ("as_written", ()),
-    **{name: (name, ()) for name in list(RENDERINGS)[1:]},
-    **{name: ("as_written", (name,)) for name in EFFECTS},
-    "transposition and effects": ("transposition", EFFECTS),
+EFFECTS = ["gain", "eq", "reverb"]
+ROWS = {  # name: renderings, flags of train_generator.py
+    "none": ("as_written", []),
+    **{name: (name, []) for name in list(RENDERINGS)[1:]},
+    **{name: ("as_written", ["--augment", name]) for name in EFFECTS},
+    "transposition and effects": ("transposition", ["--augment", *EFFECTS]),
+    "averages": ("as_written", ["--ema", "0.99"]),
+    "constant rate": ("as_written", ["--lr_decay", "none"]),
+    "constant rate and averages": ("as_written", ["--lr_decay", "none", "--ema", "0.99"]),
 }
 
 
@@ -51,11 +54,11 @@ def main(argv=None):
         render(args, name, flags)
     start_backend(None)
     rows = []
-    for name, (renderings, effects) in ROWS.items():
+    for name, (renderings, more) in ROWS.items():
         folder = args.output / "runs" / name.replace(" ", "_")
-        train(args, folder, args.output / renderings / "features", effects)
-        rows.append({"augmentation": name, **measure(args, folder)})
-    write_rows(args.output / "augmentation.csv", rows)
+        train(args, folder, args.output / renderings / "features", more)
+        rows.append({"option": name, **measure(args, folder)})
+    write_rows(args.output / "options.csv", rows)
     print(as_text(rows))
     return 0
 
@@ -69,7 +72,7 @@ def render(args, name, flags):
     compute_features.main(["--audios_path", audios, "--features_path", features])
 
 
-def train(args, folder, features, effects):
+def train(args, folder, features, more):
     """Train the generator alone, or go on with it."""
     epochs = 10
     flags = {
@@ -87,7 +90,7 @@ def train(args, folder, features, effects):
         "steps_per_epoch": args.steps // epochs,
     }
     words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
-    train_generator.main([*words, "--augment", *effects] if effects else words)
+    train_generator.main([*words, *more])
 
 
 def measure(args, folder):
