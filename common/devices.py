@@ -177,11 +177,10 @@ class JaxDevices(OneDevice):
 
         class DataParallel(keras.distribution.DataParallel):
             def get_data_layout(self, data_shape):
-                layout = super().get_data_layout(data_shape)
-                if data_shape[0] % len(names):
-                    # a last batch that cannot be shared out evenly is computed on every device
-                    layout.axes = [None] * len(data_shape)
-                return layout
+                # Each device receives all frames, and DistributedModel shares them out: Keras
+                # would take the layout of the first batch for a smaller last one, too.
+                axes = [None] * len(data_shape)
+                return keras.distribution.TensorLayout(axes, self.device_mesh)
 
         self.count = len(names)
         self._distribution = DataParallel(devices=names)

@@ -6,7 +6,8 @@ import keras
 class DistributedModel(keras.Model):
     """A built model for ``fit`` on what ``common.devices`` feeds it.
 
-    ``compute_loss`` passes the mean over the frames that it sees through ``replica_loss``.
+    ``call`` passes the frames through ``share_out``, and ``compute_loss`` the mean over the frames
+    that it sees through ``replica_loss``.
     """
 
     def replica_loss(self, loss, frames):
@@ -28,6 +29,18 @@ class DistributedModel(keras.Model):
 
         frames = tf.cast(frames, loss.dtype)
         return loss * frames / tf.distribute.get_replica_context().all_reduce("sum", frames)
+
+    def share_out(self, frames):
+        """Frames, laid out over the devices of JAX if these can have equal shares.
+
+        On TensorFlow each replica receives its share alone.
+        """
+        distribution = keras.distribution.distribution()
+        if distribution is None or frames.shape[0] % distribution.device_mesh.devices.size:
+            return frames
+        axes = [distribution.batch_dim_name, *[None] * (len(frames.shape) - 1)]
+        layout = keras.distribution.TensorLayout(axes, distribution.device_mesh)
+        return keras.distribution.distribute_tensor(frames, layout)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras would read a batch to build a model that is built, and fail on unequal shares.

@@ -43,7 +43,7 @@ class Pix2Pix(DistributedModel):
 
     def call(self, inputs, training=None):
         """The generator's prediction."""
-        return self.generator(inputs, training=training)
+        return self.generator(self.share_out(inputs), training=training)
 
     @property
     def metrics(self):
@@ -161,7 +161,7 @@ class AdversaryStart(keras.callbacks.Callback):
             optimizer = self.model.optimizer
             optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
             # not the step: with a loss scale, steps that overflowed do not count
-            optimizer.disc_begin.assign(optimizer.iterations)
+            optimizer.disc_begin.assign(ops.copy(optimizer.iterations))
             self._set_adversarial(True)
         self._done += 1
 

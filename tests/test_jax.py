@@ -168,6 +168,7 @@ def test_a_model_is_evaluated(finished, features_folder, audios_folder, tmp_path
 TWO_DEVICES = """
 import sys
 import jax, keras, train
+import numpy as np
 from common.cli import run
 from pix2pix_timbre.gan import AdversaryStart
 
@@ -177,6 +178,9 @@ def begin_on_two(self, batch, logs=None):
     distribution = keras.distribution.distribution()
     assert isinstance(distribution, keras.distribution.DataParallel)
     assert distribution.device_mesh.devices.size == 2
+    share_out = jax.jit(self.model.share_out)
+    assert not share_out(np.zeros((4, 2))).sharding.is_fully_replicated
+    assert share_out(np.zeros((3, 2))).sharding.is_fully_replicated
     begin(self, batch, logs)
 
 AdversaryStart.on_train_batch_begin = begin_on_two
