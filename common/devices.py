@@ -47,10 +47,20 @@ def start_backend(gpus):
         _require_gpus([number for number in gpus.split(",") if number.strip()])
 
 
+def list_gpus():
+    """Names of the GPUs that ``start_backend`` left in sight."""
+    import keras
+
+    try:
+        return keras.distribution.list_devices("gpu")
+    except RuntimeError:  # JAX without support for GPUs
+        return []
+
+
 def _require_gpus(numbers):
     import keras
 
-    found = keras.distribution.list_devices("gpu")
+    found = list_gpus()
     if len(found) < len(numbers):
         raise UserError(
             f"--gpu {','.join(numbers)}: {keras.backend.backend()} finds {len(found)} of them; see "

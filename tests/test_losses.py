@@ -18,9 +18,9 @@ LOGITS = np.random.default_rng(0).normal(0, 5, (3, 16, 16, 1)).astype(np.float32
 def test_undecided_logits_cost_log_2():
     zeros = np.zeros((2, 16, 16, 1), np.float32)
     for real in (True, False):
-        assert float(cross_entropy(zeros, real)) == pytest.approx(np.log(2), rel=1e-6)
-    assert float(discriminator_loss(zeros, zeros)) == pytest.approx(2 * np.log(2), rel=1e-6)
-    assert float(generator_loss(zeros, 0.25)) == pytest.approx(np.log(2) + 25, rel=1e-6)
+        assert float(cross_entropy(zeros, real)) == pytest.approx(np.log(2), rel=1e-5)
+    assert float(discriminator_loss(zeros, zeros)) == pytest.approx(2 * np.log(2), rel=1e-5)
+    assert float(generator_loss(zeros, 0.25)) == pytest.approx(np.log(2) + 25, rel=1e-5)
 
 
 @pytest.mark.parametrize("real", [True, False])
