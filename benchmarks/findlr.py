@@ -4,8 +4,8 @@
 
 Sweeps as ``train.py --findlr`` does, then trains a fresh model for 300 steps at a tenth of each
 suggestion, at the suggestion, and at ten times it, and prints the mean loss of the last 50 steps
-and that on the held-out pieces afterwards: of the generator alone, of the discriminator alone
-(against the untrained generator), and of the generator in both.
+and that on the held-out pieces afterwards: the L1 distance of the generator, alone and in both, and
+the discriminator's loss alone (against the untrained generator).
 """
 
 import tempfile
@@ -25,7 +25,7 @@ LAST = 50  # steps over which the loss is averaged
 
 
 def main(argv=None):
-    """Run the benchmark; exit status 1 when a suggestion is not the best on held-out pieces."""
+    """Run the benchmark; exit status 0."""
     built = parser(__doc__)
     built.add_argument("--dataset_path", type=Path, required=True)
     built.add_argument("--origin", default="keyboard_acoustic")
@@ -48,32 +48,33 @@ def main(argv=None):
 
     from pix2pix_timbre.findlr import SWEEPS, sweep
 
-    rows, beaten = [], False
+    rows = []
     for name in args.networks:
         chosen = SWEEPS[name]
         with tempfile.TemporaryDirectory() as folder:
             rates = sweep(session, name, Path(folder))
         if None in rates.values():
             raise UserError(f"--dataset_path: the {name} loss never falls during the sweep")
-        row = {"network": name, "loss": chosen.losses[0]}
+        loss = "gen_mae" if chosen.generator else "disc_loss"
+        row = {"network": name, "loss": loss}
         row["suggestion"] = ", ".join(f"{rate:.1e}" for rate in rates.values())
         for factor in FACTORS:
-            scaled = {loss: rate * factor for loss, rate in rates.items()}
-            last, held_out = losses_of(session, chosen, scaled, args.steps)
+            scaled = {swept: rate * factor for swept, rate in rates.items()}
+            last, held_out = losses_of(session, chosen, scaled, loss, args.steps)
             row |= {f"last x{factor:g}": last, f"held out x{factor:g}": held_out}
         rows.append(row)
-        beaten |= row["held out x1"] > min(row[f"held out x{factor:g}"] for factor in FACTORS)
     print(as_text(rows))
-    return int(beaten)
+    return 0
 
 
-def losses_of(session, chosen, rates, steps):
-    """Loss of a fresh model's training: that of the generator, if it learns.
+def losses_of(session, chosen, rates, loss, steps):
+    """One of the losses of a fresh model's training.
 
     Args:
         session: ``pix2pix_timbre.session.Session``.
         chosen: Of ``pix2pix_timbre.findlr.SWEEPS``.
         rates: Dict from loss to the learning rate of its network.
+        loss: Name of the loss that is wanted.
         steps: Length of the training.
 
     Returns:
@@ -88,9 +89,9 @@ def losses_of(session, chosen, rates, steps):
         results = model.train_on_batch(
             *session.training[step % len(session.training)], return_dict=True
         )
-        losses.append(float(results[chosen.losses[0]]))
+        losses.append(float(results[loss]))
     validated = model.evaluate(session.validation, return_dict=True, verbose=0)
-    return float(np.mean(losses[-LAST:])), float(validated[chosen.losses[0]])
+    return float(np.mean(losses[-LAST:])), float(validated[loss])
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ def all_layers(model):
 def fuse_batch_normalization(model):
     """Let a model that learns normalise batches by TensorFlow's fused kernel.
 
-    Keras composes the normalisation of elementary operations, which takes twice the time on a CPU.
-    Only the way of computing changes, so that the model is saved as what it is.
+    Keras composes the normalisation of elementary operations, each of which passes over the whole
+    batch. Only the way of computing changes, so that the model is saved as what it is.
 
     Args:
         model: Built for the TensorFlow backend, normalised over the last of four axes.
@@ -43,7 +43,7 @@ def _fused_call(layer):
             variance=[],
             epsilon=layer.epsilon,
         )
-        # The kernel gives the variance of the population, Keras keeps that of the batch.
+        # The kernel returns the unbiased variance, Keras keeps the biased one.
         count = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)
         variance *= tf.maximum(count - 1, 1) / count
         for moving, new in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
