@@ -1,8 +1,8 @@
 """The training model: generator and discriminator under Keras's own training step.
 
-Both networks learn from one loss, on every backend: the generator's adversarial term sees a copy of
-the discriminator without gradients, and the discriminator's terms see a prediction without
-gradients, so the gradient of the sum is for each network that of its own loss.
+Both networks learn from one loss, on every backend: the generator's adversarial term has no
+gradient for the discriminator, and the discriminator's terms have none for the prediction, so the
+gradient of the sum is for each network that of its own loss.
 """
 
 import keras
