@@ -267,6 +267,12 @@ def forward_transform(audio, with_phase=True):
     return np.swapaxes(magnitude, -1, -2), np.swapaxes(phase, -1, -2)
 
 
+def forward_spectra(audio):
+    """The transform of ``forward_transform`` as complex numbers: (..., columns, BINS) complex64."""
+    audio = np.asarray(audio, dtype=np.float32)
+    return _spectra(audio, 0, column_count(audio.shape[-1]))[..., :BINS] * _SCALE
+
+
 def inverse_transform(magnitude, phase, length=None):
     """Audio from magnitude and phase: inverse of ``forward_transform``.
 
@@ -290,24 +296,49 @@ def inverse_transform(magnitude, phase, length=None):
         raise ValueError(
             f"magnitude {magnitude.shape}, phase {phase.shape}: not both (..., {BINS}, columns)"
         )
-    columns = magnitude.shape[-1]
+
+    def spectra(part):
+        angle = np.swapaxes(phase[..., part], -1, -2)
+        amplitude = np.swapaxes(magnitude[..., part], -1, -2)
+        polar = np.empty(amplitude.shape, np.complex64)
+        np.multiply(amplitude, np.cos(angle), out=polar.real)
+        np.multiply(amplitude, np.sin(angle), out=polar.imag)
+        return polar
+
+    return _overlap_add(spectra, magnitude.shape[:-2], magnitude.shape[-1], length)
+
+
+def inverse_spectra(spectra, length=None):
+    """Audio from complex spectra: inverse of ``forward_spectra``, otherwise ``inverse_transform``.
+
+    Args:
+        spectra: (..., columns, BINS), as ``forward_spectra`` returns them.
+        length: Samples to return; default ``(columns - 1) * HOP``.
+
+    Returns:
+        float32 (..., length).
+    """
+    spectra = np.asarray(spectra)
+    return _overlap_add(
+        lambda part: spectra[..., part, :], spectra.shape[:-2], spectra.shape[-2], length
+    )
+
+
+def _overlap_add(spectra, shape, columns, length):
+    """Audio (*shape, length) of the spectra that a function returns for a slice of columns."""
     length = max(columns - 1, 0) * HOP if length is None else length
     if length > 0 and column_count(length) > columns:
         raise ValueError(f"{columns} columns cannot fill {length} samples")
-    signal = np.zeros((*magnitude.shape[:-2], (columns + 1) * HOP), dtype=np.float32)
+    signal = np.zeros((*shape, (columns + 1) * HOP), dtype=np.float32)
     weight = np.zeros((columns + 1) * HOP, dtype=np.float32)
-    halves = signal.reshape(*signal.shape[:-1], columns + 1, HOP)
+    halves = signal.reshape(*shape, columns + 1, HOP)
     half_weights = weight.reshape(columns + 1, HOP)
     square = np.square(WINDOW)
     for start in range(0, columns, _COLUMNS_AT_ONCE):
         stop = min(start + _COLUMNS_AT_ONCE, columns)
-        part = np.s_[..., start:stop]
-        spectra = np.zeros((*magnitude.shape[:-2], stop - start, FFT_SIZE // 2 + 1), np.complex64)
-        angle = np.swapaxes(phase[part], -1, -2)
-        amplitude = np.swapaxes(magnitude[part], -1, -2) / _SCALE
-        spectra.real[..., :BINS] = amplitude * np.cos(angle)
-        spectra.imag[..., :BINS] = amplitude * np.sin(angle)
-        grains = scipy.fft.irfft(spectra, FFT_SIZE, axis=-1) * WINDOW
+        whole = np.zeros((*shape, stop - start, FFT_SIZE // 2 + 1), np.complex64)
+        np.divide(spectra(slice(start, stop)), _SCALE, out=whole[..., :BINS])
+        grains = scipy.fft.irfft(whole, FFT_SIZE, axis=-1) * WINDOW
         # with a hop of half the window each half of a grain falls into exactly one hop
         halves[..., start:stop, :] += grains[..., :HOP]
         halves[..., start + 1 : stop + 1, :] += grains[..., HOP:]

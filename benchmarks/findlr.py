@@ -3,9 +3,9 @@
     python -m benchmarks.findlr --dataset_path features
 
 Sweeps as ``train.py --findlr`` does, then trains a fresh model for 300 steps at a tenth of each
-suggestion, at the suggestion, and at ten times it, and prints the mean loss of the last 50 steps
-and that on the held-out pieces afterwards: the L1 distance of the generator, alone and in both, and
-the discriminator's loss alone (against the untrained generator).
+suggestion, at the suggestion, and at ten times it, and prints the mean loss of these steps, that of
+the last 50 of them, and that on the held-out pieces afterwards: the L1 distance of the generator,
+alone and in both, and the discriminator's loss alone (against the untrained generator).
 """
 
 import tempfile
@@ -16,6 +16,7 @@ import numpy as np
 import train
 from common.cli import UserError, number, parser, run
 from evaluate import as_text
+from pix2pix_timbre.findlr import FEWEST_STEPS, SWEEPS, sweep
 from pix2pix_timbre.flags import with_default_rates
 from pix2pix_timbre.session import Session
 
@@ -33,7 +34,8 @@ def main(argv=None):
     built.add_argument("--width", type=number(int, 1), default=16)
     built.add_argument("--networks", choices=NETWORKS, nargs="+", default=NETWORKS)
     built.add_argument("--steps", type=number(int, LAST), default=300)
-    built.add_argument("--sweep_steps", type=number(int, 10), default=300)
+    built.add_argument("--sweep_steps", type=number(int, 10), default=FEWEST_STEPS)
+    built.add_argument("--seed", type=number(int, 0), default=0)
     args = built.parse_args(argv)
     flags = {
         "dataset_path": args.dataset_path,
@@ -42,11 +44,10 @@ def main(argv=None):
         "width": args.width,
         "offsets": "random",
         "steps_per_epoch": args.sweep_steps,
+        "seed": args.seed,
     }
     words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
     session = Session(with_default_rates(train.build_parser().parse_args(words)), 0.0, 0.0)
-
-    from pix2pix_timbre.findlr import SWEEPS, sweep
 
     rows = []
     for name in args.networks:
@@ -60,8 +61,8 @@ def main(argv=None):
         row["suggestion"] = ", ".join(f"{rate:.1e}" for rate in rates.values())
         for factor in FACTORS:
             scaled = {swept: rate * factor for swept, rate in rates.items()}
-            last, held_out = losses_of(session, chosen, scaled, loss, args.steps)
-            row |= {f"last x{factor:g}": last, f"held out x{factor:g}": held_out}
+            losses = losses_of(session, chosen, scaled, loss, args.steps)
+            row |= {f"{what} x{factor:g}": value for what, value in losses.items()}
         rows.append(row)
     print(as_text(rows))
     return 0
@@ -78,7 +79,7 @@ def losses_of(session, chosen, rates, loss, steps):
         steps: Length of the training.
 
     Returns:
-        ``(last, held_out)``: mean of the last steps; mean on the held-out pieces afterwards.
+        Dict: ``mean`` of all steps, ``last`` ones, and ``held out`` pieces afterwards.
     """
     gen_lr = rates.get("gen_mae", rates.get("gen_loss", 0.0))
     disc_lr = rates.get("disc_loss", 0.0)
@@ -91,7 +92,11 @@ def losses_of(session, chosen, rates, loss, steps):
         )
         losses.append(float(results[loss]))
     validated = model.evaluate(session.validation, return_dict=True, verbose=0)
-    return float(np.mean(losses[-LAST:])), float(validated[loss])
+    return {
+        "mean": float(np.mean(losses)),
+        "last": float(np.mean(losses[-LAST:])),
+        "held out": float(validated[loss]),
+    }
 
 
 if __name__ == "__main__":

@@ -1,8 +1,145 @@
-"""Measures of a converted magnitude image."""
+"""Measures of a conversion: of its magnitude image, and of how it sounds.
+
+All but ``border_flux`` compare an estimate with a reference of the same length, and are 0 for equal
+ones. Audio is float32 (samples,) at ``data.SAMPLE_RATE``, mono; magnitudes are (BINS, columns) as
+``data.forward_transform`` returns them.
+"""
 
 import numpy as np
 
-from data import FRAME_COLUMNS
+from data import FFT_SIZE, FRAME_COLUMNS, HOP, SAMPLE_RATE
+
+DYNAMIC_RANGE = 80  # dB below the reference's loudest value that count
+RESOLUTIONS = (2048, 1024, 512, 256, 128, 64)  # samples, FFT sizes of Engel et al. 2020
+_LOG_FLOOR = 1e-5  # of the logarithm there
+MEL_BANDS = 40
+CEPSTRAL_COEFFICIENTS = 13  # the first of which is left out
+
+
+def _same_shape(reference, estimate):
+    reference, estimate = np.asarray(reference), np.asarray(estimate)
+    if reference.shape != estimate.shape or reference.size == 0:
+        raise ValueError(f"reference {reference.shape} and estimate {estimate.shape} do not match")
+    return reference, estimate
+
+
+def _decibels(reference, estimate, scale=20):
+    """Both in dB, what lies DYNAMIC_RANGE below the reference's maximum raised to there."""
+    peak = reference.max()
+    if peak <= 0:
+        raise ValueError("the reference is silent")
+    floor = peak * 10 ** (-DYNAMIC_RANGE / scale)
+    return (scale * np.log10(np.maximum(one, floor)) for one in (reference, estimate))
+
+
+def log_spectral_distance(reference, estimate):
+    """Log-spectral distance in dB (Gray and Markel 1976, their d2).
+
+    The root of the mean square over the bins of the difference in dB, averaged over all columns.
+    What is more than DYNAMIC_RANGE below the reference's loudest value counts as that.
+
+    Args:
+        reference, estimate: Magnitudes, (BINS, columns).
+
+    Raises:
+        ValueError: Other shapes, or a silent reference.
+    """
+    one, other = _decibels(*_same_shape(reference, estimate))
+    return float(np.sqrt(np.square(one - other).mean(axis=0)).mean())
+
+
+def spectral_convergence(reference, estimate):
+    """``||estimate - reference|| / ||reference||`` of two magnitudes (Arik et al. 2019, eq. 2)."""
+    reference, estimate = _same_shape(reference, estimate)
+    norm = np.linalg.norm(reference)
+    if norm == 0:
+        raise ValueError("the reference is silent")
+    return float(np.linalg.norm(estimate - reference) / norm)
+
+
+def multi_resolution_spectral_distance(reference, estimate):
+    """Multi-scale spectral loss of DDSP (Engel et al. 2020, eq. 4), alpha 1.
+
+    Over six FFT sizes, the sum of the mean absolute differences of the magnitudes and of their
+    natural logarithms. Periodic Hann windows with 75 % overlap; magnitudes are not normalised.
+
+    Args:
+        reference, estimate: Audio, (samples,).
+    """
+    import librosa
+
+    reference, estimate = _same_shape(reference, estimate)
+    total = 0.0
+    for size in RESOLUTIONS:
+        one, other = (
+            np.abs(librosa.stft(np.asarray(audio), n_fft=size, hop_length=size // 4))
+            for audio in (reference, estimate)
+        )
+        total += np.abs(one - other).mean()
+        logs = (np.log(np.maximum(magnitude, _LOG_FLOOR)) for magnitude in (one, other))
+        total += np.abs(np.subtract(*logs)).mean()
+    return float(total)
+
+
+def timbre_distance(reference, estimate):
+    """Distance of the spectral envelopes in dB, whatever their level: from MFCCs.
+
+    Mel cepstral distortion (Kubichek 1993) over the coefficients 2 to 13 of 40 mel bands in dB,
+    divided by the root of the number of bands: with an orthonormal cosine transform that is the
+    root-mean-square difference in dB of the smoothed envelopes without their mean. Averaged over
+    the columns in which the reference sounds.
+
+    Args:
+        reference, estimate: Audio, (samples,).
+
+    Raises:
+        ValueError: Other shapes, or a silent reference.
+    """
+    import librosa
+
+    powers = [
+        librosa.feature.melspectrogram(
+            y=np.asarray(audio, np.float32),
+            sr=SAMPLE_RATE,
+            n_fft=2 * FFT_SIZE,
+            hop_length=HOP,
+            n_mels=MEL_BANDS,
+            fmax=SAMPLE_RATE / 4,
+        )
+        for audio in _same_shape(reference, estimate)
+    ]
+    sounds = powers[0].max(axis=0) > powers[0].max() * 10 ** (-DYNAMIC_RANGE / 10)
+    cepstra = [
+        librosa.feature.mfcc(S=decibels, n_mfcc=CEPSTRAL_COEFFICIENTS)[1:, sounds]
+        for decibels in _decibels(*powers, scale=10)
+    ]
+    return float(np.linalg.norm(np.subtract(*cepstra), axis=0).mean() / np.sqrt(MEL_BANDS))
+
+
+def loudness_error(reference, estimate):
+    """Mean absolute difference of the A-weighted loudness in dB.
+
+    Of the power of each column of a Fourier transform, A-weighted (Engel et al. 2020, section 4.2);
+    over the columns in which the reference is less than DYNAMIC_RANGE below its loudest one.
+
+    Args:
+        reference, estimate: Audio, (samples,).
+
+    Raises:
+        ValueError: Other shapes, or a silent reference.
+    """
+    import librosa
+
+    size = 2 * FFT_SIZE
+    heard = librosa.fft_frequencies(sr=SAMPLE_RATE, n_fft=size)[1:]  # of 0 Hz, nothing is
+    weights = librosa.db_to_power(librosa.A_weighting(heard))
+    powers = [
+        weights @ np.abs(librosa.stft(np.asarray(audio), n_fft=size, hop_length=HOP)[1:]) ** 2
+        for audio in _same_shape(reference, estimate)
+    ]
+    one, other = _decibels(*powers, scale=10)
+    sounds = powers[0] > powers[0].max() * 10 ** (-DYNAMIC_RANGE / 10)
+    return float(np.abs(one - other)[sounds].mean())
 
 
 def border_flux(image, period=FRAME_COLUMNS):

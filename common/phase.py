@@ -1,34 +1,164 @@
-"""Phase for a magnitude image that comes without one."""
+"""Phase for a converted magnitude, by the estimator that ``--phase`` names.
+
+The network predicts magnitudes alone. ``estimate_phase`` finds the phase with which they are played:
+``input`` reuses that of the recording, the others search one that fits the predicted magnitude.
+"""
+
+import heapq
 
 import numpy as np
 
-from data import forward_transform, inverse_transform
+from data import BINS, FFT_SIZE, HOP, forward_spectra, inverse_spectra
 
 ITERATIONS = 32
 MOMENTUM = 0.99
+PGHI_TOLERANCE = 1e-4  # of the largest magnitude: what is fainter keeps the phase of the input
+HANN_GAMMA = 0.25645 * FFT_SIZE**2  # of the Gaussian nearest to the window (Prusa et al. 2017)
 
 
-def griffin_lim(magnitude, iterations=ITERATIONS, momentum=MOMENTUM, initial=None):
+def estimate_phase(method, magnitude, phase, known=0):
+    """Phase for a magnitude.
+
+    Args:
+        method: One of ``ESTIMATORS``.
+        magnitude: (..., BINS, columns), as ``data.forward_transform`` returns it.
+        phase: Of the recording that the magnitude was made from: same shape, radians.
+        known: Number of columns at the beginning whose phase is final and is kept, so that a long
+            signal can be estimated in parts: a hop is half a window, so one column is all that the
+            next part can know of what came before.
+
+    Returns:
+        Phase in radians, float32, same shape. Nothing is drawn at random: the same arguments give
+        the same phase.
+    """
+    return ESTIMATORS[method](magnitude, phase, known)
+
+
+def griffin_lim(magnitude, phase=None, known=0, *, iterations=ITERATIONS, momentum=MOMENTUM):
     """Phase whose audio has nearly the given magnitude: fast Griffin-Lim.
 
     Griffin and Lim 1984, with the momentum of Perraudin, Balazs and Sondergaard 2013 (their alpha;
-    0 is the original algorithm). Nothing is drawn at random: the same input gives the same phase.
+    0 is the original algorithm).
 
     Args:
-        magnitude: (..., BINS, columns), as ``data.forward_transform`` returns it.
+        magnitude: (..., BINS, columns).
+        phase: To start from, same shape, radians; default zero.
+        known: As in ``estimate_phase``.
         iterations: Number of projections.
         momentum: In [0, 1].
-        initial: Phase to start from, same shape, radians; default zero.
 
     Returns:
         Phase in radians, float32, same shape.
     """
-    phase = np.zeros(magnitude.shape, np.float32) if initial is None else np.asarray(initial)
-    previous = 0.0
+    phase = np.zeros(magnitude.shape, np.float32) if phase is None else np.asarray(phase)
+    if not iterations:
+        return phase.astype(np.float32)
+    amplitude = np.ascontiguousarray(np.swapaxes(magnitude, -1, -2), np.float32)
+    spectra = amplitude * np.exp(1j * np.swapaxes(phase, -1, -2).astype(np.complex64))
+    fixed = spectra[..., :known, :].copy()
+    previous = np.zeros_like(spectra)
     for _ in range(iterations):
-        projected, angle = forward_transform(inverse_transform(magnitude, phase))
-        consistent = projected * np.exp(1j * angle)
+        consistent = forward_spectra(inverse_spectra(spectra))
         # leap beyond the projection by the difference to the last one
-        phase = np.angle(consistent + momentum * (consistent - previous))
+        spectra = consistent + np.float32(momentum) * (consistent - previous)
         previous = consistent
-    return phase.astype(np.float32)
+        length = np.abs(spectra)
+        silent = length == 0
+        length[silent] = 1
+        spectra[silent] = 1
+        spectra *= amplitude / length
+        spectra[..., :known, :] = fixed
+    found = np.swapaxes(np.angle(spectra), -1, -2)
+    # where the magnitude is zero, the product has lost the angle
+    found = np.where(np.asarray(magnitude) > 0, found, phase)
+    found[..., :known] = phase[..., :known]
+    return found.astype(np.float32)
+
+
+def griffin_lim_from_zero(magnitude, phase, known=0):
+    """``griffin_lim`` that knows nothing of the recording's phase but that of the known columns."""
+    start = np.zeros(magnitude.shape, np.float32)
+    start[..., :known] = np.asarray(phase)[..., :known]
+    return griffin_lim(magnitude, start, known)
+
+
+def phase_gradient_heap_integration(magnitude, phase, known=0):
+    """Phase by phase gradient heap integration (Prusa, Balazs and Sondergaard 2017, algorithm 1).
+
+    The phase's slopes in time and frequency follow from those of the logarithm of the magnitude,
+    exactly for a Gaussian window and any redundancy. From the loudest bin of each region on, they
+    are integrated along the loudest neighbours; a region begins with the phase of the recording.
+
+    Args and return value: as ``estimate_phase``.
+    """
+    magnitude, phase = np.asarray(magnitude), np.asarray(phase)
+    if magnitude.ndim > 2:
+        pairs = zip(magnitude, phase, strict=True)
+        return np.stack([phase_gradient_heap_integration(*pair, known) for pair in pairs])
+    found = phase.astype(np.float64)
+    floor = PGHI_TOLERANCE * magnitude.max(initial=0)
+    if floor == 0:
+        return phase.astype(np.float32)
+    logarithm = np.log(np.maximum(magnitude, 1e-3 * floor))
+    in_time, in_frequency = phase_slopes(logarithm)
+    open_bins = magnitude > floor
+    open_bins[:, :known] = False
+    _integrate(found, open_bins, magnitude, in_time, in_frequency, known)
+    found = np.angle(np.exp(1j * found)).astype(np.float32)
+    found[:, :known] = phase[:, :known]
+    return found
+
+
+def phase_slopes(logarithm):
+    """Slopes of the phase by the logarithm of the magnitude (Prusa et al. 2017, eq. 18 and 19).
+
+    Args:
+        logarithm: (BINS, columns), natural.
+
+    Returns:
+        ``(in_time, in_frequency)``: radians per column and per bin. Windows are counted from their
+        first sample, hence minus pi per bin.
+    """
+    by_bin, by_column = (
+        np.gradient(logarithm, axis=axis) if logarithm.shape[axis] > 1 else 0.0 * logarithm
+        for axis in (0, 1)
+    )
+    centre = 2 * np.pi * HOP / FFT_SIZE * np.arange(len(logarithm))[:, np.newaxis]
+    in_time = centre + HOP * FFT_SIZE / HANN_GAMMA * by_bin
+    in_frequency = -np.pi - HANN_GAMMA / (HOP * FFT_SIZE) * by_column
+    return in_time, in_frequency
+
+
+def _integrate(found, open_bins, magnitude, in_time, in_frequency, known):
+    """Integrate slopes over the open bins, in place, beginning at the known columns."""
+    rows, columns = magnitude.shape
+    heap = [(-magnitude[row, known - 1], row, known - 1) for row in range(rows)] if known else []
+    heapq.heapify(heap)
+    steps = ((0, 1, in_time), (0, -1, in_time), (1, 0, in_frequency), (-1, 0, in_frequency))
+    order = np.argsort(magnitude, axis=None, kind="stable")[::-1]
+    loudest = iter(zip(*np.unravel_index(order, magnitude.shape), strict=True))
+    while True:
+        while heap:
+            _, row, column = heapq.heappop(heap)
+            for down, right, slope in steps:
+                to_row, to_column = row + down, column + right
+                inside = 0 <= to_row < rows and 0 <= to_column < columns
+                if inside and open_bins[to_row, to_column]:
+                    mean = (slope[row, column] + slope[to_row, to_column]) / 2
+                    found[to_row, to_column] = found[row, column] + (down + right) * mean
+                    open_bins[to_row, to_column] = False
+                    heapq.heappush(heap, (-magnitude[to_row, to_column], to_row, to_column))
+        seed = next((place for place in loudest if open_bins[place]), None)
+        if seed is None:
+            return
+        open_bins[seed] = False
+        heap.append((-magnitude[seed], *map(int, seed)))
+
+
+ESTIMATORS = {
+    "input": lambda magnitude, phase, known=0: np.asarray(phase, np.float32),
+    "griffinlim": griffin_lim,
+    "griffinlim-zero": griffin_lim_from_zero,
+    "pghi": phase_gradient_heap_integration,
+}
+DEFAULT_PHASE = "griffinlim"  # the best one measured

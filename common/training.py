@@ -375,13 +375,15 @@ def smooth(values, share=0.05):
 
 
 def steepest_descent(rates, losses):
-    """Learning rate at which the smoothed loss falls fastest per decade; None if it never falls.
+    """Learning rate at which the loss falls by the greatest share per decade; None if never.
 
-    Only what comes before its lowest value counts: after it the loss is unstable, and falls too.
+    The slope of the smoothed logarithm: a loss that starts high and falls to a hundredth is judged
+    like one that starts low. Only what comes before its lowest value counts: after it the loss is
+    unstable, and falls too.
     """
-    smoothed = smooth(losses)
-    if len(smoothed) < 2:
+    if len(losses) < 2:
         return None
+    smoothed = smooth(np.log(np.maximum(losses, np.finfo(np.float32).tiny)))
     slope = np.gradient(smoothed, np.log10(rates))[: int(np.argmin(smoothed)) + 1]
     index = int(np.argmin(slope))
     return float(rates[index]) if slope[index] < 0 else None

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, find_files, number, report_skipped
+from common.phase import DEFAULT_PHASE, ESTIMATORS
 from common.training import RunFolder
 from data import AUDIO_SUFFIXES, AudioFileError, read_header
 
@@ -18,9 +19,11 @@ def add_flags(built):
     )
     built.add_argument(
         "--phase",
-        choices=["input"],
-        default="input",
-        help="phase of the result (default: input, that of the recording, as published)",
+        choices=ESTIMATORS,
+        default=DEFAULT_PHASE,
+        help="phase of the result: that of the input, as published, or estimated from the predicted "
+        "magnitude by Griffin-Lim, begun with that of the input or from zero, or by phase gradient "
+        "heap integration (default: griffinlim)",
     )
     built.add_argument(
         "--overlap",
@@ -82,7 +85,9 @@ def convert_files(predict, files, args):
         try:
             if output.exists() and output.samefile(source):
                 raise UserError(f"{output}: is the input; choose another --output")
-            done = convert_file(predict, source, output, args.overlap)
+            done = convert_file(
+                predict, source, output, overlap=args.overlap, phase=args.phase
+            )
         except (UserError, AudioFileError) as error:
             if not args.input.is_dir():
                 raise

@@ -7,6 +7,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from common.phase import DEFAULT_PHASE, estimate_phase
 from data import (
     FRAME_COLUMNS,
     HOP,
@@ -23,6 +24,7 @@ from pix2pix_timbre.convert import Conversion
 
 _BLOCK_SECONDS = 10
 _PART_COLUMNS = 4 * FRAME_COLUMNS  # converted at a time: whole batches of half-overlapped windows
+_COLUMNS_AHEAD = 32  # that are known of what follows, when the phase of a column is decided on
 _PEAK = 0.999  # a louder result is scaled down to it
 
 
@@ -62,18 +64,20 @@ def read_blocks(path, resampler, mono=False):
         raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
 
 
-def convert_blocks(blocks, conversion):
-    """Convert a stream of audio, reusing its phase.
+def convert_blocks(blocks, conversion, method):
+    """Convert a stream of audio.
 
     Args:
         blocks: Iterable of (channels, samples) float32 at SAMPLE_RATE.
         conversion: ``pix2pix_timbre.convert.Conversion``.
+        method: Of ``common.phase.ESTIMATORS``.
 
     Yields:
         Converted (channels, samples), in all as many samples as came in, up to the hop that
         completes the last one.
     """
     phases = ready = None
+    known = 0
     for audio, columns, last in _parts(blocks):
         magnitude, phase = forward_transform(audio)
         phase = phase[..., columns]
@@ -82,11 +86,16 @@ def convert_blocks(blocks, conversion):
             converted = np.concatenate([converted, conversion.finish()], axis=-1)
         phases = phase if phases is None else np.concatenate([phases, phase], axis=-1)
         ready = converted if ready is None else np.concatenate([ready, converted], axis=-1)
-        if ready.shape[-1] > 1:
-            done = ready.shape[-1]
-            yield inverse_transform(db_to_amplitude(ready), phases[..., :done])
-            # samples between two columns need both: the last one is kept for the next part
-            ready, phases = ready[..., -1:], phases[..., done - 1 :]
+        columns = ready.shape[-1]
+        # what is played next decides on the phase of the last columns: they wait for it
+        done = columns if last else columns - _COLUMNS_AHEAD
+        if done > 1:
+            magnitude = db_to_amplitude(ready)
+            estimated = estimate_phase(method, magnitude, phases[..., :columns], known)[..., :done]
+            yield inverse_transform(magnitude[..., :done], estimated)
+            # samples between two columns need both: one column is kept for the next part
+            ready, known = ready[..., done - 1 :], 1
+            phases = np.concatenate([estimated[..., -1:], phases[..., done:]], axis=-1)
 
 
 def _parts(blocks):
@@ -141,7 +150,7 @@ def _resampler(rate, to, channels):
     return soxr.ResampleStream(rate, to, channels, dtype="float32", quality="HQ")
 
 
-def convert_file(predict, source, output, overlap):
+def convert_file(predict, source, output, *, overlap=0.5, phase=DEFAULT_PHASE):
     """Convert one audio file; memory does not grow with its length.
 
     Args:
@@ -149,6 +158,7 @@ def convert_file(predict, source, output, overlap):
         source: Audio file.
         output: Audio file to write; it appears whole or not at all.
         overlap: Of the frames, in [0, 1).
+        phase: Of ``common.phase.ESTIMATORS``.
 
     Returns:
         Dict: ``seconds`` of audio, whether the input was ``silent``, and the ``gain`` that kept the
@@ -172,7 +182,8 @@ def convert_file(predict, source, output, overlap):
     output.parent.mkdir(parents=True, exist_ok=True)
     # The peak is known at the end only: until then the result waits in a file without a name.
     with tempfile.TemporaryFile(dir=output.parent) as waiting:
-        with closing(convert_blocks(blocks(), Conversion(predict, channels, overlap))) as converted:
+        conversion = Conversion(predict, channels, overlap)
+        with closing(convert_blocks(blocks(), conversion, phase)) as converted:
             for part, last in _mark_last(converted):
                 audio = part.T if back is None else back.resample_chunk(part.T, last=last)
                 peak = max(peak, float(np.abs(audio).max(initial=0)))

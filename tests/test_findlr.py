@@ -200,8 +200,9 @@ def test_a_sweep_stops_at_a_loss_that_is_not_finite(value):
 def test_steepest_descent_finds_the_turning_point_of_a_logistic_fall():
     rates = np.geomspace(1e-9, 1, 901)
     for place in (-6.0, -4.5, -2.0):
-        losses = 1 / (1 + np.exp(4 * (np.log10(rates) - place)))
+        losses = np.exp(1 / (1 + np.exp(4 * (np.log10(rates) - place))))
         assert np.log10(steepest_descent(rates, losses)) == pytest.approx(place, abs=0.02)
+        assert steepest_descent(rates, 1e-3 * losses) == steepest_descent(rates, losses)
 
 
 def test_steepest_descent_passes_over_a_fall_after_the_lowest_value():
@@ -209,7 +210,7 @@ def test_steepest_descent_passes_over_a_fall_after_the_lowest_value():
     fall = 1 / (1 + np.exp(3 * (np.log10(rates) + 5)))
     bump = 20 * np.exp(-np.square((np.log10(rates) + 1) / 0.2))
     rise = 0.001 * np.log10(rates)  # the end is not the lowest value
-    assert steepest_descent(rates, fall + bump + rise) == pytest.approx(1e-5, rel=0.3)
+    assert steepest_descent(rates, np.exp(fall + bump + rise)) == pytest.approx(1e-5, rel=0.3)
 
 
 def test_steepest_descent_knows_when_there_is_none():

@@ -1,9 +1,152 @@
-"""common/metrics.py against images with known answers."""
+"""common/metrics.py against cases with known answers."""
 
+import librosa
 import numpy as np
 import pytest
 
-from common.metrics import border_flux
+from common import metrics
+from common.metrics import (
+    DYNAMIC_RANGE,
+    border_flux,
+    log_spectral_distance,
+    loudness_error,
+    multi_resolution_spectral_distance,
+    spectral_convergence,
+    timbre_distance,
+)
+
+OF_AUDIO = [multi_resolution_spectral_distance, timbre_distance, loudness_error]
+OF_MAGNITUDES = [log_spectral_distance, spectral_convergence]
+
+
+def tone(frequency, partials=1, seconds=1.0):
+    """A harmonic tone, partials of equal level: (samples,) float32."""
+    time = np.arange(round(seconds * 44100)) / 44100
+    waves = [np.sin(2 * np.pi * frequency * n * time) for n in range(1, partials + 1)]
+    return np.float32(0.2 / partials * np.sum(waves, axis=0))
+
+
+@pytest.fixture
+def noise():
+    """A second of white noise: (samples,) float32."""
+    return np.random.default_rng(0).normal(0, 0.1, 44100).astype(np.float32)
+
+
+@pytest.fixture
+def magnitude():
+    """Random magnitudes within 60 dB: (256, 20)."""
+    return 10 ** np.random.default_rng(1).uniform(-3, 0, (256, 20))
+
+
+@pytest.mark.parametrize("measure", OF_AUDIO)
+def test_equal_audio_is_at_distance_zero_and_unchanged(measure, noise):
+    before = noise.copy()
+    assert measure(noise, noise.copy()) == 0
+    np.testing.assert_array_equal(noise, before)
+
+
+@pytest.mark.parametrize("measure", OF_MAGNITUDES)
+def test_equal_magnitudes_are_at_distance_zero(measure, magnitude):
+    assert measure(magnitude, magnitude.copy()) == 0
+
+
+@pytest.mark.parametrize("measure", [*OF_AUDIO, *OF_MAGNITUDES])
+def test_shapes_that_differ_or_are_empty_are_refused(measure):
+    with pytest.raises(ValueError, match="do not match"):
+        measure(np.ones((256, 3)), np.ones((256, 4)))
+    with pytest.raises(ValueError, match="do not match"):
+        measure(np.ones((256, 0)), np.ones((256, 0)))
+
+
+@pytest.mark.parametrize("measure", [timbre_distance, loudness_error])
+def test_silent_audio_is_no_reference(measure, noise):
+    with pytest.raises(ValueError, match="silent"):
+        measure(np.zeros_like(noise), noise)
+
+
+@pytest.mark.parametrize("measure", OF_MAGNITUDES)
+def test_silent_magnitudes_are_no_reference(measure, magnitude):
+    with pytest.raises(ValueError, match="silent"):
+        measure(np.zeros_like(magnitude), magnitude)
+
+
+@pytest.mark.parametrize("gain", [0.1, 0.5, 2])
+def test_log_spectral_distance_of_a_gain_is_that_gain(magnitude, gain):
+    expected = abs(20 * np.log10(gain))
+    assert log_spectral_distance(magnitude, gain * magnitude) == pytest.approx(expected)
+
+
+def test_log_spectral_distance_is_the_mean_over_columns_of_roots_of_mean_squares():
+    reference = np.ones((4, 2))
+    estimate = reference.copy()
+    estimate[0, 0] = 10  # 20 dB in one of four bins: 10 dB in one of two columns
+    assert log_spectral_distance(reference, estimate) == pytest.approx(5)
+
+
+def test_log_spectral_distance_ends_at_the_dynamic_range(magnitude):
+    reference = np.ones((4, 3))
+    assert log_spectral_distance(reference, 0 * reference) == pytest.approx(DYNAMIC_RANGE)
+    faint = np.where(np.arange(256) < 128, 0.5e-4, 1)[:, np.newaxis] * np.ones(3)
+    assert log_spectral_distance(faint, np.where(faint < 1, 0, faint)) == 0
+
+
+@pytest.mark.parametrize("gain", [0, 0.5, 3])
+def test_spectral_convergence_of_a_gain_is_the_share_that_changed(magnitude, gain):
+    assert spectral_convergence(magnitude, gain * magnitude) == pytest.approx(abs(gain - 1))
+
+
+def test_multi_resolution_distance_of_a_gain_is_its_logarithm_and_a_share_of_the_magnitudes(noise):
+    half = noise / 2
+    magnitudes = [
+        np.abs(librosa.stft(noise, n_fft=size, hop_length=size // 4)).mean()
+        for size in metrics.RESOLUTIONS
+    ]
+    expected = sum(magnitudes) / 2 + len(magnitudes) * np.log(2)
+    found = multi_resolution_spectral_distance(noise, half)
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
+def test_timbre_distance_hears_the_envelope_and_not_the_level(noise):
+    assert timbre_distance(noise, noise / 4) == pytest.approx(0, abs=1e-3)
+    dull = np.convolve(noise, np.ones(8, np.float32) / 8, mode="same")
+    assert timbre_distance(noise, dull) > 3
+
+
+def test_timbre_distance_is_that_of_the_smoothed_envelopes(noise, monkeypatch):
+    # with all coefficients, the cosine transform keeps distances
+    monkeypatch.setattr(metrics, "CEPSTRAL_COEFFICIENTS", metrics.MEL_BANDS)
+    other = np.random.default_rng(5).normal(0, 0.1, noise.size).astype(np.float32)
+    settings = {"sr": 44100, "n_fft": 2048, "hop_length": 512, "n_mels": 40, "fmax": 11025}
+    one, two = (
+        10 * np.log10(librosa.feature.melspectrogram(y=audio, **settings))
+        for audio in (noise, other)
+    )
+    difference = one - two - (one - two).mean(axis=0)
+    expected = np.sqrt(np.square(difference).mean(axis=0)).mean()
+    assert timbre_distance(noise, other) == pytest.approx(expected, rel=1e-4)
+
+
+def test_timbre_distance_tells_instruments_apart_more_than_pitches():
+    same = timbre_distance(tone(440, 8), tone(466, 8))
+    assert timbre_distance(tone(440, 8), tone(440, 2)) > 2 * same
+
+
+def test_loudness_error_of_a_gain_is_that_gain(noise):
+    assert loudness_error(noise, noise / 10) == pytest.approx(20, rel=1e-3)
+
+
+def test_loudness_is_a_weighted():
+    # by IEC 61672, 100 Hz sounds 19.1 dB less loud than 1 kHz
+    middle = slice(8192, -8192)  # a tone that begins suddenly is a click, too
+    low, high = tone(100, seconds=2)[middle], tone(1000, seconds=2)[middle]
+    low, high = (np.pad(audio, 4096, mode="reflect") for audio in (low, high))
+    assert loudness_error(high, low) == pytest.approx(19.1, abs=0.7)
+
+
+def test_loudness_of_silent_columns_does_not_count(noise):
+    reference = np.concatenate([noise, np.zeros(44100, np.float32)])
+    estimate = np.concatenate([noise / 2, np.zeros(44100, np.float32)])
+    assert loudness_error(reference, estimate) == pytest.approx(6.02, rel=1e-2)
 
 
 def test_border_flux_of_steps_only_at_borders_is_infinite_and_counted():

@@ -15,6 +15,7 @@ import soundfile
 import predict
 from common.cli import run
 from common.features import CODEC
+from common.phase import ESTIMATORS, estimate_phase
 from common.training import write_json
 from data import (
     amplitude_to_db,
@@ -111,7 +112,7 @@ def test_the_length_is_kept_to_the_sample_at_every_rate(predictor, tmp_path, rat
     audio = melody(samples / rate, rate)
     source, output = tmp_path / "in.wav", tmp_path / "out.wav"
     write(source, audio, rate)
-    done = stream.convert_file(predictor, source, output, 0.5)
+    done = stream.convert_file(predictor, source, output, phase="input")
     info = soundfile.info(output)
     assert (info.samplerate, info.channels, info.frames) == (rate, 1, samples)
     assert done["seconds"] == pytest.approx(samples / rate)
@@ -122,7 +123,7 @@ def test_an_identity_generator_returns_the_recording_in_place(tmp_path, rate):
     """Neither resampling nor blocks (of 10 s) shift, stretch or drop anything."""
     audio = melody(23.7, rate, 2)
     source = write(tmp_path / "in.wav", audio, rate, subtype="FLOAT")
-    stream.convert_file(identity, source, tmp_path / "out.wav", 0.5)
+    stream.convert_file(identity, source, tmp_path / "out.wav", phase="input")
     found, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
     error = np.sqrt(np.mean((found - audio) ** 2) / np.mean(audio**2))
     assert error < 0.01
@@ -147,7 +148,7 @@ def test_formats_and_channels_are_kept(tmp_path, suffix, channels):
     source = write(tmp_path / f"in{suffix}", melody(3.3, 44100, channels))
     wanted, _ = soundfile.read(source, dtype="float32", always_2d=True)
     output = tmp_path / f"out{suffix}"
-    stream.convert_file(identity, source, output, 0.5)
+    stream.convert_file(identity, source, output, phase="input")
     found, rate = soundfile.read(output, dtype="float32", always_2d=True)
     assert rate == 44100
     assert found.shape == wanted.shape
@@ -160,7 +161,8 @@ def test_formats_and_channels_are_kept(tmp_path, suffix, channels):
 def test_the_stream_equals_the_computation_on_the_whole_file(predictor, model, tmp_path, capsys):
     source = write(tmp_path / "in.wav", melody(60, 44100, 2))
     output = tmp_path / "out.wav"
-    assert outcome(arguments(model, source, output), capsys)[0] == 0
+    words = [*arguments(model, source, output), "--phase", "input"]
+    assert outcome(words, capsys)[0] == 0
     found, _ = load_audio(output, mono=False)
     audio, _ = load_audio(source, mono=False)
     magnitude, phase = forward_transform(audio)
@@ -173,7 +175,9 @@ def test_the_stream_equals_the_computation_on_the_whole_file(predictor, model, t
 @pytest.mark.parametrize("overlap", [0, 0.75])
 def test_other_overlaps_stream_alike(predictor, tmp_path, overlap):
     source = write(tmp_path / "in.wav", melody(25, 44100))
-    stream.convert_file(predictor, source, tmp_path / "out.wav", overlap)
+    stream.convert_file(
+        predictor, source, tmp_path / "out.wav", overlap=overlap, phase="input"
+    )
     found, _ = load_audio(tmp_path / "out.wav")
     audio, _ = load_audio(source)
     magnitude, phase = forward_transform(audio)
@@ -182,13 +186,35 @@ def test_other_overlaps_stream_alike(predictor, tmp_path, overlap):
     assert np.abs(found - expected).max() < 1e-4
 
 
+@pytest.mark.parametrize("method", [method for method in ESTIMATORS if method != "input"])
+def test_an_estimated_phase_streams_without_breaks(method, tmp_path):
+    # the frames are swapped in frequency, so that the phase of the input does not fit them
+    def shifted(frames):
+        return np.roll(frames, 3, axis=1)
+
+    audio = melody(40, 44100)
+    source = write(tmp_path / "in.wav", audio)
+    stream.convert_file(shifted, source, tmp_path / "out.wav", phase=method)
+    found, _ = load_audio(tmp_path / "out.wav")
+    assert len(found) == len(audio)
+    magnitude, phase = forward_transform(load_audio(source)[0])
+    wanted = db_to_amplitude(convert_image(shifted, amplitude_to_db(magnitude)))
+    whole = inverse_transform(wanted, estimate_phase(method, wanted, phase), len(audio))
+    lost = [
+        np.linalg.norm(forward_transform(one)[0] - wanted, axis=0) / np.linalg.norm(wanted)
+        for one in (found, whole)
+    ]
+    assert np.linalg.norm(lost[0]) < 1.1 * np.linalg.norm(lost[1])
+    assert lost[0].max() < 1.5 * lost[1].max()
+
+
 def test_a_result_beyond_full_scale_is_turned_down_and_said(tmp_path):
     source = write(tmp_path / "in.wav", melody(12, 44100))
 
     def loud(frames):
         return np.full_like(frames, 0.9)
 
-    done = stream.convert_file(loud, source, tmp_path / "out.wav", 0.5)
+    done = stream.convert_file(loud, source, tmp_path / "out.wav", phase="input")
     found, _ = soundfile.read(tmp_path / "out.wav")
     assert done["gain"] < 0.9
     assert np.abs(found).max() == pytest.approx(0.999, abs=1e-4)
