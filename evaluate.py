@@ -1,36 +1,44 @@
 """Measure trained generators on pieces that they never saw, and write a page to listen to.
 
     python evaluate.py --model runs/keyboard_acoustic_2_guitar_acoustic --dataset_path features \\
-        --audios_path audios --output report
+        --audios_path audios --midi_path midi --output report
 
-Prints the L1 distance to the true target, in the [-1, 1] scale of the network and over the
-published regular frames: of the input itself (identity) and of each model's prediction, per piece
-and overall, with its ratio to identity; and whether windows leave seams. Models of several targets
-are given the matching style, a frame of another piece; a second table shows what each style leads
-to. With --output, the tables are also written as CSV and JSON, and as a page with pictures and,
-given --audios_path, audio players.
+Prints, per piece and overall, scores of the unchanged input (identity), of each model, and of the
+true target's magnitude with an estimated phase (ceiling: no model can be better by that phase):
+
+  L1                distance to the true target in the network's [-1, 1] scale, over the published
+                    regular frames; of the ceiling, that of its sound
+  LSD               log-spectral distance of the sound in dB: per column the root-mean-square
+                    difference over the 256 bins, what is more than 80 dB below the loudest value
+                    raised to there; mean over the columns
+  multi_resolution  multi-scale spectral loss of DDSP
+  timbre            root-mean-square difference in dB of the spectral envelopes, by MFCCs
+  loudness          mean absolute difference of the A-weighted loudness in dB
+  precision, recall, F1  of the notes that Basic Pitch hears, against the MIDI file
+  border_flux       spectral flux at the borders of frames over that elsewhere: 1 without seams
+
+L1 needs nothing but features; the sound --audios_path; the notes --midi_path and the packages that
+`make notes` installs. Models of several targets are given the matching style, a frame of another
+piece; a second table shows what each style leads to. With --output, the tables are also written as
+CSV and JSON, and as one page with players that needs no other file.
 """
 
 import functools
-from collections import defaultdict
+import io
+import tempfile
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from common.cli import UserError, parser, run
+from common.cli import UserError, number, parser, run
 from common.devices import start_backend
 from common.features import FeatureStore, piece_of
-from common.metrics import border_flux
+from common.phase import DEFAULT_PHASE, ESTIMATORS
 from common.training import RunFolder, write_json, write_rows
-from data import FRAME_COLUMNS
+from data import HOP, SAMPLE_RATE, amplitude_to_db, forward_transform, load_audio
 
-IDENTITY = "identity"
-SHOWN_COLUMNS = 1024  # of each piece, 12 s
-DISTANCES = (
-    "L1 distance to the true target in the network's [-1, 1] scale, and its ratio to that of the "
-    "unchanged input (identity). Pictures show the first 12 s."
-)
+SCORES = "Scores of all pieces, each weighted by its frames"
 
 
 def build_parser():
@@ -43,7 +51,16 @@ def build_parser():
         "--dataset_path", required=True, type=Path, help="folder of compute_features.py"
     )
     built.add_argument(
-        "--audios_path", type=Path, help="folder of the audios, to convert and to link on the page"
+        "--audios_path", type=Path, help="folder of the audios, to measure and hear the sound"
+    )
+    built.add_argument(
+        "--midi_path", type=Path, help="folder of the MIDI files, to count the notes that are heard"
+    )
+    built.add_argument(
+        "--phase",
+        choices=ESTIMATORS,
+        default=DEFAULT_PHASE,
+        help="phase of the conversions, as in predict.py (default: %(default)s)",
     )
     built.add_argument(
         "--pieces",
@@ -51,7 +68,13 @@ def build_parser():
         default="held-out",
         help="pieces that no model was trained on, or all (default: held-out)",
     )
-    built.add_argument("--output", type=Path, help="folder for the table and the page")
+    built.add_argument("--output", type=Path, help="folder for the tables, the page, the audios")
+    built.add_argument(
+        "--clip_seconds",
+        type=number(float, 1),
+        default=20,
+        help="length of each clip on the page (default: 20)",
+    )
     built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
     return built
 
@@ -104,99 +127,42 @@ def chosen_pairs(origin, target, configs, which):
     return held_out
 
 
-def distances(predictors, pair):
-    """Mean L1 distances of one pair in the [-1, 1] scale, over its regular frames.
+def as_rows(piece, scores):
+    """Rows of a table: one per system, its scores and ratios."""
+    from pix2pix_timbre.evaluation import with_ratios
+
+    return [{"piece": piece, "system": name} | row for name, row in with_ratios(scores).items()]
+
+
+def ratios(pieces):
+    """Rows of the short table: L1 of identity and models for each piece, and their ratio.
 
     Args:
-        predictors: Dict from name to function from frames to frames in [0, 1].
-        pair: Pair of ``common.pairs.Source``.
-
-    Returns:
-        ``(frames, distances)``: the number of frames; dict from "identity" and each predictor's
-        name to the distance.
+        pieces: Dict from piece to ``pix2pix_timbre.evaluation.Measured``.
     """
-    from common.pairs import PairedFrames
+    from pix2pix_timbre.evaluation import CEILING, IDENTITY, TARGET
 
-    data = PairedFrames([pair], batch_size=8, workers=1)
-    sums = dict.fromkeys([IDENTITY, *predictors], 0.0)
-    for index in range(len(data)):
-        inputs, targets = data[index]
-        predictions = {
-            name: predict((inputs + 1) / 2) * 2 - 1 for name, predict in predictors.items()
-        }
-        for name, frames in {IDENTITY: inputs, **predictions}.items():
-            sums[name] += float(np.abs(frames - targets).mean(axis=(1, 2, 3)).sum())
-    count = data.frame_count
-    return count, {name: total / count for name, total in sums.items()}
-
-
-def seams(predictors, pair):
-    """Border flux of the whole images: of the target, and of each prediction as it is played.
-
-    Returns:
-        Dict from "target" and each predictor's name to (ratio, borders), as
-        ``common.metrics.border_flux``; empty for an image without borders.
-    """
-    from pix2pix_timbre.convert import convert_image
-
-    image, truth = (np.asarray(source.read(), np.float32) for source in pair)
-    if min(image.shape[1], truth.shape[1]) <= FRAME_COLUMNS:
-        return {}
-    images = {"target": truth}
-    images |= {name: convert_image(predict, image) for name, predict in predictors.items()}
-    return {name: border_flux(whole) for name, whole in images.items()}
-
-
-def table(results):
-    """Rows of the table of distances, the last one over all frames.
-
-    Args:
-        results: Dict from rendering to (frames, distances).
-
-    Returns:
-        List of dicts: ``piece``, ``frames``, the distances, and per model ``<name>/identity``.
-    """
-    total = sum(frames for frames, _ in results.values())
-    names = list(next(iter(results.values()))[1])
-    overall = {
-        name: sum(frames * values[name] for frames, values in results.values()) / total
-        for name in names
-    }
     rows = []
-    for piece, (frames, values) in [*results.items(), ("overall", (total, overall))]:
-        ratios = {
-            f"{name}/{IDENTITY}": values[name] / values[IDENTITY]
-            for name in names
-            if name != IDENTITY
+    for name, piece in pieces.items():
+        l1 = {
+            system: scores["L1"]
+            for system, scores in piece.scores.items()
+            if system not in (CEILING, TARGET)
         }
-        rows.append({"piece": piece, "frames": frames, **values, **ratios})
+        relative = {
+            f"{system}/{IDENTITY}": value / l1[IDENTITY]
+            for system, value in l1.items()
+            if system != IDENTITY
+        }
+        rows.append({"piece": name, "frames": piece.frames} | l1 | relative)
     return rows
-
-
-def mean_seams(results):
-    """Border flux over all pieces, each weighted by its borders: dict from name to ratio.
-
-    Args:
-        results: List of dicts as ``seams`` returns them.
-    """
-    collected = defaultdict(list)
-    for seam in results:
-        for name, measured in seam.items():
-            collected[name].append(measured)
-    return {
-        name: sum(ratio * borders for ratio, borders in values)
-        / sum(borders for _, borders in values)
-        for name, values in collected.items()
-    }
 
 
 def as_text(rows):
     """The table as aligned text."""
-    cells = [list(rows[0])] + [
-        [f"{value:.4f}" if isinstance(value, float) else str(value) for value in row.values()]
-        for row in rows
-    ]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [names] + [[_text(row.get(name, "")) for name in names] for row in rows]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
     return "\n".join(
         "  ".join(
             text.ljust(width) if column == 0 else text.rjust(width)
@@ -206,68 +172,71 @@ def as_text(rows):
     )
 
 
-def write_listening_page(args, title, pairs, predictors_of, tables):
-    """Write pictures, converted audios and the page that shows them.
+def _text(value):
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def clip(label, audio_path, image, seconds):
+    """A clip of the page: the beginning of a system's picture and sound.
 
     Args:
-        args: Parsed flags.
-        title: Of the page.
-        pairs: Dict from the name of a piece to its pair of ``common.pairs.Source``.
-        predictors_of: Function from a pair to a dict from model to function of frames.
-        tables: Dict from a caption to the rows of a table.
+        label: Name of the system.
+        audio_path: Audio file, or None.
+        image: (BINS, columns) in [0, 1], for where there is no audio.
+        seconds: Length.
     """
-    from common.page import write_page
-    from common.report import plot_images
+    import soundfile
+
+    from common.page import Clip
+    from common.report import image_png
+
+    columns = round(seconds * SAMPLE_RATE / HOP)
+    if audio_path is None:
+        return Clip(label, image_png(image[:, :columns]), None)
+    audio = load_audio(audio_path)[0][: columns * HOP]
+    fade = min(HOP, audio.size)
+    audio[audio.size - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+    magnitude, _ = forward_transform(audio, with_phase=False)
+    content = io.BytesIO()
+    soundfile.write(content, audio, SAMPLE_RATE, format="MP3")
+    return Clip(label, image_png(amplitude_to_db(magnitude)), content.getvalue())
+
+
+def clips(args, pair, piece, predictors):
+    """Clips of all systems of a piece: list of ``common.page.Clip``."""
     from pix2pix_timbre.convert import convert_image
-    from pix2pix_timbre.stream import convert_file
+    from pix2pix_timbre.evaluation import IDENTITY, TARGET
 
-    sections = []
-    for piece, pair in pairs.items():
-        predictors = predictors_of(pair)
-        origin, target = (np.asarray(source.read(0, SHOWN_COLUMNS), np.float32) for source in pair)
-        images = {"input": origin}
-        images |= {name: convert_image(predict, origin) for name, predict in predictors.items()}
-        images["target"] = target
-        columns = min(image.shape[1] for image in images.values())
-        images = {name: image[:, :columns] for name, image in images.items()}
-        picture = args.output / "pictures" / f"{piece}.png"
-        plot_images(picture, images)
-        audios = {}
-        if args.audios_path is not None:
-            source, truth = (
-                args.audios_path / source.store.instrument / f"{source.rendering}.wav"
-                for source in pair
-            )
-            audios["input"] = source
-            for name, predict in predictors.items():
-                audios[name] = args.output / "predictions" / name / f"{piece}.wav"
-                convert_file(predict, source, audios[name], overlap=0.5)
-            audios["target"] = truth
-        sections.append((piece, picture, audios))
-    write_page(args.output / "report.html", title, tables, sections)
+    if piece.audios:
+        systems = {name: (path, None) for name, path in piece.audios.items()}
+    else:
+        columns = round(args.clip_seconds * SAMPLE_RATE / HOP)
+        origin, target = (np.asarray(source.read(0, columns), np.float32) for source in pair)
+        systems = {IDENTITY: (None, origin)}
+        for name, predict in predictors.items():
+            systems[name] = None, convert_image(predict, origin)
+        systems[TARGET] = None, target
+    return [clip(name, *shown, args.clip_seconds) for name, shown in systems.items()]
 
 
-def main(argv=None):
-    """Run the script; its exit status."""
-    args = build_parser().parse_args(argv)
+def open_models(args):
+    """The models' configurations and names: ``(configs, names)``; ``UserError`` if unfit."""
     folders = [RunFolder(path) for path in args.model]
     for folder in folders:
         folder.check_codec()
-    configs = [folder.read_config() for folder in folders]
-    origins, targets, styled = instruments_of(configs)
     names = [path.resolve().name for path in args.model]
     if len(set(names)) < len(names):
-        names = [str(path) for path in args.model]
+        names = [str(path).replace("/", "_") for path in args.model]
+    return [folder.read_config() for folder in folders], names
+
+
+def find_pieces(args, configs):
+    """Pairs to evaluate on: dict from the name of a piece to a pair of ``common.pairs.Source``."""
+    origins, targets, styled = instruments_of(configs)
     stores = {
         name: FeatureStore(args.dataset_path / f"{name}.h5")
         for name in dict.fromkeys(origins + targets)
     }
-    start_backend(args.gpu)
-
-    from pix2pix_timbre.convert import Predictor
-    from pix2pix_timbre.style import StyledFrames, distances_by_style
-    from pix2pix_timbre.weights import load_generator
-
     pairs = {}
     for origin, target in product(origins, targets):
         if origin == target and styled:
@@ -277,6 +246,64 @@ def main(argv=None):
             parts += [origin] if len(origins) > 1 else []
             parts += [target] if len(targets) > 1 else []
             pairs["/".join(reversed(parts))] = pair
+    return pairs
+
+
+def audio_files(args, pair):
+    """Audio files of origin and target, ``UserError`` where one is missing."""
+    paths = [
+        args.audios_path / source.store.instrument / f"{source.rendering}.wav" for source in pair
+    ]
+    for path in paths:
+        if not path.is_file():
+            raise UserError(f"{path}: no such file; --audios_path is what the features are made of")
+    return paths
+
+
+def measure_pieces(args, pairs, predictors_of, folder):
+    """Measure all pieces: dict from piece to ``pix2pix_timbre.evaluation.Measured``.
+
+    Args:
+        args: Parsed flags.
+        pairs: As ``find_pieces`` returns them.
+        predictors_of: Function from a pair to a dict from model to function of frames.
+        folder: Where the converted audios go.
+    """
+    from pix2pix_timbre.evaluation import measure, render
+
+    sources = {name: audio_files(args, pair) for name, pair in pairs.items() if args.audios_path}
+    notes = {}
+    if args.midi_path:
+        from common.synthesis import notes_of
+        from common.transcription import require_transcriber
+
+        require_transcriber()
+        notes = {name: notes_of(pair[0].rendering, args.midi_path) for name, pair in pairs.items()}
+    measured = {}
+    for name, pair in pairs.items():
+        predictors, audios = predictors_of(pair), None
+        if args.audios_path:
+            audios = render(predictors, *sources[name], folder / name, args.phase)
+        measured[name] = measure(predictors, pair, audios, notes.get(name))
+    return measured
+
+
+def main(argv=None):
+    """Run the script; its exit status."""
+    args = build_parser().parse_args(argv)
+    if args.midi_path and not args.audios_path:
+        raise UserError("--midi_path: notes are heard in audios; give --audios_path, too")
+    configs, names = open_models(args)
+    _, _, styled = instruments_of(configs)
+    pairs = find_pieces(args, configs)
+    start_backend(args.gpu)
+
+    from common.page import Section, write_page
+    from pix2pix_timbre.convert import Predictor
+    from pix2pix_timbre.evaluation import overall
+    from pix2pix_timbre.style import StyledFrames, distances_by_style
+    from pix2pix_timbre.weights import load_generator
+
     predictors = {
         name: Predictor(load_generator(path / "generator.h5", channels=2 if styled else 1))
         for name, path in zip(names, args.model, strict=True)
@@ -291,27 +318,33 @@ def main(argv=None):
             name: functools.partial(predict, style=style) for name, predict in predictors.items()
         }
 
-    rows = table({name: distances(predictors_of(pair), pair) for name, pair in pairs.items()})
-    print(as_text(rows))
-    tables = {DISTANCES: rows}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = args.output / "audios" if args.output else Path(temporary)
+        pieces = measure_pieces(args, pairs, predictors_of, folder)
+    total = {"overall": overall(list(pieces.values()))}
+    print(as_text(ratios(pieces | total)))
+    summary = as_rows("overall", total["overall"].scores)
+    print(f"\n{SCORES}\n{as_text(summary)}")
+    tables = {SCORES: summary}
+    styles = {}
     if styled:
         for name, predict in predictors.items():
             caption = f"L1 by style (rows) and true target (columns): {name}"
-            tables[caption] = distances_by_style(predict, frames)
-            print(f"\n{caption}\n{as_text(tables[caption])}")
-    flux = mean_seams([seams(predictors_of(pair), pair) for pair in pairs.values()])
-    if flux:
-        values = ", ".join(f"{name} {ratio:.3f}" for name, ratio in flux.items())
-        print(f"spectral flux at multiples of {FRAME_COLUMNS} columns over elsewhere: {values}")
+            styles[caption] = distances_by_style(predict, frames)
+            print(f"\n{caption}\n{as_text(styles[caption])}")
     if args.output is not None:
-        write_rows(args.output / "scores.csv", rows)
-        write_json(
-            args.output / "scores.json",
-            {"distances": rows, "border_flux": flux}
-            | ({"styles": list(tables.values())[1:]} if styled else {}),
-        )
-        title = f"{', '.join(origins)} to {', '.join(targets)}"
-        write_listening_page(args, title, pairs, predictors_of, tables)
+        rows = {name: as_rows(name, piece.scores) for name, piece in pieces.items()}
+        every = [row for of_piece in rows.values() for row in of_piece] + summary
+        write_rows(args.output / "scores.csv", every)
+        write_json(args.output / "scores.json", {"scores": every, "styles": list(styles.values())})
+        sections = [
+            Section(name, rows[name], clips(args, pair, pieces[name], predictors_of(pair)))
+            for name, pair in pairs.items()
+        ]
+        title = " to ".join(", ".join(side) for side in instruments_of(configs)[:2])
+        settings = vars(args) | {"model": ", ".join(map(str, args.model))}
+        tables |= {"Every piece": every} | styles
+        write_page(args.output / "report.html", title, settings, tables, sections)
         print(f"page: {args.output / 'report.html'}")
     return 0
 

@@ -1,6 +1,6 @@
 """Phase for a converted magnitude, by the estimator that ``--phase`` names.
 
-The network predicts magnitudes alone. ``estimate_phase`` finds the phase with which they are played:
+The network predicts magnitudes alone. ``estimate_phase`` finds the phase to play them with:
 ``input`` reuses that of the recording, the others search one that fits the predicted magnitude.
 """
 
@@ -8,7 +8,7 @@ import heapq
 
 import numpy as np
 
-from data import BINS, FFT_SIZE, HOP, forward_spectra, inverse_spectra
+from data import FFT_SIZE, HOP, forward_spectra, inverse_spectra
 
 ITERATIONS = 32
 MOMENTUM = 0.99
@@ -100,10 +100,9 @@ def phase_gradient_heap_integration(magnitude, phase, known=0):
     if floor == 0:
         return phase.astype(np.float32)
     logarithm = np.log(np.maximum(magnitude, 1e-3 * floor))
-    in_time, in_frequency = phase_slopes(logarithm)
     open_bins = magnitude > floor
     open_bins[:, :known] = False
-    _integrate(found, open_bins, magnitude, in_time, in_frequency, known)
+    _integrate(found, open_bins, magnitude, phase_slopes(logarithm), known)
     found = np.angle(np.exp(1j * found)).astype(np.float32)
     found[:, :known] = phase[:, :known]
     return found
@@ -129,11 +128,12 @@ def phase_slopes(logarithm):
     return in_time, in_frequency
 
 
-def _integrate(found, open_bins, magnitude, in_time, in_frequency, known):
+def _integrate(found, open_bins, magnitude, slopes, known):
     """Integrate slopes over the open bins, in place, beginning at the known columns."""
     rows, columns = magnitude.shape
     heap = [(-magnitude[row, known - 1], row, known - 1) for row in range(rows)] if known else []
     heapq.heapify(heap)
+    in_time, in_frequency = slopes
     steps = ((0, 1, in_time), (0, -1, in_time), (1, 0, in_frequency), (-1, 0, in_frequency))
     order = np.argsort(magnitude, axis=None, kind="stable")[::-1]
     loudest = iter(zip(*np.unravel_index(order, magnitude.shape), strict=True))

@@ -1,5 +1,7 @@
 """Pictures of spectrograms and of training curves."""
 
+import io
+
 import numpy as np
 
 from data import HOP, SAMPLE_RATE, replace_when_done
@@ -47,6 +49,21 @@ def plot_images(path, images, error=None):
         figure.colorbar(drawn, ax=axes[0][-1])
     axes[0][0].set_ylabel("frequency (kHz)")
     _save(figure, path)
+
+
+def image_png(image):
+    """Draw one magnitude image, (BINS, columns) in [0, 1], to the scale of ``plot_images``.
+
+    Returns:
+        The PNG file as bytes.
+    """
+    figure, axes = _figure(1, 1, (4.6, 3.2))
+    drawn = _draw(axes[0][0], image, "", cmap="magma", vmin=0, vmax=1)
+    axes[0][0].set_ylabel("frequency (kHz)")
+    figure.colorbar(drawn)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=80, metadata={"Software": None})
+    return content.getvalue()
 
 
 def _draw(axis, image, title, **style):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
+from common.features import pair_key
 from common.midi import LONGEST_HOURS, read_notes
 from common.notes import NOTE_SECONDS, NoteLibrary
 from data import SAMPLE_RATE, resample, write_audio
@@ -52,6 +53,39 @@ def variation(transpose, playback_speed, duration_rate, sustain):
     if not sustain:
         parts.append("nopedal")
     return "~" + "_".join(parts) if parts else ""
+
+
+_VARIATION = re.compile(
+    r"(?:transpose([+-]\d+))?_?(?:speed([\d.e+-]+))?_?(?:duration([\d.e+-]+))?_?(nopedal)?"
+)
+
+
+def notes_of(rendering, midi_path):
+    """The notes that a rendering plays.
+
+    Args:
+        rendering: Name of an audio file of ``synthesize_audios.py``: piece, variation, preset.
+        midi_path: Folder of the MIDI files.
+
+    Returns:
+        Tuple of ``common.midi.Note``.
+
+    Raises:
+        UserError: The MIDI file is missing or unreadable.
+    """
+    piece, _, varied = pair_key(rendering).partition("~")
+    transpose, speed, _, nopedal = _VARIATION.fullmatch(varied).groups()
+    paths = [midi_path / f"{piece}{suffix}" for suffix in (".mid", ".midi")]
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None:
+        raise UserError(f"{paths[0]}: no such file; --midi_path is what the audios were made from")
+    sequence = read_notes(
+        found,
+        sustain=not nopedal,
+        transpose=int(transpose or 0),
+        playback_speed=float(speed or 1),
+    )
+    return sequence.notes
 
 
 def audio_path(audios_path, instrument, piece, preset):

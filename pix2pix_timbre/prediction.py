@@ -21,9 +21,9 @@ def add_flags(built):
         "--phase",
         choices=ESTIMATORS,
         default=DEFAULT_PHASE,
-        help="phase of the result: that of the input, as published, or estimated from the predicted "
-        "magnitude by Griffin-Lim, begun with that of the input or from zero, or by phase gradient "
-        "heap integration (default: griffinlim)",
+        help="phase of the result: that of the input, as published, or one that fits the result, by "
+        "Griffin-Lim, begun with that of the input or from zero, or by phase gradient heap "
+        "integration (default: %(default)s)",
     )
     built.add_argument(
         "--overlap",
@@ -85,9 +85,7 @@ def convert_files(predict, files, args):
         try:
             if output.exists() and output.samefile(source):
                 raise UserError(f"{output}: is the input; choose another --output")
-            done = convert_file(
-                predict, source, output, overlap=args.overlap, phase=args.phase
-            )
+            done = convert_file(predict, source, output, overlap=args.overlap, phase=args.phase)
         except (UserError, AudioFileError) as error:
             if not args.input.is_dir():
                 raise

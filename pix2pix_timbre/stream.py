@@ -78,10 +78,10 @@ def convert_blocks(blocks, conversion, method):
     """
     phases = ready = None
     known = 0
-    for audio, columns, last in _parts(blocks):
+    for audio, part, last in _parts(blocks):
         magnitude, phase = forward_transform(audio)
-        phase = phase[..., columns]
-        converted = conversion.push(amplitude_to_db(magnitude[..., columns]))
+        phase = phase[..., part]
+        converted = conversion.push(amplitude_to_db(magnitude[..., part]))
         if last:
             converted = np.concatenate([converted, conversion.finish()], axis=-1)
         phases = phase if phases is None else np.concatenate([phases, phase], axis=-1)

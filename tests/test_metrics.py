@@ -58,7 +58,7 @@ def test_shapes_that_differ_or_are_empty_are_refused(measure):
         measure(np.ones((256, 0)), np.ones((256, 0)))
 
 
-@pytest.mark.parametrize("measure", [timbre_distance, loudness_error])
+@pytest.mark.parametrize("measure", OF_AUDIO)
 def test_silent_audio_is_no_reference(measure, noise):
     with pytest.raises(ValueError, match="silent"):
         measure(np.zeros_like(noise), noise)

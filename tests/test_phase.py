@@ -37,7 +37,9 @@ def convergence(magnitude, phase):
 def test_it_lowers_the_spectral_convergence_of_zero_phase(chords):
     magnitude, _ = forward_transform(chords)
     before = convergence(magnitude, np.zeros_like(magnitude))
-    one, many = (convergence(magnitude, griffin_lim(magnitude, iterations=count)) for count in (1, 32))
+    one, many = (
+        convergence(magnitude, griffin_lim(magnitude, iterations=count)) for count in (1, 32)
+    )
     assert before > 0.5
     assert one < 0.9 * before
     assert many < 0.3 * before

@@ -175,9 +175,7 @@ def test_the_stream_equals_the_computation_on_the_whole_file(predictor, model, t
 @pytest.mark.parametrize("overlap", [0, 0.75])
 def test_other_overlaps_stream_alike(predictor, tmp_path, overlap):
     source = write(tmp_path / "in.wav", melody(25, 44100))
-    stream.convert_file(
-        predictor, source, tmp_path / "out.wav", overlap=overlap, phase="input"
-    )
+    stream.convert_file(predictor, source, tmp_path / "out.wav", overlap=overlap, phase="input")
     found, _ = load_audio(tmp_path / "out.wav")
     audio, _ = load_audio(source)
     magnitude, phase = forward_transform(audio)

@@ -1,0 +1,231 @@
+"""What a piece scores: unchanged, converted by each model, and at its best with any magnitude."""
+
+import functools
+from collections import defaultdict
+from typing import NamedTuple
+
+import numpy as np
+
+from common.cli import UserError
+from common.metrics import (
+    border_flux,
+    log_spectral_distance,
+    loudness_error,
+    multi_resolution_spectral_distance,
+    timbre_distance,
+)
+from common.pairs import PairedFrames
+from common.phase import estimate_phase
+from data import (
+    FRAME_COLUMNS,
+    HOP,
+    amplitude_to_db,
+    forward_transform,
+    inverse_transform,
+    load_audio,
+    write_audio,
+)
+from pix2pix_timbre.convert import convert_image
+
+IDENTITY, CEILING, TARGET = "identity", "ceiling", "target"
+# What a score is divided by to compare pieces and instruments: that of another system.
+RELATIVE_TO = {"L1": IDENTITY, "LSD": IDENTITY, "F1": TARGET}
+
+
+class Measured(NamedTuple):
+    """A piece: its number of regular frames and of borders, scores and audio file by system."""
+
+    frames: int
+    borders: int
+    scores: dict
+    audios: dict
+
+
+def frame_distances(predictors, pair):
+    """Mean L1 distances of one pair in the [-1, 1] scale, over its regular frames.
+
+    Args:
+        predictors: Dict from name to function from frames to frames in [0, 1].
+        pair: Pair of ``common.pairs.Source``.
+
+    Returns:
+        ``(frames, distances)``: the number of frames; dict from "identity" and each predictor's
+        name to the distance.
+    """
+    data = PairedFrames([pair], batch_size=8, workers=1)
+    sums = dict.fromkeys([IDENTITY, *predictors], 0.0)
+    for index in range(len(data)):
+        inputs, targets = data[index]
+        predictions = {
+            name: predict((inputs + 1) / 2) * 2 - 1 for name, predict in predictors.items()
+        }
+        for name, frames in {IDENTITY: inputs, **predictions}.items():
+            sums[name] += float(np.abs(frames - targets).mean(axis=(1, 2, 3)).sum())
+    count = data.frame_count
+    return count, {name: total / count for name, total in sums.items()}
+
+
+def seams(predictors, pair):
+    """Border flux of the whole images: of the target, and of each prediction as it is played.
+
+    Returns:
+        Dict from "target" and each predictor's name to (ratio, borders), as
+        ``common.metrics.border_flux``; empty for an image without borders.
+    """
+    image, truth = (np.asarray(source.read(), np.float32) for source in pair)
+    if min(image.shape[1], truth.shape[1]) <= FRAME_COLUMNS:
+        return {}
+    images = {TARGET: truth}
+    images |= {name: convert_image(predict, image) for name, predict in predictors.items()}
+    return {name: border_flux(whole) for name, whole in images.items()}
+
+
+def render(predictors, source, truth, folder, phase):
+    """Write what a piece sounds like, converted by each model and at its best.
+
+    The ceiling is the true magnitude of the target with the phase that ``phase`` makes of the
+    origin's: no model can sound better by that phase.
+
+    Args:
+        predictors: Dict from name to function from frames to frames in [0, 1].
+        source, truth: Audio files of origin and target.
+        folder: Where the audio files go, named by their system.
+        phase: Of ``common.phase.ESTIMATORS``.
+
+    Returns:
+        Dict from system to its audio file.
+    """
+    from pix2pix_timbre.stream import convert_file
+
+    audios = {IDENTITY: source}
+    for name, predict in predictors.items():
+        audios[name] = folder / f"{name}.wav"
+        convert_file(predict, source, audios[name], phase=phase)
+    origin, target = (load_audio(path)[0] for path in (source, truth))
+    length = min(origin.size, target.size)
+    magnitude, _ = forward_transform(target[:length])
+    estimated = estimate_phase(phase, magnitude, forward_transform(origin[:length])[1])
+    ceiling = inverse_transform(magnitude, estimated, length)
+    audios[CEILING] = folder / f"{CEILING}.wav"
+    write_audio(audios[CEILING], ceiling / max(1.0, float(np.abs(ceiling).max())))
+    return audios | {TARGET: truth}
+
+
+def distances_of_sound(reference, estimate):
+    """All distances of one audio to another, (samples,) each; dict from name to value."""
+    length = min(reference.size, estimate.size)
+    reference, estimate = reference[:length], estimate[:length]
+    magnitudes = [forward_transform(audio, with_phase=False)[0] for audio in (reference, estimate)]
+    return {
+        "LSD": log_spectral_distance(*magnitudes),
+        "multi_resolution": multi_resolution_spectral_distance(reference, estimate),
+        "timbre": timbre_distance(reference, estimate),
+        "loudness": loudness_error(reference, estimate),
+    }
+
+
+def audio_l1(reference, estimate):
+    """L1 distance of the images of two audios, in the [-1, 1] scale of the network."""
+    length = min(reference.size, estimate.size) // HOP * HOP
+    images = [
+        amplitude_to_db(forward_transform(audio[:length], with_phase=False)[0])
+        for audio in (reference, estimate)
+    ]
+    return float(2 * np.abs(np.subtract(*images)).mean())
+
+
+def score_sound(audios, notes):
+    """Scores of the audio of each system.
+
+    Args:
+        audios: Dict from system to audio file, among them the target.
+        notes: What the piece consists of, ``common.midi.Note``, or None to transcribe nothing.
+
+    Returns:
+        Dict from system to its scores.
+
+    Raises:
+        UserError: The target is silent.
+    """
+    from common.transcription import note_scores, transcribe
+
+    truth, _ = load_audio(audios[TARGET])
+    if not truth.any():
+        raise UserError(f"{audios[TARGET]}: silent; take it out of the data set")
+    scores = defaultdict(dict)
+    for name, path in audios.items():
+        if name != TARGET:
+            audio, _ = load_audio(path)
+            scores[name] |= distances_of_sound(truth, audio)
+            if name == CEILING:
+                scores[name] = {"L1": audio_l1(truth, audio)} | scores[name]
+        if notes is not None:
+            scores[name] |= note_scores(notes, transcribe(path))
+    return dict(scores)
+
+
+def measure(predictors, pair, audios=None, notes=None):
+    """Scores of one piece.
+
+    Args:
+        predictors: Dict from name to function from frames to frames in [0, 1].
+        pair: Pair of ``common.pairs.Source``.
+        audios: Dict from system to audio file, as ``render`` returns it; None for the distance of
+            the frames alone.
+        notes: As in ``score_sound``.
+
+    Returns:
+        ``Measured``.
+    """
+    frames, distances = frame_distances(predictors, pair)
+    scores = {name: {"L1": distance} for name, distance in distances.items()}
+    if audios is not None:
+        for name, found in score_sound(audios, notes).items():
+            scores[name] = scores.get(name, {}) | found
+    flux = seams(predictors, pair)
+    for name, (ratio, _) in flux.items():
+        scores[name] = scores.get(name, {}) | {"border_flux": ratio}
+    borders = flux[TARGET][1] if flux else 0
+    order = [IDENTITY, *predictors, CEILING, TARGET]
+    scores = {name: scores[name] for name in order if name in scores}
+    return Measured(frames, borders, scores, audios or {})
+
+
+def overall(pieces):
+    """Means over pieces: of the border flux by number of borders, of all else by that of frames.
+
+    Args:
+        pieces: List of ``Measured``.
+
+    Returns:
+        ``Measured`` without audio.
+    """
+    values = defaultdict(functools.partial(defaultdict, list))
+    for piece in pieces:
+        for name, scores in piece.scores.items():
+            for key, value in scores.items():
+                weight = piece.borders if key == "border_flux" else piece.frames
+                values[name][key].append((value, weight))
+    means = {
+        name: {
+            key: sum(value * weight for value, weight in weighted)
+            / sum(weight for _, weight in weighted)
+            for key, weighted in scores.items()
+        }
+        for name, scores in values.items()
+    }
+    frames, borders = (sum(piece[index] for piece in pieces) for index in (0, 1))
+    return Measured(frames, borders, means, {})
+
+
+def with_ratios(scores):
+    """A piece's scores, with their ratios to those of ``RELATIVE_TO``: dict from system to dict."""
+    result = {}
+    for name, values in scores.items():
+        result[name] = {}
+        for key, value in values.items():
+            result[name][key] = value
+            base = scores.get(RELATIVE_TO.get(key), {}).get(key)
+            if base:
+                result[name][f"{key}/{RELATIVE_TO[key]}"] = value / base
+    return result
