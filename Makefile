@@ -1,5 +1,6 @@
 # make demo  sets everything up and turns the shipped piano pieces into a guitar
 # make test  sets everything up and runs the tests
+# make notes  adds the transcriber that evaluate.py counts notes with
 # make test-jax  sets up JAX without TensorFlow, and runs the tests of training and prediction there
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +13,7 @@ MODEL := models/keyboard_acoustic_2_guitar_acoustic
 # what depends on Keras's backend
 TESTS_JAX := $(addprefix tests/test_,$(addsuffix .py,jax golden model losses weights convert pairs style))
 
-.PHONY: demo test test-jax lint clean
+.PHONY: demo notes test test-jax lint clean
 .DELETE_ON_ERROR:
 
 $(VENV)/ready: requirements.txt requirements.lock
@@ -43,6 +44,11 @@ demo: $(VENV)/ready
 	$(PY) evaluate.py --model $(DEMO)/two_minutes $(MODEL) --dataset_path $(DEMO)/features \
 		--audios_path $(DEMO)/audios --output $(DEMO)
 	@echo "Listen to $(DEMO)/guitar.wav, and open $(DEMO)/report.html"
+
+# what evaluate.py needs to count notes; Basic Pitch asks for old versions of what is there already
+notes: $(VENV)/ready
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-notes.txt -c requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps basic-pitch -c requirements.lock
 
 test: $(VENV)/ready-dev
 	$(PY) -m pytest

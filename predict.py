@@ -1,11 +1,11 @@
 """Convert recordings with a trained generator.
 
-    python predict.py --model models/keyboard_acoustic_2_guitar_acoustic --input piano.wav \\
-        --output guitar.wav
+    python predict.py --input piano.wav --output guitar.wav
 
 --model is a run folder or an .h5 file of weights, also one of the published code. --input is an
 audio file of any format, rate, length and number of channels, or a folder of them; the output has
-the same rate, channels and length. The phase of the input is reused.
+the same rate, channels and length. The network predicts magnitudes; --phase says what phase they
+are played with.
 """
 
 from common.cli import parser, run
@@ -16,7 +16,7 @@ from pix2pix_timbre.prediction import add_flags, convert_files, model_file, plan
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
-    add_flags(built)
+    add_flags(built, "keyboard_acoustic_2_guitar_acoustic")
     return built
 
 

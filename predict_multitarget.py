@@ -1,7 +1,6 @@
 """Convert recordings with a generator of several targets, into the instrument of a style recording.
 
-    python predict_multitarget.py --model runs/keyboard_acoustic_2_any --input piano.wav \\
-        --style guitar.wav --output out.wav
+    python predict_multitarget.py --input piano.wav --style guitar.wav --output out.wav
 
 --style is any recording of the target instrument, playing whatever it likes: the network sees one
 frame of it (2.97 s), by default the fullest one, and is told the instrument by that. Otherwise like
@@ -20,7 +19,7 @@ from pix2pix_timbre.prediction import add_flags, convert_files, model_file, plan
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
-    add_flags(built)
+    add_flags(built, "keyboard_acoustic_2_any")
     built.add_argument(
         "--style", required=True, type=Path, help="recording of the target instrument"
     )

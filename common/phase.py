@@ -11,7 +11,7 @@ import numpy as np
 from data import FFT_SIZE, HOP, forward_spectra, inverse_spectra
 
 ITERATIONS = 32
-MOMENTUM = 0.99
+FAST_MOMENTUM = 0.99
 PGHI_TOLERANCE = 1e-4  # of the largest magnitude: what is fainter keeps the phase of the input
 HANN_GAMMA = 0.25645 * FFT_SIZE**2  # of the Gaussian nearest to the window (Prusa et al. 2017)
 
@@ -34,11 +34,12 @@ def estimate_phase(method, magnitude, phase, known=0):
     return ESTIMATORS[method](magnitude, phase, known)
 
 
-def griffin_lim(magnitude, phase=None, known=0, *, iterations=ITERATIONS, momentum=MOMENTUM):
-    """Phase whose audio has nearly the given magnitude: fast Griffin-Lim.
+def griffin_lim(magnitude, phase=None, known=0, *, iterations=ITERATIONS, momentum=0.0):
+    """Phase whose audio has nearly the given magnitude, by Griffin and Lim 1984.
 
-    Griffin and Lim 1984, with the momentum of Perraudin, Balazs and Sondergaard 2013 (their alpha;
-    0 is the original algorithm).
+    With the momentum of Perraudin, Balazs and Sondergaard 2013 (their alpha), the magnitude is kept
+    better, but with a hop of half a window not the sound: there are many signals with nearly the
+    same magnitude, and the momentum leads away from that which the start is close to.
 
     Args:
         magnitude: (..., BINS, columns).
@@ -75,11 +76,16 @@ def griffin_lim(magnitude, phase=None, known=0, *, iterations=ITERATIONS, moment
     return found.astype(np.float32)
 
 
-def griffin_lim_from_zero(magnitude, phase, known=0):
-    """``griffin_lim`` that knows nothing of the recording's phase but that of the known columns."""
+def fast_griffin_lim(magnitude, phase, known=0):
+    """``griffin_lim`` with momentum, begun with the phase of the recording."""
+    return griffin_lim(magnitude, phase, known, momentum=FAST_MOMENTUM)
+
+
+def fast_griffin_lim_from_zero(magnitude, phase, known=0):
+    """``griffin_lim`` with momentum that knows of the phase only that of the known columns."""
     start = np.zeros(magnitude.shape, np.float32)
     start[..., :known] = np.asarray(phase)[..., :known]
-    return griffin_lim(magnitude, start, known)
+    return griffin_lim(magnitude, start, known, momentum=FAST_MOMENTUM)
 
 
 def phase_gradient_heap_integration(magnitude, phase, known=0):
@@ -158,7 +164,8 @@ def _integrate(found, open_bins, magnitude, slopes, known):
 ESTIMATORS = {
     "input": lambda magnitude, phase, known=0: np.asarray(phase, np.float32),
     "griffinlim": griffin_lim,
-    "griffinlim-zero": griffin_lim_from_zero,
+    "fast-griffinlim": fast_griffin_lim,
+    "fast-griffinlim-zero": fast_griffin_lim_from_zero,
     "pghi": phase_gradient_heap_integration,
 }
 DEFAULT_PHASE = "griffinlim"  # the best one measured

@@ -12,7 +12,7 @@ from common.training import (
     write_rows,
 )
 
-FEWEST_STEPS = 100  # that make a curve of nine decades
+FEWEST_STEPS = 50  # that make a curve of nine decades
 
 
 class Sweep(NamedTuple):

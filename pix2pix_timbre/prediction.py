@@ -10,9 +10,22 @@ from common.training import RunFolder
 from data import AUDIO_SUFFIXES, AudioFileError, read_header
 
 
-def add_flags(built):
-    """Add the flags that every prediction script of this system has."""
-    built.add_argument("--model", required=True, type=Path, help="run folder, or .h5 of weights")
+MODELS = Path(__file__).parent.parent / "models"
+
+
+def add_flags(built, shipped):
+    """Add the flags that every prediction script of this system has.
+
+    Args:
+        built: ``common.cli.parser``.
+        shipped: Name of the shipped model that converts where none is given.
+    """
+    built.add_argument(
+        "--model",
+        type=Path,
+        default=MODELS / shipped,
+        help=f"run folder, or .h5 of weights (default: the shipped {shipped})",
+    )
     built.add_argument("--input", required=True, type=Path, help="audio file, or folder of them")
     built.add_argument(
         "--output", required=True, type=Path, help="audio file, or folder when the input is one"
@@ -21,8 +34,8 @@ def add_flags(built):
         "--phase",
         choices=ESTIMATORS,
         default=DEFAULT_PHASE,
-        help="phase of the result: that of the input, as published, or one that fits the result, by "
-        "Griffin-Lim, begun with that of the input or from zero, or by phase gradient heap "
+        help="phase of the result: that of the input, as published, or one that fits it, by "
+        "Griffin-Lim, by its fast form (also begun from zero), or by phase gradient heap "
         "integration (default: %(default)s)",
     )
     built.add_argument(

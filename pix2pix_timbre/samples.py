@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from common.phase import griffin_lim
+from common.phase import FAST_MOMENTUM, griffin_lim
 from common.report import plot_images
 from data import (
     FRAME_COLUMNS,
@@ -75,6 +75,6 @@ class Sample:
 
     def _phase(self, name, magnitude):
         if self._audios is None:
-            return griffin_lim(magnitude)
+            return griffin_lim(magnitude, momentum=FAST_MOMENTUM)
         audio, _ = load_audio(self._audios[name == "target"])
         return forward_transform(audio)[1][:, : magnitude.shape[1]]

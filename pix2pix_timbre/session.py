@@ -47,7 +47,6 @@ class Session:
             self._require_networks()
         start_backend(args.gpu)
         self.devices = OneDevice() if args.findlr else find_devices()
-        set_up_keras(args.seed, args.mixed_precision)
         self._split(stores)
 
     def _open_stores(self):
@@ -171,7 +170,7 @@ class Session:
         }
 
     def build(self, gen_lr, disc_lr, *, adversarial):
-        """The untrained model, compiled.
+        """The untrained model, compiled; with the same weights each time.
 
         Args:
             gen_lr, disc_lr: Learning rates or schedules.
@@ -181,6 +180,7 @@ class Session:
         from pix2pix_timbre.model import build_discriminator, build_generator
 
         args = self.args
+        set_up_keras(args.seed, args.mixed_precision)
         with self.devices.scope():
             networks = [build_generator(args.width, 2 if self._styled else 1, args.dropout)]
             if adversarial:

@@ -217,7 +217,9 @@ def run_script():
 @pytest.fixture
 def rough_samples(monkeypatch):
     """Listening samples of a training without the search for their phase, which takes long."""
-    monkeypatch.setattr("pix2pix_timbre.samples.griffin_lim", np.zeros_like)
+    monkeypatch.setattr(
+        "pix2pix_timbre.samples.griffin_lim", lambda magnitude, **_: np.zeros_like(magnitude)
+    )
 
 
 @pytest.fixture

@@ -1,30 +1,73 @@
 """evaluate.py through its real parser, on a small trained run; the page that it writes."""
 
+import base64
+import io
 import json
+from html.parser import HTMLParser
+from importlib.util import find_spec
 
+import numpy as np
 import pytest
-from conftest import read_csv
+import soundfile
+from conftest import assert_refused, read_csv
 
 import evaluate
 import train
 import train_multitarget
+from common import page
 from common.cli import UserError
-from common.page import write_page
+from pix2pix_timbre import evaluation
 
 
-def test_table_weights_pieces_by_frames_and_relates_to_identity():
-    rows = evaluate.table(
-        {"a": (1, {"identity": 0.2, "m": 0.1}), "b": (3, {"identity": 0.4, "m": 0.3})}
+def measured(frames, borders, **scores):
+    return evaluation.Measured(frames, borders, scores, {})
+
+
+def test_means_are_weighted_by_frames_and_the_flux_by_borders():
+    pieces = [
+        measured(1, 1, identity={"L1": 0.2}, m={"L1": 0.1, "border_flux": 1.0}),
+        measured(3, 3, identity={"L1": 0.4}, m={"L1": 0.3, "border_flux": 2.0}),
+        measured(1, 0, identity={"L1": 0.1}, m={"L1": 0.1}),
+    ]
+    total = evaluation.overall(pieces)
+    assert (total.frames, total.borders) == (5, 4)
+    assert total.scores["identity"]["L1"] == pytest.approx(1.5 / 5)
+    assert total.scores["m"]["L1"] == pytest.approx(1.1 / 5)
+    assert total.scores["m"]["border_flux"] == pytest.approx(7 / 4)
+
+
+def test_scores_are_related_to_identity_and_target():
+    scores = {
+        "identity": {"L1": 0.4, "F1": 0.9},
+        "m": {"L1": 0.1, "F1": 0.6, "timbre": 3.0},
+        "target": {"F1": 0.8},
+    }
+    found = evaluation.with_ratios(scores)
+    assert found["m"] == pytest.approx(
+        {"L1": 0.1, "L1/identity": 0.25, "F1": 0.6, "F1/target": 0.75, "timbre": 3.0}
     )
-    assert [row["piece"] for row in rows] == ["a", "b", "overall"]
-    assert rows[-1]["frames"] == 4
-    assert rows[-1]["identity"] == pytest.approx(0.35)
-    assert rows[-1]["m/identity"] == pytest.approx(0.25 / 0.35)
+    assert found["identity"]["L1/identity"] == 1
+    assert found["target"] == {"F1": 0.8, "F1/target": 1}
 
 
-def test_seams_are_weighted_by_their_borders():
-    seams = [{"m": (1.0, 1), "target": (1.0, 1)}, {"m": (2.0, 3), "target": (1.0, 3)}, {}]
-    assert evaluate.mean_seams(seams) == pytest.approx({"m": 1.75, "target": 1.0})
+def test_the_short_table_relates_the_models_to_identity():
+    piece = measured(2, 0, identity={"L1": 0.4}, m={"L1": 0.1}, ceiling={"L1": 0.01}, target={})
+    assert evaluate.ratios({"a": piece}) == [
+        {"piece": "a", "frames": 2, "identity": 0.4, "m": 0.1, "m/identity": 0.25}
+    ]
+
+
+def test_distances_of_equal_audio_are_zero_and_of_half_of_it_known():
+    noise = np.random.default_rng(0).normal(0, 0.1, 30000).astype(np.float32)
+    assert set(evaluation.distances_of_sound(noise, noise).values()) == {0}
+    found = evaluation.distances_of_sound(noise, noise[:20000] / 2)
+    assert found["LSD"] == pytest.approx(6.02, rel=1e-2)
+    assert found["loudness"] == pytest.approx(6.02, rel=1e-2)
+    assert found["timbre"] == pytest.approx(0, abs=1e-3)
+    assert evaluation.audio_l1(noise, noise) == 0
+    # halving is a step of log(2) / log(65537) of the scale from 0 to 1, where it is logarithmic
+    expected = 2 * np.log(2) / np.log(65537)
+    assert evaluation.audio_l1(noise, noise / 2) == pytest.approx(expected, rel=1e-2)
 
 
 def test_models_of_different_pairs_are_refused():
@@ -36,20 +79,60 @@ def test_models_of_different_pairs_are_refused():
     assert evaluate.instruments_of([several]) == (["a"], ["b", "c"], True)
 
 
-def test_page_escapes_names_and_links_relatively(tmp_path):
+class Page(HTMLParser):
+    """Tags of a page with their attributes, and the text of its cells."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.cells, self._in_cell = [], [], False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._in_cell = tag in ("td", "th", "caption", "button", "h2", "dd")
+
+    def handle_data(self, data):
+        if self._in_cell:
+            self.cells.append(data)
+            self._in_cell = False
+
+    def attributes(self, wanted, name):
+        return [attrs[name] for tag, attrs in self.tags if tag == wanted and name in attrs]
+
+
+def test_page_escapes_names_and_holds_its_pictures_and_sounds(tmp_path):
     path = tmp_path / "report.html"
-    audio = tmp_path / "sounds" / "a b#1.wav"
-    rows = [{"piece": "<x>", "my_L1": 0.5}, {"piece": "overall", "my_L1": 0.25}]
+    nasty = "<x> & \"y\" '</script>"
+    rows = [{"piece": nasty, "L1": 0.5}, {"piece": "overall", "L1": 0.25, "F1": 1}]
+    clips = [page.Clip(nasty, b"picture", b"sound"), page.Clip("silent", b"other", None)]
     tables = {"L1 < 1": rows, "styles": [{"style": "b"}]}
-    write_page(path, "A & B", tables, [("<x>", audio, {"in": audio})])
+    sections = [page.Section(nasty, rows, clips)]
+    page.write_page(path, nasty, {"model": nasty}, tables, sections)
     text = path.read_text(encoding="utf-8")
-    assert text.count("<table>") == 2
-    assert "<p>L1 &lt; 1</p>" in text
-    assert '<tr class="overall"><td>overall</td><td>0.2500</td></tr>' in text
-    assert "A &amp; B" in text
-    assert "<td>&lt;x&gt;</td><td>0.5000</td>" in text
-    assert "<th>my_<wbr>L1</th>" in text
-    assert 'src="sounds/a%20b%231.wav"' in text
+    assert "<x>" not in text
+    assert text.count("</script>") == 1
+    found = Page(text)
+    for cell in (nasty, "0.5000", "0.2500", "1", "L1 < 1", "F1"):
+        assert cell in found.cells
+    assert text.count('<tr class="overall">') == 2
+    assert [label.startswith(nasty) for label in found.attributes("audio", "aria-label")] == [True]
+    sources = found.attributes("audio", "src") + found.attributes("img", "src")
+    assert [base64.b64decode(source.partition(",")[2]) for source in sources] == [
+        b"sound",
+        b"picture",
+        b"other",
+    ]
+    # nothing is fetched from anywhere
+    assert all(source.startswith("data:") for source in sources)
+    assert [link for link in found.attributes("link", "href") if link != "data:,"] == []
+    assert "http" not in text
+
+
+def test_every_heading_of_a_table_is_a_button(tmp_path):
+    path = tmp_path / "report.html"
+    page.write_page(path, "title", {}, {"one": [{"a": 1, "b": 2.0}]}, [])
+    tags = [tag for tag, _ in Page(path.read_text(encoding="utf-8")).tags]
+    assert tags.count("th") == tags.count("button") == 2
 
 
 @pytest.fixture(scope="module")
@@ -68,21 +151,86 @@ def test_script_measures_held_out_pieces_and_writes_the_page(
 ):
     output = tmp_path / "report"
     arguments = ["--model", trained_run, "--dataset_path", features_folder]
-    arguments += ["--audios_path", audios_folder, "--output", output]
+    arguments += ["--audios_path", audios_folder, "--output", output, "--clip_seconds", 1]
     assert evaluate.main(list(map(str, arguments))) == 0
     held_out = json.loads((trained_run / "config.json").read_text())["split"]["held_out"]
     rows = read_csv(output / "scores.csv")
-    assert [row["piece"] for row in rows] == [*held_out, "overall"]
+    model = trained_run.name
+    systems = ["identity", model, "ceiling", "target"]
+    assert [(row["piece"], row["system"]) for row in rows] == [
+        (piece, system) for piece in [*held_out, "overall"] for system in systems
+    ]
     assert "overall" in capsys.readouterr().out
     # the same figure as the training's own validation: whole frames, the last one padded
     history = read_csv(trained_run / "history.csv")
-    measured = float(rows[-1][trained_run.name])
-    assert measured == pytest.approx(float(history[-1]["val_gen_mae"]), rel=1e-3)
-    page = (output / "report.html").read_text(encoding="utf-8")
-    for piece in held_out:
-        assert (output / "pictures" / f"{piece}.png").stat().st_size > 1000
-        assert (output / "predictions" / trained_run.name / f"{piece}.wav").is_file()
-        assert piece in page
+    scores = {row["system"]: row for row in rows if row["piece"] == "overall"}
+    assert float(scores[model]["L1"]) == pytest.approx(float(history[-1]["val_gen_mae"]), rel=1e-3)
+    for name in ("L1", "LSD", "multi_resolution", "timbre", "loudness"):
+        ceiling, identity = (float(scores[system][name]) for system in ("ceiling", "identity"))
+        assert 0 < ceiling < identity
+    # LSD as measured by hand
+    (piece,) = held_out
+    sides = [evaluate.load_audio(audios_folder / side / f"{piece}.wav")[0] for side in
+             ("guitar_acoustic", "keyboard_acoustic")]
+    expected = evaluation.distances_of_sound(*sides)["LSD"]
+    assert float(scores["identity"]["LSD"]) == pytest.approx(expected, rel=1e-4)
+    found = Page((output / "report.html").read_text(encoding="utf-8"))
+    assert piece in found.cells
+    players = found.attributes("audio", "src")
+    assert len(players) == len(systems)
+    for player in players:
+        sound, rate = soundfile.read(io.BytesIO(base64.b64decode(player.partition(",")[2])))
+        assert len(sound) / rate == pytest.approx(1, abs=0.1)
+        assert np.abs(sound).max() > 0.01
+    for name in (model, "ceiling"):
+        assert (output / "audios" / piece / f"{name}.wav").is_file()
+
+
+def test_without_audios_the_script_measures_and_shows_the_frames(
+    features_folder, trained_run, tmp_path
+):
+    output = tmp_path / "report"
+    arguments = ["--model", trained_run, "--dataset_path", features_folder, "--output", output]
+    assert evaluate.main(list(map(str, arguments))) == 0
+    scores = json.loads((output / "scores.json").read_text())["scores"]
+    assert {row["system"] for row in scores} == {"identity", trained_run.name, "target"}
+    found = Page((output / "report.html").read_text(encoding="utf-8"))
+    assert len(found.attributes("img", "src")) == 3
+    assert found.attributes("audio", "src") == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--midi_path", "midi"], ["--midi_path", "--audios_path"]),
+        (["--audios_path", "nowhere"], ["nowhere", "--audios_path"]),
+        (["--phase", "random"], ["--phase", "griffinlim"]),
+        (["--clip_seconds", "0"], ["--clip_seconds"]),
+    ],
+)
+def test_mistakes_get_one_line(features_folder, trained_run, capsys, flags, words):
+    argv = ["--model", str(trained_run), "--dataset_path", str(features_folder), *flags]
+    assert_refused(evaluate.main, argv, capsys, *words)
+
+
+@pytest.mark.skipif(not find_spec("basic_pitch"), reason="Basic Pitch is not installed")
+def test_notes_are_heard(features_folder, audios_folder, midi_folder, trained_run, tmp_path):
+    output = tmp_path / "report"
+    words = ["--model", trained_run, "--dataset_path", features_folder, "--output", output]
+    words += ["--audios_path", audios_folder, "--midi_path", midi_folder]
+    assert evaluate.main(list(map(str, words))) == 0
+    scores = json.loads((output / "scores.json").read_text())["scores"]
+    overall = {row["system"]: row for row in scores if row["piece"] == "overall"}
+    assert overall["target"]["F1"] > 0.6
+    assert overall["target"]["F1/target"] == 1
+    assert all(0 <= row["F1"] <= 1 for row in overall.values())
+
+
+@pytest.mark.skipif(bool(find_spec("basic_pitch")), reason="Basic Pitch is installed")
+def test_a_missing_transcriber_is_named(features_folder, audios_folder, trained_run, capsys):
+    argv = ["--model", trained_run, "--dataset_path", features_folder]
+    argv += ["--audios_path", audios_folder, "--midi_path", audios_folder]
+    assert_refused(evaluate.main, list(map(str, argv)), capsys, "basic_pitch", "make notes")
 
 
 def test_without_untrained_pieces_the_script_says_so(features_folder, trained_run, tmp_path):
@@ -120,17 +268,23 @@ def test_models_of_several_targets_are_judged_by_the_matching_style_and_by_all(
     said = capsys.readouterr().out
     scores = json.loads((output / "scores.json").read_text())
     names = [f"{target}/{origin}/arpeggio" for origin, target in (pair, pair[::-1])]
-    assert [row["piece"] for row in scores["distances"]] == [*names, "overall"]
+    systems = ["identity", "any", "ceiling", "target"]
+    assert [(row["piece"], row["system"]) for row in scores["scores"]] == [
+        (name, system) for name in [*names, "overall"] for system in systems
+    ]
     (styles,) = scores["styles"]
     assert [row["style"] for row in styles] == pair[::-1]
     assert all(set(row) == {"style", *pair} for row in styles)
     # the matching styles are those of the training's validation, up to which frame they show
     history = read_csv(folder / "history.csv")
-    assert scores["distances"][-1]["any"] == pytest.approx(
+    (overall,) = (
+        row for row in scores["scores"] if (row["piece"], row["system"]) == ("overall", "any")
+    )
+    assert overall["L1"] == pytest.approx(
         float(history[0]["val_gen_mae"]), rel=0.2
     )
     for name in names:
-        assert (output / "predictions" / "any" / f"{name}.wav").is_file()
+        assert (output / "audios" / name / "any.wav").is_file()
         assert name in said
-    page = (output / "report.html").read_text(encoding="utf-8")
-    assert page.count("<table>") == 2
+    found = Page((output / "report.html").read_text(encoding="utf-8"))
+    assert {"L1 by style (rows) and true target (columns): any", *names} <= set(found.cells)

@@ -38,7 +38,8 @@ def test_it_lowers_the_spectral_convergence_of_zero_phase(chords):
     magnitude, _ = forward_transform(chords)
     before = convergence(magnitude, np.zeros_like(magnitude))
     one, many = (
-        convergence(magnitude, griffin_lim(magnitude, iterations=count)) for count in (1, 32)
+        convergence(magnitude, griffin_lim(magnitude, iterations=count, momentum=0.99))
+        for count in (1, 32)
     )
     assert before > 0.5
     assert one < 0.9 * before
@@ -120,7 +121,8 @@ def test_estimators_keep_more_of_the_magnitude_than_what_they_start_from(other_i
         for method in ESTIMATORS
     }
     assert lost["griffinlim"] < 0.5 * lost["input"]
-    assert lost["griffinlim"] < lost["griffinlim-zero"]
+    assert lost["fast-griffinlim"] < lost["griffinlim"]
+    assert lost["fast-griffinlim"] < lost["fast-griffinlim-zero"]
     zero = convergence(magnitude, np.zeros_like(phase))
     assert lost["pghi"] < 0.5 * zero
 
@@ -131,11 +133,11 @@ def test_the_phase_of_the_input_is_itself(other_instrument):
 
 def test_griffin_lim_from_zero_does_not_look_at_the_input(other_instrument):
     magnitude, phase = other_instrument
-    found = estimate_phase("griffinlim-zero", magnitude, phase)
-    np.testing.assert_array_equal(found, estimate_phase("griffinlim-zero", magnitude, -phase))
+    found = estimate_phase("fast-griffinlim-zero", magnitude, phase)
+    np.testing.assert_array_equal(found, estimate_phase("fast-griffinlim-zero", magnitude, -phase))
 
 
-@pytest.mark.parametrize("method", ["griffinlim", "griffinlim-zero"])
+@pytest.mark.parametrize("method", ["griffinlim", "fast-griffinlim-zero"])
 def test_a_known_column_joins_two_parts_without_a_break(method, other_instrument):
     magnitude, phase = other_instrument
     middle = 80

@@ -15,7 +15,7 @@ from common.cli import UserError
 from common.features import pair_key, piece_of
 from common.midi import Note
 from common.notes import NoteLibrary
-from common.synthesis import PEAK, audio_path, mix, variation
+from common.synthesis import PEAK, audio_path, mix, notes_of, variation
 from data import load_audio
 
 BOTH = ["keyboard_acoustic", "guitar_acoustic"]
@@ -499,3 +499,25 @@ def test_a_default_other_than_preset_0_is_said(tmp_path, capsys):
     library = NoteLibrary(tmp_path)
     assert synthesize_audios.voices_of(library, ["bass_electronic"]) == (("bass_electronic", 18),)
     assert "no preset 0; preset 18 plays" in capsys.readouterr().out
+
+
+@given(
+    transpose=st.integers(-12, 12),
+    speed=st.sampled_from([1, 0.5, 1.25, 3]),
+    duration=st.sampled_from([4, 1, 2.5]),
+    sustain=st.booleans(),
+    preset=st.sampled_from(["", "@010"]),
+)
+@settings(max_examples=40)
+def test_the_notes_of_a_rendering_follow_from_its_name(
+    midi_folder, transpose, speed, duration, sustain, preset
+):
+    rendering = f"march{variation(transpose, speed, duration, sustain)}{preset}"
+    found = notes_of(rendering, midi_folder)
+    assert [note.pitch - transpose for note in found] == list(PIECES["march"])
+    assert [note.start * speed for note in found] == pytest.approx(np.arange(8) / 4)
+
+
+def test_a_rendering_without_its_midi_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"a/b\.mid: no such file"):
+        notes_of("a/b~transpose+2@001", tmp_path)
