@@ -219,6 +219,16 @@ def clips(args, pair, piece, predictors):
     return [clip(name, *shown, args.clip_seconds) for name, shown in systems.items()]
 
 
+def without_piece(rows):
+    """Rows of a table below the heading that names their piece."""
+    return [{name: value for name, value in row.items() if name != "piece"} for row in rows]
+
+
+def explanation():
+    """What the scores mean: the paragraphs of this script's description that say so."""
+    return "\n\n".join(__doc__.split("\n\n")[2:4])
+
+
 def open_models(args):
     """The models' configurations and names: ``(configs, names)``; ``UserError`` if unfit."""
     folders = [RunFolder(path) for path in args.model]
@@ -338,13 +348,24 @@ def main(argv=None):
         write_rows(args.output / "scores.csv", every)
         write_json(args.output / "scores.json", {"scores": every, "styles": list(styles.values())})
         sections = [
-            Section(name, rows[name], clips(args, pair, pieces[name], predictors_of(pair)))
+            Section(
+                name,
+                without_piece(rows[name]),
+                clips(args, pair, pieces[name], predictors_of(pair)),
+            )
             for name, pair in pairs.items()
         ]
         title = " to ".join(", ".join(side) for side in instruments_of(configs)[:2])
         settings = vars(args) | {"model": ", ".join(map(str, args.model))}
         tables |= {"Every piece": every} | styles
-        write_page(args.output / "report.html", title, settings, tables, sections)
+        write_page(
+            args.output / "report.html",
+            title,
+            sections,
+            explanation=explanation(),
+            settings=settings,
+            tables=tables,
+        )
         print(f"page: {args.output / 'report.html'}")
     return 0
 

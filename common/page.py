@@ -1,25 +1,30 @@
 """The listening page: one HTML file that holds its tables, pictures and sounds."""
 
 import base64
+import re
 from html import escape
 from typing import NamedTuple
 
 from data import replace_when_done
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 0 auto; padding: 1rem; }
+pre { white-space: pre-wrap; font-size: .85rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 0 auto; padding: 1rem;
+  overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .25rem 0; }
-th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #8884; }
-th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
+th, td { padding: .25rem .5rem; text-align: right; border-bottom: 1px solid #8884; }
+.text { text-align: left; }
 th button { font: inherit; font-weight: bold; color: inherit; background: none; border: 0;
   padding: 0; cursor: pointer; text-align: inherit; }
 th[aria-sort=ascending] button::after { content: " \\25B2"; }
 th[aria-sort=descending] button::after { content: " \\25BC"; }
 tr.overall { font-weight: bold; }
-.players { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem; }
-figure { margin: 0; }
+.players { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(16rem, 100%), 1fr)); }
+figure { margin: 0; min-width: 0; }
+td, th, button { overflow-wrap: normal; }
 img, audio { width: 100%; }
 @media (prefers-color-scheme: dark) { body { background: #111; color: #eee; } }
 """
@@ -69,12 +74,13 @@ class Section(NamedTuple):
     clips: list
 
 
-def write_page(path, title, settings, tables, sections):
+def write_page(path, title, sections, *, explanation, settings, tables):
     """Write the page; it appears whole or not at all, and needs no other file and no network.
 
     Args:
         path: HTML file.
         title: Headline.
+        explanation: Lines of text below it.
         settings: Dict of what the page was made with.
         tables: Dict from a caption to the rows of a table, dicts of numbers and texts; a row that
             begins with "overall" is set off. A press on a heading sorts by it.
@@ -87,6 +93,7 @@ def write_page(path, title, settings, tables, sections):
         '<link rel="icon" href="data:,">',
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(title)}</h1>",
+        f"<pre>{escape(explanation)}</pre>",
         *(_table(rows, caption) for caption, rows in tables.items()),
     ]
     for section in sections:
@@ -126,12 +133,17 @@ def _data(kind, content):
 
 def _table(rows, caption=None):
     names = list(dict.fromkeys(name for row in rows for name in row))
+    text = {name: any(isinstance(row.get(name), str) for row in rows) for name in names}
+    side = {name: ' class="text"' if text[name] else "" for name in names}
     head = "".join(
-        f'<th scope="col"><button type="button">{escape(name)}</button></th>' for name in names
+        f'<th scope="col"{side[name]}><button type="button">{_breakable(name)}</button></th>'
+        for name in names
     )
     body = []
     for row in rows:
-        cells = "".join(f"<td>{escape(_text(row.get(name, '')))}</td>" for name in names)
+        cells = "".join(
+            f"<td{side[name]}>{_breakable(_text(row.get(name, '')))}</td>" for name in names
+        )
         mark = ' class="overall"' if str(next(iter(row.values()))).startswith("overall") else ""
         body.append(f"<tr{mark}>{cells}</tr>")
     said = "" if caption is None else f"<caption>{escape(caption)}</caption>"
@@ -142,4 +154,8 @@ def _table(rows, caption=None):
 
 
 def _text(value):
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _breakable(name):
+    return re.sub(r"([_/])", r"\1<wbr>", escape(name))

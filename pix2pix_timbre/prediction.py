@@ -9,7 +9,6 @@ from common.phase import DEFAULT_PHASE, ESTIMATORS
 from common.training import RunFolder
 from data import AUDIO_SUFFIXES, AudioFileError, read_header
 
-
 MODELS = Path(__file__).parent.parent / "models"
 
 

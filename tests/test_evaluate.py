@@ -102,17 +102,19 @@ class Page(HTMLParser):
 
 def test_page_escapes_names_and_holds_its_pictures_and_sounds(tmp_path):
     path = tmp_path / "report.html"
-    nasty = "<x> & \"y\" '</script>"
+    nasty = '<x> & "y" \'</script>'
     rows = [{"piece": nasty, "L1": 0.5}, {"piece": "overall", "L1": 0.25, "F1": 1}]
     clips = [page.Clip(nasty, b"picture", b"sound"), page.Clip("silent", b"other", None)]
     tables = {"L1 < 1": rows, "styles": [{"style": "b"}]}
     sections = [page.Section(nasty, rows, clips)]
-    page.write_page(path, nasty, {"model": nasty}, tables, sections)
+    page.write_page(
+        path, nasty, sections, explanation=nasty, settings={"model": nasty}, tables=tables
+    )
     text = path.read_text(encoding="utf-8")
     assert "<x>" not in text
     assert text.count("</script>") == 1
     found = Page(text)
-    for cell in (nasty, "0.5000", "0.2500", "1", "L1 < 1", "F1"):
+    for cell in (nasty, "0.500", "0.250", "1", "L1 < 1", "F1"):
         assert cell in found.cells
     assert text.count('<tr class="overall">') == 2
     assert [label.startswith(nasty) for label in found.attributes("audio", "aria-label")] == [True]
@@ -130,7 +132,8 @@ def test_page_escapes_names_and_holds_its_pictures_and_sounds(tmp_path):
 
 def test_every_heading_of_a_table_is_a_button(tmp_path):
     path = tmp_path / "report.html"
-    page.write_page(path, "title", {}, {"one": [{"a": 1, "b": 2.0}]}, [])
+    tables = {"one": [{"a": 1, "b": 2.0}]}
+    page.write_page(path, "title", [], explanation="", settings={}, tables=tables)
     tags = [tag for tag, _ in Page(path.read_text(encoding="utf-8")).tags]
     assert tags.count("th") == tags.count("button") == 2
 
@@ -170,8 +173,10 @@ def test_script_measures_held_out_pieces_and_writes_the_page(
         assert 0 < ceiling < identity
     # LSD as measured by hand
     (piece,) = held_out
-    sides = [evaluate.load_audio(audios_folder / side / f"{piece}.wav")[0] for side in
-             ("guitar_acoustic", "keyboard_acoustic")]
+    sides = [
+        evaluate.load_audio(audios_folder / side / f"{piece}.wav")[0]
+        for side in ("guitar_acoustic", "keyboard_acoustic")
+    ]
     expected = evaluation.distances_of_sound(*sides)["LSD"]
     assert float(scores["identity"]["LSD"]) == pytest.approx(expected, rel=1e-4)
     found = Page((output / "report.html").read_text(encoding="utf-8"))
@@ -214,6 +219,7 @@ def test_mistakes_get_one_line(features_folder, trained_run, capsys, flags, word
 
 
 @pytest.mark.skipif(not find_spec("basic_pitch"), reason="Basic Pitch is not installed")
+@pytest.mark.filterwarnings("ignore")  # of packages that are not ours
 def test_notes_are_heard(features_folder, audios_folder, midi_folder, trained_run, tmp_path):
     output = tmp_path / "report"
     words = ["--model", trained_run, "--dataset_path", features_folder, "--output", output]
@@ -221,7 +227,7 @@ def test_notes_are_heard(features_folder, audios_folder, midi_folder, trained_ru
     assert evaluate.main(list(map(str, words))) == 0
     scores = json.loads((output / "scores.json").read_text())["scores"]
     overall = {row["system"]: row for row in scores if row["piece"] == "overall"}
-    assert overall["target"]["F1"] > 0.6
+    assert overall["target"]["recall"] > 0.9
     assert overall["target"]["F1/target"] == 1
     assert all(0 <= row["F1"] <= 1 for row in overall.values())
 
@@ -280,9 +286,7 @@ def test_models_of_several_targets_are_judged_by_the_matching_style_and_by_all(
     (overall,) = (
         row for row in scores["scores"] if (row["piece"], row["system"]) == ("overall", "any")
     )
-    assert overall["L1"] == pytest.approx(
-        float(history[0]["val_gen_mae"]), rel=0.2
-    )
+    assert overall["L1"] == pytest.approx(float(history[0]["val_gen_mae"]), rel=0.2)
     for name in names:
         assert (output / "audios" / name / "any.wav").is_file()
         assert name in said

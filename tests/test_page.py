@@ -1,0 +1,87 @@
+"""The listening page in a browser: its players play, its tables sort, nothing complains."""
+
+import io
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+import soundfile
+
+from common.page import Clip, Section, write_page
+from common.report import image_png
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+
+# Tabs to each heading of the first table and presses it, then tells what became of it and how long
+# each player's sound is.
+PROBE = """
+<script>
+addEventListener("error", event => { document.title += "error: " + event.message; });
+const players = [...document.querySelectorAll("audio")];
+const ready = players.map(player => new Promise(done => {
+  if (player.readyState) done(); else player.addEventListener("loadedmetadata", done);
+}));
+Promise.all(ready).then(() => {
+  const table = document.querySelector("table");
+  const order = () => [...table.tBodies[0].rows].map(row => row.cells[0].textContent).join("");
+  const orders = [order()];
+  for (const button of table.querySelectorAll("button")) {
+    button.focus();
+    if (document.activeElement !== button) continue;
+    button.click(); orders.push(order());
+    button.click(); orders.push(order());
+  }
+  const result = document.createElement("output");
+  result.textContent = orders.join(" ") + "|" + players.map(player => player.duration).join(" ");
+  document.body.append(result);
+});
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page with a table of three rows and two sounds of 1 and 2 s."""
+    folder = tmp_path_factory.mktemp("page")
+    clips = []
+    for seconds in (1, 2):
+        content = io.BytesIO()
+        tone = 0.1 * np.sin(np.arange(44100 * seconds) / 20)
+        soundfile.write(content, tone, 44100, format="MP3")
+        clips.append(Clip(f"{seconds} s", image_png(np.eye(256, 100)), content.getvalue()))
+    rows = [{"name": "b", "L1": 10.0}, {"name": "c"}, {"name": "a", "L1": 9.5}]
+    sections = [Section("tones", rows, clips)]
+    settings = {"explanation": "none", "settings": {"model": "<b>"}, "tables": {"scores": rows}}
+    write_page(folder / "report.html", "Tones", sections, **settings)
+    return folder / "report.html"
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+def test_players_have_their_length_tables_sort_by_keyboard_and_nothing_fails(page, tmp_path):
+    probed = tmp_path / "probed.html"
+    probed.write_text(page.read_text(encoding="utf-8") + PROBE, encoding="utf-8")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
+    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000"]
+    done = subprocess.run(
+        [BROWSER, *flags, "--dump-dom", probed.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    (result,) = re.findall("<output>(.*)</output>", done.stdout)
+    orders, durations = result.split("|")
+    # as written; by name up and down; by number up and down, what has none last
+    assert orders.split() == ["bca", "abc", "cba", "abc", "bac"]
+    assert [float(duration) for duration in durations.split()] == pytest.approx([1, 2], abs=0.1)
+    assert "CONSOLE" not in done.stderr
+    assert "error:" not in done.stdout.partition("</title>")[0]
+
+
+def test_pictures_are_png_of_the_image():
+    picture = image_png(np.zeros((256, 50)))
+    assert picture.startswith(b"\x89PNG")
+    assert image_png(np.zeros((256, 50))) == picture
+    assert image_png(np.ones((256, 50))) != picture
