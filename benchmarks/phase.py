@@ -1,0 +1,101 @@
+"""What each phase estimator makes of the true magnitude of a target, and what it costs.
+
+    python -m benchmarks.phase --audios_path audios --midi_path midi
+
+The magnitude of the target, 256 bins of it, is played with the phase that each estimator makes of
+it and of the origin's phase. Printed are means over all pieces of the first seconds: spectral
+convergence (how much of the magnitude is lost), log-spectral and multi-resolution distance of the
+sound from the target, precision, recall and F1 of the notes that Basic Pitch hears in it (`make
+notes`), and seconds per second of audio. The last row is the target itself.
+"""
+
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import existing_folder, find_files, number, parser, run
+from common.metrics import (
+    log_spectral_distance,
+    multi_resolution_spectral_distance,
+    spectral_convergence,
+)
+from common.phase import ESTIMATORS, estimate_phase
+from common.synthesis import notes_of
+from common.transcription import note_scores, require_transcriber, transcribe
+from data import (
+    AUDIO_SUFFIXES,
+    HOP,
+    SAMPLE_RATE,
+    forward_transform,
+    inverse_transform,
+    load_audio,
+    write_audio,
+)
+from evaluate import as_text
+
+TARGET = "target"
+
+
+def main(argv=None):
+    """Run the benchmark; exit status 0."""
+    built = parser(__doc__)
+    built.add_argument("--audios_path", type=existing_folder, required=True)
+    built.add_argument("--midi_path", type=existing_folder, required=True)
+    built.add_argument("--origin", default="keyboard_acoustic")
+    built.add_argument("--target", default="guitar_acoustic")
+    built.add_argument("--seconds", type=number(float, 1), default=30)
+    args = built.parse_args(argv)
+    require_transcriber()
+    found = {}
+    for piece in find_files(args.audios_path / args.origin, AUDIO_SUFFIXES):
+        for name, scores in measure(args, piece).items():
+            found.setdefault(name, []).append(scores)
+    rows = [
+        {"phase": name} | {key: float(np.mean([one[key] for one in scores])) for key in scores[-1]}
+        for name, scores in found.items()
+    ]
+    print(as_text(rows))
+    return 0
+
+
+def measure(args, piece):
+    """Scores of one piece: dict from estimator to dict."""
+    audios = [
+        load_audio(args.audios_path / instrument / f"{piece}.wav")[0]
+        for instrument in (args.origin, args.target)
+    ]
+    length = min(*(audio.size for audio in audios), round(args.seconds * SAMPLE_RATE))
+    length = length // HOP * HOP
+    origin, target = (audio[:length] for audio in audios)
+    seconds = length / SAMPLE_RATE
+    notes = [note for note in notes_of(piece, args.midi_path) if note.start < seconds]
+    (_, phase), (magnitude, _) = map(forward_transform, (origin, target))
+    results = {}
+    for method in ESTIMATORS:
+        began = time.perf_counter()
+        estimated = estimate_phase(method, magnitude, phase)
+        spent = time.perf_counter() - began
+        audio = inverse_transform(magnitude, estimated, length)
+        achieved, _ = forward_transform(audio, with_phase=False)
+        results[method] = {
+            "convergence": spectral_convergence(magnitude, achieved),
+            "LSD": log_spectral_distance(magnitude, achieved),
+            "multi_resolution": multi_resolution_spectral_distance(target, audio),
+            **heard(audio, notes),
+            "seconds": spent / seconds,
+        }
+    return results | {TARGET: heard(target, notes)}
+
+
+def heard(audio, notes):
+    """Scores of the notes that are heard in an audio."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "audio.wav"
+        write_audio(path, audio / max(1.0, float(np.abs(audio).max())))
+        return note_scores(notes, transcribe(path))
+
+
+if __name__ == "__main__":
+    run(main)
