@@ -5,29 +5,39 @@
 Every sub-folder of --audios_path is an instrument; its audio files, at any depth, become
 <features_path>/<instrument>.h5. Files of any format, rate and number of channels are read (averaged
 to mono, resampled to 44.1 kHz). A run that was interrupted goes on where it stopped, and only
-audios newer than their features are computed again.
+audios newer than their features are computed again. --with_phase stores the phase, too, as
+<instrument>_phase.h5, for networks that learn it.
 """
 
 import contextlib
 import os
 import shutil
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from common.cli import UserError, existing_folder, find_files, number, parser, report_skipped, run
-from common.features import FeatureStore, magnitude_image, write_store
+from common.features import (
+    FeatureStore,
+    magnitude_image,
+    phase_image,
+    phase_instrument,
+    write_store,
+)
 from common.jobs import run_jobs
 from data import AUDIO_SUFFIXES, load_audio, replace_when_done
 
 
 class Rendering(NamedTuple):
-    """One audio file, the name of its features, and where they wait for their store."""
+    """One audio file, the name of its features, where they wait for their store, and their kind."""
 
     audio: Path
     name: str
     part: Path
+    image: Callable
 
 
 def build_parser():
@@ -40,6 +50,7 @@ def build_parser():
         help="folder with one sub-folder of audio files per instrument",
     )
     built.add_argument("--features_path", required=True, type=Path, help="output folder")
+    built.add_argument("--with_phase", action="store_true", help="store the phase, too")
     built.add_argument(
         "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
     )
@@ -49,7 +60,7 @@ def build_parser():
 def compute(rendering):
     """Compute the features of one audio file into its part file; the number of columns."""
     audio, _ = load_audio(rendering.audio)
-    image = magnitude_image(audio)
+    image = rendering.image(audio)
     with replace_when_done(rendering.part) as temporary:
         try:
             np.save(temporary, image, allow_pickle=False)
@@ -118,16 +129,20 @@ def main(argv=None):
         )
     args.features_path.mkdir(parents=True, exist_ok=True)
     all_skipped, total = [], 0
-    for folder in folders:
-        parts = args.features_path / ".parts" / folder.name
+    kinds = [(str, magnitude_image)]
+    if args.with_phase:
+        kinds.append((phase_instrument, phase_image))
+    for folder, (naming, image) in product(folders, kinds):
+        name = naming(folder.name)
+        parts = args.features_path / ".parts" / name
         renderings = [
-            Rendering(path, name, parts / f"{name}.npy")
-            for name, path in find_files(folder, AUDIO_SUFFIXES).items()
+            Rendering(path, piece, parts / f"{piece}.npy", image)
+            for piece, path in find_files(folder, AUDIO_SUFFIXES).items()
         ]
         if not renderings:
             all_skipped.append((folder, "holds no audio file"))
             continue
-        store_path = args.features_path / f"{folder.name}.h5"
+        store_path = args.features_path / f"{name}.h5"
         counts, skipped = update_store(store_path, renderings, parts, args.jobs)
         total += counts["computed"] + counts["kept"]
         all_skipped += skipped

@@ -367,6 +367,16 @@ def db_to_amplitude(mag_db):
     return mag
 
 
+def phase_to_image(phase):
+    """Phase in [-pi, pi] as an image in [0, 1]; float32, same shape."""
+    return np.asarray(np.divide(phase, 2 * np.pi, dtype=np.float32) + np.float32(0.5))
+
+
+def image_to_phase(image):
+    """Inverse of ``phase_to_image``; float32, same shape."""
+    return np.asarray((np.asarray(image, np.float32) - np.float32(0.5)) * np.float32(2 * np.pi))
+
+
 def slice_magnitude(mag):
     """Cut an image into frames, the last one completed with zeros.
 

@@ -10,7 +10,13 @@ are played with.
 
 from common.cli import parser, run
 from common.devices import start_backend
-from pix2pix_timbre.prediction import add_flags, convert_files, model_file, planned_files
+from pix2pix_timbre.prediction import (
+    add_flags,
+    convert_files,
+    load_networks,
+    model_file,
+    planned_files,
+)
 
 
 def build_parser():
@@ -26,10 +32,8 @@ def main(argv=None):
     weights, files = model_file(args.model), planned_files(args)
     start_backend(args.gpu)
 
-    from pix2pix_timbre.convert import Predictor
-    from pix2pix_timbre.weights import load_generator
-
-    return convert_files(Predictor(load_generator(weights)), files, args)
+    predict, settings = load_networks(args, weights)
+    return convert_files(predict, files, settings, several=args.input.is_dir())
 
 
 if __name__ == "__main__":

@@ -13,7 +13,13 @@ from pathlib import Path
 from common.cli import number, parser, run
 from common.devices import start_backend
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE, read_header
-from pix2pix_timbre.prediction import add_flags, convert_files, model_file, planned_files
+from pix2pix_timbre.prediction import (
+    add_flags,
+    convert_files,
+    load_networks,
+    model_file,
+    planned_files,
+)
 
 
 def build_parser():
@@ -39,15 +45,14 @@ def main(argv=None):
     read_header(args.style)
     start_backend(args.gpu)
 
-    from pix2pix_timbre.convert import Predictor
     from pix2pix_timbre.style import read_style
-    from pix2pix_timbre.weights import load_generator
 
-    predict = Predictor(load_generator(weights, channels=2))
+    predict, settings = load_networks(args, weights, channels=2)
     style, start = read_style(args.style, args.style_offset)
     seconds = FRAME_COLUMNS * HOP / SAMPLE_RATE
     print(f"style: {args.style}, {seconds:.2f} s from --style_offset {start:.3f}")
-    return convert_files(functools.partial(predict, style=style), files, args)
+    predict = functools.partial(predict, style=style)
+    return convert_files(predict, files, settings, several=args.input.is_dir())
 
 
 if __name__ == "__main__":

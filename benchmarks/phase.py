@@ -6,9 +6,11 @@ The magnitude of the target, 256 bins of it, is played with the phase that each 
 it and of the origin's phase. Printed are means over all pieces of the first seconds: spectral
 convergence (how much of the magnitude is lost), log-spectral and multi-resolution distance of the
 sound from the target, precision, recall and F1 of the notes that Basic Pitch hears in it (`make
-notes`), and seconds per second of audio. The last row is the target itself.
+notes`), and seconds per second of audio. The last row is the target itself. --phase_model and
+--joint_model add the phase that these networks predict.
 """
 
+import functools
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import existing_folder, find_files, number, parser, run
+from common.devices import start_backend
 from common.metrics import (
     log_spectral_distance,
     multi_resolution_spectral_distance,
@@ -28,6 +31,7 @@ from data import (
     AUDIO_SUFFIXES,
     HOP,
     SAMPLE_RATE,
+    amplitude_to_db,
     forward_transform,
     inverse_transform,
     load_audio,
@@ -45,12 +49,15 @@ def main(argv=None):
     built.add_argument("--midi_path", type=existing_folder, required=True)
     built.add_argument("--origin", default="keyboard_acoustic")
     built.add_argument("--target", default="guitar_acoustic")
+    built.add_argument("--phase_model", type=Path, help="run folder of a network of phases")
+    built.add_argument("--joint_model", type=Path, help="run folder trained --with_phase")
     built.add_argument("--seconds", type=number(float, 1), default=30)
     args = built.parse_args(argv)
     require_transcriber()
+    networks = load(args)
     found = {}
     for piece in find_files(args.audios_path / args.origin, AUDIO_SUFFIXES):
-        for name, scores in measure(args, piece).items():
+        for name, scores in measure(args, piece, networks).items():
             found.setdefault(name, []).append(scores)
     rows = [
         {"phase": name} | {key: float(np.mean([one[key] for one in scores])) for key in scores[-1]}
@@ -60,7 +67,26 @@ def main(argv=None):
     return 0
 
 
-def measure(args, piece):
+def load(args):
+    """The networks that predict a phase: dict from name to function (image, phase) to the same."""
+    folders = {"second network": (args.phase_model, 1), "joint network": (args.joint_model, 2)}
+    folders = {name: given for name, given in folders.items() if given[0] is not None}
+    if not folders:
+        return {}
+    start_backend(None)
+
+    from pix2pix_timbre.convert import Predictor
+    from pix2pix_timbre.phase_network import JointNetwork, PhaseNetwork
+    from pix2pix_timbre.weights import load_generator
+
+    networks = {}
+    for name, (folder, channels) in folders.items():
+        generator = load_generator(folder / "generator.h5", channels, channels)
+        networks[name] = (PhaseNetwork, JointNetwork)[channels - 1](Predictor(generator))
+    return networks
+
+
+def measure(args, piece, networks):
     """Scores of one piece: dict from estimator to dict."""
     audios = [
         load_audio(args.audios_path / instrument / f"{piece}.wav")[0]
@@ -71,11 +97,15 @@ def measure(args, piece):
     origin, target = (audio[:length] for audio in audios)
     seconds = length / SAMPLE_RATE
     notes = [note for note in notes_of(piece, args.midi_path) if note.start < seconds]
-    (_, phase), (magnitude, _) = map(forward_transform, (origin, target))
+    (played, phase), (magnitude, _) = map(forward_transform, (origin, target))
+    image = amplitude_to_db(played)
+    ways = {name: functools.partial(estimate_phase, name, magnitude) for name in ESTIMATORS}
+    for name, network in networks.items():
+        ways[name] = functools.partial(lambda network, phase: network(image, phase)[1], network)
     results = {}
-    for method in ESTIMATORS:
+    for method, way in ways.items():
         began = time.perf_counter()
-        estimated = estimate_phase(method, magnitude, phase)
+        estimated = way(phase)
         spent = time.perf_counter() - began
         audio = inverse_transform(magnitude, estimated, length)
         achieved, _ = forward_transform(audio, with_phase=False)

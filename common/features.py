@@ -39,6 +39,17 @@ def magnitude_image(audio):
     return data.amplitude_to_db(magnitude).T.astype(np.float16)
 
 
+def phase_image(audio):
+    """The phase of the same columns and bins, as an image: (columns, BINS) float16 in [0, 1]."""
+    _, phase = data.forward_transform(audio)
+    return data.phase_to_image(phase).T.astype(np.float16)
+
+
+def phase_instrument(instrument):
+    """Name under which the phase of an instrument is stored, as an instrument of its own."""
+    return f"{instrument}_phase"
+
+
 def pair_key(rendering):
     """Piece and variation of a rendering: what an origin and its target have in common."""
     return re.sub(r"@\d{3}$", "", rendering)

@@ -12,8 +12,8 @@ class Predictor:
     """A generator behind a compiled function: frames in [0, 1] in, frames in [0, 1] out.
 
     Args:
-        generator: Keras model (batch, BINS, FRAME_COLUMNS, channels) -> (..., 1), in [-1, 1]; the
-            second channel, if there is one, is the style.
+        generator: Keras model (batch, BINS, FRAME_COLUMNS, channels) -> (..., outputs), in [-1, 1];
+            the second channel, if there is one, is the style, or the phase.
     """
 
     def __init__(self, generator):
@@ -26,14 +26,14 @@ class Predictor:
         """Predict frames; batched, any number of them.
 
         Args:
-            frames: (frames, BINS, FRAME_COLUMNS, 1) float32.
+            frames: (frames, BINS, FRAME_COLUMNS, channels) float32.
             style: (BINS, FRAME_COLUMNS) float32 in [0, 1], for all frames or for each, for a
                 generator that takes one.
 
         Returns:
-            Like ``frames``.
+            Like ``frames``, but with the generator's outputs as channels.
         """
-        results = np.empty_like(frames)
+        results = np.empty((*frames.shape[:-1], self._generator.output_shape[-1]), np.float32)
         channels = [frames]
         if style is not None:
             channels.append(np.broadcast_to(style[..., np.newaxis], frames.shape))

@@ -61,17 +61,18 @@ def _widths(width, depth):
     return [width * min(2**step, MAX_WIDTH_FACTOR) for step in range(depth)]
 
 
-def build_generator(width=WIDTH, channels=1, dropout=DROPOUT):
+def build_generator(width=WIDTH, channels=1, dropout=DROPOUT, outputs=1):
     """U-Net from origin frames to target frames.
 
     Args:
         width: Filters of the first block; 64 as published: 54,419,713 weights with one channel.
-        channels: Input channels: 1, or 2 with a style frame.
+        channels: Input channels: 1, or 2 with a style frame or the phase.
         dropout: Rate in the first three up blocks; holds no weights.
+        outputs: Output channels: 1, or 2 with the phase.
 
     Returns:
-        Keras model (batch, BINS, FRAME_COLUMNS, channels) -> (batch, BINS, FRAME_COLUMNS, 1), in
-        [-1, 1], its output in float32 whatever the dtype policy.
+        Keras model (batch, BINS, FRAME_COLUMNS, channels) -> (batch, BINS, FRAME_COLUMNS, outputs),
+        in [-1, 1], its output in float32 whatever the dtype policy.
     """
     widths = _widths(width, GENERATOR_DEPTH)
     inputs = layers.Input((BINS, FRAME_COLUMNS, channels), name="generator_input")
@@ -87,8 +88,8 @@ def build_generator(width=WIDTH, channels=1, dropout=DROPOUT):
         rate = dropout if step <= 3 else None
         hidden = _up(filters, f"generator_up_{step}", dropout=rate)(hidden)
         hidden = concatenate([hidden, skip])
-    outputs = layers.Conv2DTranspose(
-        1,
+    predicted = layers.Conv2DTranspose(
+        outputs,
         KERNEL,
         strides=2,
         padding="same",
@@ -97,7 +98,7 @@ def build_generator(width=WIDTH, channels=1, dropout=DROPOUT):
         dtype="float32",
         name="generator_output",
     )(hidden)
-    return keras.Model(inputs, outputs, name="generator")
+    return keras.Model(inputs, predicted, name="generator")
 
 
 def build_discriminator(width=WIDTH):

@@ -9,6 +9,7 @@ from common.phase import DEFAULT_PHASE, ESTIMATORS
 from common.training import RunFolder
 from data import AUDIO_SUFFIXES, AudioFileError, read_header
 
+NETWORK = "network"
 MODELS = Path(__file__).parent.parent / "models"
 
 
@@ -31,11 +32,17 @@ def add_flags(built, shipped):
     )
     built.add_argument(
         "--phase",
-        choices=ESTIMATORS,
+        choices=[*ESTIMATORS, NETWORK],
         default=DEFAULT_PHASE,
         help="phase of the result: that of the input, as published, or one that fits it, by "
         "Griffin-Lim, by its fast form (also begun from zero), or by phase gradient heap "
-        "integration (default: %(default)s)",
+        "integration; or that of --phase_model (default: %(default)s)",
+    )
+    built.add_argument(
+        "--phase_model",
+        type=Path,
+        help="run folder, or .h5 of weights, of a network that converts the phase, for --phase "
+        "network",
     )
     built.add_argument(
         "--overlap",
@@ -61,6 +68,48 @@ def model_file(path):
     return path
 
 
+def load_networks(args, weights, channels=1):
+    """The networks that the flags ask for.
+
+    Args:
+        args: Parsed flags.
+        weights: As ``model_file`` returns it for ``--model``.
+        channels: Input channels of a generator that converts magnitudes alone.
+
+    Returns:
+        ``(predict, settings)``: function from frames to frames in [0, 1]; keyword arguments of
+        ``pix2pix_timbre.stream.convert_file``.
+
+    Raises:
+        UserError: Weights that do not fit, or flags that contradict each other.
+    """
+    from pix2pix_timbre.convert import Predictor
+    from pix2pix_timbre.phase_network import JointNetwork, PhaseNetwork
+    from pix2pix_timbre.weights import generator_shape, load_generator
+
+    wanted = args.phase == NETWORK
+    settings = {"overlap": args.overlap, "phase": "input" if wanted else args.phase}
+    if args.phase_model is not None and not wanted:
+        raise UserError(f"--phase_model: not used with --phase {args.phase}; use --phase {NETWORK}")
+    if channels == 1 and generator_shape(weights).outputs == 2:
+        joint = JointNetwork(Predictor(load_generator(weights, channels=2, outputs=2)))
+
+        def magnitude_alone(image, phase):
+            return joint(image, phase)[0], phase
+
+        settings |= {"network": joint if wanted else magnitude_alone, "overlap": 0.0}
+        return lambda frames: frames, settings
+    if wanted:
+        if args.phase_model is None:
+            raise UserError(
+                f"--phase {NETWORK}: name a network with --phase_model, or a --model that was "
+                "trained --with_phase"
+            )
+        generator = load_generator(model_file(args.phase_model))
+        settings["network"] = PhaseNetwork(Predictor(generator))
+    return Predictor(load_generator(weights, channels)), settings
+
+
 def planned_files(args):
     """What ``--input`` and ``--output`` ask for: dict from output to input file.
 
@@ -82,13 +131,14 @@ def planned_files(args):
     return {args.output: args.input}
 
 
-def convert_files(predict, files, args):
+def convert_files(predict, files, settings, *, several):
     """Convert the planned files and say so; the exit status of the script.
 
     Args:
         predict: Function from frames to frames in [0, 1].
         files: Dict from output to input, as ``planned_files`` returns it.
-        args: Parsed flags.
+        settings: Keyword arguments of ``pix2pix_timbre.stream.convert_file``.
+        several: Whether a bad file is skipped, and the others converted.
     """
     from pix2pix_timbre.stream import convert_file
 
@@ -97,9 +147,9 @@ def convert_files(predict, files, args):
         try:
             if output.exists() and output.samefile(source):
                 raise UserError(f"{output}: is the input; choose another --output")
-            done = convert_file(predict, source, output, overlap=args.overlap, phase=args.phase)
+            done = convert_file(predict, source, output, **settings)
         except (UserError, AudioFileError) as error:
-            if not args.input.is_dir():
+            if not several:
                 raise
             skipped.append((source, error))
             continue

@@ -10,12 +10,14 @@ from data import (
     FRAME_COLUMNS,
     db_to_amplitude,
     forward_transform,
+    image_to_phase,
     inverse_transform,
     load_audio,
     read_header,
     write_audio,
 )
 from pix2pix_timbre.convert import convert_image
+from pix2pix_timbre.phase_network import JointNetwork
 
 _COLUMNS = 4 * FRAME_COLUMNS  # of the piece that are rendered: 12 s
 
@@ -28,18 +30,24 @@ class Sample:
         folder: Where pictures and sounds go.
         style: (BINS, FRAME_COLUMNS) float32 in [0, 1] for a generator that takes one, or None.
         audios_path: Folder of the audios, for their phase; None to estimate the phase.
+        phases: Of origin and target, ``common.pairs.Source``, for a generator that converts the
+            phase as well, or None.
 
     Raises:
         AudioFileError: The audio of origin or target is missing or unreadable.
     """
 
-    def __init__(self, pair, folder, style=None, audios_path=None):
+    def __init__(self, pair, folder, style=None, audios_path=None, phases=None):
         images = [np.asarray(source.read(0, _COLUMNS), np.float32) for source in pair]
         columns = min(image.shape[1] for image in images)
         self._input, self._target = (image[:, :columns] for image in images)
         self._folder = folder
         self._style = style
         self._written = False
+        self._phases = None
+        if phases is not None:
+            images = [np.asarray(source.read(0, columns), np.float32) for source in phases]
+            self._phases = dict(zip(("input", "target"), map(image_to_phase, images), strict=True))
         self._audios = None
         if audios_path is not None:
             self._audios = [
@@ -57,11 +65,13 @@ class Sample:
         """
         if self._style is not None:
             predict = functools.partial(predict, style=self._style)
-        images = {
-            "input": self._input,
-            "prediction": convert_image(predict, self._input),
-            "target": self._target,
-        }
+        phases = self._phases
+        if phases is None:
+            predicted = convert_image(predict, self._input)
+        else:
+            predicted, phase = JointNetwork(predict)(self._input, phases["input"])
+            phases = phases | {"prediction": phase}
+        images = {"input": self._input, "prediction": predicted, "target": self._target}
         picture = self._folder / f"epoch_{epoch:03d}.png"
         plot_images(picture, images, error=("prediction", "target"))
         for name, image in images.items():
@@ -69,7 +79,8 @@ class Sample:
             path = self._folder / f"{stem}.wav"
             if name == "prediction" or not self._written:
                 magnitude = db_to_amplitude(image)
-                audio = inverse_transform(magnitude, self._phase(name, magnitude))
+                phase = phases[name] if phases else self._phase(name, magnitude)
+                audio = inverse_transform(magnitude, phase)
                 write_audio(path, audio / max(1.0, float(np.abs(audio).max())))
         self._written = True
 

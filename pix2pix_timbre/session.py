@@ -1,10 +1,11 @@
 """A training of this system: its data, networks, run folder, and the way from start to end."""
 
+import functools
 from pathlib import Path
 
 from common.cli import UserError
 from common.devices import OneDevice, find_devices, jit_setting, start_backend
-from common.features import CODEC, FeatureStore, piece_of
+from common.features import CODEC, FeatureStore, phase_instrument, piece_of
 from common.training import (
     RunFolder,
     learning_rate,
@@ -27,17 +28,28 @@ class Session:
         disc_lr: Learning rate of the discriminator; None trains the generator alone.
         adversarial_start: Step from which on the discriminator takes part.
         styled: Whether the generator is told its target by a style frame.
+        with_phase: Whether the generator converts the phase, too, as a second channel.
 
     Raises:
         UserError: Missing or unfit features, no pieces in common, nothing left to train on.
     """
 
-    def __init__(self, args, gen_lr, disc_lr=None, *, adversarial_start=0, styled=False):
+    def __init__(
+        self,
+        args,
+        gen_lr,
+        disc_lr=None,
+        *,
+        adversarial_start=0,
+        styled=False,
+        with_phase=False,
+    ):
         # fails before Keras is imported, which takes seconds
         self.args = args
         self._rates = gen_lr, disc_lr
         self._adversarial_start = adversarial_start
         self._styled = styled
+        self._with_phase = with_phase
         stores = self._open_stores()
         output = args.output or Path("runs") / f"{side(args.origin)}_2_{side(args.target)}"
         self.run = RunFolder(output)
@@ -80,6 +92,7 @@ class Session:
     def _split(self, stores):
         from common.augment import Augmentation
         from common.pairs import PairedFrames, split_pairs
+        from pix2pix_timbre.phase_network import FramesWithPhase
         from pix2pix_timbre.style import StyledFrames
 
         args, training, held_out, unpaired = self.args, [], [], {}
@@ -98,6 +111,9 @@ class Session:
             for name, pairs in (("training", training), ("held_out", held_out))
         }
         frames = StyledFrames if self._styled else PairedFrames
+        if self._with_phase:
+            self._phases = self._phase_stores(stores)
+            frames = functools.partial(FramesWithPhase, stores=self._phases)
         self.training = frames(
             training,
             args.batch_size,
@@ -111,8 +127,25 @@ class Session:
         self._samples = self._choose_samples(held_out or training)
         self._describe(unpaired)
 
+    def _phase_stores(self, pairs):
+        """Stores of the phases of all instruments, by name; they hold what the others hold."""
+        stores = {}
+        for store in (store for pair in pairs for store in pair):
+            name = phase_instrument(store.instrument)
+            path = self.args.dataset_path / f"{name}.h5"
+            if not path.is_file():
+                raise UserError(f"{path}: no such file; run compute_features.py --with_phase")
+            stores[name] = FeatureStore(path)
+            if stores[name].columns != store.columns:
+                raise UserError(
+                    f"{path}: holds other audios than {store.path}; run compute_features.py "
+                    "--with_phase"
+                )
+        return stores
+
     def _choose_samples(self, pairs):
         """A sample for each target instrument: its first pair."""
+        from pix2pix_timbre.phase_network import phases_of
         from pix2pix_timbre.samples import Sample
 
         first = {}
@@ -127,7 +160,8 @@ class Session:
                 style = (frames.style(pair[1])[..., 0] + 1) / 2
             if len(first) > 1:
                 folder = folder / instrument
-            samples.append(Sample(pair, folder, style, self.args.audios_path))
+            phases = phases_of(pair, self._phases) if self._with_phase else None
+            samples.append(Sample(pair, folder, style, self.args.audios_path, phases))
         return samples
 
     def _say(self, text):
@@ -182,7 +216,9 @@ class Session:
         args = self.args
         set_up_keras(args.seed, args.mixed_precision)
         with self.devices.scope():
-            networks = [build_generator(args.width, 2 if self._styled else 1, args.dropout)]
+            channels = 2 if self._styled or self._with_phase else 1
+            outputs = 2 if self._with_phase else 1
+            networks = [build_generator(args.width, channels, args.dropout, outputs)]
             if adversarial:
                 networks.append(build_discriminator(args.width))
             for network in networks:

@@ -64,13 +64,15 @@ def read_blocks(path, resampler, mono=False):
         raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
 
 
-def convert_blocks(blocks, conversion, method):
+def convert_blocks(blocks, conversion, method, network=None):
     """Convert a stream of audio.
 
     Args:
         blocks: Iterable of (channels, samples) float32 at SAMPLE_RATE.
         conversion: ``pix2pix_timbre.convert.Conversion``.
         method: Of ``common.phase.ESTIMATORS``.
+        network: Function ``(image, phase) -> (image, phase)`` that comes before all that, such as a
+            ``pix2pix_timbre.phase_network.PhaseNetwork``; gets whole frames, as many as there are.
 
     Yields:
         Converted (channels, samples), in all as many samples as came in, up to the hop that
@@ -80,8 +82,10 @@ def convert_blocks(blocks, conversion, method):
     known = 0
     for audio, part, last in _parts(blocks):
         magnitude, phase = forward_transform(audio)
-        phase = phase[..., part]
-        converted = conversion.push(amplitude_to_db(magnitude[..., part]))
+        image, phase = amplitude_to_db(magnitude[..., part]), phase[..., part]
+        if network is not None:
+            image, phase = network(image, phase)
+        converted = conversion.push(image)
         if last:
             converted = np.concatenate([converted, conversion.finish()], axis=-1)
         phases = phase if phases is None else np.concatenate([phases, phase], axis=-1)
@@ -150,7 +154,7 @@ def _resampler(rate, to, channels):
     return soxr.ResampleStream(rate, to, channels, dtype="float32", quality="HQ")
 
 
-def convert_file(predict, source, output, *, overlap=0.5, phase=DEFAULT_PHASE):
+def convert_file(predict, source, output, *, overlap=0.5, phase=DEFAULT_PHASE, network=None):
     """Convert one audio file; memory does not grow with its length.
 
     Args:
@@ -159,6 +163,7 @@ def convert_file(predict, source, output, *, overlap=0.5, phase=DEFAULT_PHASE):
         output: Audio file to write; it appears whole or not at all.
         overlap: Of the frames, in [0, 1).
         phase: Of ``common.phase.ESTIMATORS``.
+        network: As in ``convert_blocks``.
 
     Returns:
         Dict: ``seconds`` of audio, whether the input was ``silent``, and the ``gain`` that kept the
@@ -183,7 +188,7 @@ def convert_file(predict, source, output, *, overlap=0.5, phase=DEFAULT_PHASE):
     # The peak is known at the end only: until then the result waits in a file without a name.
     with tempfile.TemporaryFile(dir=output.parent) as waiting:
         conversion = Conversion(predict, channels, overlap)
-        with closing(convert_blocks(blocks(), conversion, phase)) as converted:
+        with closing(convert_blocks(blocks(), conversion, phase, network)) as converted:
             for part, last in _mark_last(converted):
                 audio = part.T if back is None else back.resample_chunk(part.T, last=last)
                 peak = max(peak, float(np.abs(audio).max(initial=0)))

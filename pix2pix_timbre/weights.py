@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -77,14 +78,27 @@ def halve_precision(path, output):
         copy(source, target)
 
 
+# What generators are for, by their input and output channels.
+_WAYS = {
+    (1, 1): "predict.py",
+    (2, 1): "predict_multitarget.py",
+    (2, 2): "predict.py --phase network",
+}
+
+
+class Shape(NamedTuple):
+    """What tells one generator from another, as ``pix2pix_timbre.model.build_generator`` has it."""
+
+    width: int
+    channels: int
+    outputs: int
+
+
 def generator_shape(path):
-    """Width and input channels of the generator whose weights a file holds.
+    """``Shape`` of the generator whose weights a file holds.
 
     Args:
         path: HDF5 file, a whole model or weights alone, of Keras 2 or 3.
-
-    Returns:
-        ``(width, channels)``.
 
     Raises:
         UserError: Missing, damaged, or no generator of this architecture.
@@ -105,7 +119,7 @@ def generator_shape(path):
         raise UserError(f"{path}: not a readable .h5 file of weights ({error})") from error
     if len(kernels) != 2 * GENERATOR_DEPTH or len(kernels[0]) != 4:
         raise UserError(f"{path}: holds no Pix2Pix generator; expected generator.h5 of a training")
-    return kernels[0][3], kernels[0][2]
+    return Shape(kernels[0][3], kernels[0][2], kernels[-1][2])
 
 
 def load_into(model, path):
@@ -119,12 +133,13 @@ def load_into(model, path):
         raise UserError(f"{path}: holds NaN or infinite weights; the training diverged")
 
 
-def load_generator(path, channels=1):
+def load_generator(path, channels=1, outputs=1):
     """Build the generator that fits a weights file, and load it.
 
     Args:
         path: HDF5 file of ``train.py``, or of the published code.
         channels: Input channels that the caller will give.
+        outputs: Output channels that it expects.
 
     Returns:
         Keras model in inference mode.
@@ -132,11 +147,16 @@ def load_generator(path, channels=1):
     Raises:
         UserError: As ``generator_shape``; another number of channels; another architecture.
     """
-    width, found = generator_shape(path)
-    if found != channels:
-        script = "predict_multitarget.py" if found == 2 else "predict.py"
-        raise UserError(f"{path}: the model takes {found} input channels; use {script}")
-    generator = build_generator(width, channels)
+    shape = generator_shape(path)
+    if shape[1:] != (channels, outputs):
+        way = _WAYS.get(shape[1:])
+        if way is None:
+            raise UserError(
+                f"{path}: weights of another architecture ({shape.channels} input channels, "
+                f"{shape.outputs} output channels)"
+            )
+        raise UserError(f"{path}: the model takes {shape.channels} input channels; use {way}")
+    generator = build_generator(shape.width, channels, outputs=outputs)
     load_into(generator, path)
     generator.trainable = False
     return generator

@@ -1,13 +1,15 @@
 """The benchmarks run, and their figures fit together."""
 
 import re
+from importlib.util import find_spec
 
 import keras
 import numpy as np
 import pytest
 
-from benchmarks import training
+from benchmarks import phase, training
 from benchmarks.floor import convolution_flops
+from common.phase import ESTIMATORS
 from pix2pix_timbre.gan import Pix2Pix
 from pix2pix_timbre.model import build_discriminator, build_generator
 
@@ -90,3 +92,16 @@ def test_the_eager_loop_trains_as_our_step_does():
     for theirs, own in zip(eager, ours, strict=True):
         for one, other in zip(theirs.weights, own.weights, strict=True):
             np.testing.assert_allclose(one.numpy(), other.numpy(), atol=5e-6, err_msg=one.path)
+
+
+@pytest.mark.skipif(not find_spec("basic_pitch"), reason="Basic Pitch is not installed")
+@pytest.mark.filterwarnings("ignore")  # of packages that are not ours
+def test_the_phase_benchmark_measures_every_estimator(audios_folder, midi_folder, capsys):
+    argv = ["--audios_path", str(audios_folder), "--midi_path", str(midi_folder), "--seconds", "1"]
+    assert phase.main(argv) == 0
+    header, *lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    rows = {name: dict(zip(header[1:], values, strict=False)) for name, *values in lines}
+    assert list(rows) == [*ESTIMATORS, phase.TARGET]
+    lost = {name: float(rows[name]["convergence"]) for name in ESTIMATORS}
+    assert 0 < lost["fast-griffinlim"] < lost["input"] < 1
+    assert all(float(row["seconds"]) >= 0 for name, row in rows.items() if name != phase.TARGET)

@@ -219,6 +219,16 @@ def test_a_result_beyond_full_scale_is_turned_down_and_said(tmp_path):
     assert (np.abs(found) > 0.998).sum() < 10  # scaled, not clipped
 
 
+def test_without_a_model_the_shipped_guitar_converts(tmp_path, capsys):
+    source = write(tmp_path / "in.wav", melody(3, 44100))
+    outputs = [tmp_path / "default.wav", tmp_path / "named.wav"]
+    named = ["--model", ROOT / "models" / "keyboard_acoustic_2_guitar_acoustic"]
+    for output, model in zip(outputs, ([], named), strict=True):
+        argv = [*model, "--input", source, "--output", output]
+        assert outcome(argv, capsys)[0] == 0
+    assert outputs[0].read_bytes() == outputs[1].read_bytes()
+
+
 def test_silence_in_gives_silence_out_and_a_word(model, tmp_path, capsys):
     source = write(tmp_path / "in.flac", np.zeros((50000, 2)), 22050)
     status, out, err = outcome(arguments(model, source, tmp_path / "out.wav"), capsys)

@@ -92,7 +92,7 @@ def test_weights_that_keras_2_saved_load_here_and_tell_their_width(tmp_path):
     rng = np.random.default_rng(1)
     theirs.set_weights([rng.uniform(0.05, 0.3, array.shape) for array in theirs.get_weights()])
     theirs.save_weights(tmp_path / "generator.h5")
-    assert generator_shape(tmp_path / "generator.h5") == (3, 1)
+    assert generator_shape(tmp_path / "generator.h5") == (3, 1, 1)
     ours = load_generator(tmp_path / "generator.h5")
     assert ours.count_params() == theirs.count_params()
     assert not ours.trainable_variables
@@ -119,7 +119,7 @@ print(generator.name, discriminator.predict([frames, frames], verbose=0).shape)
 
 
 def test_a_saved_generator_comes_back_as_it_was(saved, generator, outputs):
-    assert generator_shape(saved / "generator.h5") == (WIDTH, 1)
+    assert generator_shape(saved / "generator.h5") == (WIDTH, 1, 1)
     loaded = load_generator(saved / "generator.h5")
     for one, other in zip(loaded.get_weights(), generator.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -203,7 +203,7 @@ def test_half_precision_halves_the_file_and_hardly_changes_the_outputs(tmp_path)
     halve_precision(tmp_path / "whole.h5", tmp_path / "half.h5")
     sizes = [(tmp_path / f"{name}.h5").stat().st_size for name in ("whole", "half")]
     assert 0.49 < sizes[1] / sizes[0] < 0.55
-    assert generator_shape(tmp_path / "half.h5") == (16, 1)
+    assert generator_shape(tmp_path / "half.h5") == (16, 1, 1)
     found = np.asarray(load_generator(tmp_path / "half.h5")(FRAMES, training=False))
     expected = np.asarray(model(FRAMES, training=False))
     assert 0 < np.abs(found - expected).max() < 2e-5

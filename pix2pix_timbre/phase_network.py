@@ -1,0 +1,118 @@
+"""Phase by a network, the two ways that were proposed with the published system.
+
+Either a second Pix2Pix turns the phase of the origin into that of the target, or one Pix2Pix turns
+magnitude and phase into both, as two channels. Frames follow one another without overlap: angles
+have no mean that a cross-fade could take.
+"""
+
+import numpy as np
+
+from common.features import phase_instrument
+from common.pairs import PairedFrames, Source
+from data import (
+    image_to_phase,
+    join_magnitude_slices,
+    phase_to_image,
+    slice_magnitude,
+)
+
+
+class FramesWithPhase(PairedFrames):
+    """Batches of frames with two channels, magnitude and phase, each in [-1, 1].
+
+    Args:
+        stores: Dict from the name of a feature store of phases to the open store; those of all
+            instruments of the pairs, named by ``common.features.phase_instrument``.
+        The others are those of ``common.pairs.PairedFrames``, but for ``augment``: effects on
+        magnitudes leave phases that do not belong to them.
+    """
+
+    def __init__(self, pairs, batch_size, *, stores, **settings):
+        self._stores = stores
+        super().__init__(pairs, batch_size, **settings)
+
+    def cut(self, positions, epoch):
+        """The frames at some places of an epoch: ``(origin, target)``, (places, ..., 2) each."""
+        magnitudes = super().cut(positions, epoch)
+        windows = [self.windows(epoch)[position] for position in positions]
+        phases = []
+        for side in (0, 1):
+            places = [(self._phase(one[side]), one.offset, self._end(one)) for one in windows]
+            phases.append(self.frames(places))
+        return tuple(
+            np.concatenate(channels, axis=-1) for channels in zip(magnitudes, phases, strict=True)
+        )
+
+    def _phase(self, source):
+        return phases_of([source], self._stores)[0]
+
+
+def phases_of(sources, stores):
+    """The phases of some ``common.pairs.Source``: list of the same.
+
+    Args:
+        sources: Of magnitudes.
+        stores: As in ``FramesWithPhase``.
+    """
+    return [
+        Source(stores[phase_instrument(source.store.instrument)], source.rendering)
+        for source in sources
+    ]
+
+
+class PhaseNetwork:
+    """A second Pix2Pix that predicts the phase of the target from that of the origin.
+
+    Args:
+        predict: Function from frames to frames in [0, 1], such as a ``Predictor``.
+    """
+
+    def __init__(self, predict):
+        self._predict = predict
+
+    def __call__(self, image, phase):
+        """Predict the phase and leave the image as it is; like ``JointNetwork``."""
+        (phase_image,) = _in_frames(self._predict, [phase_to_image(phase)])
+        return image, image_to_phase(phase_image)
+
+
+class JointNetwork:
+    """One Pix2Pix that predicts magnitude and phase from magnitude and phase.
+
+    Args:
+        predict: Function from frames of two channels to frames of two channels in [0, 1].
+    """
+
+    def __init__(self, predict):
+        self._predict = predict
+
+    def __call__(self, image, phase):
+        """Predict both.
+
+        Args:
+            image: (..., BINS, columns) in [0, 1].
+            phase: Same shape, radians.
+
+        Returns:
+            ``(image, phase)``, alike.
+        """
+        image, phase_image = _in_frames(self._predict, [image, phase_to_image(phase)])
+        return image, image_to_phase(phase_image)
+
+
+def _in_frames(predict, images):
+    """Convert images, as channels, frame by frame: list of images (..., BINS, columns)."""
+    shape = images[0].shape
+    columns = shape[-1]
+    stacks = [image.reshape(-1, *shape[-2:]) for image in images]
+    converted = []
+    for channels in zip(*stacks, strict=True):  # of the audio
+        frames = np.concatenate([slice_magnitude(image) for image in channels], axis=-1)
+        predicted = predict(frames.astype(np.float32))
+        converted.append(
+            [
+                join_magnitude_slices(predicted[..., [output]], columns)
+                for output in range(predicted.shape[-1])
+            ]
+        )
+    return [np.stack(images).reshape(shape) for images in zip(*converted, strict=True)]
