@@ -6,6 +6,9 @@ import numpy as np
 from data import BINS, FRAME_COLUMNS
 
 BATCH = 8  # frames per call of the network
+# Transposed convolutions leave a faint grid with periods of 2 to 256 columns. Windows that begin
+# every 121 columns, a number without small factors, put it in another place each time.
+OVERLAP = 135 / FRAME_COLUMNS
 
 
 class Predictor:
@@ -77,7 +80,7 @@ class Conversion:
         overlap: Share of a window that the next one covers, in [0, 1).
     """
 
-    def __init__(self, predict, channels=1, overlap=0.5):
+    def __init__(self, predict, channels=1, overlap=OVERLAP):
         self._predict = predict
         self._hop = hop_columns(overlap)
         self._weights = window_weights(overlap)
@@ -96,7 +99,7 @@ class Conversion:
         """
         self._pending = np.concatenate([self._pending, image], axis=-1)
         windows = max((self._pending.shape[-1] - FRAME_COLUMNS) // self._hop + 1, 0)
-        return self._convert(windows)
+        return self._convert(windows - windows % BATCH)  # the network is called with whole batches
 
     def finish(self):
         """Convert what is left; the last window is completed with silence."""
@@ -134,7 +137,7 @@ def _shift(array, columns):
     return shifted
 
 
-def convert_image(predict, image, overlap=0.5):
+def convert_image(predict, image, overlap=OVERLAP):
     """Convert a whole image, (BINS, columns) or (channels, BINS, columns), in [0, 1]."""
     stacked = np.asarray(image, np.float32).reshape(-1, *np.shape(image)[-2:])
     conversion = Conversion(predict, len(stacked), overlap)

@@ -47,9 +47,8 @@ def add_flags(built, shipped):
     built.add_argument(
         "--overlap",
         type=number(float, 0, below=1),
-        default=0.5,
-        help="share of a frame that the next one covers, cross-faded (default: 0.5; 0 cuts hard, "
-        "as published)",
+        help="share of a frame that the next one covers, cross-faded (default: 135/256, a frame "
+        "every 121 columns; 0 cuts hard, as published)",
     )
     built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
 
@@ -88,7 +87,9 @@ def load_networks(args, weights, channels=1):
     from pix2pix_timbre.weights import generator_shape, load_generator
 
     wanted = args.phase == NETWORK
-    settings = {"overlap": args.overlap, "phase": "input" if wanted else args.phase}
+    settings = {"phase": "input" if wanted else args.phase}
+    if args.overlap is not None:
+        settings["overlap"] = args.overlap
     if args.phase_model is not None and not wanted:
         raise UserError(f"--phase_model: not used with --phase {args.phase}; use --phase {NETWORK}")
     if channels == 1 and generator_shape(weights).outputs == 2:

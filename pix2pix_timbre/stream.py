@@ -20,10 +20,10 @@ from data import (
     inverse_transform,
     read_header,
 )
-from pix2pix_timbre.convert import Conversion
+from pix2pix_timbre.convert import OVERLAP, Conversion
 
 _BLOCK_SECONDS = 10
-_PART_COLUMNS = 4 * FRAME_COLUMNS  # converted at a time: whole batches of half-overlapped windows
+_PART_COLUMNS = 4 * FRAME_COLUMNS  # read at a time: whole frames
 _COLUMNS_AHEAD = 32  # that are known of what follows, when the phase of a column is decided on
 _PEAK = 0.999  # a louder result is scaled down to it
 
@@ -154,7 +154,7 @@ def _resampler(rate, to, channels):
     return soxr.ResampleStream(rate, to, channels, dtype="float32", quality="HQ")
 
 
-def convert_file(predict, source, output, *, overlap=0.5, phase=DEFAULT_PHASE, network=None):
+def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHASE, network=None):
     """Convert one audio file; memory does not grow with its length.
 
     Args:

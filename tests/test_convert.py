@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from data import BINS, FRAME_COLUMNS
 from pix2pix_timbre.convert import (
+    BATCH,
+    OVERLAP,
     Conversion,
     Predictor,
     convert_image,
@@ -112,13 +114,14 @@ def test_the_result_does_not_depend_on_how_the_image_is_cut_into_blocks(cuts, ov
     np.testing.assert_array_equal(found, convert_image(predict, image, overlap))
 
 
-def test_columns_are_handed_out_as_soon_as_no_later_window_reaches_them():
+def test_columns_are_handed_out_with_whole_batches_of_windows():
     conversion = Conversion(identity, 1, 0.5)
-    image = random_image(600, channels=1)
-    assert conversion.push(image[..., :255]).shape[-1] == 0
-    assert conversion.push(image[..., 255:256]).shape[-1] == 128
-    assert conversion.push(image[..., 256:]).shape[-1] == 256
-    assert conversion.finish().shape[-1] == 600 - 128 - 256
+    image = random_image(1500, channels=1)
+    batch = FRAME_COLUMNS + (BATCH - 1) * 128  # columns
+    assert conversion.push(image[..., : batch - 1]).shape[-1] == 0
+    assert conversion.push(image[..., batch - 1 : batch]).shape[-1] == BATCH * 128
+    assert conversion.push(image[..., batch:]).shape[-1] == 0
+    assert conversion.finish().shape[-1] == 1500 - BATCH * 128
 
 
 def test_channels_are_converted_alike_and_apart():
@@ -140,10 +143,24 @@ def test_silent_windows_stay_silent_and_are_not_predicted():
     assert not asked
     image[100, 1000] = 0.5
     converted = convert_image(predict, image)
-    assert sum(asked) == 2  # the windows at 768 and 896
-    assert not converted[:, :768].any()
-    assert not converted[:, 1152:].any()
+    assert sum(asked) == 2  # the windows at 847 and 968
+    assert not converted[:, :847].any()
+    assert not converted[:, 968 + FRAME_COLUMNS :].any()
     assert converted[:, 1000].min() == pytest.approx(1)
+
+
+def test_a_grid_in_the_frames_of_the_network_has_no_place_of_its_own_in_the_result():
+    def with_grid(frames):
+        grid = np.where(np.arange(FRAME_COLUMNS) % 32 == 0, 1.0, 0.0).astype(np.float32)
+        return np.broadcast_to(grid[:, np.newaxis], frames.shape)
+
+    image = np.ones((BINS, 40 * FRAME_COLUMNS), np.float32)
+    by_place = [
+        convert_image(with_grid, image, overlap)[0].reshape(-1, FRAME_COLUMNS).mean(axis=0)
+        for overlap in (0.5, OVERLAP)
+    ]
+    assert by_place[0].max() > 0.9
+    assert by_place[1].max() < 0.1
 
 
 @pytest.mark.parametrize("overlap", [0.25, 0.5, 0.75, 0.9])
