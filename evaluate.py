@@ -14,6 +14,7 @@ true target's magnitude with an estimated phase (ceiling: no model can be better
   multi_resolution  multi-scale spectral loss of DDSP
   timbre            root-mean-square difference in dB of the spectral envelopes, by MFCCs
   loudness          mean absolute difference of the A-weighted loudness in dB
+  flux_ratio        spectral flux over that of the target: 1 when the sound is as lively
   precision, recall, F1  of the notes that Basic Pitch hears, against the MIDI file
   border_flux       spectral flux at the borders of frames over that elsewhere: 1 without seams
 

@@ -9,6 +9,7 @@ import numpy as np
 from common.cli import UserError
 from common.metrics import (
     border_flux,
+    flux_ratio,
     log_spectral_distance,
     loudness_error,
     multi_resolution_spectral_distance,
@@ -121,6 +122,7 @@ def distances_of_sound(reference, estimate):
         "multi_resolution": multi_resolution_spectral_distance(reference, estimate),
         "timbre": timbre_distance(reference, estimate),
         "loudness": loudness_error(reference, estimate),
+        "flux_ratio": flux_ratio(*map(amplitude_to_db, magnitudes)),
     }
 
 

@@ -8,6 +8,7 @@ from common import metrics
 from common.metrics import (
     DYNAMIC_RANGE,
     border_flux,
+    flux_ratio,
     log_spectral_distance,
     loudness_error,
     multi_resolution_spectral_distance,
@@ -147,6 +148,23 @@ def test_loudness_of_silent_columns_does_not_count(noise):
     reference = np.concatenate([noise, np.zeros(44100, np.float32)])
     estimate = np.concatenate([noise / 2, np.zeros(44100, np.float32)])
     assert loudness_error(reference, estimate) == pytest.approx(6.02, rel=1e-2)
+
+
+def test_flux_ratio_of_what_moves_half_as_much_is_a_half():
+    image = np.random.default_rng(3).random((256, 50))
+    assert flux_ratio(image, image) == 1
+    assert flux_ratio(image, 0.5 * image + 0.2) == pytest.approx(0.5)
+    assert flux_ratio(image, np.full_like(image, 0.5)) == 0
+    assert flux_ratio(image, image[:, ::-1]) == pytest.approx(1)
+
+
+def test_flux_ratio_needs_a_reference_that_changes():
+    with pytest.raises(ValueError, match="never changes"):
+        flux_ratio(np.ones((256, 9)), np.zeros((256, 9)))
+    with pytest.raises(ValueError, match="never changes"):
+        flux_ratio(np.ones((256, 1)), np.ones((256, 1)))
+    with pytest.raises(ValueError, match="do not match"):
+        flux_ratio(np.ones((256, 3)), np.ones((256, 4)))
 
 
 def test_border_flux_of_steps_only_at_borders_is_infinite_and_counted():

@@ -1,0 +1,57 @@
+"""Every shipped model: it loads, is small, comes with its papers, and converts as trained."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import ROOT, read_csv
+
+import synthesize_audios
+from common.training import RunFolder
+from data import amplitude_to_db, forward_transform, load_audio
+from pix2pix_timbre.convert import Predictor, convert_image
+from pix2pix_timbre.weights import load_generator
+
+MODELS = sorted(path.parent for path in ROOT.glob("models/*/generator.h5"))
+PIECE = "chopin_prelude_op28_no7"
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A shipped piece, by each instrument: dict from name to image."""
+    folder = tmp_path_factory.mktemp("audios")
+    midi = tmp_path_factory.mktemp("midi")
+    (midi / f"{PIECE}.mid").write_bytes((ROOT / "data" / "midi" / f"{PIECE}.mid").read_bytes())
+    words = ["--nsynth_path", ROOT / "data" / "notes", "--midi_path", midi]
+    words += ["--audios_path", folder, "--shared_gain", "--jobs", 1]
+    assert synthesize_audios.main(list(map(str, words))) == 0
+    return {
+        path.parent.name: amplitude_to_db(forward_transform(load_audio(path)[0])[0])
+        for path in folder.rglob("*.wav")
+    }
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
+def test_a_shipped_model_is_small_and_comes_with_its_papers(folder):
+    assert (folder / "generator.h5").stat().st_size <= 8_000_000
+    run = RunFolder(folder)
+    run.check_codec()
+    config = run.read_config()
+    assert not set(config["split"]["training"]) & set(config["split"]["held_out"])
+    assert not [value for value in config["flags"].values() if str(value).startswith("/")]
+    assert read_csv(folder / "history.csv")
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for part in ("## Scores", "## Training data", "## Limits", "licence", "train"):
+        assert part in card
+    assert json.dumps(config)  # no NaN
+
+
+@pytest.mark.parametrize(
+    "folder", [path for path in MODELS if "2_any" not in path.name], ids=lambda path: path.name
+)
+def test_a_shipped_model_brings_a_piano_much_nearer_to_its_target(folder, images):
+    origin, _, target = folder.name.partition("_2_")
+    predict = Predictor(load_generator(folder / "generator.h5"))
+    found = convert_image(predict, images[origin])
+    before, after = (np.abs(image - images[target]).mean() for image in (images[origin], found))
+    assert after < 0.45 * before
