@@ -36,7 +36,7 @@ def start_backend(gpus):
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     chatty = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") == "0"
-    with contextlib.nullcontext() if chatty else _silent_stderr():
+    with contextlib.nullcontext() if chatty else silent_stderr():
         import keras
 
         if keras.backend.backend() == "tensorflow":
@@ -69,8 +69,8 @@ def _require_gpus(numbers):
 
 
 @contextlib.contextmanager
-def _silent_stderr():
-    # C++ writes to the file descriptor, whatever Python's sys.stderr is
+def silent_stderr():
+    """Leave out what is written to stderr meanwhile, also by C++, which knows the descriptor."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:

@@ -8,9 +8,7 @@ from data import HOP, SAMPLE_RATE, replace_when_done
 
 _COLUMN_SECONDS = HOP / SAMPLE_RATE
 _BIN_KILOHERTZ = SAMPLE_RATE / 2 / 512 / 1000
-
-
-LOSSES = ("gen_mae", "gen_loss", "disc_loss")
+_NO_LOSSES = ("epoch", "seconds")
 
 
 def _figure(rows, columns, size):
@@ -83,7 +81,7 @@ def plot_history(path, rows):
             that is None was not measured.
     """
     measured = dict.fromkeys(name for row in rows for name in row if row[name] is not None)
-    names = [name for name in measured if name in LOSSES]
+    names = [name for name in measured if not name.startswith("val_") and name not in _NO_LOSSES]
     figure, axes = _figure(1, len(names), (5 * len(names), 4))
     epochs = [row["epoch"] for row in rows]
     for axis, name in zip(axes[0], names, strict=True):

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from common.cli import UserError
+from common.devices import silent_stderr
 from common.midi import Note
 
 PACKAGES = ("basic_pitch", "onnxruntime", "mir_eval")
@@ -27,11 +28,13 @@ def _model():
     level = logging.root.level
     logging.root.setLevel(logging.ERROR)  # it warns of every runtime that is not installed
     try:
-        from basic_pitch import FilenameSuffix, build_icassp_2022_model_path
-        from basic_pitch.inference import Model
+        with silent_stderr():  # and loads TensorFlow, which greets
+            from basic_pitch import FilenameSuffix, build_icassp_2022_model_path
+            from basic_pitch.inference import Model
+
+            return Model(build_icassp_2022_model_path(FilenameSuffix.onnx))
     finally:
         logging.root.setLevel(level)
-    return Model(build_icassp_2022_model_path(FilenameSuffix.onnx))
 
 
 def transcribe(path):

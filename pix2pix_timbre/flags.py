@@ -5,6 +5,7 @@ from pathlib import Path
 
 from common.augment import KINDS
 from common.cli import Names, number, on_off
+from common.flags import add_training_flags
 
 # Generator and discriminator learning rates of the published trainings, by (origin, target).
 LEARNING_RATES = {
@@ -80,34 +81,7 @@ def add_flags(built, *, several=False):
     what = "instruments" if several else "instrument"
     built.add_argument("--origin", required=True, help=f"{what} to convert from", **taken)
     built.add_argument("--target", required=True, help=f"{what} to convert to", **taken)
-    built.add_argument(
-        "--gpu", help="GPUs to use, such as 0 or 0,1 (default: what the environment offers)"
-    )
-    built.add_argument(
-        "--epochs",
-        type=number(int, 1),
-        default=100,
-        help="epochs of the whole run, counted from --epoch_offset (default: 100)",
-    )
-    built.add_argument(
-        "--epoch_offset",
-        type=number(int, 0),
-        default=0,
-        help="epochs that the weights in the output folder have behind them already: the run "
-        "starts from these weights and counts on (default: 0)",
-    )
-    built.add_argument(
-        "--batch_size",
-        type=number(int, 1),
-        default=8,
-        help="frames, of all devices together (default: 8)",
-    )
-    built.add_argument(
-        "--validation_split",
-        type=number(float, 0, below=1),
-        default=0.1,
-        help="share of the pieces held out (default: 0.1)",
-    )
+    add_training_flags(built)
     built.add_argument(
         "--findlr",
         type=on_off,
@@ -128,7 +102,6 @@ def add_flags(built, *, several=False):
         default=0.5,
         help="rate in the generator's first three up blocks (default: 0.5, as published)",
     )
-    built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
     built.add_argument(
         "--offsets",
         choices=["regular", "random"],
@@ -144,31 +117,6 @@ def add_flags(built, *, several=False):
         "target (default: none, as published)",
     )
     built.add_argument(
-        "--lr_decay",
-        choices=["none", "linear", "cosine"],
-        default="none",
-        help="let the learning rates fall to 0 over the run (default: none, as published)",
-    )
-    built.add_argument(
-        "--ema",
-        type=number(float, 0, below=1),
-        default=0.0,
-        metavar="MOMENTUM",
-        help="keep moving averages of the weights, such as 0.999, and validate and save these "
-        "(default: 0, none, as published)",
-    )
-    built.add_argument(
-        "--mixed_precision",
-        choices=["off", "float16", "bfloat16"],
-        default="off",
-        help="arithmetic of the hidden layers (default: off, float32)",
-    )
-    built.add_argument(
-        "--steps_per_epoch",
-        type=number(int, 1),
-        help="batches of an epoch (default: once through all frames)",
-    )
-    built.add_argument(
         "--output",
         type=Path,
         help="run folder (default: runs/<origin>_2_<target>, any where there are several)",
@@ -178,10 +126,4 @@ def add_flags(built, *, several=False):
         type=Path,
         help="folder of the audios, for the phase of the listening samples (default: their phase "
         "is estimated)",
-    )
-    built.add_argument(
-        "--resume",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="go on with the run in the output folder, or discard it (default: go on)",
     )

@@ -6,20 +6,12 @@ from pathlib import Path
 from common.cli import UserError
 from common.devices import OneDevice, find_devices, jit_setting, start_backend
 from common.features import CODEC, FeatureStore, phase_instrument, piece_of
-from common.training import (
-    RunFolder,
-    learning_rate,
-    make_callbacks,
-    set_up_keras,
-    versions,
-)
+from common.session import TrainingSession, network_writer
+from common.training import learning_rate
 from pix2pix_timbre.flags import side
 
-# What may differ between the parts of one run.
-MAY_CHANGE = ("dataset_path", "audios_path", "output", "gpu", "resume", "epochs", "findlr", "debug")
 
-
-class Session:
+class Session(TrainingSession):
     """Stores, split, run folder and devices of one training.
 
     Args:
@@ -33,6 +25,9 @@ class Session:
     Raises:
         UserError: Missing or unfit features, no pieces in common, nothing left to train on.
     """
+
+    system = "pix2pix_timbre"
+    may_change = (*TrainingSession.may_change, "dataset_path", "audios_path", "findlr")
 
     def __init__(
         self,
@@ -52,11 +47,10 @@ class Session:
         self._with_phase = with_phase
         stores = self._open_stores()
         output = args.output or Path("runs") / f"{side(args.origin)}_2_{side(args.target)}"
-        self.run = RunFolder(output)
+        super().__init__(args, output)
         self.adversarial = disc_lr is not None
-        self._networks = ["generator", "discriminator"] if self.adversarial else ["generator"]
-        if args.epoch_offset:
-            self._require_networks()
+        self.networks = ["generator", "discriminator"] if self.adversarial else ["generator"]
+        self.require_networks()
         start_backend(args.gpu)
         self.devices = OneDevice() if args.findlr else find_devices()
         self._split(stores)
@@ -164,44 +158,24 @@ class Session:
             samples.append(Sample(pair, folder, style, self.args.audios_path, phases))
         return samples
 
-    def _say(self, text):
-        """Print, once for all workers."""
-        if self.devices.is_chief:
-            print(text)
-
     def _describe(self, unpaired):
-        self._say(
+        self.say(
             f"{len(self.pieces['training'])} pieces to train on "
             f"({self.training.frame_count:,} frames), {len(self.pieces['held_out'])} held out "
             f"({self.validation.frame_count if self.validation else 0:,} frames)"
         )
         if not self.validation:
-            self._say(
+            self.say(
                 "no piece is held out: add pieces or raise --validation_split to see validation"
             )
         if unpaired["unpaired_renderings"]:
-            self._say(f"{unpaired['unpaired_renderings']} pieces have no partner and are left out")
+            self.say(f"{unpaired['unpaired_renderings']} pieces have no partner and are left out")
         if unpaired["unpaired_columns"]:
-            self._say(f"{unpaired['unpaired_columns']} columns reach beyond their partner's end")
+            self.say(f"{unpaired['unpaired_columns']} columns reach beyond their partner's end")
 
-    @property
-    def last_epoch(self):
-        """Number of the epoch that ends the run."""
-        return self.args.epoch_offset + self.args.epochs
-
-    def config(self):
-        """Content of ``config.json``."""
-        flags = {
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in vars(self.args).items()
-        }
-        return {
-            "system": "pix2pix_timbre",
-            "flags": flags,
-            "codec": CODEC,
-            "split": self.pieces,
-            "versions": versions(),
-        }
+    def settings(self):
+        """What ``config.json`` holds beside flags and versions."""
+        return {"codec": CODEC, "split": self.pieces}
 
     def build(self, gen_lr, disc_lr, *, adversarial):
         """The untrained model, compiled; with the same weights each time.
@@ -214,7 +188,7 @@ class Session:
         from pix2pix_timbre.model import build_discriminator, build_generator
 
         args = self.args
-        set_up_keras(args.seed, args.mixed_precision)
+        self.set_up_keras()
         with self.devices.scope():
             channels = 2 if self._styled or self._with_phase else 1
             outputs = 2 if self._with_phase else 1
@@ -227,6 +201,16 @@ class Session:
             model.compile_adam(gen_lr, disc_lr, args.ema, jit_compile=jit_setting())
         return model
 
+    def make_model(self):
+        """The model that is to be trained, with the learning rates of the flags."""
+        gen_lr, disc_lr = self._rates
+        decay = self.args.lr_decay
+        if self.adversarial:
+            steps = max(self.total_steps - self._adversarial_start, 1)
+            disc_lr = learning_rate(disc_lr, decay, steps)
+        gen_lr = learning_rate(gen_lr, decay, self.total_steps)
+        return self.build(gen_lr, disc_lr, adversarial=self.adversarial)
+
     def run_as_asked(self):
         """Search the learning rates or train, as ``--findlr`` says; the script's exit status."""
         if self.args.findlr:
@@ -235,93 +219,26 @@ class Session:
             return find_learning_rates(self)
         return self.train()
 
-    def train(self):
-        """Train, or go on training, to the last epoch; the exit status of the script."""
-        args, folder = self.args, self.run
-        finished = 0
-        if self.devices.is_chief:
-            may_change = MAY_CHANGE if args.lr_decay == "none" else set(MAY_CHANGE) - {"epochs"}
-            finished = folder.start(
-                self.config(),
-                resume=args.resume,
-                may_change=may_change,
-                from_weights=args.epoch_offset > 0,
-            )
-        finished = self.devices.agree(finished)
-        if finished >= self.last_epoch:
-            self._say(f"{folder.path}: finished after epoch {finished}; raise --epochs to go on")
-            return 0
-        model = self.build(*self._schedules(), adversarial=self.adversarial)
-        if finished:
-            folder.load_resume(model, finished)
-            self._say(f"{folder.path}: going on after epoch {finished}")
-        elif args.epoch_offset:
-            self._load_networks(model)
-        with self.devices.guard():
-            self._fit(model, finished or args.epoch_offset)
-            self.devices.agree(0)  # no worker leaves before the chief has written everything
-        return 0
-
-    def _schedules(self):
-        steps = self.args.epochs * self.devices.steps(self.training)
-        gen_lr, disc_lr = self._rates
-        if self.adversarial:
-            adversarial_steps = max(steps - self._adversarial_start, 1)
-            disc_lr = learning_rate(disc_lr, self.args.lr_decay, adversarial_steps)
-        return learning_rate(gen_lr, self.args.lr_decay, steps), disc_lr
-
-    def _fit(self, model, finished):
+    def extra_callbacks(self, model, done):
+        """Lets the adversary start in its time."""
         from pix2pix_timbre.gan import AdversaryStart
 
-        done = (finished - self.args.epoch_offset) * self.devices.steps(self.training)
-        callbacks = make_callbacks(
-            self.run,
-            self.training,
-            self.args.seed,
-            self._epoch_writer(model) if self.devices.is_chief else None,
-            ema=self.args.ema > 0,
-        )
-        if model.discriminator is not None:
-            callbacks.append(AdversaryStart(self._adversarial_start, done))
-        model.fit(
-            **self.devices.feed(self.training, self.validation, finished),
-            initial_epoch=finished,
-            epochs=self.last_epoch,
-            shuffle=False,  # the dataset shuffles itself, by its seed
-            verbose="auto" if self.devices.is_chief else 0,
-            callbacks=callbacks,
-        )
+        if model.discriminator is None:
+            return []
+        return [AdversaryStart(self._adversarial_start, done)]
 
-    def _epoch_writer(self, model):
+    def epoch_writer(self, model):
         """Function that writes weights, curves and samples after an epoch."""
         from common.report import plot_history
         from pix2pix_timbre.convert import Predictor
-        from pix2pix_timbre.weights import save_h5, stand_alone
 
-        networks = {name: stand_alone(getattr(model, name)) for name in self._networks}
+        networks, save = network_writer(self, model)
         predict = Predictor(networks["generator"])
 
         def write(epoch, rows):
-            for name, network in networks.items():
-                network.set_weights(getattr(model, name).get_weights())
-                save_h5(network, self.run.path / f"{name}.h5")
+            save()
             plot_history(self.run.path / "history.png", rows)
             for sample in self._samples:
                 sample.write(predict, epoch)
 
         return write
-
-    def _load_networks(self, model):
-        """Start from the weights in the run folder, as ``--epoch_offset`` asks."""
-        from pix2pix_timbre.weights import load_into
-
-        for name in self._networks:
-            load_into(getattr(model, name), self.run.path / f"{name}.h5")
-
-    def _require_networks(self):
-        for name in self._networks:
-            path = self.run.path / f"{name}.h5"
-            if not path.is_file():
-                raise UserError(
-                    f"{path}: no such file; --epoch_offset {self.args.epoch_offset} goes on from it"
-                )

@@ -17,6 +17,7 @@ from common.cli import run
 from common.features import CODEC
 from common.phase import ESTIMATORS, estimate_phase
 from common.training import write_json
+from common.weights import save_h5
 from data import (
     amplitude_to_db,
     db_to_amplitude,
@@ -27,7 +28,7 @@ from data import (
 from pix2pix_timbre import stream
 from pix2pix_timbre.convert import Predictor, convert_image
 from pix2pix_timbre.model import build_generator
-from pix2pix_timbre.weights import load_generator, save_h5
+from pix2pix_timbre.weights import load_generator
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,9 +10,9 @@ import predict
 import predict_multitarget
 from common.features import CODEC
 from common.training import write_json
+from common.weights import save_h5
 from data import load_audio
 from pix2pix_timbre.model import build_generator
-from pix2pix_timbre.weights import save_h5
 
 
 @pytest.fixture(scope="module")

@@ -10,14 +10,9 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
+from common.weights import halve_precision, save_h5, stand_alone
 from pix2pix_timbre.model import build_discriminator, build_generator
-from pix2pix_timbre.weights import (
-    generator_shape,
-    halve_precision,
-    load_generator,
-    save_h5,
-    stand_alone,
-)
+from pix2pix_timbre.weights import generator_shape, load_generator
 
 WIDTH = 2
 FRAMES = np.random.default_rng(0).uniform(-1, 1, (2, 256, 256, 1)).astype(np.float32)
