@@ -260,7 +260,9 @@ class TensorFlowDevices(OneDevice):
 
         spans = self._spans(dataset)
         example = dataset.cut(range(1), 0)
-        signature = tuple(tf.TensorSpec((None, *part.shape[1:]), part.dtype) for part in example)
+        signature = tf.nest.map_structure(
+            lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), example
+        )
 
         def of_worker(context):
             local = context.num_replicas_in_sync // context.num_input_pipelines

@@ -11,7 +11,8 @@ _BIN_KILOHERTZ = SAMPLE_RATE / 2 / 512 / 1000
 _NO_LOSSES = ("epoch", "seconds")
 
 
-def _figure(rows, columns, size):
+def new_figure(rows, columns, size):
+    """A figure of rows times columns axes: ``(figure, axes)``, axes always in two dimensions."""
     # no pyplot: it keeps figures alive and asks for a screen
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -21,7 +22,8 @@ def _figure(rows, columns, size):
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def _save(figure, path):
+def save_figure(figure, path):
+    """Write a figure as PNG; the file appears whole or not at all."""
     with replace_when_done(path) as temporary:
         # the date would make each file differ
         figure.savefig(temporary, dpi=100, metadata={"Software": None})
@@ -36,7 +38,7 @@ def plot_images(path, images, error=None):
         error: Titles (a, b) of two images whose difference a - b is added.
     """
     panels = len(images) + bool(error)
-    figure, axes = _figure(1, panels, (4.2 * panels, 4))
+    figure, axes = new_figure(1, panels, (4.2 * panels, 4))
     for axis, (title, image) in zip(axes[0], images.items(), strict=False):
         drawn = _draw(axis, image, title, cmap="magma", vmin=0, vmax=1)
     figure.colorbar(drawn, ax=list(axes[0][: len(images)]), label="magnitude, 0 to 1 (log1p scale)")
@@ -46,7 +48,7 @@ def plot_images(path, images, error=None):
         drawn = _draw(axes[0][-1], difference, title, cmap="RdBu_r", vmin=-0.5, vmax=0.5)
         figure.colorbar(drawn, ax=axes[0][-1])
     axes[0][0].set_ylabel("frequency (kHz)")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def image_png(image):
@@ -55,7 +57,7 @@ def image_png(image):
     Returns:
         The PNG file as bytes.
     """
-    figure, axes = _figure(1, 1, (4.6, 3.2))
+    figure, axes = new_figure(1, 1, (4.6, 3.2))
     drawn = _draw(axes[0][0], image, "", cmap="magma", vmin=0, vmax=1)
     axes[0][0].set_ylabel("frequency (kHz)")
     figure.colorbar(drawn)
@@ -82,7 +84,7 @@ def plot_history(path, rows):
     """
     measured = dict.fromkeys(name for row in rows for name in row if row[name] is not None)
     names = [name for name in measured if not name.startswith("val_") and name not in _NO_LOSSES]
-    figure, axes = _figure(1, len(names), (5 * len(names), 4))
+    figure, axes = new_figure(1, len(names), (5 * len(names), 4))
     epochs = [row["epoch"] for row in rows]
     for axis, name in zip(axes[0], names, strict=True):
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
@@ -93,7 +95,7 @@ def plot_history(path, rows):
         axis.xaxis.get_major_locator().set_params(integer=True)
         axis.grid(alpha=0.3)
     axes[0][0].legend()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_sweep(path, rates, curves, suggestions):
@@ -105,7 +107,7 @@ def plot_sweep(path, rates, curves, suggestions):
         curves: Dict from the name of a loss to (raw, smoothed) values.
         suggestions: Dict from the name of a loss to a learning rate or None.
     """
-    figure, axes = _figure(1, len(curves), (5 * len(curves), 4))
+    figure, axes = new_figure(1, len(curves), (5 * len(curves), 4))
     for axis, (name, (raw, smoothed)) in zip(axes[0], curves.items(), strict=True):
         axis.plot(rates, raw, alpha=0.3, label="raw")
         axis.plot(rates, smoothed, label="smoothed")
@@ -117,4 +119,4 @@ def plot_sweep(path, rates, curves, suggestions):
         axis.set_xlabel("learning rate")
         axis.grid(alpha=0.3)
         axis.legend()
-    _save(figure, path)
+    save_figure(figure, path)

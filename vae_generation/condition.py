@@ -1,0 +1,118 @@
+"""What a note is asked for by: instrument, pitch and velocity, and the vector that says it."""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from common.cli import UserError
+from vae_generation.store import Example
+
+DYNAMICS = {"pp": 33, "quiet": 40, "soft": 40, "p": 49, "mp": 64, "medium": 70, "mf": 80}
+DYNAMICS |= {"f": 96, "loud": 100, "ff": 112}
+_DEFAULT_VELOCITY = 80
+_PITCH = re.compile(r"([A-Ga-g])(##?|bb?)?(-?\d)")
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+
+def pitch_number(text):
+    """MIDI number of a pitch such as "C4" (60), "Bb3" or "60"; None when the text is none."""
+    if text.isdecimal():
+        number = int(text)
+    else:
+        match = _PITCH.fullmatch(text)
+        if match is None:
+            return None
+        letter, accidentals, octave = match.groups(default="")
+        shift = accidentals.count("#") - accidentals.count("b")
+        number = 12 * (int(octave) + 1) + _STEPS[letter.upper()] + shift
+    return number if 0 <= number < 128 else None
+
+
+class Conditions(NamedTuple):
+    """How a condition is put into a vector.
+
+    Attributes:
+        instruments: Names, one place each.
+        lowest, highest: MIDI pitches, one place for each from one to the other.
+    """
+
+    instruments: tuple
+    lowest: int
+    highest: int
+
+    @classmethod
+    def of(cls, examples):
+        """What the notes of a training need; ``UserError`` when there is one without a pitch."""
+        if not examples or any(one.pitch < 0 or not one.instrument for one in examples):
+            raise UserError(
+                "--conditional: the features hold recordings without pitch; make them from notes "
+                "named as in NSynth"
+            )
+        pitches = [one.pitch for one in examples]
+        return cls(tuple(sorted({one.instrument for one in examples})), min(pitches), max(pitches))
+
+    @property
+    def length(self):
+        """Length of a vector."""
+        return len(self.instruments) + self.highest - self.lowest + 2
+
+    def vectors(self, notes):
+        """Condition vectors: (notes, length) float32.
+
+        Args:
+            notes: List of (instrument, pitch, velocity), or of ``Example``.
+        """
+        found = np.zeros((len(notes), self.length), np.float32)
+        for row, note in zip(found, notes, strict=True):
+            instrument, pitch, velocity = (
+                (note.instrument, note.pitch, note.velocity) if isinstance(note, Example) else note
+            )
+            row[self.instruments.index(instrument)] = 1
+            row[len(self.instruments) + pitch - self.lowest] = 1
+            row[-1] = velocity / 127
+        return found
+
+    def parse(self, text):
+        """A note that is asked for in words, such as "guitar, C4, loud".
+
+        Returns:
+            ``(instrument, pitch, velocity)``.
+
+        Raises:
+            UserError: No such instrument, or no pitch in reach of the model.
+        """
+        instrument = pitch = velocity = None
+        for word in filter(None, re.split(r"[\s,]+", text)):
+            if velocity is None and word.lower() in DYNAMICS:
+                velocity = DYNAMICS[word.lower()]
+            elif instrument is None and (found := self._instrument(word)):
+                instrument = found
+            elif pitch is None and pitch_number(word) is not None:
+                pitch = pitch_number(word)
+            elif velocity is None and word.isdecimal() and 1 <= int(word) <= 127:
+                velocity = int(word)
+            else:
+                raise UserError(
+                    f"{text!r}: {word!r} is no instrument of the model "
+                    f"({', '.join(self.instruments)}), pitch (C4) or velocity (loud, or 1 to 127)"
+                )
+        if instrument is None or pitch is None:
+            raise UserError(f"{text!r}: name instrument and pitch, such as 'guitar, C4, loud'")
+        self.require(pitch, text)
+        return instrument, pitch, _DEFAULT_VELOCITY if velocity is None else velocity
+
+    def require(self, pitch, text):
+        """Raise ``UserError`` for a pitch that the model was not trained on."""
+        if not self.lowest <= pitch <= self.highest:
+            raise UserError(
+                f"{text!r}: pitch {pitch} is beyond the model's {self.lowest} to {self.highest}"
+            )
+
+    def _instrument(self, word):
+        """The instrument that a word begins, or None where it is none or several."""
+        if word in self.instruments:
+            return word
+        beginning = word.lower().removesuffix("s")
+        found = [name for name in self.instruments if name.startswith(beginning)]
+        return found[0] if len(found) == 1 and len(word) > 2 else None

@@ -1,0 +1,114 @@
+"""Latent vectors: where the training set lies, and ways through the space."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.cli import UserError
+from data import replace_when_done
+from vae_generation.store import Example
+
+ACTIVE_VARIANCE = 0.01  # Burda et al. 2016, section 5.2
+_BATCH = 256
+
+
+class Latents(NamedTuple):
+    """Latent distributions of images.
+
+    Attributes:
+        mean, log_variance: (images, latent_dim) float32.
+        examples: List of ``vae_generation.store.Example``.
+    """
+
+    mean: np.ndarray
+    log_variance: np.ndarray
+    examples: list
+
+    def save(self, path):
+        """Write an HDF5 file; it appears whole or not at all."""
+        import h5py
+
+        with replace_when_done(path) as temporary, h5py.File(temporary, "w") as file:
+            file.create_dataset("mean", data=self.mean.astype(np.float16))
+            file.create_dataset("log_variance", data=self.log_variance.astype(np.float16))
+            for name, kind in Example.__annotations__.items():
+                values = [getattr(one, name) for one in self.examples]
+                dtype = h5py.string_dtype() if kind is str else None
+                file.create_dataset(name, data=values, dtype=dtype)
+
+    @classmethod
+    def load(cls, path):
+        """Read a file of ``save``; ``UserError`` when it is missing or damaged."""
+        import h5py
+
+        if not Path(path).is_file():
+            raise UserError(f"{path}: no such file; the training writes it after its last epoch")
+        try:
+            with h5py.File(path, "r") as file:
+                columns = [
+                    file[name].asstr()[()].tolist() if kind is str else file[name][()].tolist()
+                    for name, kind in Example.__annotations__.items()
+                ]
+                examples = [Example(*row) for row in zip(*columns, strict=True)]
+                arrays = [file[name][()].astype(np.float32) for name in ("mean", "log_variance")]
+        except (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            raise UserError(f"{path}: not readable as latent vectors ({error})") from error
+        return cls(*arrays, examples)
+
+    def active_units(self):
+        """Which units are used: (latent_dim,) bool.
+
+        A unit is active when the variance of its mean over the images is above ACTIVE_VARIANCE
+        (Burda, Grosse and Salakhutdinov 2016, section 5.2).
+        """
+        return self.mean.var(axis=0) > ACTIVE_VARIANCE
+
+    def sample(self, number, rng):
+        """Draws from the aggregated posterior, the mixture of all distributions: (number, dim)."""
+        chosen = rng.integers(len(self.mean), size=number)
+        spread = np.exp(self.log_variance[chosen] / 2)
+        return self.mean[chosen] + spread * rng.standard_normal(spread.shape)
+
+
+def encode_store(trained, store, indices):
+    """``Latents`` of some images of a store."""
+    parts = []
+    for start in range(0, len(indices), _BATCH):
+        chosen = indices[start : start + _BATCH]
+        conditions = trained.condition_vectors([store.examples[index] for index in chosen])
+        parts.append(trained.encode(store.read(chosen), conditions))
+    mean, log_variance = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Latents(mean, log_variance, [store.examples[index] for index in indices])
+
+
+def interpolate(first, second, steps):
+    """Latent vectors on the way from one to another: (steps, latent_dim), both ends included.
+
+    On the great circle, with the length changing evenly (White 2016, section 2.1): what lies on a
+    straight line is nearer to zero than anything that was trained on.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    lengths = np.linalg.norm(first), np.linalg.norm(second)
+    share = np.linspace(0, 1, steps)[:, np.newaxis]
+    straight = (1 - share) * first + share * second
+    if min(lengths) == 0:
+        return straight
+    angle = np.arccos(np.clip(first @ second / (lengths[0] * lengths[1]), -1, 1))
+    if np.sin(angle) < 1e-6:
+        return straight
+    units = first / lengths[0], second / lengths[1]
+    weights = np.sin((1 - share) * angle), np.sin(share * angle)
+    directions = (weights[0] * units[0] + weights[1] * units[1]) / np.sin(angle)
+    return directions * ((1 - share) * lengths[0] + share * lengths[1])
+
+
+def plane_grid(latents, number):
+    """Points of a regular grid over a latent plane: (number * number, 2), row by row from above.
+
+    It covers what lies between the 2nd and 98th percentile of the training set.
+    """
+    low, high = np.percentile(latents.mean, [2, 98], axis=0)
+    across = np.linspace(low[0], high[0], number)
+    down = np.linspace(high[1], low[1], number)
+    return np.stack([np.tile(across, number), np.repeat(down, number)], axis=-1)

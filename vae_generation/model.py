@@ -1,0 +1,273 @@
+"""Convolutional variational auto-encoder (Kingma and Welling 2014) over spectrogram images.
+
+Layers are named as in musikalkemist/generating-sound-with-neural-networks, whose weights fit. What
+is drawn at random lies outside of encoder and decoder, which consist of stock layers.
+"""
+
+from typing import NamedTuple
+
+import keras
+from keras import layers, ops
+
+from common.cli import UserError
+from common.distributed import DistributedModel
+
+RECONSTRUCTION_WEIGHT = 1_000_000
+
+
+class Architecture(NamedTuple):
+    """What the networks are built from.
+
+    Attributes:
+        bins, frames: Of an image.
+        filters, kernels: Of the encoder's convolutions, in their order.
+        strides: Of the same, pairs (bins, frames).
+        latent_dim: Length of a latent vector.
+        condition: Length of the condition vector; 0 for none.
+    """
+
+    bins: int = 256
+    frames: int = 64
+    filters: tuple = (512, 256, 128, 64, 32)
+    kernels: tuple = (3, 3, 3, 3, 3)
+    strides: tuple = ((2, 2), (2, 2), (2, 2), (2, 2), (2, 1))
+    latent_dim: int = 128
+    condition: int = 0
+
+    @classmethod
+    def of(cls, content):
+        """The architecture of a dict, as ``_asdict`` or JSON gives it."""
+        content = dict(content)
+        content["strides"] = tuple(tuple(stride) for stride in content["strides"])
+        for name in ("filters", "kernels"):
+            content[name] = tuple(content[name])
+        return cls(**content)
+
+    def check(self):
+        """Raise ``UserError`` where the parts do not fit together; else return them."""
+        if not len(self.filters) == len(self.kernels) == len(self.strides):
+            raise UserError(
+                f"--filters: {len(self.filters)} layers, but {len(self.kernels)} --kernels and "
+                f"{len(self.strides)} --strides; give as many of each"
+            )
+        for axis, (name, size) in enumerate((("rows", self.bins), ("columns", self.frames))):
+            factor = 1
+            for stride in self.strides:
+                factor *= stride[axis]
+            if size % factor:
+                raise UserError(
+                    f"--strides: they divide the {name} by {factor}, but images have {size}; "
+                    "change them, or --bins and --duration of the features"
+                )
+        return self
+
+    @property
+    def bottleneck(self):
+        """Shape after the last convolution."""
+        bins, frames = self.bins, self.frames
+        for down, right in self.strides:
+            bins, frames = bins // down, frames // right
+        return bins, frames, self.filters[-1]
+
+
+def _block(number, name, convolution):
+    yield convolution
+    yield layers.ReLU(name=f"{name}_relu_{number}")
+    yield layers.BatchNormalization(name=f"{name}_bn_{number}")
+
+
+def _convolutional_encoder(architecture):
+    """Input, condition and flattened features."""
+    inputs = layers.Input((architecture.bins, architecture.frames, 1), name="encoder_input")
+    hidden = inputs
+    shapes = zip(architecture.filters, architecture.kernels, architecture.strides, strict=True)
+    for number, (filters, kernel, stride) in enumerate(shapes, start=1):
+        name = f"encoder_conv_layer_{number}"
+        convolution = layers.Conv2D(filters, kernel, strides=stride, padding="same", name=name)
+        for layer in _block(number, "encoder", convolution):
+            hidden = layer(hidden)
+    hidden = layers.Flatten(name="encoder_flatten")(hidden)
+    if not architecture.condition:
+        return inputs, hidden
+    condition = layers.Input((architecture.condition,), name="encoder_condition")
+    hidden = layers.Concatenate(name="encoder_join")([hidden, condition])
+    return [inputs, condition], hidden
+
+
+def build_encoder(architecture):
+    """Network from images to the distribution of their latent vectors.
+
+    Args:
+        architecture: ``Architecture``.
+
+    Returns:
+        Keras model: (batch, bins, frames, 1), with a condition also (batch, condition), ->
+        ``[mu, log_variance]``, (batch, latent_dim) each, in float32 whatever the dtype policy.
+    """
+    inputs, hidden = _convolutional_encoder(architecture)
+    mean = layers.Dense(architecture.latent_dim, dtype="float32", name="mu")(hidden)
+    # begins with a variance of 1: random ones explode
+    log_variance = layers.Dense(
+        architecture.latent_dim,
+        kernel_initializer="zeros",
+        dtype="float32",
+        name="log_variance",
+    )(hidden)
+    return keras.Model(inputs, [mean, log_variance], name="encoder")
+
+
+def build_plain_encoder(architecture):
+    """As ``build_encoder``, of an auto-encoder that is not variational: -> (batch, latent_dim)."""
+    inputs, hidden = _convolutional_encoder(architecture)
+    output = layers.Dense(architecture.latent_dim, dtype="float32", name="encoder_output")(hidden)
+    return keras.Model(inputs, output, name="encoder")
+
+
+def build_decoder(architecture):
+    """Network from latent vectors to images, the mirror of the encoder.
+
+    Args:
+        architecture: ``Architecture``.
+
+    Returns:
+        Keras model: (batch, latent_dim), with a condition also (batch, condition), ->
+        (batch, bins, frames, 1) in [0, 1], in float32 whatever the dtype policy.
+    """
+    shape = architecture.bottleneck
+    inputs = layers.Input((architecture.latent_dim,), name="decoder_input")
+    hidden, given = inputs, inputs
+    if architecture.condition:
+        condition = layers.Input((architecture.condition,), name="decoder_condition")
+        hidden = layers.Concatenate(name="decoder_join")([inputs, condition])
+        given = [inputs, condition]
+    hidden = layers.Dense(shape[0] * shape[1] * shape[2], name="decoder_dense")(hidden)
+    hidden = layers.Reshape(shape, name="decoder_reshape")(hidden)
+    steps = list(zip(architecture.filters, architecture.kernels, architecture.strides, strict=True))
+    for number, (filters, kernel, stride) in enumerate(steps[:0:-1], start=1):
+        name = f"decoder_conv_transpose_layer_{number}"
+        convolution = layers.Conv2DTranspose(
+            filters, kernel, strides=stride, padding="same", name=name
+        )
+        for layer in _block(number, "decoder", convolution):
+            hidden = layer(hidden)
+    _, kernel, stride = steps[0]
+    outputs = layers.Conv2DTranspose(
+        1,
+        kernel,
+        strides=stride,
+        padding="same",
+        dtype="float32",
+        name=f"decoder_conv_transpose_layer_{len(steps)}",
+    )(hidden)
+    outputs = layers.Activation("sigmoid", dtype="float32", name="sigmoid_layer")(outputs)
+    return keras.Model(given, outputs, name="decoder")
+
+
+class Sampling(layers.Layer):
+    """Draws from the Gaussian of a mean and a logarithm of variance."""
+
+    def __init__(self, seed=None):
+        super().__init__(name="sampling", dtype="float32")
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, mean, log_variance):
+        """A draw: (batch, latent_dim)."""
+        noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
+        return mean + ops.exp(log_variance / 2) * noise
+
+
+class VAE(DistributedModel):
+    """Encoder and decoder, trained by ``fit`` on batches ``(inputs, images)``.
+
+    The loss of an image is ``weight`` times its mean squared error plus ``beta`` times the
+    Kullback-Leibler divergence of its latent distribution from the standard normal one, in nats.
+
+    Args:
+        encoder, decoder: As built by this module.
+        weight: Of the reconstruction.
+
+    Attributes:
+        beta: Variable, 1 unless ``KLWarmUp`` raises it.
+    """
+
+    def __init__(self, encoder, decoder, weight=RECONSTRUCTION_WEIGHT):
+        super().__init__(name="vae")
+        self.encoder = encoder
+        self.decoder = decoder
+        self.sampling = Sampling()
+        self.weight = weight
+        self.beta = self.add_weight(
+            shape=(), initializer="ones", trainable=False, dtype="float32", name="beta"
+        )
+        self._trackers = {
+            name: keras.metrics.Mean(name=name) for name in ("loss", "reconstruction", "kl")
+        }
+        self.build(encoder.input_shape)
+
+    def build(self, input_shape):
+        """Nothing to build: both networks come with their variables."""
+        self.built = True
+
+    @property
+    def metrics(self):
+        """``loss``; ``reconstruction``: mean squared error; ``kl``: divergence in nats."""
+        return list(self._trackers.values())
+
+    def call(self, inputs, training=None):
+        """Reconstruction, mean and logarithm of variance; at inference that of the mean."""
+        inputs = [self.share_out(part) for part in inputs]
+        conditions = inputs[1:]
+        mean, log_variance = self.encoder(inputs if conditions else inputs[0], training=training)
+        latent = self.sampling(mean, log_variance) if training else mean
+        given = [latent, *conditions] if conditions else latent
+        return self.decoder(given, training=training), mean, log_variance
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The loss; updates the metrics."""
+        decoded, mean, log_variance = y_pred
+        images = ops.shape(decoded)[0]
+        reconstruction = ops.mean(ops.square(ops.cast(y, "float32") - decoded))
+        kl = ops.mean(kl_divergence(mean, log_variance))
+        loss = self.weight * reconstruction + self.beta * kl
+        for name, value in (("loss", loss), ("reconstruction", reconstruction), ("kl", kl)):
+            self._trackers[name].update_state(value, images)
+        return self.replica_loss(loss, images)
+
+
+def kl_divergence(mean, log_variance):
+    """Divergence of diagonal Gaussians from the standard normal (Kingma and Welling, app. B).
+
+    Returns:
+        (batch,), in nats.
+    """
+    terms = 1 + log_variance - ops.square(mean) - ops.exp(log_variance)
+    return -0.5 * ops.sum(terms, axis=-1)
+
+
+class KLWarmUp(keras.callbacks.Callback):
+    """Raises the weight of the divergence to 1, epoch by epoch (Bowman et al. 2016).
+
+    Args:
+        epochs: Number of the epoch from which on it is 1; 0 or 1 for the first.
+    """
+
+    def __init__(self, epochs):
+        super().__init__()
+        self._epochs = epochs
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Set the weight of this epoch, whatever came before."""
+        self.model.beta.assign(min((epoch + 1) / max(self._epochs, 1), 1.0))
+
+
+def build_predictor(latent_dim, units=128):
+    """Recurrent network that continues a sequence of latent vectors.
+
+    Returns:
+        Keras model: (batch, steps, latent_dim) -> (batch, steps, 2 * latent_dim): mean and
+        logarithm of variance of the vector that follows each step.
+    """
+    inputs = layers.Input((None, latent_dim), name="predictor_input")
+    hidden = layers.GRU(units, return_sequences=True, name="predictor_gru")(inputs)
+    outputs = layers.Dense(2 * latent_dim, dtype="float32", name="predictor_output")(hidden)
+    return keras.Model(inputs, outputs, name="predictor")

@@ -1,0 +1,201 @@
+"""Turn notes or recordings into one store of spectrogram images.
+
+    python -m vae_generation.preprocess --audio_path data/notes --features_path notes.h5
+
+Files named as in NSynth (<instrument>_<preset>-<pitch>-<velocity>.wav or .flac) give one image
+each, of their beginning, and keep instrument, pitch and velocity; --transpose adds shifted ones.
+All other audio files are cut into windows, one after the other (--hop_seconds sets another
+distance); their folder's name is their instrument. Silent windows are left out and counted.
+"""
+
+import os
+from collections import Counter
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.cli import UserError, existing_folder, find_files, number, parser, report_skipped, run
+from common.jobs import run_jobs
+from data import AUDIO_SUFFIXES, load_audio, resample
+from vae_generation.spectrogram import FRAMES, KINDS, Spectrogram, default_fft
+from vae_generation.store import Example, parse_note, write_images
+
+_SILENCE = 1e-4  # peak
+
+
+class Recording(NamedTuple):
+    """An audio file to cut, and how."""
+
+    path: Path
+    name: str
+    spectrogram: Spectrogram
+    hop_seconds: float
+    transpose: tuple
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument(
+        "--audio_path",
+        required=True,
+        type=existing_folder,
+        nargs="+",
+        help="folders of audio files",
+    )
+    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+    built.add_argument(
+        "--spectrogram", choices=KINDS, default="mel", help="kind of image (default: mel)"
+    )
+    built.add_argument(
+        "--sample_rate", type=number(int, 1000, 192000), default=16000, help="Hz (default: 16000)"
+    )
+    built.add_argument(
+        "--duration",
+        type=number(float, above=0),
+        help="seconds of an image (default: 64 columns: 2.0 of a mel spectrogram)",
+    )
+    built.add_argument(
+        "--fft_size", type=number(int, 32), help="samples (default: 2048; log and linear: 512)"
+    )
+    built.add_argument("--hop", type=number(int, 1), help="samples (default: a quarter of that)")
+    built.add_argument(
+        "--bins", type=number(int, 8), default=256, help="rows of an image (default: 256)"
+    )
+    built.add_argument(
+        "--floor_db", type=number(float), default=-80.0, help="dB that 0 stands for (default: -80)"
+    )
+    built.add_argument(
+        "--ceiling_db", type=number(float), default=0.0, help="dB that 1 stands for (default: 0)"
+    )
+    built.add_argument(
+        "--hop_seconds",
+        type=number(float, above=0),
+        help="from window to window of a recording (default: the duration)",
+    )
+    built.add_argument(
+        "--transpose",
+        type=number(int, -12, 12),
+        nargs="+",
+        default=[0],
+        metavar="SEMITONES",
+        help="read notes faster or slower, as notes of other pitches (default: 0)",
+    )
+    built.add_argument(
+        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
+    )
+    return built
+
+
+def settings(args):
+    """The ``Spectrogram`` that the flags ask for; ``UserError`` when there is none."""
+    fft_size = args.fft_size or default_fft(args.spectrogram)
+    hop = args.hop or fft_size // 4
+    frames = FRAMES
+    if args.duration is not None:
+        frames = 1 + round(args.duration * args.sample_rate) // hop
+    return Spectrogram(
+        args.spectrogram,
+        args.sample_rate,
+        fft_size,
+        hop,
+        args.bins,
+        frames,
+        args.floor_db,
+        args.ceiling_db,
+    ).check()
+
+
+def cut(recording):
+    """Images of one file: ``(examples, silent)``.
+
+    Returns:
+        List of (``Example``, image, share of clipped values); number of silent windows left out.
+    """
+    spectrogram = recording.spectrogram
+    note = parse_note(recording.name)
+    if note is not None:
+        audio, rate = load_audio(recording.path, sample_rate=None)
+        windows = [
+            (
+                note._replace(source=f"{recording.name}~{shift:+d}", pitch=note.pitch + shift),
+                resample(audio, rate * 2 ** (shift / 12), spectrogram.sample_rate),
+            )
+            for shift in recording.transpose
+            if 0 <= note.pitch + shift < 128
+        ]
+    else:
+        audio, _ = load_audio(recording.path, sample_rate=spectrogram.sample_rate)
+        hop = max(round(recording.hop_seconds * spectrogram.sample_rate), 1)
+        instrument = recording.path.parent.name
+        windows = [
+            (
+                Example(recording.name, start / spectrogram.sample_rate, instrument),
+                audio[start : start + spectrogram.samples],
+            )
+            for start in range(0, max(audio.size - spectrogram.samples, 0) + 1, hop)
+        ]
+    sounding = [(example, audio) for example, audio in windows if _sounds(audio, spectrogram)]
+    images = [(example, *spectrogram.image(audio)) for example, audio in sounding]
+    return images, len(windows) - len(sounding)
+
+
+def _sounds(audio, spectrogram):
+    return np.abs(audio[: spectrogram.samples]).max(initial=0) > _SILENCE
+
+
+def main(argv=None):
+    """Run the script; its exit status."""
+    args = build_parser().parse_args(argv)
+    spectrogram = settings(args)
+    files = {}
+    for folder in args.audio_path:
+        found = find_files(folder, AUDIO_SUFFIXES)
+        if not found:
+            raise UserError(f"{folder}: no audio file in it or below it")
+        twice = sorted(files.keys() & found.keys())
+        if twice:
+            raise UserError(f"{found[twice[0]]}: named like {files[twice[0]]}; rename one of them")
+        files |= found
+    hop_seconds = args.hop_seconds or spectrogram.seconds
+    recordings = [
+        Recording(path, name, spectrogram, hop_seconds, tuple(dict.fromkeys(args.transpose)))
+        for name, path in files.items()
+    ]
+    counts, skipped, clipped = Counter(), [], []
+
+    def images():
+        for recording, result, error in run_jobs(cut, recordings, args.jobs, "images"):
+            if error is not None:
+                skipped.append((recording.path, error))
+                continue
+            found, silent = result
+            counts["silent"] += silent
+            for example, image, share in found:
+                counts["notes" if example.pitch >= 0 else "windows"] += 1
+                clipped.append(share)
+                yield example, image
+
+    # nothing is written where nothing was found
+    stream = images()
+    first = next(stream, None)
+    if first is None:
+        report_skipped(skipped)
+        names = ", ".join(map(str, args.audio_path))
+        raise UserError(f"{names}: no sounding audio in it; nothing is written")
+    args.features_path.parent.mkdir(parents=True, exist_ok=True)
+    write_images(args.features_path, spectrogram, chain([first], stream))
+    said = [f"{counts['notes']:,} notes", f"{counts['windows']:,} windows"]
+    if counts["silent"]:
+        said.append(f"{counts['silent']:,} silent ones left out")
+    print(
+        f"{args.features_path}: {', '.join(said)}; {spectrogram.bins}x{spectrogram.frames}, "
+        f"{spectrogram.seconds:.2f} s each, {np.mean(clipped):.3%} above --ceiling_db"
+    )
+    return report_skipped(skipped)
+
+
+if __name__ == "__main__":
+    run(main)
