@@ -25,7 +25,6 @@ CSV and JSON, and as one page with players that needs no other file.
 """
 
 import functools
-import io
 import tempfile
 from itertools import product
 from pathlib import Path
@@ -36,6 +35,7 @@ from common.cli import UserError, number, parser, run
 from common.devices import start_backend
 from common.features import FeatureStore, piece_of
 from common.phase import DEFAULT_PHASE, ESTIMATORS
+from common.tables import as_text
 from common.training import RunFolder, write_json, write_rows
 from data import HOP, SAMPLE_RATE, amplitude_to_db, forward_transform, load_audio
 
@@ -159,24 +159,6 @@ def ratios(pieces):
     return rows
 
 
-def as_text(rows):
-    """The table as aligned text."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [names] + [[_text(row.get(name, "")) for name in names] for row in rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
-    return "\n".join(
-        "  ".join(
-            text.ljust(width) if column == 0 else text.rjust(width)
-            for column, (text, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in cells
-    )
-
-
-def _text(value):
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
 def clip(label, audio_path, image, seconds):
     """A clip of the page: the beginning of a system's picture and sound.
 
@@ -186,9 +168,7 @@ def clip(label, audio_path, image, seconds):
         image: (BINS, columns) in [0, 1], for where there is no audio.
         seconds: Length.
     """
-    import soundfile
-
-    from common.page import Clip
+    from common.page import Clip, mp3
     from common.report import image_png
 
     columns = round(seconds * SAMPLE_RATE / HOP)
@@ -198,9 +178,7 @@ def clip(label, audio_path, image, seconds):
     fade = min(HOP, audio.size)
     audio[audio.size - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
     magnitude, _ = forward_transform(audio, with_phase=False)
-    content = io.BytesIO()
-    soundfile.write(content, audio, SAMPLE_RATE, format="MP3")
-    return Clip(label, image_png(amplitude_to_db(magnitude)), content.getvalue())
+    return Clip(label, image_png(amplitude_to_db(magnitude)), mp3(audio, SAMPLE_RATE))
 
 
 def clips(args, pair, piece, predictors):

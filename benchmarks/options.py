@@ -17,8 +17,8 @@ import synthesize_audios
 import train_generator
 from common.cli import number, parser, run
 from common.devices import start_backend
+from common.tables import as_text
 from common.training import RunFolder, write_rows
-from evaluate import as_text
 
 ROOT = Path(__file__).parent.parent
 PAIR = ("keyboard_acoustic", "guitar_acoustic")

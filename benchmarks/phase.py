@@ -26,6 +26,7 @@ from common.metrics import (
 )
 from common.phase import ESTIMATORS, estimate_phase
 from common.synthesis import notes_of
+from common.tables import as_text
 from common.transcription import note_scores, require_transcriber, transcribe
 from data import (
     AUDIO_SUFFIXES,
@@ -37,7 +38,6 @@ from data import (
     load_audio,
     write_audio,
 )
-from evaluate import as_text
 
 TARGET = "target"
 

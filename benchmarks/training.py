@@ -25,9 +25,9 @@ import numpy as np
 from benchmarks.floor import convolution_flops, machine_peak, timed
 from common.cli import number, parser, run
 from common.devices import OneDevice, jit_setting, start_backend
+from common.tables import as_text
 from common.training import set_up_keras
 from data import BINS, FRAME_COLUMNS
-from evaluate import as_text
 
 EAGER = "eager loop, float32"
 OURS = {"ours, float32": "off", "ours, bfloat16": "bfloat16"}  # -> mixed precision

@@ -1,6 +1,7 @@
 """The listening page: one HTML file that holds its tables, pictures and sounds."""
 
 import base64
+import io
 import re
 from html import escape
 from typing import NamedTuple
@@ -56,6 +57,15 @@ for (const player of document.querySelectorAll("audio")) {
   });
 }
 """
+
+
+def mp3(audio, sample_rate):
+    """Audio as an MP3 file, for a page: bytes."""
+    import soundfile
+
+    content = io.BytesIO()
+    soundfile.write(content, audio, sample_rate, format="MP3")
+    return content.getvalue()
 
 
 class Clip(NamedTuple):
@@ -119,15 +129,16 @@ def _clip(clip, heading):
     label, described = escape(clip.label), escape(f"{clip.label}: {heading}", quote=True)
     player = ""
     if clip.audio is not None:
-        source = _data("audio/mpeg", clip.audio)
+        source = data_uri("audio/mpeg", clip.audio)
         player = (
             f'<audio controls preload="metadata" aria-label="{described}" src="{source}"></audio>'
         )
-    picture = f'<img alt="Spectrogram of {described}" src="{_data("image/png", clip.picture)}">'
+    picture = f'<img alt="Spectrogram of {described}" src="{data_uri("image/png", clip.picture)}">'
     return f"<figure><figcaption>{label}</figcaption>{picture}{player}</figure>"
 
 
-def _data(kind, content):
+def data_uri(kind, content):
+    """Bytes as an address that holds them, such as ``data:image/png;base64,...``."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 

@@ -66,6 +66,16 @@ def image_png(image):
     return content.getvalue()
 
 
+def png_of(image):
+    """A PNG of an image alone, (rows, columns) in [0, 1], a pixel for each value: bytes."""
+    from matplotlib.image import imsave
+
+    content = io.BytesIO()
+    style = {"cmap": "magma", "vmin": 0, "vmax": 1, "origin": "lower"}
+    imsave(content, image, format="png", metadata={"Software": None}, **style)
+    return content.getvalue()
+
+
 def _draw(axis, image, title, **style):
     bins, columns = image.shape
     axis.set_title(title)

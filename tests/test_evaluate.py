@@ -16,6 +16,7 @@ import train
 import train_multitarget
 from common import page
 from common.cli import UserError
+from common.tables import as_text
 from pix2pix_timbre import evaluation
 
 
@@ -253,7 +254,7 @@ def test_without_untrained_pieces_the_script_says_so(features_folder, trained_ru
 
 
 def test_text_table_is_aligned():
-    lines = evaluate.as_text([{"piece": "a", "L1": 0.5}, {"piece": "long", "L1": 12.0}])
+    lines = as_text([{"piece": "a", "L1": 0.5}, {"piece": "long", "L1": 12.0}])
     widths = {len(line) for line in lines.splitlines()}
     assert len(widths) == 1
     assert "0.5000" in lines

@@ -1,6 +1,6 @@
 """The shipped model gives the outputs that TensorFlow gave, kept in tests/golden, on any backend.
 
-    python tests/test_golden.py
+    PYTHONPATH=. python tests/test_golden.py
 
 run on TensorFlow in the root of the project makes the file again, after a change of the model.
 """

@@ -64,10 +64,19 @@ class Latents(NamedTuple):
         """
         return self.mean.var(axis=0) > ACTIVE_VARIANCE
 
-    def sample(self, number, rng):
-        """Draws from the aggregated posterior, the mixture of all distributions: (number, dim)."""
+    def sample(self, number, rng, temperature=1.0):
+        """Draws from the aggregated posterior, the mixture of all distributions.
+
+        Args:
+            number: Of draws.
+            rng: ``numpy.random.Generator``.
+            temperature: Factor of the spread of each distribution.
+
+        Returns:
+            (number, latent_dim).
+        """
         chosen = rng.integers(len(self.mean), size=number)
-        spread = np.exp(self.log_variance[chosen] / 2)
+        spread = temperature * np.exp(self.log_variance[chosen] / 2)
         return self.mean[chosen] + spread * rng.standard_normal(spread.shape)
 
 

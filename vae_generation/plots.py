@@ -71,6 +71,25 @@ def plane_points(mean):
     return centred @ directions[:2].T, ("principal component 1", "principal component 2")
 
 
+def plot_row(path, names, images):
+    """Draw images side by side, at most eight in a row.
+
+    Args:
+        path: PNG file.
+        names: Title of each.
+        images: (names, bins, frames, 1) in [0, 1].
+    """
+    columns = min(len(names), 8)
+    rows = -(-len(names) // columns)
+    figure, axes = new_figure(rows, columns, (2.2 * columns, 2.4 * rows))
+    for axis in axes.ravel():
+        axis.axis("off")
+    for axis, name, image in zip(axes.ravel(), names, images, strict=False):
+        axis.imshow(image[..., 0], **_SCALE)
+        axis.set_title(name, fontsize=8)
+    save_figure(figure, path)
+
+
 def plot_grid(path, images, number):
     """Draw the images of a grid over the latent plane as one picture.
 

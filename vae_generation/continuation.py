@@ -1,0 +1,194 @@
+"""Latent vectors that follow others: the recurrent model, its training data and its use."""
+
+import itertools
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from common.cli import UserError
+from common.distributed import DistributedModel
+from common.training import RunFolder
+from common.weights import load_into
+
+HOP_SHARE = 0.5  # of an image, from window to window
+FOLDER = "predictor"  # in the run folder of the auto-encoder
+_MIN_LOG_VARIANCE = -6.0  # of normalised latent vectors
+
+
+class Predictor(DistributedModel):
+    """The recurrent network in training: negative log-likelihood of the vectors that come next.
+
+    Args:
+        network: As built by ``vae_generation.model.build_predictor``.
+    """
+
+    def __init__(self, network):
+        super().__init__(name="latent_predictor")
+        self.predictor = network
+        self._loss = keras.metrics.Mean(name="loss")
+        self.build(network.input_shape)
+
+    def build(self, input_shape):
+        """Nothing to build: the network comes with its variables."""
+        self.built = True
+
+    @property
+    def metrics(self):
+        """``loss``, in nats per vector."""
+        return [self._loss]
+
+    def call(self, inputs, training=None):
+        """Mean and logarithm of variance of each next vector, joined."""
+        return self.predictor(self.share_out(inputs), training=training)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The loss; updates the metric."""
+        frames = ops.shape(y_pred)[0]
+        mean, log_variance = ops.split(y_pred, 2, axis=-1)
+        log_variance = ops.maximum(log_variance, _MIN_LOG_VARIANCE)
+        y = ops.cast(y, "float32")
+        terms = log_variance + ops.square(y - mean) / ops.exp(log_variance) + math.log(2 * math.pi)
+        loss = ops.mean(ops.sum(terms, axis=-1) / 2)
+        self._loss.update_state(loss, frames)
+        return self.replica_loss(loss, frames)
+
+
+class Sequences(keras.utils.PyDataset):
+    """Batches of latent sequences, shifted by one against each other.
+
+    Args:
+        tracks: List of (windows, latent_dim) float32.
+        steps: Length of a sequence; shorter tracks are not used.
+        batch_size: Sequences of a batch.
+        shuffle: Draw a new order, and new beginnings, each epoch.
+        seed: Integer.
+
+    Attributes:
+        epoch: Number of the epoch that is drawn next.
+    """
+
+    def __init__(self, tracks, steps, batch_size, *, shuffle=False, seed=0):
+        super().__init__()
+        self._tracks = [track for track in tracks if len(track) > steps]
+        self._steps = steps
+        self._batch_size = batch_size
+        self._shuffle = shuffle
+        self._seed = seed
+        self._starts = [
+            (number, start)
+            for number, track in enumerate(self._tracks)
+            for start in range(0, len(track) - steps, max(steps // 2, 1))
+        ]
+        self.epoch = 0
+
+    def __len__(self):
+        return math.ceil(len(self._starts) / self._batch_size)
+
+    def __getitem__(self, index):
+        return self.cut(self.positions(index), self.epoch)
+
+    def positions(self, index):
+        """Places of a batch in the order of the epoch: a range."""
+        start = index * self._batch_size
+        return range(start, min(start + self._batch_size, len(self._starts)))
+
+    def cut(self, positions, epoch):
+        """The sequences at some places of an epoch, ``(vectors, next vectors)``."""
+        rng = np.random.default_rng([self._seed, epoch])
+        order = rng.permutation(len(self._starts)) if self._shuffle else range(len(self._starts))
+        shifts = rng.integers(0, max(self._steps // 2, 1), len(self._starts))
+        rows = []
+        for place in positions:
+            number, start = self._starts[order[place]]
+            track = self._tracks[number]
+            if self._shuffle:
+                start = min(start + int(shifts[place]), len(track) - self._steps - 1)
+            rows.append(track[start : start + self._steps + 1])
+        stack = np.stack(rows)
+        return stack[:, :-1], stack[:, 1:]
+
+
+def tracks_of(latents, hop_seconds):
+    """Sequences of latent vectors, one per recording, in the order of time.
+
+    Args:
+        latents: ``vae_generation.latents.Latents``.
+        hop_seconds: Distance of the windows that follow one another; where another one lies between
+            two, a sequence ends.
+
+    Returns:
+        Dict from the recording's name to a list of (windows, latent_dim) arrays.
+    """
+    places = {}
+    for index, example in enumerate(latents.examples):
+        if example.pitch < 0:
+            places.setdefault(example.source, []).append((example.start, index))
+    tracks = {}
+    for source, found in places.items():
+        found.sort()
+        parts = [[found[0]]]
+        for before, after in itertools.pairwise(found):
+            if abs(after[0] - before[0] - hop_seconds) > 0.01:
+                parts.append([])
+            parts[-1].append(after)
+        tracks[source] = [latents.mean[[index for _, index in part]] for part in parts]
+    return tracks
+
+
+class Continuation:
+    """A trained recurrent network, and the scale of the vectors that it knows.
+
+    Args:
+        network: Keras model of ``build_predictor``.
+        mean, spread: (latent_dim,) of the training vectors.
+        hop_seconds: Distance of its windows.
+    """
+
+    def __init__(self, network, mean, spread, hop_seconds):
+        self._network = network
+        self._mean, self._spread = np.asarray(mean), np.asarray(spread)
+        self.hop_seconds = hop_seconds
+        network.compile(jit_compile=False)
+
+    def __call__(self, vectors, number, rng, temperature=1.0):
+        """Vectors that follow some.
+
+        Args:
+            vectors: (windows, latent_dim), at least one.
+            number: How many are wanted.
+            rng: ``numpy.random.Generator``.
+            temperature: Factor of the spread that is drawn with; 0 takes the most likely ones.
+
+        Returns:
+            (number, latent_dim) float32.
+        """
+        known = list((np.asarray(vectors) - self._mean) / self._spread)
+        for _ in range(number):
+            given = np.stack(known)[np.newaxis].astype(np.float32)
+            predicted = np.asarray(self._network(given, training=False))[0, -1]
+            mean, log_variance = np.split(predicted, 2)
+            deviation = np.exp(np.maximum(log_variance, _MIN_LOG_VARIANCE) / 2)
+            known.append(mean + temperature * deviation * rng.standard_normal(mean.shape))
+        return (np.stack(known[len(vectors) :]) * self._spread + self._mean).astype(np.float32)
+
+
+def load_continuation(folder):
+    """The recurrent network that belongs to an auto-encoder; ``UserError`` when there is none."""
+    from vae_generation.model import build_predictor
+
+    folder = Path(folder) / FOLDER
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}: no such folder; train it with python -m vae_generation.train_continuation"
+        )
+    config = RunFolder(folder).read_config()
+    try:
+        scale = config["scale"]
+        network = build_predictor(len(scale["mean"]), config["flags"]["units"])
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{folder / 'config.json'}: damaged ({error!r})") from error
+    load_into(network, folder / "predictor.h5")
+    return Continuation(network, scale["mean"], scale["spread"], scale["hop_seconds"])

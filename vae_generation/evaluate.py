@@ -1,0 +1,244 @@
+"""Figures of trained auto-encoders, on notes that they were not trained on.
+
+    python -m vae_generation.evaluate --audio_path data/notes
+
+prints, for the shipped models or those given:
+
+  reconstruction  log-spectral distance of the sound from held-out notes, in dB (``evaluate.py``
+                  defines it), and those of two baselines: the mean note of the training set, and
+                  the image itself, without any network
+  active units    share of the latent numbers whose mean varies by more than 0.01 over the training
+                  set (Burda et al. 2016)
+  pitch           share of the notes asked for that librosa's pyin hears within 50 cents, in what is
+                  less than 30 dB below the loudest; of real notes, too
+  instrument      share of them that a small classifier, trained on real notes, takes for what was
+                  asked for; of held-out real notes, too
+  interpolation   between pairs of held-out notes, in nine images: length of the way over that of
+                  the straight line (1: none shorter), and the longest step over the mean one
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError, existing_folder, find_files, number, parser, run
+from common.devices import start_backend
+from common.metrics import log_spectral_distance
+from common.tables import as_text
+from data import AUDIO_SUFFIXES, load_audio
+from vae_generation.flags import MODELS
+from vae_generation.store import parse_note
+
+PITCHES = range(36, 97, 3)
+VELOCITY = 80
+_CENTS = 50
+_RANGE_DB = 30
+_WAY = 9  # images of an interpolation
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument(
+        "--audio_path", required=True, type=existing_folder, help="notes named as in NSynth"
+    )
+    built.add_argument("--model", type=Path, default=MODELS / "vae_notes", help="run folder")
+    built.add_argument(
+        "--conditional_model",
+        type=Path,
+        default=MODELS / "vae_notes_conditional",
+        help="run folder of a model that was trained --conditional",
+    )
+    built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
+    return built
+
+
+def real_notes(folder, spectrogram):
+    """Notes of a folder: list of (``Example``, audio) at the spectrogram's rate."""
+    notes = []
+    for name, path in find_files(folder, AUDIO_SUFFIXES).items():
+        example = parse_note(name)
+        if example is not None:
+            notes.append((example, load_audio(path, sample_rate=spectrogram.sample_rate)[0]))
+    if not notes:
+        raise UserError(f"{folder}: no notes named <instrument>_<preset>-<pitch>-<velocity>")
+    return notes
+
+
+def held_out(notes, folder):
+    """Which of the notes a model was not trained on: ``(training, held out)``, lists of notes."""
+    from common.training import RunFolder
+
+    split = RunFolder(folder).read_config()["split"]
+    known = {source.partition("~")[0] for source in split["held_out"]}
+    sides = [], []
+    for note in notes:
+        sides[note[0].source in known].append(note)
+    if not sides[1]:
+        raise UserError(f"{folder}: none of the notes was held out; give those of its training")
+    return sides
+
+
+def distances(trained, training, others):
+    """Rows of log-spectral distances of held-out notes and their reconstruction."""
+    spectrogram = trained.spectrogram
+    mean = np.mean([spectrogram.image(audio)[0] for _, audio in training], axis=0)
+    images = np.stack([spectrogram.image(audio)[0] for _, audio in others])
+    decoded = trained.reconstruct(images[..., np.newaxis])[..., 0]
+    found = {"mean note": [], "no network": [], "model": []}
+    for (_, audio), image, made in zip(others, images, decoded, strict=True):
+        truth = magnitude(spectrogram, audio)
+        for name, shown in (("mean note", mean), ("no network", image), ("model", made)):
+            sound = magnitude(spectrogram, spectrogram.audio(shown))
+            found[name].append(log_spectral_distance(truth, sound))
+    return [
+        {"reconstruction": name, "LSD": float(np.mean(values)), "notes": len(values)}
+        for name, values in found.items()
+    ]
+
+
+def magnitude(spectrogram, audio):
+    """Magnitude of the STFT of what an image shows: (bins, frames)."""
+    import librosa
+
+    padded = np.zeros(spectrogram.samples, np.float32)
+    padded[: min(audio.size, spectrogram.samples)] = audio[: spectrogram.samples]
+    return np.abs(librosa.stft(padded, n_fft=spectrogram.fft_size, hop_length=spectrogram.hop))
+
+
+def heard_pitch(audio, sample_rate):
+    """Median MIDI pitch that pyin hears in the loud part of an audio; NaN for none."""
+    import librosa
+
+    window = 2048
+    found, _, _ = librosa.pyin(
+        audio, fmin=25, fmax=sample_rate * 0.27, sr=sample_rate, frame_length=window
+    )
+    loudness = librosa.feature.rms(y=audio, frame_length=window, hop_length=window // 4)[0]
+    decibels = 20 * np.log10(np.maximum(loudness, 1e-10))
+    found = found[: decibels.size][decibels[: found.size] > decibels.max() - _RANGE_DB]
+    found = found[np.isfinite(found)]
+    return float(librosa.hz_to_midi(np.median(found))) if found.size else float("nan")
+
+
+def in_tune(audios, pitches, sample_rate):
+    """Share of audios that are heard within 50 cents of their pitches."""
+    errors = [
+        abs(heard_pitch(audio, sample_rate) - pitch)
+        for audio, pitch in zip(audios, pitches, strict=True)
+    ]
+    return float(np.mean([error <= _CENTS / 100 for error in errors]))
+
+
+class Classifier:
+    """A small convolutional network that tells instruments apart by their images.
+
+    Args:
+        images: (images, bins, frames) of real notes.
+        names: Instrument of each.
+        seed: Of its training.
+    """
+
+    def __init__(self, images, names, seed):
+        import keras
+        from keras import layers
+
+        keras.utils.set_random_seed(seed)
+        self.instruments = sorted(set(names))
+        labels = np.array([self.instruments.index(name) for name in names])
+        steps = [layers.Input((*images.shape[1:], 1))]
+        for filters in (16, 32, 64):
+            steps += [
+                layers.Conv2D(filters, 5, strides=(4, 2), padding="same", activation="relu"),
+                layers.BatchNormalization(),
+            ]
+        steps += [layers.GlobalAveragePooling2D(), layers.Dense(len(self.instruments))]
+        self._network = keras.Sequential(steps)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        self._network.compile(keras.optimizers.Adam(2e-3), loss, jit_compile=False)
+        self._network.fit(images[..., np.newaxis], labels, batch_size=16, epochs=30, verbose=0)
+
+    def accuracy(self, images, names):
+        """Share of images that are taken for what they are."""
+        logits = self._network.predict(images[..., np.newaxis], verbose=0)
+        found = [self.instruments[index] for index in np.argmax(logits, axis=-1)]
+        return float(np.mean([one == name for one, name in zip(found, names, strict=True)]))
+
+
+def asked_for(trained, training, others, seed):
+    """Rows about notes that a conditional model is asked for, and about real ones."""
+    spectrogram, conditions = trained.spectrogram, trained.conditions
+    rng = np.random.default_rng(seed)
+    pitches = [pitch for pitch in PITCHES if conditions.lowest <= pitch <= conditions.highest]
+    notes = [(name, pitch, VELOCITY) for name in conditions.instruments for pitch in pitches]
+    latents = rng.standard_normal((len(notes), trained.latent_dim))
+    images = trained.decode(latents, conditions.vectors(notes))[..., 0]
+    sounds = [spectrogram.audio(image, seed=seed) for image in images]
+    known = np.stack([spectrogram.image(audio)[0] for _, audio in training])
+    classifier = Classifier(known, [example.instrument for example, _ in training], seed)
+
+    def row(label, audios, found):
+        stack = np.stack([spectrogram.image(audio)[0] for audio in audios])
+        return {
+            "notes": label,
+            "number": len(audios),
+            "pitch": in_tune(audios, [pitch for _, pitch, _ in found], spectrogram.sample_rate),
+            "instrument": classifier.accuracy(stack, [name for name, _, _ in found]),
+        }
+
+    reach = [
+        (audio[: spectrogram.samples], (example.instrument, example.pitch, example.velocity))
+        for example, audio in others
+        if example.pitch in range(PITCHES[0], PITCHES[-1] + 1)
+    ]
+    return [
+        row("asked for", sounds, notes),
+        row("real, held out", *map(list, zip(*reach, strict=True))),
+    ]
+
+
+def smoothness(trained, others, seed):
+    """Row about interpolation between pairs of notes."""
+    from vae_generation.latents import interpolate
+
+    rng = np.random.default_rng(seed)
+    images = np.stack([trained.spectrogram.image(audio)[0] for _, audio in others])
+    mean, _ = trained.encode(images[..., np.newaxis])
+    lengths, steps = [], []
+    for _ in range(20):
+        first, second = rng.choice(len(mean), 2, replace=False)
+        way = trained.decode(interpolate(mean[first], mean[second], _WAY))[..., 0]
+        moves = np.sqrt(np.mean(np.diff(way, axis=0) ** 2, axis=(1, 2)))
+        straight = np.sqrt(np.mean((way[-1] - way[0]) ** 2))
+        lengths.append(moves.sum() / straight)
+        steps.append(moves.max() / moves.mean())
+    return {
+        "interpolation": "held-out pairs",
+        "length": float(np.mean(lengths)),
+        "longest_step": float(np.mean(steps)),
+    }
+
+
+def main(argv=None):
+    """Run the script; exit status 0."""
+    args = build_parser().parse_args(argv)
+    start_backend(None)
+    from vae_generation.latents import Latents
+    from vae_generation.trained import load_trained
+
+    trained = load_trained(args.model)
+    training, others = held_out(real_notes(args.audio_path, trained.spectrogram), args.model)
+    print(as_text(distances(trained, training, others)), end="\n\n")
+    active = Latents.load(args.model / "latents.h5").active_units()
+    print(f"active units: {active.sum()} of {active.size} ({active.mean():.0%})\n")
+    print(as_text([smoothness(trained, others, args.seed)]), end="\n\n")
+    conditional = load_trained(args.conditional_model)
+    if not conditional.conditions:
+        raise UserError(f"--conditional_model {args.conditional_model}: was not trained so")
+    notes = held_out(real_notes(args.audio_path, conditional.spectrogram), args.conditional_model)
+    print(as_text(asked_for(conditional, *notes, args.seed)))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

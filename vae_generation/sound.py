@@ -1,0 +1,73 @@
+"""Sounds put together: notes at their times, images that overlap."""
+
+import numpy as np
+
+FADE_SECONDS = 0.03
+
+
+def place(sounds, sample_rate):
+    """Add up sounds at their times.
+
+    Args:
+        sounds: List of (second, seconds, audio): each is heard for that long, or as long as it is,
+            and ends without a click.
+        sample_rate: Hz.
+
+    Returns:
+        (samples,) float32; may leave [-1, 1].
+    """
+    fade = round(FADE_SECONDS * sample_rate)
+    cut = []
+    for start, seconds, audio in sounds:
+        length = min(audio.size, round(seconds * sample_rate))
+        part = np.array(audio[:length], np.float32)
+        ramp = min(fade, length)
+        part[length - ramp :] *= np.linspace(1, 0, ramp, dtype=np.float32)
+        cut.append((round(start * sample_rate), part))
+    mixed = np.zeros(max((start + part.size for start, part in cut), default=0), np.float32)
+    for start, part in cut:
+        mixed[start : start + part.size] += part
+    return mixed
+
+
+def cross_fade(images, hop):
+    """Join images that follow one another at a distance, faded into each other.
+
+    Args:
+        images: (images, bins, frames).
+        hop: Columns from one to the next, at most as many as they have.
+
+    Returns:
+        (bins, (images - 1) * hop + frames): where several overlap, their weighted mean; what each
+        weighs falls linearly towards its ends.
+    """
+    count, bins, frames = images.shape
+    ramp = np.minimum(np.arange(1, frames + 1), np.arange(frames, 0, -1)).astype(np.float32)
+    joined = np.zeros((bins, (count - 1) * hop + frames), np.float32)
+    weight = np.zeros(joined.shape[1], np.float32)
+    for number, image in enumerate(images):
+        part = slice(number * hop, number * hop + frames)
+        joined[:, part] += image * ramp
+        weight[part] += ramp
+    return joined / weight
+
+
+def continue_with(audio, addition, overlap):
+    """An audio that goes over into another one.
+
+    Args:
+        audio, addition: (samples,) float32.
+        overlap: Samples over which the first fades out and the second in, at most as many as
+            either has.
+
+    Returns:
+        (audio.size + addition.size - overlap,) float32.
+    """
+    falling = np.cos(np.linspace(0, np.pi / 2, overlap, dtype=np.float32))
+    joined = np.zeros(audio.size + addition.size - overlap, np.float32)
+    joined[: audio.size] = audio
+    begin = audio.size - overlap
+    joined[begin : audio.size] *= falling
+    joined[begin : audio.size] += falling[::-1] * addition[:overlap]
+    joined[audio.size :] = addition[overlap:]
+    return joined
