@@ -14,4 +14,4 @@ def stride(text):
         parts = []
     if len(parts) not in (1, 2) or not all(1 <= part <= 8 for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is no stride, such as 2 or 2x1")
-    return parts[0], parts[-1]
+    return [parts[0], parts[-1]]  # as config.json gives it back

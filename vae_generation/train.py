@@ -131,7 +131,7 @@ class Session(TrainingSession):
             spectrogram.frames,
             tuple(args.filters),
             tuple(args.kernels or [3] * layers),
-            tuple(args.strides or [(2, 2)] * (layers - 1) + [(2, 1)]),
+            tuple(map(tuple, args.strides or [(2, 2)] * (layers - 1) + [(2, 1)])),
             args.latent_dim,
             self.conditions.length if self.conditions else 0,
         ).check()
