@@ -1,18 +1,18 @@
 """The listening page in a browser: its players play, its tables sort, nothing complains."""
 
-import io
 import re
 import shutil
 import subprocess
 
 import numpy as np
 import pytest
-import soundfile
 
-from common.page import Clip, Section, write_page
-from common.report import image_png
+from common.page import Clip, Section, mp3, write_page
+from common.report import image_png, png_of
+from vae_generation.page import write_plane_page
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
 
 # Tabs to each heading of the first table and presses it, then tells what became of it and how long
 # each player's sound is.
@@ -47,10 +47,8 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     clips = []
     for seconds in (1, 2):
-        content = io.BytesIO()
-        tone = 0.1 * np.sin(np.arange(44100 * seconds) / 20)
-        soundfile.write(content, tone, 44100, format="MP3")
-        clips.append(Clip(f"{seconds} s", image_png(np.eye(256, 100)), content.getvalue()))
+        sound = mp3(0.1 * np.sin(np.arange(44100 * seconds) / 20), 44100)
+        clips.append(Clip(f"{seconds} s", image_png(np.eye(256, 100)), sound))
     rows = [{"name": "b", "L1": 10.0}, {"name": "c"}, {"name": "a", "L1": 9.5}]
     sections = [Section("tones", rows, clips)]
     settings = {"explanation": "none", "settings": {"model": "<b>"}, "tables": {"scores": rows}}
@@ -58,12 +56,13 @@ def page(tmp_path_factory):
     return folder / "report.html"
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
-def test_players_have_their_length_tables_sort_by_keyboard_and_nothing_fails(page, tmp_path):
-    probed = tmp_path / "probed.html"
-    probed.write_text(page.read_text(encoding="utf-8") + PROBE, encoding="utf-8")
+def probe(page, script, folder):
+    """What a script adds to a page as ``output``, in a browser that complains of nothing."""
+    probed = folder / "probed.html"
+    probed.write_text(page.read_text(encoding="utf-8") + script, encoding="utf-8")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0"]
-    flags += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000"]
+    flags += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=10000"]
+    flags += ["--autoplay-policy=no-user-gesture-required"]
     done = subprocess.run(
         [BROWSER, *flags, "--dump-dom", probed.as_uri()],
         capture_output=True,
@@ -71,13 +70,53 @@ def test_players_have_their_length_tables_sort_by_keyboard_and_nothing_fails(pag
         timeout=120,
         check=True,
     )
+    assert "CONSOLE" not in done.stderr
+    assert "error:" not in done.stdout.partition("</title>")[0]
     (result,) = re.findall("<output>(.*)</output>", done.stdout)
-    orders, durations = result.split("|")
+    return result
+
+
+@needs_browser
+def test_players_have_their_length_tables_sort_by_keyboard_and_nothing_fails(page, tmp_path):
+    orders, durations = probe(page, PROBE, tmp_path).split("|")
     # as written; by name up and down; by number up and down, what has none last
     assert orders.split() == ["bca", "abc", "cba", "abc", "bac"]
     assert [float(duration) for duration in durations.split()] == pytest.approx([1, 2], abs=0.1)
-    assert "CONSOLE" not in done.stderr
-    assert "error:" not in done.stdout.partition("</title>")[0]
+
+
+PLANE_PROBE = """
+<script>
+{
+addEventListener("error", event => { document.title += "error: " + event.message; });
+const player = document.querySelector("audio");
+const buttons = [...document.querySelectorAll(".plane button")];
+buttons[0].focus();
+for (const key of ["ArrowRight", "ArrowDown", "ArrowLeft", "ArrowUp", "ArrowUp", "ArrowRight"])
+  document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+const reached = buttons.indexOf(document.activeElement);
+player.addEventListener("loadedmetadata", () => {
+  const pressed = buttons.map(button => button.getAttribute("aria-pressed")).join(" ");
+  const result = document.createElement("output");
+  result.textContent = reached + "|" + pressed + "|" + player.duration;
+  document.body.append(result);
+});
+buttons[2].click();
+}
+</script>
+"""
+
+
+@needs_browser
+def test_cells_of_the_plane_are_heard_and_reached_by_keyboard(tmp_path):
+    tones = [np.float32(0.1 * np.sin(np.arange(16000 * seconds) / 9)) for seconds in (1, 2, 3, 4)]
+    cells = [
+        (f"<{index}>", png_of(np.eye(9)), mp3(tone, 16000)) for index, tone in enumerate(tones)
+    ]
+    write_plane_page(tmp_path / "plane.html", "<Plane>", cells, 2, explanation="&")
+    reached, pressed, duration = probe(tmp_path / "plane.html", PLANE_PROBE, tmp_path).split("|")
+    assert reached == "1"
+    assert pressed.split() == ["false", "false", "true", "false"]
+    assert float(duration) == pytest.approx(3, abs=0.2)
 
 
 def test_pictures_are_png_of_the_image():

@@ -25,7 +25,7 @@ from common.cli import UserError, existing_folder, find_files, number, parser, r
 from common.devices import start_backend
 from common.metrics import log_spectral_distance
 from common.tables import as_text
-from data import AUDIO_SUFFIXES, load_audio
+from data import AUDIO_SUFFIXES, load_audio, resample
 from vae_generation.flags import MODELS
 from vae_generation.store import parse_note
 
@@ -33,6 +33,8 @@ PITCHES = range(36, 97, 3)
 VELOCITY = 80
 _CENTS = 50
 _RANGE_DB = 30
+_SEEN_DB = 40  # by the classifier
+_SHIFTS = (-2, -1, 0, 1, 2)  # semitones: notes in between, for the classifier
 _WAY = 9  # images of an interpolation
 
 
@@ -133,34 +135,43 @@ def in_tune(audios, pitches, sample_rate):
 class Classifier:
     """A small convolutional network that tells instruments apart by their images.
 
+    It sees what is less than 40 dB below the loudest value, with noise added while it learns:
+    without, it knows real notes by the faintest of their details.
+
     Args:
         images: (images, bins, frames) of real notes.
         names: Instrument of each.
+        decibels: That the range of an image stands for.
         seed: Of its training.
     """
 
-    def __init__(self, images, names, seed):
+    def __init__(self, images, names, decibels, seed):
         import keras
         from keras import layers
 
         keras.utils.set_random_seed(seed)
+        self._range = _SEEN_DB / decibels
         self.instruments = sorted(set(names))
         labels = np.array([self.instruments.index(name) for name in names])
-        steps = [layers.Input((*images.shape[1:], 1))]
+        steps = [layers.Input((*images.shape[1:], 1)), layers.GaussianNoise(0.1)]
         for filters in (16, 32, 64):
             steps += [
                 layers.Conv2D(filters, 5, strides=(4, 2), padding="same", activation="relu"),
-                layers.BatchNormalization(),
+                layers.BatchNormalization(momentum=0.9),  # few steps: 0.99 would lag behind
             ]
         steps += [layers.GlobalAveragePooling2D(), layers.Dense(len(self.instruments))]
         self._network = keras.Sequential(steps)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self._network.compile(keras.optimizers.Adam(2e-3), loss, jit_compile=False)
-        self._network.fit(images[..., np.newaxis], labels, batch_size=16, epochs=30, verbose=0)
+        self._network.fit(self._seen(images), labels, batch_size=32, epochs=20, verbose=0)
+
+    def _seen(self, images):
+        loudest = images.max(axis=(1, 2), keepdims=True)
+        return np.maximum((images - loudest) / self._range + 1, 0)[..., np.newaxis]
 
     def accuracy(self, images, names):
         """Share of images that are taken for what they are."""
-        logits = self._network.predict(images[..., np.newaxis], verbose=0)
+        logits = self._network.predict(self._seen(images), verbose=0)
         found = [self.instruments[index] for index in np.argmax(logits, axis=-1)]
         return float(np.mean([one == name for one, name in zip(found, names, strict=True)]))
 
@@ -174,8 +185,14 @@ def asked_for(trained, training, others, seed):
     latents = rng.standard_normal((len(notes), trained.latent_dim))
     images = trained.decode(latents, conditions.vectors(notes))[..., 0]
     sounds = [spectrogram.audio(image, seed=seed) for image in images]
-    known = np.stack([spectrogram.image(audio)[0] for _, audio in training])
-    classifier = Classifier(known, [example.instrument for example, _ in training], seed)
+    rate, known, names = spectrogram.sample_rate, [], []
+    for example, audio in training:
+        for shift in _SHIFTS:
+            shifted = resample(audio, round(rate * 2 ** (shift / 12)), rate)
+            known.append(spectrogram.image(shifted)[0])
+            names.append(example.instrument)
+    decibels = spectrogram.ceiling_db - spectrogram.floor_db
+    classifier = Classifier(np.stack(known), names, decibels, seed)
 
     def row(label, audios, found):
         stack = np.stack([spectrogram.image(audio)[0] for audio in audios])

@@ -13,6 +13,7 @@ from common.cli import UserError
 from common.distributed import DistributedModel
 
 RECONSTRUCTION_WEIGHT = 1_000_000
+_MIXED = 256  # numbers that stand for a latent vector and its condition
 
 
 class Architecture(NamedTuple):
@@ -139,6 +140,8 @@ def build_decoder(architecture):
     if architecture.condition:
         condition = layers.Input((architecture.condition,), name="decoder_condition")
         hidden = layers.Concatenate(name="decoder_join")([inputs, condition])
+        # instrument and pitch have to be told together: each alone says little
+        hidden = layers.Dense(_MIXED, activation="relu", name="decoder_mix")(hidden)
         given = [inputs, condition]
     hidden = layers.Dense(shape[0] * shape[1] * shape[2], name="decoder_dense")(hidden)
     hidden = layers.Reshape(shape, name="decoder_reshape")(hidden)
