@@ -13,6 +13,7 @@ from common.cli import UserError
 from common.distributed import DistributedModel
 
 RECONSTRUCTION_WEIGHT = 1_000_000
+_WIDEST = 3.0  # logarithm of variance; the prior's is 0
 _MIXED = 256  # numbers that stand for a latent vector and its condition
 
 
@@ -176,7 +177,7 @@ class Sampling(layers.Layer):
     def call(self, mean, log_variance):
         """A draw: (batch, latent_dim)."""
         noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
-        return mean + ops.exp(log_variance / 2) * noise
+        return mean + ops.exp(ops.minimum(log_variance, _WIDEST) / 2) * noise
 
 
 class VAE(DistributedModel):
@@ -240,10 +241,15 @@ class VAE(DistributedModel):
 def kl_divergence(mean, log_variance):
     """Divergence of diagonal Gaussians from the standard normal (Kingma and Welling, app. B).
 
+    Above a logarithm of variance of _WIDEST, which no use of a latent number asks for, it goes on
+    in a straight line: one step too far would otherwise end a training by an exponential.
+
     Returns:
         (batch,), in nats.
     """
-    terms = 1 + log_variance - ops.square(mean) - ops.exp(log_variance)
+    bounded = ops.minimum(log_variance, _WIDEST)
+    variance = ops.exp(bounded) * (1 + log_variance - bounded)
+    terms = 1 + log_variance - ops.square(mean) - variance
     return -0.5 * ops.sum(terms, axis=-1)
 
 
