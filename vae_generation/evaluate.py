@@ -1,8 +1,9 @@
 """Figures of trained auto-encoders, on notes that they were not trained on.
 
-    python -m vae_generation.evaluate --audio_path data/notes
+    python -m vae_generation.evaluate --audio_path data/notes --model runs/notes \\
+        --conditional_model runs/told
 
-prints, for the shipped models or those given:
+prints:
 
   reconstruction  log-spectral distance of the sound from held-out notes, in dB (``evaluate.py``
                   defines it), and those of two baselines: the mean note of the training set, and
@@ -26,7 +27,6 @@ from common.devices import start_backend
 from common.metrics import log_spectral_distance
 from common.tables import as_text
 from data import AUDIO_SUFFIXES, load_audio, resample
-from vae_generation.flags import MODELS
 from vae_generation.store import parse_note
 
 PITCHES = range(36, 97, 3)
@@ -44,11 +44,11 @@ def build_parser():
     built.add_argument(
         "--audio_path", required=True, type=existing_folder, help="notes named as in NSynth"
     )
-    built.add_argument("--model", type=Path, default=MODELS / "vae_notes", help="run folder")
+    built.add_argument("--model", type=Path, required=True, help="run folder")
     built.add_argument(
         "--conditional_model",
         type=Path,
-        default=MODELS / "vae_notes_conditional",
+        required=True,
         help="run folder of a model that was trained --conditional",
     )
     built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")

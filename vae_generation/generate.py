@@ -1,16 +1,17 @@
 """Make new sounds with a trained auto-encoder.
 
-    python -m vae_generation.generate --autonomous 8 --output sounds
-    python -m vae_generation.generate --conditional "guitar, C4, loud" "strings, A3" --output notes
-    python -m vae_generation.generate --continuation seed.wav --seconds 20 --output longer.wav
-    python -m vae_generation.generate --interpolate a.wav b.wav --steps 7 --output way
-    python -m vae_generation.generate --reconstruct note.wav --output same.wav
-    python -m vae_generation.generate --grid 8 --output plane
-    python -m vae_generation.generate --chords "C Am F G" --bpm 90 --output song.wav
+    generate="python -m vae_generation.generate --model runs/notes"
+    $generate --autonomous 8 --output sounds
+    $generate --conditional "guitar, C4, loud" "strings, A3" --output notes
+    $generate --continuation seed.wav --seconds 20 --output longer.wav
+    $generate --interpolate a.wav b.wav --steps 7 --output way
+    $generate --reconstruct note.wav --output same.wav
+    $generate --grid 8 --output plane
+    $generate --chords "C Am F G" --bpm 90 --output song.wav
 
-Without --model the shipped models do it: vae_notes, vae_notes_conditional (for --conditional and
---chords) and vae_notes_plane (for --grid). --output is a folder where there are several sounds.
-Notes that are asked for are named as in NSynth, so that synthesize_audios.py can play with them.
+--conditional and --chords need a model that was trained --conditional, --grid one of --latent_dim
+2. --output is a folder where there are several sounds. Notes that are asked for are named as in
+NSynth, so that synthesize_audios.py can play with them.
 """
 
 from pathlib import Path
@@ -21,13 +22,10 @@ from common.cli import UserError, number, parser, run
 from common.devices import start_backend
 from data import AUDIO_SUFFIXES, load_audio, write_audio
 from vae_generation.chords import progression
-from vae_generation.flags import MODELS
 from vae_generation.sound import continue_with, cross_fade, place
 from vae_generation.spectrogram import safe_peak
 
 _SINGLE = ("continuation", "reconstruct", "chords")  # ways that make one sound
-_SHIPPED = {"conditional": "vae_notes_conditional", "chords": "vae_notes_conditional"}
-_SHIPPED |= {"grid": "vae_notes_plane"}
 
 
 def build_parser():
@@ -52,7 +50,7 @@ def build_parser():
     )
     ways.add_argument("--chords", metavar="SYMBOLS", help='a progression: "C Am F G"')
     built.add_argument("--output", type=Path, required=True, help="audio file, or folder")
-    built.add_argument("--model", type=Path, help="run folder (default: a shipped model)")
+    built.add_argument("--model", type=Path, required=True, help="run folder of the training")
     built.add_argument(
         "--source",
         choices=["prior", "posterior"],
@@ -106,7 +104,7 @@ class Generation:
     def __init__(self, args, way):
         self.args = args
         self.way = way
-        self.folder = args.model or MODELS / _SHIPPED.get(way, "vae_notes")
+        self.folder = args.model
         if way in _SINGLE and args.output.suffix.lower() not in AUDIO_SUFFIXES:
             raise UserError(f"--output {args.output}: end it in .wav, .flac or .ogg")
         if way not in _SINGLE and args.output.exists() and not args.output.is_dir():
