@@ -23,6 +23,7 @@ FFT_SIZE = 1024  # samples
 HOP = FFT_SIZE // 2  # samples
 BINS = 256  # kept of FFT_SIZE // 2 + 1 = 513, from 0 Hz to 10.98 kHz
 FRAME_COLUMNS = 256  # columns (STFT hops) in one frame: 2.97 s
+PEAK = 0.999  # a louder result is turned down to it
 AMIN = np.float32(1 / 2**16)  # one step of 16-bit audio: the smallest magnitude told from 0
 
 # numpy.hanning is symmetric; with a hop of half the window its square overlap-adds to between
@@ -192,6 +193,12 @@ def write_audio(path, audio, sample_rate=SAMPLE_RATE, subtype=None):
     channels = 1 if audio.ndim == 1 else len(audio)
     with AudioWriter(path, sample_rate, channels, subtype) as writer:
         writer.write(audio)
+
+
+def safe_peak(audio):
+    """An audio, turned down where it would leave [-1, 1]."""
+    peak = float(np.abs(audio).max(initial=0))
+    return audio * np.float32(PEAK / peak) if peak > PEAK else audio
 
 
 class replace_when_done:

@@ -11,6 +11,7 @@ from common.phase import DEFAULT_PHASE, estimate_phase
 from data import (
     FRAME_COLUMNS,
     HOP,
+    PEAK,
     SAMPLE_RATE,
     AudioFileError,
     AudioWriter,
@@ -25,7 +26,6 @@ from pix2pix_timbre.convert import OVERLAP, Conversion
 _BLOCK_SECONDS = 10
 _PART_COLUMNS = 4 * FRAME_COLUMNS  # read at a time: whole frames
 _COLUMNS_AHEAD = 32  # that are known of what follows, when the phase of a column is decided on
-_PEAK = 0.999  # a louder result is scaled down to it
 
 
 def read_blocks(path, resampler, mono=False):
@@ -193,7 +193,7 @@ def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHAS
                 audio = part.T if back is None else back.resample_chunk(part.T, last=last)
                 peak = max(peak, float(np.abs(audio).max(initial=0)))
                 waiting.write(np.ascontiguousarray(audio, dtype=np.float32).tobytes())
-        gain = min(1.0, _PEAK / peak) if peak else 1.0
+        gain = min(1.0, PEAK / peak) if peak else 1.0
         waiting.seek(0)
         with AudioWriter(output, rate, channels) as writer:
             while samples:

@@ -33,6 +33,7 @@ from data import (
     read_header,
     replace_when_done,
     resample,
+    safe_peak,
     slice_magnitude,
     write_audio,
 )
@@ -589,3 +590,10 @@ def test_no_neural_network_library_is_imported(module):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_safe_peak_leaves_what_fits():
+    quiet = np.float32([0.5, -0.9])
+    np.testing.assert_array_equal(safe_peak(quiet), quiet)
+    assert np.abs(safe_peak(np.float32([2.0, -4.0]))).max() == pytest.approx(0.999)
+    assert safe_peak(np.zeros(0, np.float32)).size == 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from common.cli import UserError
 from vae_generation.sound import continue_with, cross_fade, place
-from vae_generation.spectrogram import KINDS, Spectrogram, default_fft, safe_peak
+from vae_generation.spectrogram import KINDS, Spectrogram, default_fft
 
 RATE = 16000
 
@@ -129,13 +129,6 @@ def test_too_loud_is_counted():
 def test_settings_that_make_no_spectrogram_are_refused(settings, word):
     with pytest.raises(UserError, match=word):
         Spectrogram(**settings).check()
-
-
-def test_safe_peak_leaves_what_fits():
-    quiet = np.float32([0.5, -0.9])
-    np.testing.assert_array_equal(safe_peak(quiet), quiet)
-    assert np.abs(safe_peak(np.float32([2.0, -4.0]))).max() == pytest.approx(0.999)
-    assert safe_peak(np.zeros(0, np.float32)).size == 0
 
 
 def test_cross_faded_copies_are_what_they_were():

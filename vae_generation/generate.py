@@ -20,10 +20,9 @@ import numpy as np
 
 from common.cli import UserError, number, parser, run
 from common.devices import start_backend
-from data import AUDIO_SUFFIXES, load_audio, write_audio
+from data import AUDIO_SUFFIXES, load_audio, safe_peak, write_audio
 from vae_generation.chords import progression
 from vae_generation.sound import continue_with, cross_fade, place
-from vae_generation.spectrogram import safe_peak
 
 _SINGLE = ("continuation", "reconstruct", "chords")  # ways that make one sound
 

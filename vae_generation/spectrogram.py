@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
+from data import safe_peak
 
 KINDS = ("mel", "log", "linear")
 GRIFFIN_LIM_ITERATIONS = 64
 GRIFFIN_LIM_MOMENTUM = 0.99
-_PEAK = 0.999
 _DEFAULT_FFT = {"mel": 2048, "log": 512, "linear": 512}
 FRAMES = 64  # of the default duration
 
@@ -185,12 +185,6 @@ def _mel_basis(sample_rate, fft_size, bins):
 def _inverse(spectrogram):
     basis = _mel_basis(spectrogram.sample_rate, spectrogram.fft_size, spectrogram.bins)
     return np.linalg.pinv(basis).astype(np.float32)
-
-
-def safe_peak(audio):
-    """An audio, turned down where it would leave [-1, 1]."""
-    peak = float(np.abs(audio).max(initial=0))
-    return audio * np.float32(_PEAK / peak) if peak > _PEAK else audio
 
 
 def default_fft(kind):
