@@ -97,6 +97,19 @@ def jit_setting():
     return True
 
 
+def compiled(function):
+    """A function of tensors, compiled by Keras's backend: a graph, or XLA with JAX."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function)
+    import jax
+
+    return jax.jit(function)
+
+
 def find_devices():
     """The devices that a training uses: all that ``start_backend`` left in sight."""
     import keras

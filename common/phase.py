@@ -13,6 +13,7 @@ from data import FFT_SIZE, HOP, forward_spectra, inverse_spectra
 ITERATIONS = 4  # more of them keep more of the magnitude and fewer of the notes
 FAST_ITERATIONS, FAST_MOMENTUM = 32, 0.99
 PGHI_TOLERANCE = 1e-4  # of the largest magnitude: what is fainter keeps the phase of the input
+_CODEC = (forward_spectra, inverse_spectra)
 HANN_GAMMA = 0.25645 * FFT_SIZE**2  # of the Gaussian nearest to the window (Prusa et al. 2017)
 
 
@@ -34,7 +35,9 @@ def estimate_phase(method, magnitude, phase, known=0):
     return ESTIMATORS[method](magnitude, phase, known)
 
 
-def griffin_lim(magnitude, phase=None, known=0, *, iterations=ITERATIONS, momentum=0.0):
+def griffin_lim(
+    magnitude, phase=None, known=0, *, iterations=ITERATIONS, momentum=0.0, transform=_CODEC
+):
     """Phase whose audio has nearly the given magnitude, by Griffin and Lim 1984.
 
     With the momentum of Perraudin, Balazs and Sondergaard 2013 (their alpha), the magnitude is kept
@@ -47,6 +50,8 @@ def griffin_lim(magnitude, phase=None, known=0, *, iterations=ITERATIONS, moment
         known: As in ``estimate_phase``.
         iterations: Number of projections.
         momentum: In [0, 1].
+        transform: Functions from audio to spectra (..., columns, bins) and back; default the
+            codec's.
 
     Returns:
         Phase in radians, float32, same shape.
@@ -58,8 +63,9 @@ def griffin_lim(magnitude, phase=None, known=0, *, iterations=ITERATIONS, moment
     spectra = amplitude * np.exp(1j * np.swapaxes(phase, -1, -2).astype(np.complex64))
     fixed = spectra[..., :known, :].copy()
     previous = np.zeros_like(spectra)
+    forward, inverse = transform
     for _ in range(iterations):
-        consistent = forward_spectra(inverse_spectra(spectra))
+        consistent = forward(inverse(spectra))
         # leap beyond the projection by the difference to the last one
         spectra = consistent + np.float32(momentum) * (consistent - previous)
         previous = consistent

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.cli import UserError
-from vae_generation.sound import continue_with, cross_fade, place
+from common.fades import cross_fade
+from vae_generation.sound import continue_with, place
 from vae_generation.spectrogram import KINDS, Spectrogram, default_fft
 
 RATE = 16000

@@ -20,9 +20,10 @@ import numpy as np
 
 from common.cli import UserError, number, parser, run
 from common.devices import start_backend
+from common.fades import cross_fade
 from data import AUDIO_SUFFIXES, load_audio, safe_peak, write_audio
 from vae_generation.chords import progression
-from vae_generation.sound import continue_with, cross_fade, place
+from vae_generation.sound import continue_with, place
 
 _SINGLE = ("continuation", "reconstruct", "chords")  # ways that make one sound
 

@@ -1,0 +1,201 @@
+"""Figures of transfers whose true result is known.
+
+    python -m random_cnn_style.evaluate --audios_path audios
+
+takes pairs of recordings of a folder that synthesize_audios.py wrote for several instruments:
+content, a piece on one instrument; style, another piece on another instrument; so that the truth,
+the first piece on the second instrument, is there as well. It prints for each system
+
+  LSD         log-spectral distance from the truth in dB, of mel bands (Cifka et al. 2021)
+  cepstral    cosine distance of mean mel cepstra from those of the truth: timbre
+  pitch_sets  Jaccard distance of the prominent semitones from those of the truth: pitch
+
+and those of copying content and style. random_cnn_style/metrics.py defines them.
+"""
+
+import argparse
+import itertools
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError, existing_folder, number, parser, run
+from common.devices import start_backend
+from common.tables import as_text
+from common.training import write_rows
+from data import load_audio, resample, safe_peak, write_audio
+from random_cnn_style import metrics
+from random_cnn_style.spectrogram import SAMPLE_RATE
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument(
+        "--audios_path",
+        required=True,
+        type=existing_folder,
+        help="folder of synthesize_audios.py: <instrument>/<piece>.wav",
+    )
+    built.add_argument(
+        "--pairs", type=number(int, 1), default=24, help="number of them (default: 24)"
+    )
+    built.add_argument(
+        "--start", type=number(float, 0), default=5.0, help="of the excerpts, seconds (default: 5)"
+    )
+    built.add_argument(
+        "--seconds", type=number(float, 1, 60), default=5.0, help="of each (default: 5)"
+    )
+    built.add_argument(
+        "--alpha",
+        type=number(float, 0),
+        nargs="+",
+        default=[0.3],
+        help="weights of the content, a row each (default: 0.3)",
+    )
+    built.add_argument(
+        "--init", choices=["noise", "content"], default="content", help="of ours (default: content)"
+    )
+    built.add_argument(
+        "--iterations", type=number(int, 1), default=100, help="of each search (default: 100)"
+    )
+    built.add_argument(
+        "--filters", type=number(int, 1, 2**15), default=1024, help="of the layer (default: 1024)"
+    )
+    built.add_argument(
+        "--published",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="a row of the published settings, too",
+    )
+    built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
+    built.add_argument("--output", type=Path, help="folder for all sounds, and a table of pairs")
+    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    return built
+
+
+def choose_pairs(folder, wanted):
+    """Pairs of recordings of a folder, every two instruments in turn.
+
+    Returns:
+        List of (content, style, truth), three paths each.
+
+    Raises:
+        UserError: Fewer than two instruments that play the same two pieces.
+    """
+    pieces = {
+        sub.name: {path.stem for path in sub.glob("*.wav")}
+        for sub in sorted(folder.iterdir())
+        if sub.is_dir()
+    }
+    pieces = {name: found for name, found in pieces.items() if found}
+    shared = sorted(set.intersection(*pieces.values())) if pieces else []
+    if len(pieces) < 2 or len(shared) < 2:
+        raise UserError(
+            f"{folder}: holds no two instruments that play the same two pieces; make it with "
+            "synthesize_audios.py --instruments"
+        )
+    turns = list(itertools.permutations(sorted(pieces), 2))
+    most = len(turns) * len(shared)
+    if wanted > most:
+        raise UserError(f"--pairs {wanted}: {folder} gives {most}")
+    found = []
+    for index in range(wanted):
+        first, second = turns[index % len(turns)]
+        # every piece in turn; the style's is another one
+        at = index % len(shared)
+        other = (at + 1 + index // len(shared) % (len(shared) - 1)) % len(shared)
+        found.append(
+            tuple(
+                folder / instrument / f"{shared[piece]}.wav"
+                for instrument, piece in ((first, at), (second, other), (second, at))
+            )
+        )
+    return found
+
+
+def excerpt(path, start, seconds):
+    """A part of a recording at SAMPLE_RATE; ``UserError`` when it is silent or not there."""
+    audio, _ = load_audio(path, sample_rate=SAMPLE_RATE)
+    part = audio[round(start * SAMPLE_RATE) : round((start + seconds) * SAMPLE_RATE)]
+    if not part.any():
+        raise UserError(f"{path}: nothing sounds from {start:g} s on; lower --start")
+    return part
+
+
+def systems(args):
+    """What is compared: dict from name to ``Settings``, or None for a copy."""
+    from random_cnn_style.transfer import PUBLISHED, Settings
+
+    given = {"iterations": args.iterations, "filters": args.filters, "seed": args.seed}
+    found = {"copy content": None, "copy style": None}
+    if args.published:
+        found["as published"] = PUBLISHED._replace(**given)
+    for alpha in args.alpha:
+        settings = Settings(alpha=alpha, init=args.init)._replace(**given)
+        found[f"ours, alpha {alpha:g}"] = settings
+    return found
+
+
+def distances(truth, sound):
+    """All metrics of a sound, both at SAMPLE_RATE."""
+    truth, sound = (resample(audio, SAMPLE_RATE, metrics.SAMPLE_RATE) for audio in (truth, sound))
+    return {name: metric(truth, sound) for name, metric in metrics.METRICS.items()}
+
+
+def main(argv=None):
+    """Run the script; exit status 0."""
+    args = build_parser().parse_args(argv)
+    pairs = choose_pairs(args.audios_path, args.pairs)
+    start_backend(args.gpu)
+    from random_cnn_style.transfer import style_transfer
+
+    rows = []
+    for number_of, paths in enumerate(pairs):
+        content, style, truth = (excerpt(path, args.start, args.seconds) for path in paths)
+        for name, settings in systems(args).items():
+            if settings:
+                sound, _ = style_transfer(content, style, **settings._asdict())
+            else:
+                sound = content if name == "copy content" else style
+            labels = {"pair": number_of, "system": name}
+            labels |= {"content": paths[0].parent.name, "style": paths[1].parent.name}
+            rows.append(labels | {"piece": paths[0].stem} | distances(truth, sound))
+            if args.output:
+                path = (
+                    args.output / f"{number_of:02d}_{name.replace(', ', '_').replace(' ', '_')}.wav"
+                )
+                write_audio(path, safe_peak(sound), SAMPLE_RATE)
+        print(f"pair {number_of + 1} of {len(pairs)}", flush=True)
+    if args.output:
+        write_rows(args.output / "pairs.csv", rows)
+    print()
+    print(as_text(summary(rows)))
+    return 0
+
+
+def summary(rows):
+    """Means over the pairs, and what they are against those of copying the content."""
+    names = list(metrics.METRICS)
+    means = {
+        system: {
+            name: float(np.mean([row[name] for row in rows if row["system"] == system]))
+            for name in names
+        }
+        for system in dict.fromkeys(row["system"] for row in rows)
+    }
+    copied = means["copy content"]
+    return [
+        {"system": system}
+        | mean
+        | {
+            "LSD_ratio": mean["LSD"] / copied["LSD"],
+            "cepstral_ratio": mean["cepstral"] / copied["cepstral"],
+            "pitch_more": mean["pitch_sets"] - copied["pitch_sets"],
+        }
+        for system, mean in means.items()
+    ]
+
+
+if __name__ == "__main__":
+    run(main)

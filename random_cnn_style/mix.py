@@ -1,0 +1,225 @@
+"""Play the content of one recording in the style of another, with no training.
+
+    mix="python -m random_cnn_style.mix"
+    $mix --content piano.wav --style guitar.wav --output mixed.wav
+    $mix --content piano.wav --style guitar.wav bird.wav --weights 2 1 --output both.wav
+    $mix --content piano.wav --style guitar.wav --sweep 0.03:3:5 --output sweep
+    $mix --style rain.wav --texture 20 --output more_rain.wav
+    $mix --style guitar.wav --save_style guitar.h5
+
+A spectrogram is searched whose features, in one random convolution over time, are those of the
+content, and whose Gram matrix of features is that of the style (Ulyanov and Lebedev 2016). --style
+takes recordings and saved styles. A sweep writes one file for each alpha, and sweep.html to compare
+them. --published is their way: losses as they are, noise to begin with, alpha 1e-2.
+"""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError, number, parser, run
+from common.devices import start_backend
+from data import AUDIO_SUFFIXES, load_audio, resample, safe_peak, write_audio
+from random_cnn_style.report import style_sound, write_report, write_sweep_page
+from random_cnn_style.spectrogram import SAMPLE_RATE
+
+_STYLE_SUFFIX = ".h5"
+
+
+def sweep(text):
+    """Argument type: ``lo:hi:n``, numbers in geometric steps."""
+    import argparse
+
+    try:
+        low, high, count = text.split(":")
+        low, high, count = float(low), float(high), int(count)
+    except ValueError:
+        count = 0
+    if not (2 <= count <= 100 and 0 < low < high < np.inf):
+        raise argparse.ArgumentTypeError(f"{text!r} is no sweep, such as 0.03:3:5")
+    return [float(value) for value in np.geomspace(low, high, count)]
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument("--content", type=Path, help="recording whose melody and rhythm is kept")
+    built.add_argument(
+        "--style", type=Path, nargs="+", required=True, help="recordings, or saved styles (.h5)"
+    )
+    built.add_argument(
+        "--weights",
+        type=number(float, above=0),
+        nargs="+",
+        help="of the styles (default: all the same)",
+    )
+    built.add_argument("--output", type=Path, help="audio file; a folder for --sweep")
+    built.add_argument("--save_style", type=Path, help="write the style to this file (.h5)")
+    built.add_argument(
+        "--alpha",
+        type=number(float, 0),
+        help="weight of the content against the style (default: 0.3; 0.01 with --published)",
+    )
+    built.add_argument(
+        "--sweep", type=sweep, metavar="LO:HI:N", help="one file for each of N alphas"
+    )
+    built.add_argument(
+        "--texture",
+        type=number(float, above=0, high=600),
+        metavar="SECONDS",
+        help="a sound of the style alone, without content",
+    )
+    built.add_argument(
+        "--iterations", type=number(int, 1), default=300, help="of the search (default: 300)"
+    )
+    built.add_argument(
+        "--filters",
+        type=number(int, 1, 2**15),
+        default=4096,
+        help="of the random layer (default: 4096; 1024 for a draft)",
+    )
+    built.add_argument(
+        "--kernel", type=number(int, 1, 100), default=11, help="frames (default: 11)"
+    )
+    built.add_argument(
+        "--networks",
+        type=number(int, 1, 16),
+        default=1,
+        help="random layers whose losses are averaged (default: 1)",
+    )
+    built.add_argument(
+        "--init",
+        choices=["noise", "content"],
+        help="what the search begins with (default: content)",
+    )
+    built.add_argument(
+        "--optimiser", choices=["lbfgs", "adam"], default="lbfgs", help="of the search"
+    )
+    built.add_argument(
+        "--published", action="store_true", help="losses, start and phase as published"
+    )
+    built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
+    built.add_argument(
+        "--report", type=Path, help="folder for spectrograms, curves and history.csv"
+    )
+    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    return built
+
+
+def check(args):
+    """Raise ``UserError`` for flags that do not go together."""
+    if args.texture is None and args.content is None and args.save_style is None:
+        raise UserError("--content: give a recording, or --texture SECONDS for a style alone")
+    for flag in ("content", "sweep", "alpha"):
+        if args.texture is not None and getattr(args, flag) is not None:
+            raise UserError(f"--texture: has no content; leave out --{flag}")
+    if args.sweep and args.alpha is not None:
+        raise UserError("--sweep: sets alpha; leave out --alpha")
+    if (args.content or args.texture) and args.output is None:
+        raise UserError("--output: give a file to write")
+    if args.weights and len(args.weights) != len(args.style):
+        raise UserError(f"--weights: {len(args.weights)} for {len(args.style)} styles")
+    if args.output and args.sweep and args.output.exists() and not args.output.is_dir():
+        raise UserError(f"--output {args.output}: is a file; name a folder")
+    if args.output and not args.sweep and args.output.suffix.lower() not in AUDIO_SUFFIXES:
+        raise UserError(f"--output {args.output}: end it in .wav, .flac or .ogg")
+    if args.save_style:
+        if args.save_style.suffix != _STYLE_SUFFIX:
+            raise UserError(f"--save_style {args.save_style}: end it in {_STYLE_SUFFIX}")
+        if args.networks > 1:
+            raise UserError("--save_style: a file holds the style of one network; leave --networks")
+    if args.init == "content" and args.texture:
+        raise UserError("--init content: a texture has none")
+
+
+def settings_of(args):
+    """``Settings`` of the flags."""
+    from random_cnn_style.transfer import PUBLISHED, Settings
+
+    settings = PUBLISHED if args.published else Settings()
+    given = {
+        name: getattr(args, name)
+        for name in (*Settings._fields,)
+        if getattr(args, name, None) is not None
+    }
+    return settings._replace(**given)
+
+
+def open_styles(args, transfer):
+    """The style that the flags ask for, one for each network."""
+    from random_cnn_style.style import load_style
+
+    banks = []
+    for path in args.style:
+        if path.suffix == _STYLE_SUFFIX:
+            banks.append([load_style(path)])
+        else:
+            audio = load_audio(path, sample_rate=SAMPLE_RATE)[0]
+            banks.append(transfer.styles(audio))
+    if len(banks) == 1 and [style.network for style in banks[0]] == transfer.networks:
+        return banks[0]
+    return transfer.blended(banks, args.weights or [1] * len(banks))
+
+
+def describe(transfer, audio, spent):
+    """Print what a search cost."""
+    losses, slopes = transfer.seconds
+    print(
+        f"{audio.shape[-1] / SAMPLE_RATE:.1f} s of sound in {spent:.0f} s: {transfer.evaluations} "
+        f"evaluations, losses {losses:.0f} s, slopes {slopes:.0f} s"
+    )
+
+
+def write(path, audio, rate):
+    """Write a result at a sample rate, and say so."""
+    audio = safe_peak(resample(audio, SAMPLE_RATE, rate))
+    write_audio(path, audio, rate)
+    print(f"{path}: {audio.shape[-1] / rate:.1f} s")
+
+
+def main(argv=None):
+    """Run the script; exit status 0."""
+    args = build_parser().parse_args(argv)
+    check(args)
+    content, rate = None, SAMPLE_RATE
+    if args.content:
+        content, rate = load_audio(args.content, sample_rate=None, mono=False)
+        content = resample(content, rate, SAMPLE_RATE)
+    style = style_sound(args.style)
+    if args.sweep and style is None:
+        raise UserError("--sweep: compares with a recording; give one as --style")
+    start_backend(args.gpu)
+    from random_cnn_style.transfer import Transfer
+
+    settings = settings_of(args)
+    results, transfer = {}, None
+    for alpha in args.sweep or [settings.alpha]:
+        transfer = Transfer(settings._replace(alpha=alpha))
+        styles = open_styles(args, transfer)
+        if args.save_style:
+            styles[0].save(args.save_style)
+            print(f"{args.save_style}: style of {len(args.style)} files")
+        if args.output is None:
+            return 0
+        begin = time.perf_counter()
+        if args.texture:
+            result = transfer.texture(args.texture, styles)
+        else:
+            result = transfer.mix(content, styles)
+        write(args.output / f"alpha_{alpha:.4g}.wav" if args.sweep else args.output, result, rate)
+        describe(transfer, result, time.perf_counter() - begin)
+        results[alpha] = result
+    if args.sweep:
+        write_sweep_page(args.output, content, style, results)
+        print(f"{args.output}: open sweep.html")
+    if args.report:
+        sounds = {"content": content, "style": style, "result": result}
+        sounds = {name: audio for name, audio in sounds.items() if audio is not None}
+        write_report(args.report, transfer, sounds)
+        print(f"{args.report}: spectrograms.png, losses.png, history.csv")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,138 @@
+"""What is minimised: distance of features from the content's, of Gram matrices from the style's.
+
+With features F of n frames, the Gram matrix is G = F'F / n, and that of a style S = A'A, where the
+rows of A are features of the style, too. No Gram matrix is ever built: with few frames and many
+filters
+
+    |G - S|^2 = |FF'|^2 / n^2 - 2 |FA'|^2 / n + |AA'|^2
+
+takes products as large as frames times frames in place of filters times filters.
+"""
+
+import time
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+
+from common.devices import compiled
+from random_cnn_style.network import adjoint, features
+
+
+class Targets(NamedTuple):
+    """What one network is to give.
+
+    Attributes:
+        weights: Of the network, (kernel, bins, filters).
+        content: Features of the content, (frames, filters), or None.
+        style: Factor A of the style's Gram matrix, (rows, filters).
+        scales: What content and style loss are divided by.
+    """
+
+    weights: np.ndarray
+    content: np.ndarray | None
+    style: np.ndarray
+    scales: tuple = (1.0, 1.0)
+
+
+def _forward(magnitude, weights, content, style):
+    """Features, content loss, and the two products that the style loss is made of."""
+    found = features(magnitude, weights)
+    own = ops.matmul(found, ops.transpose(found)) / found.shape[0]
+    cross = ops.matmul(found, ops.transpose(style))
+    return found, ops.sum(ops.square(found - content)), own, cross
+
+
+def _slope(found, own, cross, targets, factors):
+    """Slope of the weighted sum of both losses by the magnitude."""
+    weights, content, style = targets
+    count = found.shape[0]
+    by_style = 4 / count * (ops.matmul(own, found) - ops.matmul(cross, style))
+    slope = 2 * factors[0] * (found - content) + factors[1] * by_style
+    return adjoint(ops.where(found > 0, slope, 0), weights)
+
+
+class Objective:
+    """Weighted loss of a spectrogram and its slope, averaged over networks.
+
+    ``alpha * content / scale + style / scale``.
+
+    Args:
+        targets: List of ``Targets``, one for each random network.
+        alpha: Weight of the content against the style.
+
+    Attributes:
+        seconds: Time spent so far on losses and on slopes.
+        evaluations: Number so far.
+    """
+
+    def __init__(self, targets, alpha):
+        self._alpha = alpha
+        self._scales = [one.scales for one in targets]
+        self._targets = [
+            tuple(
+                ops.convert_to_tensor(part) for part in (one.weights, _content_of(one), one.style)
+            )
+            for one in targets
+        ]
+        # of the sum that makes the style loss, what never changes
+        self._inner = [energy(one.style @ one.style.T) for one in targets]
+        self._forward = compiled(_forward)
+        self._slope = compiled(_slope)
+        self.seconds = [0.0, 0.0]
+        self.evaluations = 0
+
+    def __call__(self, magnitude):
+        """Losses and slope of a spectrogram.
+
+        Args:
+            magnitude: (frames, bins) float32.
+
+        Returns:
+            ``(loss, slope, (content, style))``: the weighted sum; its slope, float64 in the shape
+            of the spectrogram; both losses, divided by their scales.
+        """
+        magnitude = ops.convert_to_tensor(np.asarray(magnitude, np.float32))
+        networks = len(self._targets)
+        total = np.zeros(2)
+        slope = 0.0
+        parts = zip(self._targets, self._scales, self._inner, strict=True)
+        for targets, scales, inner in parts:
+            begin = time.perf_counter()
+            found, content, own, cross = self._forward(magnitude, *targets)
+            style = energy(own) - 2 / found.shape[0] * energy(cross) + inner
+            total += np.array([float(content), style]) / scales / networks
+            between = time.perf_counter()
+            factors = [self._alpha / scales[0] / networks, 1 / scales[1] / networks]
+            factors = ops.convert_to_tensor(np.float32(factors))
+            slope = slope + ops.convert_to_numpy(self._slope(found, own, cross, targets, factors))
+            self.seconds[0] += between - begin
+            self.seconds[1] += time.perf_counter() - between
+        self.evaluations += 1
+        content, style = total
+        return self._alpha * content + style, slope.astype(np.float64), (content, style)
+
+
+def energy(array):
+    """Sum of squares, in double precision: the style loss is a difference of such sums."""
+    return float(np.square(ops.convert_to_numpy(array), dtype=np.float64).sum())
+
+
+def style_loss(found, factor):
+    """Squared distance of the Gram matrix of features from that of a factor.
+
+    Args:
+        found: Features, (frames, filters).
+        factor: A of the style, (rows, filters).
+    """
+    count = len(found)
+    products = found @ found.T / count, found @ factor.T, factor @ factor.T
+    own, cross, inner = (energy(product) for product in products)
+    return own - 2 / count * cross + inner
+
+
+def _content_of(targets):
+    """Features of the content; of a texture, which has none, zero: alpha is zero, too."""
+    if targets.content is not None:
+        return targets.content
+    return np.zeros((1, targets.weights.shape[-1]), np.float32)

@@ -1,0 +1,261 @@
+"""Content of one sound, style of another: from audio to audio."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from common.cli import UserError
+from common.fades import cross_fade
+from data import safe_peak
+from random_cnn_style.network import FILTERS, KERNEL, features, random_weights
+from random_cnn_style.objective import Objective, Targets, energy, style_loss
+from random_cnn_style.optimise import OPTIMISERS
+from random_cnn_style.spectrogram import BINS, FFT_SIZE, HOP, SAMPLE_RATE, log_magnitude, to_audio
+from random_cnn_style.style import Network, blend, style_of
+
+SEGMENT = 440  # frames at a time, 10.2 s
+OVERLAP = 44  # frames that one segment shares with the next
+# Deviation of the noise that a search begins with. As published, it is next to nothing, which takes
+# many iterations to leave: near 0 the style loss is flat. Balanced sounds are of one level.
+_NOISE = {"raw": 1e-3, "balanced": 0.3}
+_TINY = 1e-9  # of what is silent, or has the style already
+_LEVEL = 0.1  # root mean square that balanced sounds are brought to
+
+
+class Settings(NamedTuple):
+    """How a transfer is made.
+
+    Attributes:
+        alpha: Weight of the content against the style.
+        iterations: Of the search, at most.
+        filters, kernel, seed: Of the random network.
+        networks: Random networks whose losses are averaged; their seeds follow ``seed``.
+        losses: "balanced": sounds at one level, and losses divided by what they begin at, so that
+            alpha means the same for every pair; "raw", as published.
+        init: "content" or "noise": what the search begins with.
+        phase: "content" or "random": what Griffin-Lim begins with.
+        griffin_lim: Its iterations.
+        optimiser: "lbfgs" or "adam".
+    """
+
+    alpha: float = 0.3
+    iterations: int = 300
+    filters: int = FILTERS
+    kernel: int = KERNEL
+    seed: int = 0
+    networks: int = 1
+    losses: str = "balanced"
+    init: str = "content"
+    phase: str = "content"
+    griffin_lim: int = 30
+    optimiser: str = "lbfgs"
+
+
+PUBLISHED = Settings(1e-2, losses="raw", init="noise", phase="random", griffin_lim=500)
+
+
+def style_transfer(content, style, **settings):
+    """Play the content of one sound in the style of another.
+
+    Args:
+        content, style: Audio at ``spectrogram.SAMPLE_RATE``: (samples,) or (channels, samples).
+        settings: Fields of ``Settings``.
+
+    Returns:
+        ``(audio, history)``: audio of the content's shape, within [-1, 1]; and the rows of
+        ``Transfer.history``.
+
+    Raises:
+        UserError: Silence, or less than a kernel long.
+    """
+    transfer = Transfer(Settings(**settings))
+    return transfer.mix(content, transfer.styles(style)), transfer.history
+
+
+class Transfer:
+    """A transfer at work: its random networks, and what they see.
+
+    Args:
+        settings: ``Settings``.
+
+    Attributes:
+        history: List of dicts: channel, segment and iteration, both losses divided by their scales,
+            and their weighted sum.
+        seconds: Spent on losses and on slopes.
+        evaluations: Number of both.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+        self.networks = [
+            Network(settings.filters, settings.kernel, settings.seed + index)
+            for index in range(settings.networks)
+        ]
+        self._weights = [random_weights(BINS, *network) for network in self.networks]
+        self.history = []
+        self.seconds = np.zeros(2)
+        self.evaluations = 0
+
+    def styles(self, audio):
+        """The style of a sound, for each network.
+
+        Args:
+            audio: (samples,) or (channels, samples), of any length; channels are averaged.
+
+        Raises:
+            UserError: Silence, or less than a kernel long.
+        """
+        sound = np.atleast_2d(audio).mean(axis=0)
+        gain = self._gain(sound, "--style")
+        self._require_frames(1 + sound.size // HOP, "--style")
+        magnitude, _ = log_magnitude(sound * gain)
+        kernel = self.settings.kernel
+        starts = range(0, len(magnitude) - kernel + 1, SEGMENT)
+        return [
+            style_of(
+                (
+                    self._features(magnitude[at : at + SEGMENT + kernel - 1], weights)
+                    for at in starts
+                ),
+                network,
+            )
+            for weights, network in zip(self._weights, self.networks, strict=True)
+        ]
+
+    def blended(self, banks, weights):
+        """One style for each network of several, each a list as ``styles`` returns it."""
+        for bank in banks:
+            if [style.network for style in bank] != self.networks:
+                raise UserError(
+                    "--style: a saved style of another network; give the --filters, --kernel, "
+                    "--seed and --networks that it was made with"
+                )
+        return [blend(list(styles), weights) for styles in zip(*banks, strict=True)]
+
+    def mix(self, content, styles):
+        """A sound with the content of one and the style of others.
+
+        Args:
+            content: (samples,) or (channels, samples).
+            styles: One ``Style`` for each network.
+
+        Returns:
+            Audio of the same shape, turned down where it would leave [-1, 1].
+
+        Raises:
+            UserError: Silence, or less than a kernel long.
+        """
+        content = np.asarray(content, np.float32)
+        gain = self._gain(content, "--content")
+        self._require_frames(1 + content.shape[-1] // HOP, "--content")
+        mixed = [
+            self._channel(number, channel * gain, styles) / gain if channel.any() else channel
+            for number, channel in enumerate(np.atleast_2d(content))
+        ]
+        return safe_peak(np.stack(mixed).reshape(content.shape))
+
+    def texture(self, seconds, styles):
+        """A sound of a style alone: (samples,) in [-1, 1], with a root mean square of 0.1."""
+        frames = round(seconds * SAMPLE_RATE) // HOP + 1
+        self._require_frames(frames, "--texture")
+        count, length = _segments(frames)
+        rng = np.random.default_rng(self.settings.seed)
+        found = [
+            self._search(self._noise(rng, length), None, styles, {"channel": 0, "segment": index})
+            for index in range(count)
+        ]
+        joined = cross_fade(np.stack(found).swapaxes(1, 2), max(length - OVERLAP, 1)).T[:frames]
+        phase = rng.uniform(-np.pi, np.pi, joined.shape).astype(np.float32)
+        sound = to_audio(joined, phase, self.settings.griffin_lim, (frames - 1) * HOP)
+        level = np.sqrt(np.mean(np.square(sound, dtype=np.float64)))
+        return safe_peak(sound * np.float32(_LEVEL / max(level, 1e-9)))
+
+    def _channel(self, number, audio, styles):
+        """The sound of one channel."""
+        settings = self.settings
+        magnitude, phase = log_magnitude(audio)
+        frames = len(magnitude)
+        count, length = _segments(frames)
+        hop = max(length - OVERLAP, 1)
+        padded = np.pad(magnitude, ((0, (count - 1) * hop + length - frames), (0, 0)))
+        rng = np.random.default_rng(settings.seed)  # the same for all channels
+        found = []
+        for index in range(count):
+            part = padded[index * hop : index * hop + length]
+            start = part if settings.init == "content" else self._noise(rng, length)
+            place = {"channel": number, "segment": index}
+            found.append(self._search(start, part, styles, place))
+        joined = cross_fade(np.stack(found).swapaxes(1, 2), hop).T[:frames]
+        if settings.phase == "random":
+            phase = rng.uniform(-np.pi, np.pi, joined.shape).astype(np.float32)
+        return to_audio(joined, phase, settings.griffin_lim, audio.size)
+
+    def _search(self, start, content, styles, place):
+        """The spectrogram of a segment: (frames, BINS).
+
+        Args:
+            start: To begin with.
+            content: Of the segment; None for a texture.
+            styles: One for each network.
+            place: What the rows of the history begin with.
+        """
+        settings = self.settings
+        targets = []
+        for weights, style in zip(self._weights, styles, strict=True):
+            wanted = None if content is None else self._features(content, weights)
+            scales = (1.0, 1.0)
+            if settings.losses == "balanced":
+                scales = _scales(wanted, style)
+            targets.append(Targets(weights, wanted, style.factor, scales))
+        alpha = 0.0 if content is None else settings.alpha
+        objective = Objective(targets, alpha)
+        rows = []
+
+        def report(losses):
+            part, style = losses
+            row = {"iteration": len(rows) + 1, "content": part, "style": style}
+            rows.append(place | row | {"loss": alpha * part + style})
+
+        found = OPTIMISERS[settings.optimiser](objective, start, settings.iterations, report)
+        self.history += rows
+        self.seconds += objective.seconds
+        self.evaluations += objective.evaluations
+        return found
+
+    def _noise(self, rng, frames):
+        deviation = _NOISE[self.settings.losses]
+        return np.abs(rng.normal(0, deviation, (frames, BINS))).astype(np.float32)
+
+    def _features(self, magnitude, weights):
+        from keras import ops
+
+        return ops.convert_to_numpy(features(ops.convert_to_tensor(magnitude), weights))
+
+    def _gain(self, audio, name):
+        level = float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))) if audio.size else 0.0
+        if level == 0:
+            raise UserError(f"{name}: is silent; give a sound")
+        return np.float32(_LEVEL / level if self.settings.losses == "balanced" else 1)
+
+    def _require_frames(self, frames, name):
+        least = max(self.settings.kernel, 1 + FFT_SIZE // HOP)
+        if frames < least:
+            seconds = least * HOP / SAMPLE_RATE
+            raise UserError(f"{name}: too short; give at least {seconds:.2f} s")
+
+
+def _segments(frames):
+    """Number and length of overlapping segments of one length that cover so many frames."""
+    count = max(-(-(frames - OVERLAP) // (SEGMENT - OVERLAP)), 1)
+    return count, -(-(frames + (count - 1) * OVERLAP) // count)
+
+
+def _scales(content, style):
+    """What makes alpha mean the same for every pair.
+
+    The content loss of silence, whose features are 0, as there is no bias; and the style loss of
+    the content itself, or of silence where there is no content.
+    """
+    if content is None:
+        return 1.0, max(energy(style.factor @ style.factor.T), _TINY)
+    return max(energy(content), _TINY), max(style_loss(content, style.factor), _TINY)
