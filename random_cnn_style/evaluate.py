@@ -47,6 +47,12 @@ def build_parser():
         "--seconds", type=number(float, 1, 60), default=5.0, help="of each (default: 5)"
     )
     built.add_argument(
+        "--style_seconds",
+        type=number(float, 1, 600),
+        default=20.0,
+        help="of the excerpts that give the style (default: 20)",
+    )
+    built.add_argument(
         "--alpha",
         type=number(float, 0),
         nargs="+",
@@ -152,12 +158,15 @@ def main(argv=None):
 
     rows = []
     for number_of, paths in enumerate(pairs):
-        content, style, truth = (excerpt(path, args.start, args.seconds) for path in paths)
+        lengths = args.seconds, args.style_seconds, args.seconds
+        content, style, truth = (
+            excerpt(path, args.start, seconds) for path, seconds in zip(paths, lengths, strict=True)
+        )
         for name, settings in systems(args).items():
             if settings:
                 sound, _ = style_transfer(content, style, **settings._asdict())
             else:
-                sound = content if name == "copy content" else style
+                sound = content if name == "copy content" else style[: content.size]
             labels = {"pair": number_of, "system": name}
             labels |= {"content": paths[0].parent.name, "style": paths[1].parent.name}
             rows.append(labels | {"piece": paths[0].stem} | distances(truth, sound))

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from keras import ops
 
 from common.cli import UserError
 from common.fades import cross_fade
@@ -91,7 +92,9 @@ class Transfer:
             Network(settings.filters, settings.kernel, settings.seed + index)
             for index in range(settings.networks)
         ]
-        self._weights = [random_weights(BINS, *network) for network in self.networks]
+        self._weights = [
+            ops.convert_to_tensor(random_weights(BINS, *network)) for network in self.networks
+        ]
         self.history = []
         self.seconds = np.zeros(2)
         self.evaluations = 0
@@ -227,8 +230,6 @@ class Transfer:
         return np.abs(rng.normal(0, deviation, (frames, BINS))).astype(np.float32)
 
     def _features(self, magnitude, weights):
-        from keras import ops
-
         return ops.convert_to_numpy(features(ops.convert_to_tensor(magnitude), weights))
 
     def _gain(self, audio, name):

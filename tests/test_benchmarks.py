@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import phase, training
+from benchmarks import phase, random_cnn_style, training
 from benchmarks.floor import convolution_flops
 from common.phase import ESTIMATORS
 from pix2pix_timbre.gan import Pix2Pix
@@ -105,3 +105,14 @@ def test_the_phase_benchmark_measures_every_estimator(audios_folder, midi_folder
     lost = {name: float(rows[name]["convergence"]) for name in ESTIMATORS}
     assert 0 < lost["fast-griffinlim"] < lost["input"] < 1
     assert all(float(row["seconds"]) >= 0 for name, row in rows.items() if name != phase.TARGET)
+
+
+def test_the_style_benchmark_counts_its_operations(capsys):
+    # two convolutions of 2 * 4 * (3 * 5 * 7), two products of both kinds
+    assert random_cnn_style.operations(4, 6, (3, 5, 7)) == 2 * (2 * 4 * 105 + 2 * 4 * 10 * 7)
+    argv = ["--seconds", "1", "--filters", "64", "--rounds", "1"]
+    assert random_cnn_style.main(argv) == 0
+    printed = capsys.readouterr().out
+    assert number_after("operations:", printed) > 0
+    assert number_after("time over floor: median", printed) > 0
+    assert number_after("memory:", printed) < 4

@@ -1,0 +1,76 @@
+"""The search of random_cnn_style against the arithmetic floor, and its memory.
+
+    python -m benchmarks.random_cnn_style
+
+times losses and slopes of noise against features and style of other noise, as long as a recording
+of 10 seconds, and a large matrix product by the same backend in the same round.
+"""
+
+import resource
+
+import numpy as np
+
+from benchmarks.floor import against_floor
+from common.cli import number, parser, run
+from common.devices import start_backend
+
+
+def build_parser():
+    """Flags of the benchmark."""
+    built = parser(__doc__)
+    built.add_argument("--seconds", type=number(float, above=0), default=10.0, help="(default: 10)")
+    built.add_argument("--filters", type=number(int, 1), default=4096, help="(default: 4096)")
+    built.add_argument("--rounds", type=number(int, 1), default=5, help="(default: 5)")
+    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    return built
+
+
+def operations(frames, rows, weights):
+    """Floating-point operations of losses and slope, two per multiplication and addition.
+
+    Args:
+        frames: Of the features.
+        rows: Of the factor of the style.
+        weights: Shape of the network: (kernel, bins, filters).
+    """
+    convolution = 2 * frames * int(np.prod(weights))
+    gram = 2 * frames * (frames + rows) * weights[-1]
+    return 2 * (convolution + gram)  # forward and back
+
+
+def main(argv=None):
+    """Run the benchmark; exit status 0."""
+    args = build_parser().parse_args(argv)
+    start_backend(args.gpu)
+    from keras import ops
+
+    from random_cnn_style.network import KERNEL, features, random_weights
+    from random_cnn_style.objective import Objective, Targets
+    from random_cnn_style.spectrogram import BINS, HOP, SAMPLE_RATE
+
+    frames = round(args.seconds * SAMPLE_RATE) // HOP + 1
+    weights = ops.convert_to_tensor(random_weights(BINS, args.filters, KERNEL))
+    rng = np.random.default_rng(0)
+    noise = [np.abs(rng.standard_normal((frames, BINS), np.float32)) for _ in range(3)]
+    content, style = (
+        ops.convert_to_numpy(features(ops.convert_to_tensor(part), weights)) for part in noise[:2]
+    )
+    targets = Targets(weights, content, style / np.float32(np.sqrt(len(style))))
+    objective = Objective([targets], 1.0)
+    objective(noise[2])  # compiles
+    flops = operations(len(content), len(style), tuple(weights.shape))
+    print(f"operations: {flops / 1e9:.1f} GFLOP an evaluation, {args.seconds:g} s of sound")
+    seconds = against_floor(lambda: objective(noise[2]), flops, args.rounds)
+    losses, slopes = objective.seconds
+    print(f"evaluation: {seconds:.2f} s, {flops / 1e9 / seconds:.0f} GFLOP/s")
+    print(
+        f"split: losses {losses / (losses + slopes):.0%}, slopes {slopes / (losses + slopes):.0%}"
+    )
+    print(f"300 iterations: {300 * seconds / 60:.1f} minutes")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"memory: {peak / 2**20:.2f} GiB at its highest")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
