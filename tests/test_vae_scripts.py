@@ -316,3 +316,14 @@ def test_a_progression_fills_its_beats():
     strokes = progression("C | Am, F", beats=3)
     assert max(stroke.beat + stroke.beats for stroke in strokes) == 9
     assert [stroke.beat for stroke in strokes if len(stroke.pitches) == 1] == [0, 3, 6]
+
+
+def test_the_classifier_sees_where_the_loudness_lies_and_not_its_level():
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0.3, 0.5, (40, 64, 16))
+    images[::2, :32] += 0.4  # one instrument is dull, the other bright
+    images[1::2, 32:] += 0.4
+    names = ["dull", "bright"] * 20
+    classifier = evaluate.Classifier(images, names, 80.0)
+    assert classifier.accuracy(images - 0.2, names) == 1
+    assert classifier.accuracy(images[:, ::-1], names) == 0

@@ -1,6 +1,9 @@
-"""Argument types of this system."""
+"""Argument types of this system, and what stays the same between its scripts."""
 
 import argparse
+from pathlib import Path
+
+MODELS = Path(__file__).parent.parent / "models"
 
 
 def stride(text):

@@ -1,17 +1,16 @@
 """Make new sounds with a trained auto-encoder.
 
-    generate="python -m vae_generation.generate --model runs/notes"
-    $generate --autonomous 8 --output sounds
-    $generate --conditional "guitar, C4, loud" "strings, A3" --output notes
-    $generate --continuation seed.wav --seconds 20 --output longer.wav
-    $generate --interpolate a.wav b.wav --steps 7 --output way
-    $generate --reconstruct note.wav --output same.wav
-    $generate --grid 8 --output plane
-    $generate --chords "C Am F G" --bpm 90 --output song.wav
+    python -m vae_generation.generate --autonomous 8 --output sounds
+    python -m vae_generation.generate --conditional "guitar, C4, loud" "strings, A3" --output notes
+    python -m vae_generation.generate --continuation seed.wav --seconds 20 --output longer.wav
+    python -m vae_generation.generate --interpolate a.wav b.wav --steps 7 --output way
+    python -m vae_generation.generate --reconstruct note.wav --output same.wav
+    python -m vae_generation.generate --grid 8 --output plane
+    python -m vae_generation.generate --chords "C Am F G" --bpm 90 --output song.wav
 
---conditional and --chords need a model that was trained --conditional, --grid one of --latent_dim
-2. --output is a folder where there are several sounds. Notes that are asked for are named as in
-NSynth, so that synthesize_audios.py can play with them.
+Without --model the shipped models do it: vae_notes, vae_notes_conditional (for --conditional and
+--chords) and vae_notes_plane (for --grid). --output is a folder where there are several sounds.
+Notes that are asked for are named as in NSynth, so that synthesize_audios.py can play with them.
 """
 
 from pathlib import Path
@@ -23,9 +22,12 @@ from common.devices import start_backend
 from common.fades import cross_fade
 from data import AUDIO_SUFFIXES, load_audio, safe_peak, write_audio
 from vae_generation.chords import progression
+from vae_generation.flags import MODELS
 from vae_generation.sound import continue_with, place
 
 _SINGLE = ("continuation", "reconstruct", "chords")  # ways that make one sound
+_SHIPPED = {"conditional": "vae_notes_conditional", "chords": "vae_notes_conditional"}
+_SHIPPED |= {"grid": "vae_notes_plane"}
 
 
 def build_parser():
@@ -50,7 +52,7 @@ def build_parser():
     )
     ways.add_argument("--chords", metavar="SYMBOLS", help='a progression: "C Am F G"')
     built.add_argument("--output", type=Path, required=True, help="audio file, or folder")
-    built.add_argument("--model", type=Path, required=True, help="run folder of the training")
+    built.add_argument("--model", type=Path, help="run folder (default: a shipped model)")
     built.add_argument(
         "--source",
         choices=["prior", "posterior"],
@@ -104,7 +106,7 @@ class Generation:
     def __init__(self, args, way):
         self.args = args
         self.way = way
-        self.folder = args.model
+        self.folder = args.model or MODELS / _SHIPPED.get(way, "vae_notes")
         if way in _SINGLE and args.output.suffix.lower() not in AUDIO_SUFFIXES:
             raise UserError(f"--output {args.output}: end it in .wav, .flac or .ogg")
         if way not in _SINGLE and args.output.exists() and not args.output.is_dir():

@@ -14,7 +14,6 @@ from common.distributed import DistributedModel
 
 RECONSTRUCTION_WEIGHT = 1_000_000
 _WIDEST = 3.0  # logarithm of variance; the prior's is 0
-_MIXED = 256  # numbers that stand for a latent vector and its condition
 
 
 class Architecture(NamedTuple):
@@ -141,8 +140,6 @@ def build_decoder(architecture):
     if architecture.condition:
         condition = layers.Input((architecture.condition,), name="decoder_condition")
         hidden = layers.Concatenate(name="decoder_join")([inputs, condition])
-        # instrument and pitch have to be told together: each alone says little
-        hidden = layers.Dense(_MIXED, activation="relu", name="decoder_mix")(hidden)
         given = [inputs, condition]
     hidden = layers.Dense(shape[0] * shape[1] * shape[2], name="decoder_dense")(hidden)
     hidden = layers.Reshape(shape, name="decoder_reshape")(hidden)

@@ -11,6 +11,7 @@ from vae_generation.condition import Conditions
 from vae_generation.spectrogram import Spectrogram
 
 _BATCH = 32
+_SQUELCH_DB = 4.0  # above the floor
 
 
 class TrainedVAE:
@@ -47,9 +48,15 @@ class TrainedVAE:
         return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
     def decode(self, latents, conditions=None):
-        """Images of latent vectors: (latents, bins, frames, 1) float32 in [0, 1]."""
+        """Images of latent vectors: (latents, bins, frames, 1) float32 in [0, 1].
+
+        The decoder's sigmoid never reaches the 0 of silence, and what it leaves there is heard as a
+        hiss: what is less than 4 dB above the floor is set to 0.
+        """
         batches = self._batches(np.asarray(latents, np.float32), conditions)
-        return np.concatenate([self.decoder.predict_on_batch(batch) for batch in batches])
+        images = np.concatenate([self.decoder.predict_on_batch(batch) for batch in batches])
+        threshold = self.spectrogram.floor_db + _SQUELCH_DB
+        return np.where(self.spectrogram.decibels(images) < threshold, np.float32(0), images)
 
     def reconstruct(self, images, conditions=None):
         """Images, encoded and decoded."""
