@@ -247,6 +247,11 @@ def test_notes_that_cannot_be_played_are_refused(text):
         CONDITIONS.parse(text)
 
 
+def test_a_piano_is_a_keyboard():
+    conditions = Conditions(("guitar_acoustic", "keyboard_acoustic"), 40, 80)
+    assert conditions.parse("Pianos, C4")[0] == "keyboard_acoustic"
+
+
 def test_condition_vectors_say_instrument_pitch_and_velocity():
     (vector,) = CONDITIONS.vectors([("string_acoustic", 41, 127)])
     assert vector.shape == (CONDITIONS.length,) == (3 + 41 + 1,)

@@ -11,6 +11,7 @@ from vae_generation.store import Example
 DYNAMICS = {"pp": 33, "quiet": 40, "soft": 40, "p": 49, "mp": 64, "medium": 70, "mf": 80}
 DYNAMICS |= {"f": 96, "loud": 100, "ff": 112}
 _DEFAULT_VELOCITY = 80
+_NAMES = {"piano": "keyboard"}  # that data sets give what players call otherwise
 _PITCH = re.compile(r"([A-Ga-g])(##?|bb?)?(-?\d)")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
@@ -114,5 +115,6 @@ class Conditions(NamedTuple):
         if word in self.instruments:
             return word
         beginning = word.lower().removesuffix("s")
+        beginning = _NAMES.get(beginning, beginning)
         found = [name for name in self.instruments if name.startswith(beginning)]
         return found[0] if len(found) == 1 and len(word) > 2 else None

@@ -1,0 +1,108 @@
+"""A distance of timbre that is learned: whoever plays the same instrument is near.
+
+After the triplet network of Cifka et al. 2021 (arXiv:2102.05749): four convolutions over time of
+mel cepstra, the mean over time, and a cosine distance. Its figures are not theirs: it learns from
+the recordings at hand.
+"""
+
+import numpy as np
+
+from random_cnn_style.metrics import SAMPLE_RATE
+
+_HOP = 500  # samples
+_COEFFICIENTS = 13  # the first of which is left out
+_WINDOW = 64  # frames, 2 s
+_MARGIN = 0.3
+_STEPS, _BATCH = 400, 48
+_NOISE = 0.2  # of standardised coefficients
+
+
+def cepstra(audio):
+    """Mel cepstra 2 to 13 of each frame: (frames, 12) float32.
+
+    Args:
+        audio: (samples,) at SAMPLE_RATE.
+    """
+    import librosa
+
+    found = librosa.feature.mfcc(
+        y=np.asarray(audio, np.float32), sr=SAMPLE_RATE, n_mfcc=_COEFFICIENTS, hop_length=_HOP
+    )
+    return found[1:].T
+
+
+class TimbreSpace:
+    """An embedding in which sounds of one instrument are near each other.
+
+    Args:
+        recordings: List of (instrument, audio at SAMPLE_RATE of at least 2 s); every instrument at
+            least twice.
+        seed: Of its training.
+    """
+
+    def __init__(self, recordings, seed):
+        import keras
+
+        keras.utils.set_random_seed(seed)
+        rng = np.random.default_rng(seed)
+        played = [(name, cepstra(audio)) for name, audio in recordings]
+        every = np.concatenate([frames for _, frames in played])
+        self._mean, self._deviation = every.mean(axis=0), every.std(axis=0) + 1e-6
+        names = sorted({name for name, _ in played})
+        self._network = _network()
+        self._network.compile(keras.optimizers.Adam(1e-3), loss=triplet_loss, jit_compile=False)
+        for _ in range(_STEPS):
+            chosen = rng.integers(len(played), size=_BATCH)
+            labels = np.array([names.index(played[index][0]) for index in chosen])
+            batch = np.stack([self._cut(played[index][1], rng) for index in chosen])
+            self._network.train_on_batch(batch, labels)
+
+    def _cut(self, frames, rng):
+        start = rng.integers(max(len(frames) - _WINDOW, 0) + 1)
+        return self._standard(frames[start : start + _WINDOW])
+
+    def _standard(self, frames):
+        return ((frames - self._mean) / self._deviation).astype(np.float32)
+
+    def embed(self, audio):
+        """Place of a sound of any length: (64,), of length 1."""
+        found = self._network.predict_on_batch(self._standard(cepstra(audio))[np.newaxis])[0]
+        return found / np.linalg.norm(found)
+
+    def distance(self, reference, estimate):
+        """Cosine distance of two sounds, (samples,) at SAMPLE_RATE each: between 0 and 2."""
+        return float(1 - self.embed(reference) @ self.embed(estimate))
+
+
+def _network():
+    import keras
+    from keras import layers
+
+    steps = [layers.Input((None, _COEFFICIENTS - 1)), layers.GaussianNoise(_NOISE)]
+    for kernel in (4, 4, 4, 2):
+        steps += [
+            layers.Conv1D(64, kernel, padding="same", activation="relu"),
+            layers.BatchNormalization(momentum=0.9),  # few steps: 0.99 would lag behind
+        ]
+        if kernel == 4:
+            steps.append(layers.MaxPooling1D(2))
+    return keras.Sequential([*steps, layers.GlobalAveragePooling1D()])
+
+
+def triplet_loss(labels, places):
+    """Mean of ``max(0, near - far + margin)`` over all triplets of a batch (Schroff et al. 2015).
+
+    Args:
+        labels: (batch,) or (batch, 1), whole numbers.
+        places: (batch, dimensions); distances are cosine distances.
+    """
+    from keras import ops
+
+    labels = ops.reshape(labels, (-1,))
+    places = places / ops.norm(places, axis=1, keepdims=True)
+    distance = 1 - ops.matmul(places, ops.transpose(places))
+    same = ops.cast(labels[:, None] == labels[None, :], "float32")
+    itself = ops.eye(ops.shape(places)[0])
+    counts = (same - itself)[:, :, None] * (1 - same)[:, None, :]
+    terms = ops.relu(distance[:, :, None] - distance[:, None, :] + _MARGIN)
+    return ops.sum(counts * terms) / ops.maximum(ops.sum(counts), 1)
