@@ -60,6 +60,26 @@ _VARIATION = re.compile(
 )
 
 
+def tempo_of(rendering):
+    """A rendering's name at the tempo as written, and its playback speed: ``(name, speed)``.
+
+    Args:
+        rendering: Name of an audio file of ``synthesize_audios.py``; any other name is at speed 1.
+    """
+    key = pair_key(rendering)
+    piece, _, varied = key.partition("~")
+    match = _VARIATION.fullmatch(varied)
+    if match is None or not match[2]:
+        return rendering, 1.0
+    transpose, speed, duration, nopedal = match.groups()
+    try:
+        speed = float(speed)
+        written = variation(int(transpose or 0), 1, float(duration or 4), not nopedal)
+    except ValueError:  # not named by synthesize_audios.py
+        return rendering, 1.0
+    return (piece + written + rendering[len(key) :], speed) if speed > 0 else (rendering, 1.0)
+
+
 def notes_of(rendering, midi_path):
     """The notes that a rendering plays.
 

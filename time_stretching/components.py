@@ -1,0 +1,52 @@
+"""Principal components of the spectra of a store: where our auto-encoder begins."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from time_stretching.spectrogram import WIDE
+
+_COLUMNS = 100_000  # to find them from, at most
+
+
+class Components(NamedTuple):
+    """Directions in which images vary most.
+
+    Attributes:
+        mean: (BINS,).
+        directions: (count, BINS), orthonormal, that of the greatest variance first.
+        deviations: (count,) standard deviations along these.
+    """
+
+    mean: np.ndarray
+    directions: np.ndarray
+    deviations: np.ndarray
+
+
+def find_components(store, recordings, scale, count):
+    """Principal components of the columns of recordings, evenly thinned out where there are many.
+
+    Args:
+        store: Open ``time_stretching.store.Store``.
+        recordings: Those of its recordings to use.
+        scale: ``Scale`` of the images.
+        count: Number of components.
+
+    Returns:
+        ``Components``, float32; a direction without variance has the deviation 1.
+    """
+    step = -(-sum(one.columns for one in recordings) // _COLUMNS)
+    total = outer = seen = 0
+    for recording in recordings:
+        image = WIDE.to(scale, store.read(recording)[::step])
+        total = total + image.sum(axis=0, dtype=np.float64)
+        outer = outer + image.T @ image  # in float32 by recording: that is where the time goes
+        seen += len(image)
+    mean = total / seen
+    variances, directions = np.linalg.eigh(outer / seen - np.outer(mean, mean))
+    variances, directions = variances[::-1][:count], directions.T[::-1][:count]
+    # the sign of a direction is free: the greatest number is positive on every machine
+    largest = np.abs(directions).argmax(axis=1)
+    directions = directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]
+    deviations = np.sqrt(np.where(variances > 1e-9, variances, 1))
+    return Components(*(one.astype(np.float32) for one in (mean, directions, deviations)))

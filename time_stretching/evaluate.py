@@ -1,0 +1,278 @@
+"""Figures of the five methods, on pieces that the model was not trained on and on known sounds.
+
+    python -m time_stretching.evaluate --model runs/stretch --audio_path audios --output figures
+
+--audio_path holds renderings by synthesize_audios.py, best also at the --playback_speed values that
+are measured. Printed are
+
+  auto-encoder  mean squared error of held-out spectrograms in the published scale (0 to 1 for
+                130 dB) and in the model's, and their log-spectral distance in dB
+  LSD           log-spectral distance (common.metrics) of what a method makes, at each rate, from
+                what the phase vocoder makes, and, where there is one, from the rendering of the
+                same notes at that speed, at whose level it is compared
+  known sounds  duration_error in samples; cents: median error of the pitch of steady tones;
+                clicks_ms: greatest error of where clicks are; smear_ms, modulation_dB and
+                crest_loss_dB as time_stretching.measures defines them, medians over tones
+
+--output receives the curves of LSD against the rate, pictures of the codes before and after, and
+the spectrograms of the five methods.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError, existing_folder, find_files, number, parser, run
+from common.devices import start_backend
+from common.metrics import log_spectral_distance
+from common.synthesis import tempo_of
+from common.tables import as_text
+from data import AUDIO_SUFFIXES, load_audio
+from time_stretching import measures
+from time_stretching.measures import level_difference
+from time_stretching.methods import (
+    HIGHEST,
+    LEVEL,
+    LOWEST,
+    METHODS,
+    encode_audio,
+    fit_length,
+    mixture,
+    stretch,
+)
+from time_stretching.resize import positions, resize
+from time_stretching.spectrogram import PUBLISHED, SAMPLE_RATE, WIDE, Transform, decibels
+from time_stretching.stretch import SHIPPED
+
+RATES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+PITCHES = (110.0, 220.0, 329.63, 440.0, 659.26, 880.0, 1760.0)  # Hz
+_PARTIALS = (1, 10)
+_TONE_SECONDS = 4.0
+_CLICKS = np.arange(0.5, 7.6, 0.8)  # seconds
+_CLICK_SECONDS = 8.0
+_SHOWN_SECONDS = 6.0
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument(
+        "--model", type=Path, default=SHIPPED, help="run folder (default: models/time_stretching)"
+    )
+    built.add_argument(
+        "--audio_path", required=True, type=existing_folder, help="folder of audio files"
+    )
+    built.add_argument("--output", type=Path, help="folder for pictures (default: none)")
+    built.add_argument(
+        "--rates",
+        nargs="+",
+        type=number(float, LOWEST, HIGHEST),
+        default=list(RATES),
+        metavar="RATE",
+        help=f"to measure (default: {' '.join(f'{rate:g}' for rate in RATES)})",
+    )
+    built.add_argument(
+        "--seconds",
+        type=number(float, 1),
+        default=20.0,
+        help="of each recording (default: 20)",
+    )
+    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    return built
+
+
+def held_out(folder, model):
+    """Recordings that a model was not trained on: dict from name to path.
+
+    All those whose piece is held out, whether the model's store had them or not.
+    """
+    from common.features import is_held_out
+    from common.training import RunFolder
+    from time_stretching.store import group_of
+
+    share = RunFolder(model).read_config()["flags"]["validation_split"]
+    files = find_files(folder, AUDIO_SUFFIXES)
+    found = {name: path for name, path in files.items() if is_held_out(group_of(name), share)}
+    if not found:
+        raise UserError(
+            f"{folder}: holds none of the pieces that {model} held out; render those, or more"
+        )
+    return found
+
+
+def magnitude(audio):
+    """Magnitudes of a sound: (BINS, columns)."""
+    return np.abs(Transform().forward(audio)).T
+
+
+def reconstruction(trained, audios):
+    """Errors of the auto-encoder alone: dict."""
+    rows = []
+    for audio in audios:
+        truth = np.abs(Transform().forward(audio))
+        decoded = trained.magnitude(trained.encode(trained.scale.image(truth)))
+        rows.append(
+            [
+                *(
+                    float(np.mean(np.square(scale.image(truth) - scale.image(decoded))))
+                    for scale in (PUBLISHED, trained.scale)
+                ),
+                log_spectral_distance(truth.T, decoded.T),
+            ]
+        )
+    names = ("published_scale", "own_scale", "LSD")
+    return dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True))
+
+
+def distances(trained, audio, rate, true=None):
+    """Log-spectral distances of each method from the phase vocoder, and from a true rendering.
+
+    Args:
+        trained: ``Stretcher``.
+        audio: (samples,).
+        rate: Factor on the tempo.
+        true: The same music at that rate, (samples,), or None.
+
+    Returns:
+        Dict from method to a dict with ``vocoder`` and, with ``true``, also ``true``.
+    """
+    made = {name: stretch(audio, SAMPLE_RATE, rate, name, trained=trained) for name in METHODS}
+    vocoder = magnitude(made["vocoder"])
+    found = {name: {} for name in METHODS}
+    for name, one in made.items():
+        found[name]["vocoder"] = log_spectral_distance(vocoder, magnitude(one))
+        if true is not None:
+            samples = min(one.size, true.size)
+            pair = magnitude(true[:samples]), magnitude(one[:samples])
+            louder = level_difference(*map(decibels, pair))
+            found[name]["true"] = log_spectral_distance(pair[0], pair[1] * 10 ** (louder / 20))
+    return found
+
+
+def known_sounds(way, rate):
+    """Measures of sounds in closed form at a rate: dict.
+
+    Args:
+        way: Function from (audio, sample rate, rate) to the stretched audio.
+        rate: Factor on the tempo.
+    """
+
+    def made(audio):
+        return way(audio, SAMPLE_RATE, rate)
+
+    given = measures.clicks(_CLICKS, _CLICK_SECONDS, SAMPLE_RATE)
+    sound, times = made(given), _CLICKS / rate
+    cents, modulation, crest = [], [], []
+    for partials in _PARTIALS:
+        for pitch in PITCHES:
+            steady = measures.tone(pitch, _TONE_SECONDS, SAMPLE_RATE, partials)
+            result = made(steady)
+            cents.append(abs(measures.pitch_error(result, SAMPLE_RATE, pitch)))
+            modulation.append(measures.level_modulation(result, SAMPLE_RATE))
+            if partials > 1:
+                crest.append(measures.crest_loss(result, steady))
+    return {
+        "duration_error": sound.size - round(given.size / rate),
+        "cents": float(np.median(cents)),
+        "clicks_ms": 1000 * float(np.abs(measures.click_errors(sound, SAMPLE_RATE, times)).max()),
+        "smear_ms": measures.energy_spread(sound, SAMPLE_RATE, times),
+        "modulation_dB": float(np.median(modulation)),
+        "crest_loss_dB": float(np.median(crest)),
+    }
+
+
+def draw(folder, trained, audio, rates, curves):
+    """Write the pictures."""
+    from time_stretching.plots import plot_errors, plot_images
+
+    plot_errors(folder / "rates.png", curves, "log-spectral distance in dB")
+    audio = audio[: round(_SHOWN_SECONDS * SAMPLE_RATE)]
+    rate = next((rate for rate in rates if rate != 1), rates[0])
+    vocoder = stretch(audio, SAMPLE_RATE, rate, "vocoder")
+    before = encode_audio(audio[np.newaxis], Transform().columns(audio.size), trained)
+    target = encode_audio(vocoder[np.newaxis], Transform().columns(vocoder.size), trained)
+    resized = resize(before, positions(0, len(target), rate))
+    codes = {
+        "codes before": before,
+        f"resized to rate {rate:g}": resized,
+        "corrected": trained.correct(resized, rate),
+        "target: codes of the phase vocoder": target,
+    }
+    plot_images(folder / "codes.png", codes, columns=2, limits=(-1, 1))
+    images = {"input": audio} | {
+        name: stretch(audio, SAMPLE_RATE, rate, name, trained=trained) for name in METHODS
+    }
+    images = {
+        f"{name}, rate {rate:g}" if name != "input" else name: WIDE.image(
+            mixture(Transform().forward(one[np.newaxis]))
+        )
+        for name, one in images.items()
+    }
+    plot_images(folder / "methods.png", images, columns=3)
+
+
+def main(argv=None):
+    """Run the script; exit status 0."""
+    args = build_parser().parse_args(argv)
+    start_backend(args.gpu)
+    from time_stretching.trained import load_stretcher
+
+    trained = load_stretcher(args.model)
+    files = held_out(args.audio_path, args.model)
+    speeds = {tempo_of(name): name for name in files}
+    written = [name for name in files if tempo_of(name)[1] == 1] or list(files)
+
+    def load(name, seconds):
+        audio, _ = load_audio(files[name], sample_rate=SAMPLE_RATE)
+        audio = audio[: round(seconds * SAMPLE_RATE)]
+        return audio * np.float32(LEVEL / max(np.abs(audio).max(initial=0), 1e-6))
+
+    audios = {name: load(name, args.seconds) for name in written}
+    print(f"{len(written)} recordings of held-out pieces: {', '.join(written)}\n")
+    score = reconstruction(trained, audios.values())
+    print(as_text([{"auto-encoder": str(args.model), **score}]), end="\n\n")
+
+    rows, curves = [], {"vocoder": {}, "true": {}}
+    for rate in args.rates:
+        sums = {name: {} for name in METHODS}
+        for name, audio in audios.items():
+            speed = tempo_of(name)[1]
+            other = speeds.get((tempo_of(name)[0], speed * rate)) if rate != 1 else None
+            # zeros where the rendering ends before the excerpt does
+            true = None if other is None else load(other, audio.size / rate / SAMPLE_RATE)
+            if true is not None:
+                true = fit_length(true, round(audio.size / rate))
+            for method, found in distances(trained, audio, rate, true).items():
+                for reference, value in found.items():
+                    sums[method].setdefault(reference, []).append(value)
+        for method, found in sums.items():
+            row = {"LSD": method, "rate": f"{rate:g}"}
+            for reference, values in found.items():
+                row[reference] = float(np.mean(values))
+                points = curves[reference].setdefault(method, [])
+                points.append((rate, row[reference]))
+            if method == "neural":
+                plain = float(np.mean(sums["codes"]["vocoder"]))
+                row["below_codes"] = f"{1 - row['vocoder'] / plain:.1%}"
+            rows.append(row)
+    print(as_text(rows), end="\n\n")
+    known = [
+        {
+            "known sounds": method,
+            "rate": f"{rate:g}",
+            **known_sounds(partial(stretch, method=method, trained=trained), rate),
+        }
+        for rate in args.rates
+        for method in METHODS
+    ]
+    print(as_text(known))
+    if args.output:
+        args.output.mkdir(parents=True, exist_ok=True)
+        shown = {f"distance from {name}": one for name, one in curves.items() if one}
+        draw(args.output, trained, next(iter(audios.values())), args.rates, shown)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,125 @@
+"""Measures of a stretched sound whose truth is known: pitch, place and shape of what was put in.
+
+Sounds are made in closed form, so that the truth at every tempo is known, too. Audio is (samples,).
+"""
+
+import numpy as np
+
+_ZERO_PADDING = 8
+_ENVELOPE_SECONDS = 0.005
+_LEVEL_SECONDS = 0.032
+_LOUD_DB = 40  # below the loudest: what counts in a comparison of levels
+_EDGE = 0.2  # share of a steady sound at either end that is left out
+
+
+def tone(frequency, seconds, sample_rate, partials=1, level=0.5):
+    """A steady harmonic tone: partials 1/n, all cosines, so that its periods begin with a pulse."""
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    numbers = [n for n in range(1, partials + 1) if n * frequency < 0.45 * sample_rate]
+    wave = sum(np.cos(2 * np.pi * n * frequency * time) / n for n in numbers)
+    return (level * wave / sum(1 / n for n in numbers)).astype(np.float32)
+
+
+def clicks(times, seconds, sample_rate, level=0.9):
+    """Clicks: bursts of 2 ms around the given seconds."""
+    audio = np.zeros(round(seconds * sample_rate), np.float32)
+    width = round(0.001 * sample_rate)
+    shape = np.hanning(2 * width + 3)[1:-1] * np.cos(np.pi * np.arange(-width, width + 1) / 2)
+    for time in times:
+        start = round(time * sample_rate) - width
+        audio[start : start + shape.size] += level * shape
+    return audio
+
+
+def steady(audio):
+    """The middle of a steady sound."""
+    edge = round(_EDGE * audio.size)
+    return audio[edge : audio.size - edge]
+
+
+def pitch_error(audio, sample_rate, frequency):
+    """Cents between the strongest partial of a sound and a frequency in Hz.
+
+    The peak of the spectrum of the middle, interpolated by a parabola through its logarithm.
+    """
+    middle = steady(audio)
+    size = _ZERO_PADDING * middle.size
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(middle.size), size))
+    peak = int(np.clip(np.argmax(spectrum), 1, spectrum.size - 2))
+    left, top, right = np.log(np.maximum(spectrum[peak - 1 : peak + 2], 1e-20))
+    curve = left - 2 * top + right
+    shift = 0.5 * (left - right) / curve if curve else 0.0
+    return float(1200 * np.log2((peak + shift) * sample_rate / size / frequency))
+
+
+def click_errors(audio, sample_rate, times):
+    """Seconds by which clicks are off: (times,) float64.
+
+    A click is where the energy of 5 ms is greatest between the middles of the gaps.
+
+    Args:
+        times: Where the clicks should be, in seconds, ascending, at least two.
+    """
+    width = round(_ENVELOPE_SECONDS * sample_rate)
+    energy = np.convolve(np.square(audio.astype(float)), np.hanning(width), "same")
+    half = np.diff(times).min() / 2
+    found = []
+    for time in times:
+        start = max(round((time - half) * sample_rate), 0)
+        found.append(start + np.argmax(energy[start : round((time + half) * sample_rate)]))
+    return np.array(found) / sample_rate - np.asarray(times)
+
+
+def energy_spread(audio, sample_rate, times, reach=0.1):
+    """How far the energy of clicks is smeared: milliseconds, the mean over the clicks.
+
+    The root of the second moment of the energy about its centroid, within ``reach`` seconds of
+    where the click should be.
+    """
+    spreads = []
+    for time in times:
+        start = max(round((time - reach) * sample_rate), 0)
+        energy = np.square(audio[start : round((time + reach) * sample_rate)].astype(float))
+        if energy.sum() > 0:
+            place = np.arange(energy.size) / sample_rate
+            centre = np.average(place, weights=energy)
+            spreads.append(np.sqrt(np.average((place - centre) ** 2, weights=energy)))
+    return float(1000 * np.mean(spreads)) if spreads else float("nan")
+
+
+def level_modulation(audio, sample_rate):
+    """Standard deviation of the level of a steady sound in dB: 0 for one that does not flutter.
+
+    Of the root mean square over 32 ms, in the middle of the sound.
+    """
+    width = round(_LEVEL_SECONDS * sample_rate)
+    middle = steady(audio)
+    frames = middle[: middle.size // width * width].reshape(-1, width)
+    level = np.sqrt(np.mean(np.square(frames.astype(float)), axis=1))
+    return float(np.std(20 * np.log10(np.maximum(level, 1e-10))))
+
+
+def crest_loss(audio, reference):
+    """By how many dB a sound is less peaked than its reference.
+
+    The crest factor is peak over root mean square. Partials that begin together make pulses; the
+    phase vocoder lets each go its own way, which sounds distant: phasiness, loss of vertical phase
+    coherence (Laroche and Dolson 1999, section III).
+    """
+    crests = []
+    for one in (reference, audio):
+        middle = steady(one).astype(float)
+        crests.append(np.abs(middle).max() / np.sqrt(np.mean(np.square(middle))))
+    return float(20 * np.log10(crests[0] / crests[1]))
+
+
+def level_difference(reference, estimate):
+    """By how many dB a spectrogram is louder than another one: the median over what both play.
+
+    Each rendering of ``synthesize_audios.py`` has a gain of its own.
+
+    Args:
+        reference, estimate: Magnitudes in dB, of one shape.
+    """
+    loud = np.all([one > np.max(one) - _LOUD_DB for one in (reference, estimate)], axis=0)
+    return float(np.median((reference - estimate)[loud])) if loud.any() else 0.0

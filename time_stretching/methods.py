@@ -1,0 +1,205 @@
+"""The five ways to stretch a sound, and what they share.
+
+| method | magnitude | phase |
+|---|---|---|
+| neural | codes of the auto-encoder, resized, corrected, decoded | phase vocoder, then search |
+| codes | codes of the auto-encoder, resized, decoded | phase vocoder, then search |
+| interp | spectrogram, resized | phase vocoder, then search |
+| vocoder | spectrogram, resized | phase vocoder |
+| resample | samples, resized: the pitch changes | |
+
+The first two work at 16 kHz, the others at the rate of the sound. The networks see the root mean
+square over the channels; what they change about it, each channel is changed by, so that differences
+of level between channels stay those of the input, as those of phase do
+(``time_stretching.phase.rotations``), and where the input is silent the result is silent.
+"""
+
+import numpy as np
+
+from common.cli import UserError
+from data import resample
+from time_stretching.phase import (
+    ITERATIONS,
+    find_onsets,
+    griffin_lim,
+    place_onsets,
+    rotations,
+    unit,
+)
+from time_stretching.resize import positions, resize
+from time_stretching.spectrogram import OVERLAP, SAMPLE_RATE, Synthesis, Transform
+
+METHODS = ("neural", "codes", "vocoder", "interp", "resample")
+NETWORK_METHODS = METHODS[:2]
+LOWEST, HIGHEST = 0.25, 4.0  # rates
+LEVEL = 0.98  # peak that sounds are brought to for the networks
+_BLOCK = 1024  # columns at once: bounds the working memory
+_KNOWN = OVERLAP - 1  # columns that the next block shares with the last one
+_AHEAD = 16  # columns that the search looks beyond a block
+_AROUND = OVERLAP  # columns of the input beyond a block, for onsets at its ends
+_FULL_RANGE = 512  # magnitude of a sine of full range, at SAMPLE_RATE
+
+
+def check_rate(rate):
+    """Raise ``UserError`` for a rate that is not offered; else return it."""
+    if not LOWEST <= rate <= HIGHEST:
+        raise UserError(
+            f"--rate {rate:g}: not between {LOWEST:g} and {HIGHEST:g}; stretch in several steps"
+        )
+    return rate
+
+
+def stretch(
+    audio, sample_rate, rate, method, *, trained=None, samples=None, power=1.0, iterations=None
+):
+    """Change the duration of a sound.
+
+    Args:
+        audio: (samples,) or (channels, samples) float32.
+        sample_rate: Hz.
+        rate: Factor on the tempo, from LOWEST to HIGHEST: 2 is twice as fast, half as long.
+        method: One of METHODS.
+        trained: ``time_stretching.trained.Stretcher``, for NETWORK_METHODS.
+        samples: Length of the result; default that of the input over the rate, rounded.
+        power: Exponent of the magnitudes that the networks give, above 0 (published: 1.4); other
+            than 1, the result is brought to the level of the input.
+        iterations: Of the search for a phase.
+
+    Returns:
+        float32, as many channels; may leave [-1, 1].
+
+    Raises:
+        UserError: The rate is not offered.
+    """
+    check_rate(rate)
+    audio = np.asarray(audio, np.float32)
+    samples = round(audio.shape[-1] / rate) if samples is None else samples
+    channels = np.atleast_2d(audio)
+    if method == "resample":
+        stretched = fit_length(resample(channels, sample_rate * rate, sample_rate), samples)
+    elif method in NETWORK_METHODS:
+        given = resample(channels, sample_rate, SAMPLE_RATE)
+        wanted = -(-samples * SAMPLE_RATE // sample_rate)
+        stretched = by_networks(
+            given, rate, method, trained, samples=wanted, power=power, iterations=iterations
+        )
+        stretched = fit_length(resample(stretched, SAMPLE_RATE, sample_rate), samples)
+    else:
+        search = ITERATIONS if iterations is None else iterations
+        stretched = by_spectra(
+            channels,
+            Transform.at(sample_rate),
+            rate,
+            samples,
+            iterations=search if method == "interp" else 0,
+        )
+    return stretched.reshape(*audio.shape[:-1], samples)
+
+
+def fit_length(audio, samples):
+    """An audio (..., any) cut or filled up with zeros to a number of samples."""
+    missing = max(samples - audio.shape[-1], 0)
+    padding = [(0, 0)] * (audio.ndim - 1) + [(0, missing)]
+    return np.pad(audio, padding)[..., :samples]
+
+
+def by_networks(audio, rate, method, trained, *, samples, power=1.0, iterations=None):
+    """``neural`` and ``codes`` at SAMPLE_RATE: (channels, samples) from (channels, any)."""
+    peak = np.abs(audio).max(initial=0)
+    if peak == 0:
+        return np.zeros((len(audio), samples), np.float32)
+    gain = np.float32(LEVEL / peak)
+    transform = Transform()
+    columns = transform.columns(samples)
+    frames = int((columns - 1) * rate) + 2
+    codes = resize(encode_audio(audio * gain, frames, trained), positions(0, columns, rate))
+    if method == "neural":
+        codes = trained.correct(codes, rate)
+
+    def magnitudes(start, stop):
+        return trained.magnitude(codes, start, stop)
+
+    stretched = by_spectra(
+        audio * gain,
+        transform,
+        rate,
+        samples,
+        magnitudes=magnitudes,
+        power=power,
+        iterations=ITERATIONS if iterations is None else iterations,
+    )
+    if power != 1:
+        loudness = [np.sqrt(np.mean(np.square(one))) for one in (audio * gain, stretched)]
+        stretched = stretched * np.float32(loudness[0] / max(loudness[1], 1e-9))
+    return stretched / gain
+
+
+def encode_audio(audio, columns, trained):
+    """Codes of a sound's first columns, in parts: (columns, code) from (channels, samples)."""
+    transform, margin = Transform(), trained.context
+    codes = []
+    for start in range(0, columns, _BLOCK):
+        stop = min(start + _BLOCK, columns)
+        first, last = max(start - margin, 0), min(stop + margin, columns)
+        image = trained.scale.image(mixture(transform.forward(audio, first, last)))
+        codes.append(trained.encode(image)[start - first : stop - first])
+    return np.concatenate(codes)
+
+
+def mixture(spectra):
+    """Root mean square of magnitudes over the channels: (columns, bins)."""
+    return np.sqrt(np.mean(np.square(np.abs(spectra)), axis=0))
+
+
+def by_spectra(audio, transform, rate, samples, *, magnitudes=None, power=1.0, iterations=0):
+    """Stretch spectra, block by block.
+
+    Args:
+        audio: (channels, any) float32.
+        transform: ``Transform`` at the rate of the audio.
+        rate: Factor on the tempo.
+        samples: Length of the result.
+        magnitudes: Function from (start, stop) to the magnitudes (stop - start, bins) that the
+            mixture of the channels shall have in these columns; default its own, resized.
+        power: Exponent of these.
+        iterations: Of the search for a phase, which begins with onsets in their places; 0 keeps
+            the phase of the phase vocoder.
+
+    Returns:
+        (channels, samples) float32.
+    """
+    columns = transform.columns(samples)
+    synthesis = Synthesis(transform, (len(audio),), samples)
+    turned = tail = None
+    onsets = find_onsets(transform, audio) if iterations else ()
+    for start in range(0, columns, _BLOCK):
+        stop = min(start + _BLOCK, columns)
+        first, known = (start - _KNOWN, _KNOWN) if start else (0, 0)
+        last = min(stop + _AHEAD, columns) if iterations else stop
+        places = positions(first, last, rate)
+        offset = int(places[0]) - _AROUND
+        given = transform.forward(audio, offset, int(places[-1]) + 2 + _AROUND)
+        places = places - offset
+        rotation = rotations(given, places, turned)
+        if iterations:
+            begun = [
+                (onset / transform.hop - offset, onset / transform.hop / rate - first)
+                for onset in onsets
+            ]
+            rotation = place_onsets(rotation, given, places, begun)
+        magnitude = resize(np.abs(given), places)
+        if magnitudes is not None:
+            own = resize(mixture(given), places)
+            wanted = _FULL_RANGE * (magnitudes(first, last) / _FULL_RANGE) ** power
+            magnitude *= np.divide(wanted, own, out=np.zeros_like(own), where=own > 0)
+        spectra = magnitude * unit(given[:, places.astype(int)]) * rotation
+        if iterations:
+            if known:
+                spectra[:, :known] = tail
+            spectra = griffin_lim(transform, magnitude, spectra, known, iterations=iterations)
+        synthesis.add(start, spectra[:, known : stop - first])
+        if stop < columns:
+            # the next block begins with the columns that this one ends with
+            turned = rotation[stop - _KNOWN - first]
+            tail = spectra[:, stop - _KNOWN - first : stop - first]
+    return synthesis.audio()

@@ -1,0 +1,309 @@
+"""Auto-encoder of spectra and corrector of resized codes, and how they are trained.
+
+The published networks (NoaCahan/TimeStretching) are dense layers without bias that see one column
+at a time: 1025-512-256-120 and its mirror, and 120-300-120, tanh after each. Ours have biases and
+codes of 192 numbers, see neighbouring columns by convolutions along time, and tell the corrector
+the rate. Their decoder ends without a function, whose clipped result reaches all targets. Encoder
+and decoder add what the dense layers find to a direct way, which begins as the principal
+components: training begins where linear coding ends.
+
+All networks consist of stock layers and take any number of columns; what resizes lies outside of
+them.
+"""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from common.distributed import DistributedModel
+from time_stretching.spectrogram import BINS, PUBLISHED
+
+CLIP_NORM = 0.5  # of gradients, as published
+AUDIBLE_DB = -36.0  # 90 dB below a sine of full range
+
+
+class Architecture(NamedTuple):
+    """What the networks are built from.
+
+    Attributes:
+        units: Of the dense layers between spectrum and code.
+        code: Numbers per column.
+        kernel: Columns that the convolutions see, odd; 1 for the published dense layers.
+        corrector: Units of the corrector's hidden layers.
+    """
+
+    units: tuple = (256, 256)
+    code: int = 192
+    kernel: int = 9
+    corrector: tuple = (128, 128)
+
+    @property
+    def published(self):
+        """Whether these are the published networks."""
+        return self.kernel == 1
+
+    @classmethod
+    def of(cls, content):
+        """The architecture of a dict, as ``_asdict`` or JSON gives it."""
+        content = dict(content)
+        return cls(**content | {name: tuple(content[name]) for name in ("units", "corrector")})
+
+    @property
+    def context(self):
+        """Columns on either side that reach a column through any one of the networks."""
+        return (self.kernel - 1) // 2 * (len(self.corrector) + 1)
+
+
+AS_PUBLISHED = Architecture(units=(512, 256), code=120, kernel=1, corrector=(300,))
+
+
+def _dense(architecture, units, name, activation="tanh"):
+    """A layer that sees one column."""
+    return layers.Dense(units, activation, use_bias=not architecture.published, name=name)
+
+
+def _across(architecture, units, name, activation="tanh"):
+    """A layer that sees neighbouring columns; as published, it sees one."""
+    if architecture.published:
+        return _dense(architecture, units, name, activation)
+    return layers.Conv1D(
+        units, architecture.kernel, padding="same", activation=activation, name=name
+    )
+
+
+def build_encoder(architecture):
+    """Network from spectra to codes.
+
+    Returns:
+        Keras model: (batch, columns, BINS) in [0, 1] -> (batch, columns, code) in [-1, 1].
+    """
+    inputs = hidden = layers.Input((None, BINS), name="encoder_input")
+    for number, units in enumerate(architecture.units, start=1):
+        hidden = _dense(architecture, units, f"encoder_dense_{number}")(hidden)
+    hidden = _across(architecture, architecture.code, "encoder_code", None)(hidden)
+    if not architecture.published:
+        direct = _dense(architecture, architecture.code, "encoder_direct", None)(inputs)
+        hidden = layers.Add(name="encoder_sum")([direct, hidden])
+    outputs = layers.Activation("tanh", dtype="float32", name="encoder_output")(hidden)
+    return keras.Model(inputs, outputs, name="encoder")
+
+
+def build_decoder(architecture):
+    """Network from codes to spectra.
+
+    Returns:
+        Keras model: (batch, columns, code) -> (batch, columns, BINS), to be clipped to [0, 1]; the
+        published one ends in a tanh.
+    """
+    inputs = layers.Input((None, architecture.code), name="decoder_input")
+    first, *others = reversed(architecture.units)
+    hidden = _across(architecture, first, "decoder_code")(inputs)
+    for number, units in enumerate(others, start=1):
+        hidden = _dense(architecture, units, f"decoder_dense_{number}")(hidden)
+    hidden = _dense(architecture, BINS, "decoder_bins", None)(hidden)
+    if not architecture.published:
+        direct = _dense(architecture, BINS, "decoder_direct", None)(inputs)
+        hidden = layers.Add(name="decoder_sum")([direct, hidden])
+    last = "tanh" if architecture.published else "linear"
+    outputs = layers.Activation(last, dtype="float32", name="decoder_output")(hidden)
+    return keras.Model(inputs, outputs, name="decoder")
+
+
+def begin_with(encoder, decoder, components):
+    """Give the direct ways of our encoder and decoder the principal components of their images.
+
+    What the other layers add begins at zero.
+
+    Args:
+        encoder, decoder: As built by this module, not published.
+        components: ``time_stretching.components.Components``, as many as codes have numbers.
+    """
+    # tanh is straight enough there
+    reach = 6 * components.deviations
+    directions = components.directions / reach[:, np.newaxis]
+    encoder.get_layer("encoder_direct").set_weights([directions.T, -directions @ components.mean])
+    decoder.get_layer("decoder_direct").set_weights(
+        [components.directions * reach[:, np.newaxis], components.mean]
+    )
+    for layer in (encoder.get_layer("encoder_code"), decoder.get_layer("decoder_bins")):
+        layer.set_weights([np.zeros_like(one) for one in layer.get_weights()])
+
+
+def build_corrector(architecture):
+    """Network from resized codes to those of a stretched sound.
+
+    Ours adds to the codes what is missing, times a gate that follows from the rate alone and is
+    closed at rate 1, where resizing changes nothing. It begins by adding nothing.
+
+    Returns:
+        Keras model: (batch, columns, code) -> same shape; ours takes a second input, (batch,
+        columns, 2): ``time_stretching.trained.told``.
+    """
+    codes = hidden = layers.Input((None, architecture.code), name="corrector_codes")
+    if architecture.published:
+        for number, units in enumerate((*architecture.corrector, architecture.code), start=1):
+            hidden = _dense(architecture, units, f"corrector_dense_{number}")(hidden)
+        return keras.Model(codes, hidden, name="corrector")
+    told = layers.Input((None, 2), name="corrector_told")
+    hidden = layers.Concatenate(name="corrector_join")([codes, told])
+    for number, units in enumerate(architecture.corrector, start=1):
+        hidden = _across(architecture, units, f"corrector_conv_{number}")(hidden)
+    missing = layers.Conv1D(
+        architecture.code,
+        architecture.kernel,
+        padding="same",
+        kernel_initializer="zeros",
+        name="corrector_missing",
+    )(hidden)
+    # picks the rate out of what is told; without bias, 0 stays 0 from there on
+    rate = layers.Dense(1, use_bias=False, trainable=False, name="corrector_rate")
+    octaves = rate(told)
+    rate.set_weights([np.array([[1.0], [0.0]], np.float32)])
+    slow_fast = layers.Dense(32, "relu", use_bias=False, name="corrector_slow_fast")(octaves)
+    gate = layers.Dense(architecture.code, "tanh", use_bias=False, name="corrector_gate")(slow_fast)
+    missing = layers.Multiply(name="corrector_gated")([missing, gate])
+    outputs = layers.Add(dtype="float32", name="corrector_output")([codes, missing])
+    return keras.Model([codes, told], outputs, name="corrector")
+
+
+def build_critic(code):
+    """Network that judges, in windows, whether codes are those of a stretched sound.
+
+    Returns:
+        Keras model: (batch, columns, code) -> (batch, about a quarter of the columns, 1).
+    """
+    inputs = hidden = layers.Input((None, code), name="critic_input")
+    for number in (1, 2):
+        hidden = layers.Conv1D(128, 9, strides=2, padding="same", name=f"critic_conv_{number}")(
+            hidden
+        )
+        hidden = layers.LeakyReLU(0.2, name=f"critic_relu_{number}")(hidden)
+    outputs = layers.Conv1D(1, 9, padding="same", dtype="float32", name="critic_output")(hidden)
+    return keras.Model(inputs, outputs, name="critic")
+
+
+class AutoEncoder(DistributedModel):
+    """Encoder and decoder, trained by ``fit`` on batches (images, images).
+
+    The loss is the mean squared error.
+
+    Args:
+        encoder, decoder: As built by this module.
+        scale: ``Scale`` of the images.
+    """
+
+    def __init__(self, encoder, decoder, scale):
+        super().__init__(name="autoencoder")
+        self.encoder = encoder
+        self.decoder = decoder
+        self._to_published = scale.change_to(PUBLISHED)
+        self._loss = keras.metrics.Mean(name="loss")
+        self._published = keras.metrics.Mean(name="published")
+        self.build(encoder.input_shape)
+
+    def build(self, input_shape):
+        """Nothing to build: both networks come with their variables."""
+        self.built = True
+
+    @property
+    def metrics(self):
+        """``loss``; ``published``: the mean squared error in the published scale."""
+        return [self._loss, self._published]
+
+    def call(self, inputs, training=None):
+        """Images, encoded and decoded."""
+        return self.decoder(self.encoder(self.share_out(inputs)))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The loss; updates the metrics."""
+        y = ops.cast(y, "float32")
+        count = ops.shape(y)[0]
+        loss = ops.mean(ops.square(y_pred - y))
+        factor, offset = self._to_published
+        moved = [ops.clip(image * factor + offset, 0.0, 1.0) for image in (y, y_pred)]
+        self._published.update_state(ops.mean(ops.square(moved[0] - moved[1])), count)
+        self._loss.update_state(loss, count)
+        return self.replica_loss(loss, count)
+
+
+class Correction(DistributedModel):
+    """The corrector, trained by ``fit`` on batches of ``time_stretching.pairs.Pairs``.
+
+    The published loss is the mean squared error of the codes. Ours is the log-spectral distance of
+    the images that the decoder, which does not learn, makes of them, above the floor of what is
+    heard: the decoder knows which errors matter. The critic adds the least-squares adversarial loss
+    (Mao et al. 2017, a = 0, b = c = 1), on codes.
+
+    Args:
+        corrector: As built by this module.
+        decoder: Of the trained auto-encoder, for our loss; None for the published one.
+        scale: ``Scale`` of its images.
+        critic: As built by this module, or None.
+        critic_weight: Of the adversarial loss.
+    """
+
+    def __init__(self, corrector, decoder=None, scale=None, *, critic=None, critic_weight=0.0):
+        super().__init__(name="correction")
+        self.corrector = corrector
+        self.decoder = decoder
+        self.critic = critic
+        self._critic_weight = critic_weight
+        if decoder is not None:
+            decoder.trainable = False
+            self._range_db = scale.range_db
+            self._audible = max((AUDIBLE_DB - scale.floor_db) / scale.range_db, 0.0)
+        parts = {"loss": corrector, "codes": corrector, "distance": decoder, "critic": critic}
+        names = [name for name, network in parts.items() if network is not None]
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.build(corrector.input_shape)
+
+    def build(self, input_shape):
+        """Nothing to build: all networks come with their variables."""
+        self.built = True
+
+    @property
+    def metrics(self):
+        """``loss``; ``codes``: mean squared error; ``distance`` in dB; ``critic``: its own loss."""
+        return list(self._trackers.values())
+
+    def call(self, inputs, training=None):
+        """Corrected codes."""
+        inputs = [self.share_out(part) for part in inputs]
+        return self.corrector(inputs if len(inputs) > 1 else inputs[0])
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The loss; updates the metrics."""
+        codes, images, valid = y
+        count = ops.sum(valid)
+
+        def mean(columns):
+            return ops.sum(columns * valid) / ops.maximum(count, 1.0)
+
+        errors = ops.square(y_pred - ops.cast(codes, "float32"))
+        loss = mean(ops.mean(errors, axis=-1))
+        values = {"codes": loss}
+        if self.decoder is not None:
+            found, wanted = self.decoder(y_pred), ops.cast(images, "float32")
+            # where something is to be heard, also what is too faint has to learn
+            found = ops.where(wanted > self._audible, found, ops.maximum(found, self._audible))
+            difference = found - ops.maximum(wanted, self._audible)
+            squares = ops.mean(ops.square(difference), axis=-1)
+            # a root has no slope at zero
+            loss = values["distance"] = self._range_db * mean(ops.sqrt(squares + 1e-8))
+        if self.critic is not None:
+            adversarial, values["critic"] = self._judge(ops.cast(codes, "float32"), y_pred)
+            loss = loss + self._critic_weight * adversarial
+        values["loss"] = loss
+        for name, value in values.items():
+            self._trackers[name].update_state(value, count)
+        return self.replica_loss(loss + values.get("critic", 0.0), ops.shape(y_pred)[0])
+
+    def _judge(self, real, made):
+        """Loss of the corrector, without gradient for the critic, and the other way round."""
+        frozen = [ops.stop_gradient(one.value) for one in self.critic.trainable_variables]
+        fooled, _ = self.critic.stateless_call(frozen, [], made)
+        seen, known = self.critic(ops.stop_gradient(made)), self.critic(real)
+        own = ops.mean(ops.square(known - 1.0)) + ops.mean(ops.square(seen))
+        return ops.mean(ops.square(fooled - 1.0)), 0.5 * own

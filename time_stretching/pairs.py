@@ -1,0 +1,186 @@
+"""Pairs for the corrector: codes that are to be resized, and the sound that they should give.
+
+``vocoder`` pairs, as published: a recording, and what the phase vocoder makes of it. ``true``
+pairs: two renderings of the same notes by the same instrument at different speeds. A rendered note
+decays as fast at any speed, so that is the same score played faster, not the same sound, faster.
+"""
+
+import math
+from collections import Counter
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from common.synthesis import tempo_of
+from time_stretching.measures import level_difference
+from time_stretching.methods import HIGHEST, LOWEST
+from time_stretching.resize import positions, resize
+from time_stretching.spectrogram import BINS, WIDE
+from time_stretching.store import Recording
+from time_stretching.trained import told
+
+KINDS = ("vocoder", "true", "both")
+
+
+class Pair(NamedTuple):
+    """Recordings of the same music.
+
+    Attributes:
+        source, target: ``Recording``; the target is ``rate`` times as fast.
+        rate: From LOWEST to HIGHEST.
+        true: Whether the target is a rendering of its own.
+    """
+
+    source: Recording
+    target: Recording
+    rate: float
+    true: bool
+
+
+def find_pairs(recordings, kind):
+    """The pairs among recordings: list of ``Pair``.
+
+    Args:
+        recordings: ``Recording`` objects of one store.
+        kind: One of KINDS.
+    """
+    originals = {one.name: one for one in recordings if one.rate == 1}
+    pairs = []
+    if kind in ("vocoder", "both"):
+        pairs += [
+            Pair(originals[one.name], one, one.rate, False)
+            for one in recordings
+            if one.name in originals
+        ]
+    if kind in ("true", "both"):
+        tempi = {name: tempo_of(name) for name in originals}
+        for first, (score, speed) in tempi.items():
+            for second, (other, speed_there) in tempi.items():
+                rate = speed_there / speed
+                if first != second and score == other and LOWEST <= rate <= HIGHEST:
+                    pairs.append(Pair(originals[first], originals[second], rate, True))
+    return pairs
+
+
+def louder(source, target, rate):
+    """By how much an image of the same music is louder than the source, in the scale ``WIDE``.
+
+    Args:
+        source, target: Images (columns, BINS).
+        rate: Of the target against the source.
+    """
+    columns = min(len(target), math.ceil(len(source) / rate))
+    resized = resize(source, positions(0, columns, rate))
+    decibels = [image * WIDE.range_db for image in (target[:columns], resized)]
+    return level_difference(*decibels) / WIDE.range_db
+
+
+class Pairs(keras.utils.PyDataset):
+    """Batches ``((codes, told), (codes, images, valid))`` of windows of pairs.
+
+    The first codes are those of the source, resized; published networks, which are told nothing,
+    get them alone. Where a target is shorter than a window, ``valid`` is 0, else 1. What is drawn
+    depends on ``seed`` and ``epoch`` only.
+
+    Args:
+        store: Open ``time_stretching.store.Store``.
+        pairs: ``Pair`` objects.
+        stretcher: ``time_stretching.trained.Stretcher`` that encodes.
+        columns: Of a window.
+        batch_size: Windows per batch.
+        shuffle: Draw windows anew each epoch; else they follow one another from column 0 on.
+        steps: Batches per epoch; default as many as the windows fill.
+        seed: Integer.
+
+    Attributes:
+        epoch: Number of the epoch that is drawn next, from 0.
+    """
+
+    def __init__(
+        self, store, pairs, stretcher, *, columns, batch_size, shuffle=False, steps=None, seed=0
+    ):
+        super().__init__()
+        self._store = store
+        self._stretcher = stretcher
+        self._columns = columns
+        self._batch_size = batch_size
+        self._shuffle = shuffle
+        self._seed = seed
+        self.epoch = 0
+        self._sources, self._pairs = {}, []
+        for pair in pairs:
+            source = self._encoded(pair.source)
+            shift, target = 0.0, None
+            if pair.true:
+                images = store.read(pair.source), store.read(pair.target)
+                shift = louder(*images, pair.rate)
+                target = self._encode(images[1] - shift)
+            else:
+                target = self._encode(store.read(pair.target))
+            # a rendering may ring longer than its counterpart
+            length = min(len(target), math.ceil(len(source) / pair.rate))
+            self._pairs.append((pair, shift, target, length))
+        self._windows = [
+            (number, start)
+            for number, (*_, length) in enumerate(self._pairs)
+            for start in range(0, length, columns)
+        ]
+        self._count = steps * batch_size if steps else len(self._windows)
+
+    def _encode(self, image):
+        scaled = WIDE.to(self._stretcher.scale, np.clip(image, 0, 1))
+        return self._stretcher.encode(scaled).astype(np.float16)  # half the memory
+
+    def _encoded(self, recording):
+        if recording.name not in self._sources:
+            self._sources[recording.name] = self._encode(self._store.read(recording))
+        return self._sources[recording.name]
+
+    def __len__(self):
+        return math.ceil(self._count / self._batch_size)
+
+    def __getitem__(self, index):
+        return self.cut(self.positions(index), self.epoch)
+
+    def positions(self, index):
+        """Places of a batch in the order of the epoch: a range."""
+        start = index * self._batch_size
+        return range(start, min(start + self._batch_size, self._count))
+
+    def cut(self, positions_, epoch):
+        """What stands at some places of an epoch, as a batch."""
+        shape = (len(positions_), self._columns)
+        code = self._stretcher.architecture.code
+        given = np.zeros((*shape, code), np.float32)
+        rates = np.zeros((*shape, 2), np.float32)
+        codes = np.zeros((*shape, code), np.float32)
+        images = np.zeros((*shape, BINS), np.float32)
+        valid = np.zeros(shape, np.float32)
+        for row, place in enumerate(positions_):
+            number, start = self._window(place, epoch)
+            pair, shift, target, length = self._pairs[number]
+            stop = min(start + self._columns, length)
+            here = slice(0, stop - start)
+            places = positions(start, start + self._columns, pair.rate)
+            given[row] = resize(self._sources[pair.source.name], places)
+            rates[row] = told(places, pair.rate)
+            codes[row, here] = target[start:stop]
+            image = self._store.read(pair.target, start, stop) - shift
+            images[row, here] = WIDE.to(self._stretcher.scale, np.clip(image, 0, 1))
+            valid[row, here] = 1
+        inputs = (given,) if self._stretcher.architecture.published else (given, rates)
+        return inputs, (codes, images, valid)
+
+    def _window(self, place, epoch):
+        """Number of the pair and first column, at a place of an epoch."""
+        if not self._shuffle:
+            return self._windows[place % len(self._windows)]
+        rng = np.random.default_rng([self._seed, epoch, place])
+        number = self._windows[rng.integers(len(self._windows))][0]
+        length = self._pairs[number][-1]
+        return number, int(rng.integers(max(length - self._columns, 0) + 1))
+
+    def summary(self):
+        """How many pairs of which kind: Counter of "vocoder" and "true"."""
+        return Counter("true" if pair.true else "vocoder" for pair, *_ in self._pairs)

@@ -1,0 +1,152 @@
+"""Phase of a stretched sound: that of the input, rotated on by the phase vocoder, then searched."""
+
+import numpy as np
+from scipy.ndimage import maximum_filter1d
+
+from time_stretching.spectrogram import OVERLAP
+
+ITERATIONS = 16
+MOMENTUM = 0.9
+_RISE = 2.0  # of amplitude: what begins
+_GRAINS = 8  # to a hop, in the search for onsets
+_GRAINS_AT_ONCE = 1 << 16  # bounds the working memory
+_NEARBY = 12  # grains: of two onsets closer than that, the greater one counts
+
+
+def unit(spectra):
+    """Spectra with all magnitudes 1; what is 0 becomes 1."""
+    length = np.abs(spectra)
+    silent = length == 0
+    return np.where(silent, 1, spectra / np.where(silent, 1, length)).astype(np.complex64)
+
+
+def rotations(spectra, places, first=None):
+    """By how much the phase vocoder turns each bin against the column of the input it comes from.
+
+    The phase of the phase vocoder (Flanagan and Golden 1966; Laroche and Dolson 1999, eq. 4 to 6),
+    with equal hops of analysis and synthesis, advances by what it advances in the input between
+    column floor(place) and the next one. It is written here as the phase of column floor(place)
+    plus a rotation. All channels share the rotation, which follows from the sum of their
+    cross-spectra: differences of phase between channels stay those of the input. For one channel
+    this is the phase of ``librosa.phase_vocoder``.
+
+    Args:
+        spectra: (channels, columns, bins) of the input, one column beyond the last place.
+        places: (count,) ascending, in columns of the input.
+        first: (bins,) rotation at the first place, of magnitude 1; default none.
+
+    Returns:
+        (count, bins) complex64 of magnitude 1.
+    """
+    steps = _steps(spectra, places).astype(np.complex128)
+    first = np.ones(spectra.shape[-1]) if first is None else first
+    return unit(np.cumprod(np.concatenate([first[np.newaxis], steps]), axis=0))
+
+
+def _steps(spectra, places):
+    """What each rotation is multiplied with to give the next one: (count - 1, bins)."""
+    at = np.asarray(places).astype(int)
+    return unit(np.sum(spectra[:, at[:-1] + 1] * np.conj(spectra[:, at[1:]]), axis=0))
+
+
+def place_onsets(rotation, spectra, places, onsets):
+    """Rotations that let onsets sound where they belong.
+
+    The phase vocoder places what begins by the first column that sees it, wherever in the window
+    that is: it comes up to half a window early or late. Here the bins that become louder get, in
+    the column nearest to the onset, the phase of the input moved by what is missing, as Robel
+    (2003) resets them; from there they advance as ever, and the columns before, which see the
+    onset already, are reckoned backwards.
+
+    Args:
+        rotation: (count, bins), as ``rotations`` returns them.
+        spectra, places: As there.
+        onsets: List of (input, output): where onsets lie, in columns of the spectra, and where they
+            belong, counted in places.
+
+    Returns:
+        (count, bins) complex64.
+    """
+    rotation = rotation.copy()
+    at = np.asarray(places).astype(int)
+    steps = _steps(spectra, places)
+    loudness = np.sqrt(np.sum(np.square(np.abs(spectra)), axis=0))
+    bins = np.arange(spectra.shape[-1])
+    for given, wanted in onsets:
+        near, column = round(given), round(wanted)
+        if not (0 <= near < spectra.shape[1] and 0 <= column < len(at)):
+            continue
+        before = loudness[max(near - OVERLAP + 1, 0)]  # the last column that does not see it
+        new = loudness[near] > _RISE * before
+        # a bin turns by 2 pi / OVERLAP a hop and bin: from where it is to where it belongs
+        moved = (wanted - column) - (given - near)
+        shift = np.exp(-2j * np.pi / OVERLAP * bins * moved)
+        cross = np.sum(spectra[:, near] * np.conj(spectra[:, at[column]]), axis=0)
+        turn = unit(cross) * shift * np.conj(rotation[column])
+        rotation[column:, new] *= turn[new]
+        for earlier in range(column - 1, -1, -1):
+            if at[earlier] <= given - OVERLAP / 2:
+                break
+            rotation[earlier, new] = (rotation[earlier + 1] * np.conj(steps[earlier]))[new]
+    return unit(rotation)
+
+
+def find_onsets(transform, audio):
+    """Samples at which something begins: (onsets,) int, ascending.
+
+    Where the energy of the next quarter hop (8 ms), high frequencies raised by differentiation, is
+    four times that of the hop and a quarter before, and more than at any place nearby.
+
+    Args:
+        transform: ``time_stretching.spectrogram.Transform``.
+        audio: (channels, samples).
+    """
+    grain = max(transform.hop // _GRAINS, 1)
+    count = audio.shape[-1] // grain
+    energy = np.zeros(count)
+    for start in range(0, count, _GRAINS_AT_ONCE):
+        part = audio[:, start * grain : min(start + _GRAINS_AT_ONCE, count) * grain]
+        square = np.sum(np.square(np.diff(part, axis=-1, prepend=part[:, :1])), axis=0)
+        energy[start : start + _GRAINS_AT_ONCE] = square.reshape(-1, grain).sum(axis=-1)
+    if not energy.any():
+        return np.zeros(0, int)
+    total = np.concatenate([[0], np.cumsum(energy + 1e-5 * energy.mean())])
+    places = np.arange(count)
+    begin, end = np.maximum(places - 10, 0), np.minimum(places + 2, count)
+    before = (total[places] - total[begin]) / np.maximum(places - begin, 1)
+    before[0] = total[1]  # what sounds from the beginning begins nowhere
+    rise = (total[end] - total[places]) / (end - places) / before
+    highest = maximum_filter1d(rise, 2 * _NEARBY + 1)
+    found = []
+    for place in np.flatnonzero((rise == highest) & (rise > _RISE**2)):
+        start = place * grain
+        near = np.abs(np.diff(audio[:, start : start + 2 * grain], axis=-1)).sum(axis=0)
+        found.append(start + int(np.argmax(near)))
+    return np.array(found, int)
+
+
+def griffin_lim(transform, magnitude, spectra, known=0, *, iterations=ITERATIONS):
+    """Spectra of nearly the given magnitude that are those of a signal (Griffin and Lim 1984).
+
+    With momentum (Perraudin, Balazs and Sondergaard 2013).
+
+    Args:
+        transform: ``time_stretching.spectrogram.Transform``.
+        magnitude: (channels, columns, bins).
+        spectra: To start from, same shape, complex.
+        known: Number of columns at the beginning that are final and are kept, so that a long
+            signal can be searched in parts.
+        iterations: Number of projections.
+
+    Returns:
+        complex64, same shape, of exactly the given magnitude but in the known columns.
+    """
+    fixed = spectra[:, :known]
+    previous = 0
+    for _ in range(iterations):
+        consistent = transform.forward(transform.inverse(spectra))
+        leapt = consistent + np.float32(MOMENTUM) * (consistent - previous)
+        previous = consistent
+        spectra = magnitude * unit(leapt)
+        spectra[:, :known] = fixed
+    return spectra

@@ -1,0 +1,143 @@
+"""Turn recordings into one store of spectrograms, with stretched versions to learn from.
+
+    python -m time_stretching.preprocess --audio_path audios --features_path music.h5
+
+Each audio file below --audio_path is brought to 16 kHz, mono, and one level, and stored as it is
+and as the phase vocoder stretches it: at --random_rates rates drawn between 0.25 and 4, each
+octave alike, and at the given --rates (published: 0.25 0.5 1 1.5 2 2.5). Silent files are left out
+and counted. What is rendered from the same MIDI file stays together when a training holds out
+pieces: <instrument>/<piece>[~<variation>], as synthesize_audios.py names its files.
+"""
+
+import hashlib
+import os
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.cli import UserError, existing_folder, find_files, number, parser, report_skipped, run
+from common.jobs import run_jobs
+from data import AUDIO_SUFFIXES, load_audio
+from time_stretching.methods import HIGHEST, LEVEL, LOWEST, stretch
+from time_stretching.spectrogram import SAMPLE_RATE, WIDE, Transform
+from time_stretching.store import write_store
+
+_SILENCE = 1e-4  # peak
+
+
+class Task(NamedTuple):
+    """An audio file, its name in the store, and the rates to stretch it at."""
+
+    path: Path
+    name: str
+    rates: tuple
+    seconds: float
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument(
+        "--audio_path", required=True, type=existing_folder, help="folder of audio files"
+    )
+    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+    built.add_argument(
+        "--rates",
+        type=number(float, LOWEST, HIGHEST),
+        nargs="+",
+        default=[],
+        metavar="RATE",
+        help="at which every recording is stretched",
+    )
+    built.add_argument(
+        "--random_rates",
+        type=number(int, 0),
+        default=4,
+        metavar="NUMBER",
+        help="rates to draw for each recording (default: 4)",
+    )
+    built.add_argument(
+        "--max_seconds",
+        type=number(float, above=0),
+        default=600.0,
+        help="of a recording that are used (default: 600)",
+    )
+    built.add_argument("--seed", type=number(int, 0), default=0, help="of the drawn rates")
+    built.add_argument(
+        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
+    )
+    return built
+
+
+def draw_rates(name, count, seed):
+    """Rates for a recording, log-uniform, decided by its name: tuple of floats."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    rng = np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
+    return tuple(float(rate) for rate in np.exp(rng.uniform(*np.log([LOWEST, HIGHEST]), count)))
+
+
+def spectrogram(audio):
+    """Image of a mono sound at SAMPLE_RATE: (columns, BINS) float16, of the scale ``WIDE``."""
+    return WIDE.image(np.abs(Transform().forward(audio))).astype(np.float16)
+
+
+def images_of(task):
+    """Images of one file: list of (name, rate, image); none where it is silent."""
+    audio, _ = load_audio(task.path, sample_rate=SAMPLE_RATE)
+    audio = audio[: round(task.seconds * SAMPLE_RATE)]
+    peak = np.abs(audio).max(initial=0)
+    if peak < _SILENCE:
+        return []
+    audio = audio * np.float32(LEVEL / peak)
+    found = [(task.name, 1.0, spectrogram(audio))]
+    for rate in task.rates:
+        found.append((task.name, rate, spectrogram(stretch(audio, SAMPLE_RATE, rate, "vocoder"))))
+    return found
+
+
+def main(argv=None):
+    """Run the script; its exit status."""
+    args = build_parser().parse_args(argv)
+    files = find_files(args.audio_path, AUDIO_SUFFIXES)
+    if not files:
+        raise UserError(f"{args.audio_path}: no audio file in it or below it")
+    tasks = [
+        Task(
+            path,
+            name,
+            tuple(dict.fromkeys([*args.rates, *draw_rates(name, args.random_rates, args.seed)])),
+            args.max_seconds,
+        )
+        for name, path in files.items()
+    ]
+    skipped, silent = [], []
+
+    def recordings():
+        for task, images, error in run_jobs(images_of, tasks, args.jobs, "spectrograms"):
+            if error is not None:
+                skipped.append((task.path, error))
+            elif not images:
+                silent.append(task.path)
+            else:
+                yield from images
+
+    # nothing is written where nothing was found
+    stream = recordings()
+    first = next(stream, None)
+    if first is None:
+        report_skipped(skipped)
+        raise UserError(f"{args.audio_path}: no sounding audio in it; nothing is written")
+    rows = write_store(args.features_path, chain([first], stream))
+    seconds = sum(row.columns for row in rows) * Transform().hop / SAMPLE_RATE
+    originals = len({row.name for row in rows})
+    said = [f"{originals:,} recordings", f"{len(rows) - originals:,} stretched ones"]
+    if silent:
+        said.append(f"{len(silent):,} silent ones left out")
+    print(f"{args.features_path}: {', '.join(said)}; {seconds / 60:.1f} minutes")
+    return report_skipped(skipped)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,32 @@
+"""Resizing along time: what happens to spectra and codes when the tempo changes."""
+
+import numpy as np
+
+
+def positions(start, stop, rate):
+    """Where columns of the result lie in the input, in its columns: (stop - start,) float64.
+
+    Args:
+        start, stop: Columns of the result.
+        rate: Factor on the tempo: 2 is twice as fast.
+    """
+    return np.arange(start, stop) * float(rate)
+
+
+def resize(values, places):
+    """Values between columns, by linear interpolation along time.
+
+    Args:
+        values: (..., columns, features), real.
+        places: (count,) in columns, ascending or not; beyond the ends, the end is taken.
+
+    Returns:
+        (..., count, features), float32.
+    """
+    values = np.asarray(values)
+    last = values.shape[-2] - 1
+    places = np.clip(places, 0, last)
+    low = np.minimum(places.astype(int), max(last - 1, 0))
+    share = (places - low).astype(np.float32)[:, np.newaxis]
+    after = values[..., np.minimum(low + 1, last), :]
+    return (values[..., low, :] * (1 - share) + after * share).astype(np.float32)

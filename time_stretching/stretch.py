@@ -1,0 +1,110 @@
+"""Change the duration of a recording without changing its pitch.
+
+    python -m time_stretching.stretch --input song.wav --output slow.wav --rate 0.8
+    python -m time_stretching.stretch --input song.flac --output minute.flac --duration 60
+    python -m time_stretching.stretch --input song.wav --output fast.wav --rate 2 --method vocoder
+
+--rate 2 is twice as fast and half as long, as in librosa. Channels and sample rate are kept.
+Methods: neural resizes the codes of an auto-encoder and corrects them; codes leaves them
+uncorrected; vocoder is the phase vocoder, interp the same with a search for a phase that fits;
+resample plays faster or slower, and so changes the pitch. The first two hear up to 8 kHz.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError, number, parser, run
+from common.devices import start_backend
+from data import AudioWriter, load_audio, safe_peak
+from time_stretching.methods import METHODS, NETWORK_METHODS, check_rate, stretch
+
+SHIPPED = Path(__file__).parent.parent / "models" / "time_stretching"
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument("--input", type=Path, required=True, help="audio file")
+    built.add_argument("--output", type=Path, required=True, help="audio file to write")
+    how = built.add_mutually_exclusive_group(required=True)
+    how.add_argument(
+        "--rate", type=number(float, above=0), help="factor on the tempo, 0.25 to 4: 2 is faster"
+    )
+    how.add_argument(
+        "--duration", type=number(float, above=0), metavar="SECONDS", help="length of the output"
+    )
+    built.add_argument(
+        "--method", choices=METHODS, default="neural", help="way to stretch (default: neural)"
+    )
+    built.add_argument(
+        "--model",
+        type=Path,
+        default=SHIPPED,
+        help="run folder for neural and codes (default: models/time_stretching)",
+    )
+    built.add_argument(
+        "--power",
+        type=number(float, above=0, high=4),
+        default=1.0,
+        help="exponent of the magnitudes of neural and codes (default: 1; published: 1.4)",
+    )
+    built.add_argument(
+        "--iterations",
+        type=number(int, 0),
+        help="of the search for a phase of neural, codes and interp (default: 16)",
+    )
+    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    return built
+
+
+def plan(args, samples, sample_rate):
+    """Rate and number of samples that the flags ask for; ``UserError`` where they cannot be."""
+    if args.duration is None:
+        return check_rate(args.rate), round(samples / args.rate)
+    wanted = max(round(args.duration * sample_rate), 1)
+    try:
+        return check_rate(samples / wanted), wanted
+    except UserError as error:
+        raise UserError(
+            f"--duration {args.duration:g}: {args.input} lasts {samples / sample_rate:.2f} s; "
+            f"{error}"
+        ) from error
+
+
+def main(argv=None):
+    """Run the script; exit status 0."""
+    args = build_parser().parse_args(argv)
+    audio, sample_rate = load_audio(args.input, sample_rate=None, mono=False)
+    if not audio.shape[-1]:
+        raise UserError(f"{args.input}: holds no audio")
+    writer = AudioWriter(args.output, sample_rate, len(audio))  # refuses an unknown format
+    rate, samples = plan(args, audio.shape[-1], sample_rate)
+    trained = None
+    if args.method in NETWORK_METHODS:
+        start_backend(args.gpu)
+        from time_stretching.trained import load_stretcher
+
+        trained = load_stretcher(args.model, with_corrector=args.method == "neural")
+    stretched = stretch(
+        audio,
+        sample_rate,
+        rate,
+        args.method,
+        trained=trained,
+        samples=samples,
+        power=args.power,
+        iterations=args.iterations,
+    )
+    with writer:
+        writer.write(safe_peak(stretched))
+    silent = "" if np.any(stretched) else ", silent"
+    print(
+        f"{args.output}: {audio.shape[-1] / sample_rate:.2f} s at rate {rate:.4g} are "
+        f"{samples / sample_rate:.2f} s{silent}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

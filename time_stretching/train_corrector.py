@@ -1,0 +1,149 @@
+"""Train the network that corrects resized codes, for a trained auto-encoder.
+
+    python -m time_stretching.train_corrector --model runs/stretch --features_path music.h5
+
+It learns from the stretched versions in the store (--pairs vocoder) and from recordings of the same
+piece that synthesize_audios.py rendered at several --playback_speed (--pairs true), at any rate
+between 0.25 and 4. The network goes to the folder corrector of the model, and is published or ours
+as that is. --critic_weight adds a least-squares adversarial loss on codes.
+"""
+
+from pathlib import Path
+
+from common.cli import UserError, number, parser, run
+from common.devices import find_devices, jit_setting, start_backend
+from common.flags import add_training_flags
+from common.session import TrainingSession, network_writer
+from common.training import RunFolder, learning_rate
+from time_stretching.store import Store
+from time_stretching.trained import CORRECTOR, load_stretcher
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument("--model", required=True, type=Path, help="run folder of the auto-encoder")
+    built.add_argument(
+        "--features_path", required=True, type=Path, help="store of time_stretching.preprocess"
+    )
+    built.add_argument(
+        "--pairs",
+        choices=["vocoder", "true", "both"],
+        default="vocoder",
+        help="what to learn from (default: vocoder, as published)",
+    )
+    built.add_argument(
+        "--columns", type=number(int, 1), default=96, help="of a window (default: 96)"
+    )
+    built.add_argument(
+        "--critic_weight",
+        type=number(float, 0),
+        default=0.0,
+        help="of an adversarial loss, such as 1e-3 (default: 0, none)",
+    )
+    built.add_argument(
+        "--lr", type=number(float, 0), default=1e-3, help="learning rate (default: 1e-3)"
+    )
+    add_training_flags(built, what="windows", batch_size=16)
+    return built
+
+
+class Session(TrainingSession):
+    """Pairs, run folder and devices of one training.
+
+    Args:
+        args: Parsed flags.
+
+    Raises:
+        UserError: A store without such pairs, or another split than that of the auto-encoder.
+    """
+
+    system = "time_stretching.corrector"
+    networks = ("corrector",)
+    may_change = (*TrainingSession.may_change, "features_path", "model")
+
+    def __init__(self, args):
+        super().__init__(args, args.model / CORRECTOR)
+        self.require_networks()
+        store = Store(args.features_path)
+        start_backend(args.gpu)
+        self.devices = find_devices()
+        self.stretcher = load_stretcher(args.model, with_corrector=False)
+        share = RunFolder(args.model).read_config()["flags"]["validation_split"]
+        if args.validation_split != share:
+            raise UserError(
+                f"--validation_split {args.validation_split}: {args.model} held out {share}; give "
+                "that, so that no piece is on both sides"
+            )
+        from time_stretching.pairs import Pairs, find_pairs
+
+        sides = [find_pairs(side, args.pairs) for side in store.split(share)]
+        if not sides[0]:
+            raise UserError(
+                f"{args.features_path}: holds no pair for --pairs {args.pairs}; preprocess with "
+                "--random_rates or --rates, or render at several --playback_speed"
+            )
+        settings = {"columns": args.columns, "batch_size": args.batch_size}
+        self.training = Pairs(
+            store,
+            sides[0],
+            self.stretcher,
+            shuffle=True,
+            steps=args.steps_per_epoch,
+            seed=args.seed,
+            **settings,
+        )
+        self.validation = Pairs(store, sides[1], self.stretcher, **settings) if sides[1] else None
+        kinds = self.training.summary()
+        said = ", ".join(f"{count:,} {kind} pairs" for kind, count in sorted(kinds.items()))
+        self.say(f"{said} to train on, {len(sides[1]):,} held out")
+
+    def settings(self):
+        """What ``config.json`` holds beside flags and versions."""
+        return {"pairs": dict(self.training.summary())}
+
+    def make_model(self):
+        """The model that is to be trained, compiled."""
+        import keras
+
+        from time_stretching.model import CLIP_NORM, Correction, build_corrector, build_critic
+
+        args, architecture = self.args, self.stretcher.architecture
+        self.set_up_keras()
+        with self.devices.scope():
+            critic = build_critic(architecture.code) if args.critic_weight else None
+            decoder = None if architecture.published else self.stretcher.decoder
+            model = Correction(
+                build_corrector(architecture),
+                decoder,
+                self.stretcher.scale,
+                critic=critic,
+                critic_weight=args.critic_weight,
+            )
+            rate = learning_rate(args.lr, args.lr_decay, self.total_steps)
+            averages = {"use_ema": args.ema > 0, "ema_momentum": args.ema} if args.ema else {}
+            optimizer = keras.optimizers.Adam(rate, global_clipnorm=CLIP_NORM, **averages)
+            model.compile(optimizer, jit_compile=jit_setting())
+            model.optimizer.build(model.trainable_variables)
+        return model
+
+    def epoch_writer(self, model):
+        """Function that writes weights and curves after an epoch."""
+        from common.report import plot_history
+
+        _, save = network_writer(self, model)
+
+        def write(epoch, rows):
+            save()
+            plot_history(self.run.path / "history.png", rows)
+
+        return write
+
+
+def main(argv=None):
+    """Run the script; its exit status."""
+    return Session(build_parser().parse_args(argv)).train()
+
+
+if __name__ == "__main__":
+    run(main)

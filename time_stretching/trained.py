@@ -1,0 +1,128 @@
+"""Trained networks at work."""
+
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError
+from common.training import RunFolder
+from common.weights import load_into
+from time_stretching.resize import positions
+from time_stretching.spectrogram import Scale
+
+CORRECTOR = "corrector"  # folder, below that of the auto-encoder
+_BLOCK = 2048  # columns at once: bounds the working memory
+
+
+class Stretcher:
+    """Encoder, decoder and corrector for sounds of any length.
+
+    Args:
+        architecture: ``time_stretching.model.Architecture``.
+        scale: ``Scale`` of the images.
+        encoder, decoder: As ``time_stretching.model`` builds them.
+        corrector: The same, or None.
+    """
+
+    def __init__(self, architecture, scale, encoder, decoder, corrector=None):
+        self.architecture = architecture
+        self.scale = scale
+        self.encoder = encoder
+        self.decoder = decoder
+        self.corrector = corrector
+
+    @property
+    def context(self):
+        """Columns on either side that a network's result at a column depends on, at most."""
+        return self.architecture.context
+
+    def encode(self, image):
+        """Codes of an image: (columns, code) float32 from (columns, BINS)."""
+        return self._apply(self.encoder, np.asarray(image, np.float32))
+
+    def correct(self, codes, rate):
+        """Resized codes (columns, code), corrected: same shape."""
+        codes = np.asarray(codes, np.float32)
+        if self.architecture.published:
+            return self._apply(self.corrector, codes)
+        return self._apply(self.corrector, codes, told(positions(0, len(codes), rate), rate))
+
+    def decode(self, codes, start=0, stop=None):
+        """Image of columns of codes: (stop - start, BINS) float32 from (columns, code)."""
+        stop = len(codes) if stop is None else stop
+        first = max(start - self.context, 0)
+        image = self._apply(self.decoder, codes[first : stop + self.context])
+        return np.clip(image[start - first : stop - first], 0, 1)
+
+    def magnitude(self, codes, start=0, stop=None):
+        """Magnitudes that codes stand for: (stop - start, BINS) float32."""
+        return self.scale.magnitude(self.decode(codes, start, stop))
+
+    def _apply(self, network, *inputs):
+        parts = []
+        for start in range(0, len(inputs[0]), _BLOCK):
+            stop = start + _BLOCK
+            first = max(start - self.context, 0)
+            given = [one[np.newaxis, first : stop + self.context] for one in inputs]
+            found = network(given if len(given) > 1 else given[0], training=False)
+            parts.append(np.asarray(found)[0, start - first : stop - first])
+        return np.concatenate(parts)
+
+
+def told(places, rate):
+    """What the corrector is told about each column: (columns, 2) float32.
+
+    The first number is log2 of the rate; the second says how far the column lies from the column of
+    the input before it, from 0 to 1: codes between two columns are smoother than those of one.
+
+    Args:
+        places: (columns,) where they lie in the input, in its columns.
+        rate: Factor on the tempo.
+    """
+    return np.stack([np.full(len(places), np.log2(rate)), places % 1], axis=-1).astype(np.float32)
+
+
+def load_stretcher(folder, *, with_corrector=True):
+    """The networks of a run folder.
+
+    Args:
+        folder: Path that ``time_stretching.train_autoencoder`` wrote.
+        with_corrector: Also load what ``time_stretching.train_corrector`` wrote into it.
+
+    Returns:
+        ``Stretcher``.
+
+    Raises:
+        UserError: No such folder, another system's, no corrector, or damaged files.
+    """
+    from time_stretching.model import Architecture, build_corrector, build_decoder, build_encoder
+
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise UserError(
+            f"{folder}: no model there; train one with python -m time_stretching.train_autoencoder "
+            "and train_corrector, or choose --method vocoder, which needs none"
+        )
+    config = RunFolder(folder).read_config()
+    if config.get("system") != "time_stretching":
+        raise UserError(
+            f"{folder}: holds no model of time_stretching; name a folder of its train_autoencoder"
+        )
+    try:
+        architecture = Architecture.of(config["architecture"])
+        scale = Scale(**config["scale"])
+        networks = [build_encoder(architecture), build_decoder(architecture)]
+        files = [folder / "encoder.h5", folder / "decoder.h5"]
+        if with_corrector:
+            networks.append(build_corrector(architecture))
+            files.append(folder / CORRECTOR / "corrector.h5")
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder / 'config.json'}: damaged ({error!r})") from error
+    for network, path in zip(networks, files, strict=True):
+        if not path.is_file():
+            raise UserError(
+                f"{path}: no such file of weights; python -m time_stretching.train_"
+                f"{'corrector' if network.name == CORRECTOR else 'autoencoder'} writes it"
+            )
+        load_into(network, path)
+    return Stretcher(architecture, scale, *networks)

@@ -1,0 +1,86 @@
+"""Batches of windows of spectrograms, for the training of an auto-encoder."""
+
+import math
+
+import keras
+import numpy as np
+
+from time_stretching.spectrogram import BINS, WIDE
+
+
+class Windows(keras.utils.PyDataset):
+    """Batches (images, images) of windows, (batch, columns, BINS) float32 in [0, 1] each.
+
+    Each epoch cuts every recording into windows that follow one another from a random column on;
+    a recording that is shorter is filled up with silence. What is drawn depends on ``seed`` and
+    ``epoch`` only.
+
+    Args:
+        store: Open ``time_stretching.store.Store``.
+        recordings: Those of its recordings to use.
+        scale: ``Scale`` of the images.
+        columns: Of a window.
+        batch_size: Windows per batch; the last batch may be smaller.
+        shuffle: Draw order and first columns anew each epoch; else windows begin at column 0.
+        steps: Batches per epoch; default as many as the windows fill.
+        seed: Integer.
+
+    Attributes:
+        epoch: Number of the epoch that is drawn next, from 0.
+    """
+
+    def __init__(
+        self, store, recordings, scale, *, columns, batch_size, shuffle=False, steps=None, seed=0
+    ):
+        super().__init__()
+        self._store = store
+        self._recordings = recordings
+        self._scale = scale
+        self._columns = columns
+        self._batch_size = batch_size
+        self._shuffle = shuffle
+        self._seed = seed
+        self._windows = sum(max(one.columns // columns, 1) for one in recordings)
+        self._count = steps * batch_size if steps else self._windows
+        self.epoch = 0
+        self._drawn = None, None
+
+    def __len__(self):
+        return math.ceil(self._count / self._batch_size)
+
+    def __getitem__(self, index):
+        return self.cut(self.positions(index), self.epoch)
+
+    def positions(self, index):
+        """Places of a batch in the order of the epoch: a range."""
+        start = index * self._batch_size
+        return range(start, min(start + self._batch_size, self._count))
+
+    def cut(self, positions, epoch):
+        """What stands at some places of an epoch, as a batch."""
+        images = np.zeros((len(positions), self._columns, BINS), np.float32)
+        order = self._order(epoch)
+        for image, place in zip(images, positions, strict=True):
+            recording, start = order[place]
+            given = self._store.read(recording, start, start + self._columns)
+            image[: len(given)] = WIDE.to(self._scale, given)
+        return images, images
+
+    def _order(self, epoch):
+        """(recording, first column) of each place of an epoch."""
+        if self._drawn[0] == epoch:
+            return self._drawn[1]
+        order = []
+        for number in range(math.ceil(self._count / self._windows)):
+            rng = np.random.default_rng([self._seed, epoch, number])
+            windows = []
+            for recording in self._recordings:
+                fitting = max(recording.columns // self._columns, 1)
+                spare = max(recording.columns - fitting * self._columns, 0)
+                first = int(rng.integers(spare + 1)) if self._shuffle else 0
+                windows += [(recording, first + self._columns * one) for one in range(fitting)]
+            if self._shuffle:
+                windows = [windows[place] for place in rng.permutation(len(windows))]
+            order += windows
+        self._drawn = epoch, order
+        return order
