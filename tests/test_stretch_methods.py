@@ -194,6 +194,15 @@ def test_the_search_finds_a_signal_and_keeps_what_is_known():
     np.testing.assert_array_equal(griffin_lim(transform, magnitude, start, iterations=0), start)
 
 
+@pytest.mark.parametrize("method", methods.METHODS)
+def test_sounds_that_fade_beyond_all_numbers_stay_finite(method):
+    time = np.arange(40000)
+    fading = (np.cos(time / 5) * 10.0 ** (-time / 600)).astype(np.float32)  # into denormals
+    assert 0 < np.abs(fading).min() < 1e-40 or (fading == 0).any()
+    found = made(np.concatenate([fading, fading]), 0.7, method)
+    assert np.isfinite(found).all()
+
+
 def test_channels_of_any_number_go_through(music):
     found = by_spectra(np.stack([music] * 5), Transform(), 1.1, 10000)
     assert found.shape == (5, 10000)

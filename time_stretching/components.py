@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg import eigh
 
 from time_stretching.spectrogram import WIDE
 
@@ -43,8 +44,10 @@ def find_components(store, recordings, scale, count):
         outer = outer + image.T @ image  # in float32 by recording: that is where the time goes
         seen += len(image)
     mean = total / seen
-    variances, directions = np.linalg.eigh(outer / seen - np.outer(mean, mean))
-    variances, directions = variances[::-1][:count], directions.T[::-1][:count]
+    variances, directions = eigh(
+        outer / seen - np.outer(mean, mean), subset_by_index=[len(mean) - count, len(mean) - 1]
+    )
+    variances, directions = variances[::-1], directions.T[::-1]
     # the sign of a direction is free: the greatest number is positive on every machine
     largest = np.abs(directions).argmax(axis=1)
     directions = directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]

@@ -6,6 +6,7 @@ from scipy.ndimage import maximum_filter1d
 from time_stretching.spectrogram import OVERLAP
 
 ITERATIONS = 16
+_SMALLEST = 1e-30  # below it numbers lose their digits
 MOMENTUM = 0.9
 _RISE = 2.0  # of amplitude: what begins
 _GRAINS = 8  # to a hop, in the search for onsets
@@ -14,9 +15,9 @@ _NEARBY = 12  # grains: of two onsets closer than that, the greater one counts
 
 
 def unit(spectra):
-    """Spectra with all magnitudes 1; what is 0 becomes 1."""
+    """Spectra with all magnitudes 1; what is 0, or too small to divide by, becomes 1."""
     length = np.abs(spectra)
-    silent = length == 0
+    silent = length < _SMALLEST
     return np.where(silent, 1, spectra / np.where(silent, 1, length)).astype(np.complex64)
 
 
