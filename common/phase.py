@@ -13,6 +13,7 @@ from data import FFT_SIZE, HOP, forward_spectra, inverse_spectra
 ITERATIONS = 4  # more of them keep more of the magnitude and fewer of the notes
 FAST_ITERATIONS, FAST_MOMENTUM = 32, 0.99
 PGHI_TOLERANCE = 1e-4  # of the largest magnitude: what is fainter keeps the phase of the input
+_SMALLEST = 1e-30  # below it numbers lose their digits
 _CODEC = (forward_spectra, inverse_spectra)
 HANN_GAMMA = 0.25645 * FFT_SIZE**2  # of the Gaussian nearest to the window (Prusa et al. 2017)
 
@@ -61,25 +62,51 @@ def griffin_lim(
         return phase.astype(np.float32)
     amplitude = np.ascontiguousarray(np.swapaxes(magnitude, -1, -2), np.float32)
     spectra = amplitude * np.exp(1j * np.swapaxes(phase, -1, -2).astype(np.complex64))
-    fixed = spectra[..., :known, :].copy()
-    previous = np.zeros_like(spectra)
-    forward, inverse = transform
-    for _ in range(iterations):
-        consistent = forward(inverse(spectra))
-        # leap beyond the projection by the difference to the last one
-        spectra = consistent + np.float32(momentum) * (consistent - previous)
-        previous = consistent
-        length = np.abs(spectra)
-        silent = length == 0
-        length[silent] = 1
-        spectra[silent] = 1
-        spectra *= amplitude / length
-        spectra[..., :known, :] = fixed
+    spectra = project(
+        amplitude,
+        spectra,
+        known,
+        iterations=iterations,
+        momentum=momentum,
+        transform=transform,
+    )
     found = np.swapaxes(np.angle(spectra), -1, -2)
     # where the magnitude is zero, the product has lost the angle
     found = np.where(np.asarray(magnitude) > 0, found, phase)
     found[..., :known] = phase[..., :known]
     return found.astype(np.float32)
+
+
+def project(amplitude, spectra, known=0, *, iterations, momentum, transform):
+    """The search of ``griffin_lim``, from spectra to spectra.
+
+    Args:
+        amplitude: (..., columns, bins) float32.
+        spectra: To start from, same shape, complex64.
+        known: Number of columns at the beginning that are kept as they are.
+        iterations, momentum, transform: As in ``griffin_lim``.
+
+    Returns:
+        complex64, same shape, of exactly the given amplitude but in the known columns.
+    """
+    fixed = spectra[..., :known, :].copy()
+    forward, inverse = transform
+    previous = np.zeros_like(spectra)
+    for _ in range(iterations):
+        consistent = forward(inverse(spectra))
+        # leap beyond the projection by the difference to the last one
+        spectra = consistent + np.float32(momentum) * (consistent - previous)
+        previous = consistent
+        spectra = amplitude * unit(spectra)
+        spectra[..., :known, :] = fixed
+    return spectra
+
+
+def unit(spectra):
+    """Spectra with all magnitudes 1; what is 0, or too small to divide by, becomes 1."""
+    length = np.abs(spectra)
+    silent = length < _SMALLEST
+    return np.where(silent, 1, spectra / np.where(silent, 1, length)).astype(np.complex64)
 
 
 def fast_griffin_lim(magnitude, phase, known=0):

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.cli import UserError
+from common.phase import project, unit
 from common.synthesis import tempo_of, variation
 from time_stretching import measures, methods
 from time_stretching.measures import clicks, tone
 from time_stretching.methods import by_spectra, stretch
-from time_stretching.phase import griffin_lim, rotations, unit
+from time_stretching.phase import MOMENTUM, rotations
 from time_stretching.resize import positions
 from time_stretching.spectrogram import Scale, Transform
 
@@ -175,6 +176,17 @@ def test_the_exponent_sharpens_and_keeps_the_level(music):
     assert (middle / loud)[1] < 0.5 * (middle / loud)[0]
 
 
+def search(transform, magnitude, start, known=0, *, iterations):
+    return project(
+        magnitude,
+        start,
+        known,
+        iterations=iterations,
+        momentum=MOMENTUM,
+        transform=(transform.forward, transform.inverse),
+    )
+
+
 def test_the_search_finds_a_signal_and_keeps_what_is_known():
     transform = Transform(64)
     audio = np.random.default_rng(0).normal(size=(1, 4000)).astype(np.float32)
@@ -187,11 +199,11 @@ def test_the_search_finds_a_signal_and_keeps_what_is_known():
         achieved = np.abs(transform.forward(transform.inverse(spectra)))
         return np.linalg.norm((achieved - magnitude)[:, 3:-3]) / np.linalg.norm(magnitude)
 
-    found = griffin_lim(transform, magnitude, start, 3, iterations=30)
+    found = search(transform, magnitude, start, 3, iterations=30)
     np.testing.assert_array_equal(found[:, :3], truth[:, :3])
     np.testing.assert_allclose(np.abs(found), magnitude, rtol=1e-4)
     assert lost(found) < 0.5 * lost(start)
-    np.testing.assert_array_equal(griffin_lim(transform, magnitude, start, iterations=0), start)
+    np.testing.assert_array_equal(search(transform, magnitude, start, iterations=0), start)
 
 
 @pytest.mark.parametrize("method", methods.METHODS)

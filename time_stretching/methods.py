@@ -17,14 +17,14 @@ of level between channels stay those of the input, as those of phase do
 import numpy as np
 
 from common.cli import UserError
+from common.phase import project, unit
 from data import resample
 from time_stretching.phase import (
     ITERATIONS,
+    MOMENTUM,
     find_onsets,
-    griffin_lim,
     place_onsets,
     rotations,
-    unit,
 )
 from time_stretching.resize import positions, resize
 from time_stretching.spectrogram import OVERLAP, SAMPLE_RATE, Synthesis, Transform
@@ -196,7 +196,14 @@ def by_spectra(audio, transform, rate, samples, *, magnitudes=None, power=1.0, i
         if iterations:
             if known:
                 spectra[:, :known] = tail
-            spectra = griffin_lim(transform, magnitude, spectra, known, iterations=iterations)
+            spectra = project(
+                magnitude,
+                spectra,
+                known,
+                iterations=iterations,
+                momentum=MOMENTUM,
+                transform=(transform.forward, transform.inverse),
+            )
         synthesis.add(start, spectra[:, known : stop - first])
         if stop < columns:
             # the next block begins with the columns that this one ends with

@@ -3,22 +3,15 @@
 import numpy as np
 from scipy.ndimage import maximum_filter1d
 
+from common.phase import unit
 from time_stretching.spectrogram import OVERLAP
 
 ITERATIONS = 16
-_SMALLEST = 1e-30  # below it numbers lose their digits
 MOMENTUM = 0.9
 _RISE = 2.0  # of amplitude: what begins
 _GRAINS = 8  # to a hop, in the search for onsets
 _GRAINS_AT_ONCE = 1 << 16  # bounds the working memory
 _NEARBY = 12  # grains: of two onsets closer than that, the greater one counts
-
-
-def unit(spectra):
-    """Spectra with all magnitudes 1; what is 0, or too small to divide by, becomes 1."""
-    length = np.abs(spectra)
-    silent = length < _SMALLEST
-    return np.where(silent, 1, spectra / np.where(silent, 1, length)).astype(np.complex64)
 
 
 def rotations(spectra, places, first=None):
@@ -124,30 +117,3 @@ def find_onsets(transform, audio):
         near = np.abs(np.diff(audio[:, start : start + 2 * grain], axis=-1)).sum(axis=0)
         found.append(start + int(np.argmax(near)))
     return np.array(found, int)
-
-
-def griffin_lim(transform, magnitude, spectra, known=0, *, iterations=ITERATIONS):
-    """Spectra of nearly the given magnitude that are those of a signal (Griffin and Lim 1984).
-
-    With momentum (Perraudin, Balazs and Sondergaard 2013).
-
-    Args:
-        transform: ``time_stretching.spectrogram.Transform``.
-        magnitude: (channels, columns, bins).
-        spectra: To start from, same shape, complex.
-        known: Number of columns at the beginning that are final and are kept, so that a long
-            signal can be searched in parts.
-        iterations: Number of projections.
-
-    Returns:
-        complex64, same shape, of exactly the given magnitude but in the known columns.
-    """
-    fixed = spectra[:, :known]
-    previous = 0
-    for _ in range(iterations):
-        consistent = transform.forward(transform.inverse(spectra))
-        leapt = consistent + np.float32(MOMENTUM) * (consistent - previous)
-        previous = consistent
-        spectra = magnitude * unit(leapt)
-        spectra[:, :known] = fixed
-    return spectra
