@@ -8,9 +8,11 @@ the first piece on the second instrument, is there as well. It prints for each s
 
   LSD         log-spectral distance from the truth in dB, of mel bands (Cifka et al. 2021)
   cepstral    cosine distance of mean mel cepstra from those of the truth: timbre
+  learned     cosine distance in a space that a small network learns from what follows the excerpts,
+              in which recordings of one instrument are near each other: timbre, too
   pitch_sets  Jaccard distance of the prominent semitones from those of the truth: pitch
 
-and those of copying content and style. random_cnn_style/metrics.py defines them.
+and those of copying content and style. random_cnn_style/metrics.py and timbre.py define them.
 """
 
 import argparse
@@ -56,8 +58,8 @@ def build_parser():
         "--alpha",
         type=number(float, 0),
         nargs="+",
-        default=[0.3],
-        help="weights of the content, a row each (default: 0.3)",
+        default=[1.0],
+        help="weights of the content, a row each (default: 1)",
     )
     built.add_argument(
         "--init", choices=["noise", "content"], default="content", help="of ours (default: content)"
@@ -143,10 +145,24 @@ def systems(args):
     return found
 
 
-def distances(truth, sound):
-    """All metrics of a sound, both at SAMPLE_RATE."""
+def learn_timbre(args):
+    """``TimbreSpace`` of what follows the excerpts in the recordings of the folder."""
+    from random_cnn_style.timbre import TimbreSpace
+
+    rate = metrics.SAMPLE_RATE
+    begin = round((args.start + args.seconds) * rate)
+    rests = [
+        (path.parent.name, load_audio(path, sample_rate=rate)[0][begin:])
+        for path in sorted(args.audios_path.glob("*/*.wav"))
+    ]
+    return TimbreSpace([(name, rest) for name, rest in rests if rest.any()], args.seed)
+
+
+def distances(truth, sound, space):
+    """All distances of a sound from the truth, both at SAMPLE_RATE."""
     truth, sound = (resample(audio, SAMPLE_RATE, metrics.SAMPLE_RATE) for audio in (truth, sound))
-    return {name: metric(truth, sound) for name, metric in metrics.METRICS.items()}
+    found = {name: metric(truth, sound) for name, metric in metrics.METRICS.items()}
+    return found | {"learned": space.distance(truth, sound)}
 
 
 def main(argv=None):
@@ -156,7 +172,7 @@ def main(argv=None):
     start_backend(args.gpu)
     from random_cnn_style.transfer import style_transfer
 
-    rows = []
+    rows, space = [], learn_timbre(args)
     for number_of, paths in enumerate(pairs):
         lengths = args.seconds, args.style_seconds, args.seconds
         content, style, truth = (
@@ -169,7 +185,7 @@ def main(argv=None):
                 sound = content if name == "copy content" else style[: content.size]
             labels = {"pair": number_of, "system": name}
             labels |= {"content": paths[0].parent.name, "style": paths[1].parent.name}
-            rows.append(labels | {"piece": paths[0].stem} | distances(truth, sound))
+            rows.append(labels | {"piece": paths[0].stem} | distances(truth, sound, space))
             if args.output:
                 path = (
                     args.output / f"{number_of:02d}_{name.replace(', ', '_').replace(' ', '_')}.wav"
@@ -185,7 +201,7 @@ def main(argv=None):
 
 def summary(rows):
     """Means over the pairs, and what they are against those of copying the content."""
-    names = list(metrics.METRICS)
+    names = [*metrics.METRICS, "learned"]
     means = {
         system: {
             name: float(np.mean([row[name] for row in rows if row["system"] == system]))
@@ -200,6 +216,7 @@ def summary(rows):
         | {
             "LSD_ratio": mean["LSD"] / copied["LSD"],
             "cepstral_ratio": mean["cepstral"] / copied["cepstral"],
+            "learned_ratio": mean["learned"] / copied["learned"],
             "pitch_more": mean["pitch_sets"] - copied["pitch_sets"],
         }
         for system, mean in means.items()

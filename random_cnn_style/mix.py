@@ -59,7 +59,7 @@ def build_parser():
     built.add_argument(
         "--alpha",
         type=number(float, 0),
-        help="weight of the content against the style (default: 0.3; 0.01 with --published)",
+        help="weight of the content against the style (default: 1; 0.01 with --published)",
     )
     built.add_argument(
         "--sweep", type=sweep, metavar="LO:HI:N", help="one file for each of N alphas"

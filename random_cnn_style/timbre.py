@@ -35,8 +35,7 @@ class TimbreSpace:
     """An embedding in which sounds of one instrument are near each other.
 
     Args:
-        recordings: List of (instrument, audio at SAMPLE_RATE of at least 2 s); every instrument at
-            least twice.
+        recordings: List of (instrument, audio at SAMPLE_RATE); every instrument at least twice.
         seed: Of its training.
     """
 
@@ -59,7 +58,8 @@ class TimbreSpace:
 
     def _cut(self, frames, rng):
         start = rng.integers(max(len(frames) - _WINDOW, 0) + 1)
-        return self._standard(frames[start : start + _WINDOW])
+        cut = np.arange(start, start + _WINDOW) % len(frames)  # of short ones, over and over
+        return self._standard(frames[cut])
 
     def _standard(self, frames):
         return ((frames - self._mean) / self._deviation).astype(np.float32)

@@ -20,7 +20,8 @@ OVERLAP = 44  # frames that one segment shares with the next
 # many iterations to leave: near 0 the style loss is flat. Balanced sounds are of one level.
 _NOISE = {"raw": 1e-3, "balanced": 0.3}
 _TINY = 1e-9  # of what is silent, or has the style already
-_LEVEL = 0.1  # root mean square that balanced sounds are brought to
+_TEXTURE_LEVEL = 0.1  # root mean square of a texture
+_LEVEL = 0.3  # root mean square that balanced sounds are brought to
 
 
 class Settings(NamedTuple):
@@ -39,7 +40,7 @@ class Settings(NamedTuple):
         optimiser: "lbfgs" or "adam".
     """
 
-    alpha: float = 0.3
+    alpha: float = 1.0
     iterations: int = 300
     filters: int = FILTERS
     kernel: int = KERNEL
@@ -171,7 +172,7 @@ class Transfer:
         phase = rng.uniform(-np.pi, np.pi, joined.shape).astype(np.float32)
         sound = to_audio(joined, phase, self.settings.griffin_lim, (frames - 1) * HOP)
         level = np.sqrt(np.mean(np.square(sound, dtype=np.float64)))
-        return safe_peak(sound * np.float32(_LEVEL / max(level, 1e-9)))
+        return safe_peak(sound * np.float32(_TEXTURE_LEVEL / max(level, 1e-9)))
 
     def _channel(self, number, audio, styles):
         """The sound of one channel."""

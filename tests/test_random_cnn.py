@@ -14,6 +14,7 @@ from random_cnn_style.objective import Objective, Targets, style_loss
 from random_cnn_style.optimise import OPTIMISERS
 from random_cnn_style.spectrogram import BINS, HOP, SAMPLE_RATE, log_magnitude, to_audio
 from random_cnn_style.style import Network, Style, blend, load_style, style_of
+from random_cnn_style.timbre import TimbreSpace, triplet_loss
 from random_cnn_style.transfer import (
     OVERLAP,
     PUBLISHED,
@@ -302,3 +303,27 @@ def test_pitch_sets_tell_pitch_and_not_timbre():
     )
     assert metrics.pitch_set_distance(one, same) < 0.5
     assert metrics.pitch_set_distance(one, other) > 0.8
+
+
+def test_a_learned_space_knows_who_plays():
+    dull, bright = (1.0, 0.2), (0.3, 1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+    low, high = (48, 55, 52, 60, 57), (62, 69, 66, 74, 71)
+    recordings = [
+        (name, tune(pitches, partials, RATE, seconds=0.6))
+        for name, partials in (("dull", dull), ("bright", bright))
+        for pitches in (low, high)
+    ]
+    space = TimbreSpace(recordings, seed=0)
+    one, same = (tune(pitches, dull, RATE) for pitches in ((50, 54, 61), (64, 68, 73)))
+    other = tune((50, 54, 61), bright, RATE)
+    assert space.distance(one, one) == pytest.approx(0, abs=1e-5)
+    assert space.distance(one, same) < 0.3 * space.distance(one, other)
+
+
+def test_the_triplet_loss_is_a_sum_over_triplets():
+    labels = np.array([0, 0, 1])
+    places = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]], np.float32)
+    # near: 1 both ways; far: 1 - cos 45 degrees, from either
+    wanted = 1 - (1 - np.sqrt(0.5)) + 0.3
+    found = float(triplet_loss(ops.convert_to_tensor(labels), ops.convert_to_tensor(places)))
+    assert found == pytest.approx(wanted, rel=1e-5)

@@ -162,14 +162,14 @@ def test_pairs_are_of_two_pieces_and_two_instruments(audios_folder, capsys):
 
 
 def test_a_summary_is_of_means_and_of_ratios():
-    metrics = ("LSD", "cepstral", "pitch_sets")
+    metrics = ("LSD", "cepstral", "pitch_sets", "learned")
     rows = [
         {"system": system} | dict(zip(metrics, values, strict=True))
         for system, values in (
-            ("copy content", (10.0, 0.2, 0.5)),
-            ("copy content", (20.0, 0.4, 0.5)),
-            ("ours", (9.0, 0.1, 0.6)),
-            ("ours", (15.0, 0.2, 0.6)),
+            ("copy content", (10.0, 0.2, 0.5, 1.0)),
+            ("copy content", (20.0, 0.4, 0.5, 1.4)),
+            ("ours", (9.0, 0.1, 0.6, 0.5)),
+            ("ours", (15.0, 0.2, 0.6, 0.7)),
         )
     ]
     ours = evaluate.summary(rows)[1]
@@ -177,4 +177,5 @@ def test_a_summary_is_of_means_and_of_ratios():
     assert ours["LSD"] == 12
     assert ours["LSD_ratio"] == pytest.approx(0.8)
     assert ours["cepstral_ratio"] == pytest.approx(0.5)
+    assert ours["learned_ratio"] == pytest.approx(0.5)
     assert ours["pitch_more"] == pytest.approx(0.1)
