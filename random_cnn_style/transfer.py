@@ -18,7 +18,7 @@ SEGMENT = 440  # frames at a time, 10.2 s
 OVERLAP = 44  # frames that one segment shares with the next
 # Deviation of the noise that a search begins with. As published, it is next to nothing, which takes
 # many iterations to leave: near 0 the style loss is flat. Balanced sounds are of one level.
-_NOISE = {"raw": 1e-3, "balanced": 0.3}
+_NOISE = {"raw": 1e-3, "balanced": 0.6}
 _TINY = 1e-9  # of what is silent, or has the style already
 _TEXTURE_LEVEL = 0.1  # root mean square of a texture
 _LEVEL = 0.3  # root mean square that balanced sounds are brought to
