@@ -12,7 +12,7 @@ _VERSION = 1
 
 
 class Network(NamedTuple):
-    """Which random network: what its weights follow from, and what it sees.
+    """Which random network: what its weights follow from.
 
     Attributes:
         filters: Channels of the output.
@@ -26,7 +26,7 @@ class Network(NamedTuple):
 
 
 class Style(NamedTuple):
-    """A Gram matrix G = A'A / rows' weight, as its factor A.
+    """A Gram matrix G = A'A, as its factor A.
 
     Attributes:
         network: ``Network`` that the features come from.
