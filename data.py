@@ -16,7 +16,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import scipy.fft
 
 SAMPLE_RATE = 44100  # Hz
 FFT_SIZE = 1024  # samples
@@ -41,7 +40,7 @@ _CUT_OFF = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\
 _UNKNOWN_LENGTH = 0x7FFFFF00  # bytes; programs that write into a pipe give this length or more
 _SYSTEM_ERROR = 2  # of libsndfile
 
-_COLUMNS_AT_ONCE = 2048  # bounds the working memory of long transforms
+_COLUMNS_AT_ONCE = 256  # of a long transform: what it works on stays in the processor's cache
 
 
 class AudioFileError(OSError):
@@ -66,14 +65,21 @@ def load_audio(path, sample_rate=SAMPLE_RATE, mono=True):
     """
     import soundfile
 
-    rate = read_header(path).samplerate
+    header = read_header(path)
+    rate = header.samplerate
+    dtype = "int16" if header.subtype == "PCM_16" else "float32"
     try:
-        audio, _ = soundfile.read(path, dtype="float32", always_2d=True)
+        audio, _ = soundfile.read(path, dtype=dtype, always_2d=True)
+        if dtype == "int16":  # as libsndfile does it, but faster
+            audio = audio * np.float32(2**-15)
     except (soundfile.SoundFileError, MemoryError) as error:
         raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
     if not np.isfinite(audio).all():
         raise AudioFileError(f"{path}: holds NaN or infinite samples; repair the recording first")
-    audio = audio.mean(axis=1, dtype=np.float32) if mono else audio.T
+    if not mono:
+        audio = audio.T
+    else:
+        audio = audio[:, 0] if audio.shape[1] == 1 else audio.mean(axis=1, dtype=np.float32)
     if sample_rate is not None and rate != sample_rate:
         audio, rate = resample(audio, rate, sample_rate), sample_rate
     return audio, rate
@@ -165,13 +171,18 @@ class AudioWriter:
         import soundfile
 
         audio = np.asarray(audio, dtype=np.float32)
-        peak = float(np.abs(audio).max(initial=0))
-        if not peak <= (np.finfo(np.float32).max if "FLOAT" in self._file.subtype else 1):
-            raise ValueError(f"{self.path}: samples reach {peak}; scale the signal to [-1, 1]")
+        loudest = peak(audio)
+        if not loudest <= (np.finfo(np.float32).max if "FLOAT" in self._file.subtype else 1):
+            raise ValueError(f"{self.path}: samples reach {loudest}; scale the signal to [-1, 1]")
         try:
             # in parts: libsndfile's Vorbis encoder overflows its stack on long ones
             for start in range(0, audio.shape[-1], 2**16):
-                self._file.write(audio[..., start : start + 2**16].T)
+                part = audio[..., start : start + 2**16].T
+                if self._file.subtype == "PCM_16":
+                    # libsndfile takes longer, and rounds down: a bias of half a step
+                    part = np.minimum(np.rint(part * np.float32(2**15)), 2**15 - 1)
+                    part = part.astype(np.int16)
+                self._file.write(part)
         except (soundfile.SoundFileError, AssertionError) as error:  # it asserts a full write
             raise OSError(f"{self.path}: cannot be written; is the disk full?") from error
 
@@ -195,10 +206,15 @@ def write_audio(path, audio, sample_rate=SAMPLE_RATE, subtype=None):
         writer.write(audio)
 
 
+def peak(audio):
+    """The largest absolute sample, 0.0 of an empty audio; NaN if there is one."""
+    return float(max(audio.max(initial=0), -audio.min(initial=0)))
+
+
 def safe_peak(audio):
     """An audio, turned down where it would leave [-1, 1]."""
-    peak = float(np.abs(audio).max(initial=0))
-    return audio * np.float32(PEAK / peak) if peak > PEAK else audio
+    loudest = peak(audio)
+    return audio * np.float32(PEAK / loudest) if loudest > PEAK else audio
 
 
 class replace_when_done:
@@ -234,13 +250,20 @@ def column_count(samples):
 
 def _spectra(audio, start, stop):
     """Windowed spectra (..., columns, FFT_SIZE // 2 + 1) of columns start to stop."""
+    import scipy.fft  # not above: --help would take twice as long
+
     first, last = start * HOP - HOP, (stop - 1) * HOP + HOP
     samples = audio.shape[-1]
     block = audio[..., max(first, 0) : min(last, samples)]
     padding = [(0, 0)] * (audio.ndim - 1) + [(max(-first, 0), max(last - max(samples, first), 0))]
-    block = np.pad(block, padding)
-    windows = np.lib.stride_tricks.sliding_window_view(block, FFT_SIZE, axis=-1)[..., ::HOP, :]
-    return scipy.fft.rfft(windows * WINDOW, axis=-1)
+    if any(padding[-1]):
+        block = np.pad(block, padding)
+    # with a hop of half the window each window is two hops of the signal
+    hops = block.reshape(*audio.shape[:-1], stop - start + 1, HOP)
+    windows = np.empty((*audio.shape[:-1], stop - start, FFT_SIZE), np.float32)
+    np.multiply(hops[..., :-1, :], WINDOW[:HOP], out=windows[..., :HOP])
+    np.multiply(hops[..., 1:, :], WINDOW[HOP:], out=windows[..., HOP:])
+    return scipy.fft.rfft(windows, axis=-1)
 
 
 def forward_transform(audio, with_phase=True):
@@ -333,6 +356,8 @@ def inverse_spectra(spectra, length=None):
 
 def _overlap_add(spectra, shape, columns, length):
     """Audio (*shape, length) of the spectra that a function returns for a slice of columns."""
+    import scipy.fft
+
     length = max(columns - 1, 0) * HOP if length is None else length
     if length > 0 and column_count(length) > columns:
         raise ValueError(f"{columns} columns cannot fill {length} samples")

@@ -153,6 +153,9 @@ class _Unreadable(Exception):
     """Why bytes are no Standard MIDI File."""
 
 
+_CUT_OFF = "it is cut off or its lengths are wrong"
+
+
 class _Division(NamedTuple):
     """What a tick is worth, in whole units of which ``per_second`` make a second."""
 
@@ -174,12 +177,15 @@ class _Bytes:
     def take(self, count):
         part = self.data[self.position : self.position + count]
         if len(part) < count:
-            raise _Unreadable("it is cut off or its lengths are wrong")
+            raise _Unreadable(_CUT_OFF)
         self.position += count
         return part
 
     def byte(self):
-        return self.take(1)[0]
+        if self.position == len(self.data):
+            raise _Unreadable(_CUT_OFF)
+        self.position += 1
+        return self.data[self.position - 1]
 
     def quantity(self):
         """A variable-length quantity: 7 bits a byte, at most 4 bytes by the standard."""

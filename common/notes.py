@@ -117,7 +117,8 @@ class Voice:
     def __init__(self, name, files):
         self.name = name
         self._files = files
-        self._notes = {}
+        self._notes = {}  # by pitch and file
+        self._chosen = {}  # by pitch and velocity
         lowest = files[min(files)]
         self.sample_rate = read_header(lowest[min(lowest)]).samplerate
 
@@ -141,6 +142,11 @@ class Voice:
             UserError: No pitch near enough, naming instrument and pitch.
             AudioFileError: The file of the note cannot be read.
         """
+        if (pitch, velocity) not in self._chosen:
+            self._chosen[pitch, velocity] = self._choose(pitch, velocity)
+        return self._chosen[pitch, velocity]
+
+    def _choose(self, pitch, velocity):
         near = [source for source in self._files if abs(source - pitch) <= MAX_SUBSTITUTION]
         for source in sorted(near, key=lambda source: (abs(source - pitch), source)):
             layer = min(self._files[source], key=lambda known: (abs(known - velocity), known))

@@ -12,7 +12,7 @@ from common.cli import UserError
 from common.features import pair_key
 from common.midi import LONGEST_HOURS, read_notes
 from common.notes import NOTE_SECONDS, NoteLibrary
-from data import SAMPLE_RATE, resample, write_audio
+from data import SAMPLE_RATE, peak, resample, write_audio
 
 HELD = 0.9  # share of a note's length after which it is released
 RELEASE_SECONDS = 3000 / 16000  # time constant of the exponential release
@@ -215,11 +215,11 @@ def render_piece(settings, piece):
             raise UserError(f"{piece.midi}: {error}") from error
         audios[instrument, preset] = resample(audio, voice.sample_rate, SAMPLE_RATE)
         counts += played
-    peaks = {voice: float(np.abs(audio).max()) for voice, audio in audios.items()}
-    for (instrument, preset), peak in peaks.items():
-        if not peak:  # its samples begin with silence longer than the notes
+    peaks = {voice: peak(audio) for voice, audio in audios.items()}
+    for (instrument, preset), loudest in peaks.items():
+        if not loudest:  # its samples begin with silence longer than the notes
             raise UserError(f"{piece.midi}: {instrument}_{preset:03d} makes no sound of its notes")
     for voice, audio in audios.items():
-        peak = max(peaks.values()) if settings.shared_gain else peaks[voice]
-        write_audio(wanted[voice], audio * np.float32(PEAK / peak))
+        loudest = max(peaks.values()) if settings.shared_gain else peaks[voice]
+        write_audio(wanted[voice], audio * np.float32(PEAK / loudest))
     return counts

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh
 
 from time_stretching.spectrogram import WIDE
 
@@ -36,6 +35,8 @@ def find_components(store, recordings, scale, count):
     Returns:
         ``Components``, float32; a direction without variance has the deviation 1.
     """
+    from scipy.linalg import eigh
+
     step = -(-sum(one.columns for one in recordings) // _COLUMNS)
     total = outer = seen = 0
     for recording in recordings:

@@ -1,7 +1,6 @@
 """Phase of a stretched sound: that of the input, rotated on by the phase vocoder, then searched."""
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d
 
 from common.phase import unit
 from time_stretching.spectrogram import OVERLAP
@@ -95,6 +94,8 @@ def find_onsets(transform, audio):
         transform: ``time_stretching.spectrogram.Transform``.
         audio: (channels, samples).
     """
+    from scipy.ndimage import maximum_filter1d
+
     grain = max(transform.hop // _GRAINS, 1)
     count = audio.shape[-1] // grain
     energy = np.zeros(count)

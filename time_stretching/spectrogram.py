@@ -8,8 +8,6 @@ there. Arrays are (..., columns, bins), audio (..., samples). No function modifi
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
-from scipy.signal import get_window
 
 SAMPLE_RATE = 16000  # Hz, of the networks
 HOP = 512  # samples, at that rate
@@ -36,6 +34,8 @@ class Transform(NamedTuple):
     @property
     def window(self):
         """Periodic Hann window of four hops, float32."""
+        from scipy.signal import get_window  # not above: --help would take three times as long
+
         return get_window("hann", OVERLAP * self.hop).astype(np.float32)
 
     def columns(self, samples):
@@ -52,6 +52,8 @@ class Transform(NamedTuple):
         Returns:
             (..., stop - start, bins) complex64.
         """
+        import scipy.fft
+
         audio = np.asarray(audio, np.float32)
         samples = audio.shape[-1]
         stop = self.columns(samples) if stop is None else stop
@@ -99,6 +101,8 @@ class Synthesis:
 
     def add(self, start, spectra):
         """Add spectra (*shape, columns, bins), the first of which is column ``start``."""
+        import scipy.fft
+
         size = OVERLAP * self._transform.hop
         grains = scipy.fft.irfft(spectra, size, axis=-1) * self._transform.window
         columns = spectra.shape[-2]
