@@ -57,8 +57,8 @@ import predict
 for output in sys.argv[2:]:
     began = time.perf_counter()
     assert predict.main(["--input", output + ".in.wav", "--output", output]) == 0
-    print(time.perf_counter() - began)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    print("measured:", time.perf_counter() - began)
+print("measured:", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
@@ -342,7 +342,7 @@ def prediction(args, folder):
                 file.write(rng.uniform(-0.1, 0.1, (SAMPLE_RATE, 2)))
     command = [sys.executable, "-c", PREDICT, "-", *(str(folder / name) for name in lengths)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    *taken, peak = [float(line) for line in done.stdout.split() if re.fullmatch(r"[\d.]+", line)]
+    *taken, peak = map(float, re.findall(r"^measured: (.*)$", done.stdout, re.MULTILINE))
     rates = [seconds / took for seconds, took in zip(lengths.values(), taken, strict=True)][1:]
     print(
         f"predict.py, stereo: {rates[0]:.1f} times real time on {SHORT_SECONDS} s, {rates[1]:.1f} "

@@ -46,12 +46,13 @@ def main(argv=None):
 
     from random_cnn_style.network import KERNEL, features, random_weights
     from random_cnn_style.objective import Objective, Targets
-    from random_cnn_style.spectrogram import BINS, HOP, SAMPLE_RATE
+    from random_cnn_style.spectrogram import HOP, SAMPLE_RATE, TRANSFORMS
 
+    bins = TRANSFORMS["stft"].bins
     frames = round(args.seconds * SAMPLE_RATE) // HOP + 1
-    weights = ops.convert_to_tensor(random_weights(BINS, args.filters, KERNEL))
+    weights = ops.convert_to_tensor(random_weights(bins, args.filters, KERNEL))
     rng = np.random.default_rng(0)
-    noise = [np.abs(rng.standard_normal((frames, BINS), np.float32)) for _ in range(3)]
+    noise = [np.abs(rng.standard_normal((frames, bins), np.float32)) for _ in range(3)]
     content, style = (
         ops.convert_to_numpy(features(ops.convert_to_tensor(part), weights)) for part in noise[:2]
     )

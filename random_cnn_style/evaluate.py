@@ -27,7 +27,7 @@ from common.tables import as_text
 from common.training import write_rows
 from data import load_audio, resample, safe_peak, write_audio
 from random_cnn_style import metrics
-from random_cnn_style.spectrogram import SAMPLE_RATE
+from random_cnn_style.spectrogram import SAMPLE_RATE, TRANSFORMS
 
 
 def build_parser():
@@ -75,6 +75,9 @@ def build_parser():
         action=argparse.BooleanOptionalAction,
         default=True,
         help="a row of the published settings, too",
+    )
+    built.add_argument(
+        "--spectrogram", choices=list(TRANSFORMS), default="stft", help="of ours (default: stft)"
     )
     built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
     built.add_argument("--output", type=Path, help="folder for all sounds, and a table of pairs")
@@ -140,7 +143,8 @@ def systems(args):
     if args.published:
         found["as published"] = PUBLISHED._replace(**given)
     for alpha in args.alpha:
-        settings = Settings(alpha=alpha, init=args.init)._replace(**given)
+        settings = Settings(alpha=alpha, init=args.init, spectrogram=args.spectrogram)
+        settings = settings._replace(**given)
         found[f"ours, alpha {alpha:g}"] = settings
     return found
 

@@ -22,7 +22,7 @@ from common.cli import UserError, number, parser, run
 from common.devices import start_backend
 from data import AUDIO_SUFFIXES, load_audio, resample, safe_peak, write_audio
 from random_cnn_style.report import style_sound, write_report, write_sweep_page
-from random_cnn_style.spectrogram import SAMPLE_RATE
+from random_cnn_style.spectrogram import SAMPLE_RATE, TRANSFORMS
 
 _STYLE_SUFFIX = ".h5"
 
@@ -95,6 +95,12 @@ def build_parser():
     )
     built.add_argument(
         "--optimiser", choices=["lbfgs", "adam"], default="lbfgs", help="of the search"
+    )
+    built.add_argument(
+        "--spectrogram",
+        choices=list(TRANSFORMS),
+        help="what is searched: the short-time Fourier transform (default), or constant-Q, whose "
+        "bins are equally wide in pitch",
     )
     built.add_argument(
         "--published", action="store_true", help="losses, start and phase as published"

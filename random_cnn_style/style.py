@@ -18,11 +18,13 @@ class Network(NamedTuple):
         filters: Channels of the output.
         kernel: Frames.
         seed: Of the draw.
+        transform: Of ``spectrogram.TRANSFORMS``: what its channels are.
     """
 
     filters: int
     kernel: int
     seed: int
+    transform: str = "stft"
 
 
 class Style(NamedTuple):
@@ -85,7 +87,7 @@ def blend(styles, weights):
     if len(networks) > 1:
         raise UserError(
             "--style: these are styles of different networks; make them with the same --filters, "
-            "--kernel and --seed"
+            "--kernel, --seed and --spectrogram"
         )
     shares = np.sqrt(np.asarray(weights) / np.sum(weights))
     parts = [share * style.factor for share, style in zip(shares, styles, strict=True)]
@@ -108,7 +110,10 @@ def load_style(path):
     try:
         with h5py.File(path, "r") as file:
             version = file.attrs["random_cnn_style"]
-            network = Network(*(int(file.attrs[name]) for name in Network._fields))
+            network = Network(
+                *(int(file.attrs[name]) for name in ("filters", "kernel", "seed")),
+                str(file.attrs["transform"]),
+            )
             dataset = file["factor"]
             fits = dataset.ndim == 2 and dataset.shape[1] == network.filters >= dataset.shape[0]
             factor = dataset[()].astype(np.float32) if fits else None

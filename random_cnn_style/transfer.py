@@ -11,7 +11,7 @@ from data import safe_peak
 from random_cnn_style.network import FILTERS, KERNEL, features, random_weights
 from random_cnn_style.objective import Objective, Targets, energy, style_loss
 from random_cnn_style.optimise import OPTIMISERS
-from random_cnn_style.spectrogram import BINS, FFT_SIZE, HOP, SAMPLE_RATE, log_magnitude, to_audio
+from random_cnn_style.spectrogram import HOP, SAMPLE_RATE, TRANSFORMS, log_magnitude, to_audio
 from random_cnn_style.style import Network, blend, style_of
 
 SEGMENT = 440  # frames at a time, 10.2 s
@@ -38,6 +38,7 @@ class Settings(NamedTuple):
         phase: "content" or "random": what Griffin-Lim begins with.
         griffin_lim: Its iterations.
         optimiser: "lbfgs" or "adam".
+        spectrogram: "stft" or "cqt": what is searched, see ``spectrogram.TRANSFORMS``.
     """
 
     alpha: float = 1.0
@@ -51,6 +52,7 @@ class Settings(NamedTuple):
     phase: str = "content"
     griffin_lim: int = 30
     optimiser: str = "lbfgs"
+    spectrogram: str = "stft"
 
 
 PUBLISHED = Settings(1e-2, losses="raw", init="noise", phase="random", griffin_lim=500)
@@ -90,11 +92,13 @@ class Transfer:
     def __init__(self, settings):
         self.settings = settings
         self.networks = [
-            Network(settings.filters, settings.kernel, settings.seed + index)
+            Network(settings.filters, settings.kernel, settings.seed + index, settings.spectrogram)
             for index in range(settings.networks)
         ]
+        self._bins = TRANSFORMS[settings.spectrogram].bins
         self._weights = [
-            ops.convert_to_tensor(random_weights(BINS, *network)) for network in self.networks
+            ops.convert_to_tensor(random_weights(self._bins, *network[:3]))
+            for network in self.networks
         ]
         self.history = []
         self.seconds = np.zeros(2)
@@ -112,7 +116,7 @@ class Transfer:
         sound = np.atleast_2d(audio).mean(axis=0)
         gain = self._gain(sound, "--style")
         self._require_frames(1 + sound.size // HOP, "--style")
-        magnitude, _ = log_magnitude(sound * gain)
+        magnitude, _ = log_magnitude(sound * gain, self.settings.spectrogram)
         kernel = self.settings.kernel
         starts = range(0, len(magnitude) - kernel + 1, SEGMENT)
         return [
@@ -132,7 +136,7 @@ class Transfer:
             if [style.network for style in bank] != self.networks:
                 raise UserError(
                     "--style: a saved style of another network; give the --filters, --kernel, "
-                    "--seed and --networks that it was made with"
+                    "--seed, --networks and --spectrogram that it was made with"
                 )
         return [blend(list(styles), weights) for styles in zip(*banks, strict=True)]
 
@@ -170,14 +174,14 @@ class Transfer:
         ]
         joined = cross_fade(np.stack(found).swapaxes(1, 2), max(length - OVERLAP, 1)).T[:frames]
         phase = rng.uniform(-np.pi, np.pi, joined.shape).astype(np.float32)
-        sound = to_audio(joined, phase, self.settings.griffin_lim, (frames - 1) * HOP)
+        sound = self._to_audio(joined, phase, (frames - 1) * HOP)
         level = np.sqrt(np.mean(np.square(sound, dtype=np.float64)))
         return safe_peak(sound * np.float32(_TEXTURE_LEVEL / max(level, 1e-9)))
 
     def _channel(self, number, audio, styles):
         """The sound of one channel."""
         settings = self.settings
-        magnitude, phase = log_magnitude(audio)
+        magnitude, phase = log_magnitude(audio, settings.spectrogram)
         frames = len(magnitude)
         count, length = _segments(frames)
         hop = max(length - OVERLAP, 1)
@@ -192,10 +196,14 @@ class Transfer:
         joined = cross_fade(np.stack(found).swapaxes(1, 2), hop).T[:frames]
         if settings.phase == "random":
             phase = rng.uniform(-np.pi, np.pi, joined.shape).astype(np.float32)
-        return to_audio(joined, phase, settings.griffin_lim, audio.size)
+        return self._to_audio(joined, phase, audio.size)
+
+    def _to_audio(self, magnitude, phase, length):
+        settings = self.settings
+        return to_audio(magnitude, phase, settings.griffin_lim, length, settings.spectrogram)
 
     def _search(self, start, content, styles, place):
-        """The spectrogram of a segment: (frames, BINS).
+        """The spectrogram of a segment: (frames, bins).
 
         Args:
             start: To begin with.
@@ -228,7 +236,7 @@ class Transfer:
 
     def _noise(self, rng, frames):
         deviation = _NOISE[self.settings.losses]
-        return np.abs(rng.normal(0, deviation, (frames, BINS))).astype(np.float32)
+        return np.abs(rng.normal(0, deviation, (frames, self._bins))).astype(np.float32)
 
     def _features(self, magnitude, weights):
         return ops.convert_to_numpy(features(ops.convert_to_tensor(magnitude), weights))
@@ -240,7 +248,8 @@ class Transfer:
         return np.float32(_LEVEL / level if self.settings.losses == "balanced" else 1)
 
     def _require_frames(self, frames, name):
-        least = max(self.settings.kernel, 1 + FFT_SIZE // HOP)
+        shortest = TRANSFORMS[self.settings.spectrogram].shortest
+        least = max(self.settings.kernel, 1 + shortest // HOP)
         if frames < least:
             seconds = least * HOP / SAMPLE_RATE
             raise UserError(f"{name}: too short; give at least {seconds:.2f} s")

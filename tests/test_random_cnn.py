@@ -12,7 +12,7 @@ from random_cnn_style import metrics
 from random_cnn_style.network import adjoint, features, random_weights
 from random_cnn_style.objective import Objective, Targets, style_loss
 from random_cnn_style.optimise import OPTIMISERS
-from random_cnn_style.spectrogram import BINS, HOP, SAMPLE_RATE, log_magnitude, to_audio
+from random_cnn_style.spectrogram import HOP, SAMPLE_RATE, TRANSFORMS, log_magnitude, to_audio
 from random_cnn_style.style import Network, Style, blend, load_style, style_of
 from random_cnn_style.timbre import TimbreSpace, triplet_loss
 from random_cnn_style.transfer import (
@@ -126,10 +126,40 @@ def test_optimisers_find_the_nearest_point_that_is_not_negative(name):
 def test_magnitude_and_phase_give_the_sound_back():
     audio = tune((60, 64), (1.0, 0.5))
     magnitude, phase = log_magnitude(audio)
-    assert magnitude.shape == (1 + audio.size // HOP, BINS)
+    assert magnitude.shape == (1 + audio.size // HOP, TRANSFORMS["stft"].bins)
     found = to_audio(magnitude, phase, 0, audio.size)
     # a window that lacks a neighbour has nothing to be divided by
     np.testing.assert_allclose(found[:-HOP], audio[:-HOP], atol=1e-3)
+
+
+def test_constant_q_gives_the_sound_back_and_moves_with_the_pitch():
+    one, other = (tune((pitch,), (1.0, 0.5), seconds=2.0) for pitch in (57, 64))
+    magnitude, phase = log_magnitude(one, "cqt")
+    assert magnitude.shape == (1 + one.size // HOP, TRANSFORMS["cqt"].bins)
+    found = to_audio(magnitude, phase, 0, one.size, "cqt")
+    inside = slice(one.size // 4, -one.size // 4)
+    error = found[inside] - one[inside]
+    assert np.sqrt(np.mean(error**2)) < 0.05 * np.sqrt(np.mean(one[inside] ** 2))
+    # seven semitones are fourteen bins, wherever
+    higher = log_magnitude(other, "cqt")[0].mean(axis=0)
+    match = np.correlate(higher, magnitude.mean(axis=0), "full").argmax()
+    assert match - (magnitude.shape[1] - 1) == 14
+
+
+def test_a_constant_q_spectrogram_is_searched_too(tmp_path):
+    settings = SMALL | {"spectrogram": "cqt"}
+    content, style = (tune(pitches, (1.0, 0.5), seconds=0.8) for pitches in ((60, 67), (50, 55)))
+    audio, history = style_transfer(content, style, **settings)
+    assert audio.shape == content.shape and np.isfinite(audio).all()
+    assert history[-1]["loss"] < history[0]["loss"]
+    transfer = Transfer(Settings(**settings))
+    styles = transfer.styles(style)
+    styles[0].save(tmp_path / "style.h5")
+    assert load_style(tmp_path / "style.h5").network == transfer.networks[0]
+    with pytest.raises(UserError, match="--spectrogram that it was made with"):
+        Transfer(Settings(**SMALL)).blended([styles], [1])
+    with pytest.raises(UserError, match="--content: too short; give at least 1"):
+        transfer.mix(content[:SAMPLE_RATE], styles)
 
 
 @pytest.mark.parametrize("frames", [5, 16, 40])
