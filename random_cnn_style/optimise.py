@@ -1,21 +1,22 @@
-"""Minimisation of a spectrogram that cannot be negative."""
+"""Minimisation of a spectrogram within bounds."""
 
 import numpy as np
 
 _MEMORY = 10  # steps that L-BFGS keeps
 
 
-def lbfgs(objective, start, iterations, report=None):
-    """Minimise by L-BFGS-B (Byrd et al. 1995), with 0 as lower bound.
+def lbfgs(objective, start, iterations, report=None, *, upper=np.inf):
+    """Minimise by L-BFGS-B (Byrd et al. 1995) between 0 and an upper bound.
 
     Args:
         objective: Function from a spectrogram to ``(loss, slope, losses)``.
-        start: Spectrogram, non-negative.
+        start: Spectrogram; what lies outside the bounds is moved to them.
         iterations: At most.
         report: Function that is given the losses after each iteration.
+        upper: Bound, a number or an array that broadcasts to the spectrogram.
 
     Returns:
-        Spectrogram, float32, non-negative.
+        Spectrogram, float32, within the bounds.
     """
     from scipy.optimize import Bounds, minimize
 
@@ -30,12 +31,13 @@ def lbfgs(objective, start, iterations, report=None):
         if report:
             report(last[0][1])
 
+    upper = np.broadcast_to(np.asarray(upper, np.float64), start.shape)
     found = minimize(
         evaluate,
-        np.asarray(start, np.float64).ravel(),
+        np.clip(np.asarray(start, np.float64), 0, upper).ravel(),
         jac=True,
         method="L-BFGS-B",
-        bounds=Bounds(0, np.inf),
+        bounds=Bounds(0, upper.ravel()),
         callback=after,
         options={
             "maxiter": iterations,
@@ -45,22 +47,23 @@ def lbfgs(objective, start, iterations, report=None):
             "gtol": 0,
         },
     )
-    return np.maximum(found.x, 0).reshape(start.shape).astype(np.float32)
+    return np.clip(found.x.reshape(start.shape), 0, upper).astype(np.float32)
 
 
-def adam(objective, start, iterations, report=None, *, rate=0.02):
-    """Minimise by Adam (Kingma and Ba 2015), what is negative set to 0 after each step.
+def adam(objective, start, iterations, report=None, *, upper=np.inf, rate=0.02):
+    """Minimise by Adam (Kingma and Ba 2015), moved to the bounds after each step.
 
     Args and return value: as ``lbfgs``; ``rate`` is the learning rate.
     """
     import keras
 
-    found = keras.Variable(np.asarray(start, np.float32))
+    upper = np.asarray(upper, np.float32)
+    found = keras.Variable(np.clip(np.asarray(start, np.float32), 0, upper))
     optimizer = keras.optimizers.Adam(rate)
     for _ in range(iterations):
         _, slope, losses = objective(keras.ops.convert_to_numpy(found))
         optimizer.apply([keras.ops.convert_to_tensor(slope.astype(np.float32))], [found])
-        found.assign(keras.ops.maximum(found, 0))
+        found.assign(keras.ops.clip(found, 0, upper))
         if report:
             report(losses)
     return np.array(keras.ops.convert_to_numpy(found))

@@ -7,8 +7,10 @@ import numpy as np
 from common.cli import UserError
 from common.weights import UNREADABLE
 from data import replace_when_done
+from random_cnn_style.spectrogram import TRANSFORMS
 
-_VERSION = 1
+_VERSION = 2
+_PARTS = "factor", "loudest"
 
 
 class Network(NamedTuple):
@@ -33,10 +35,12 @@ class Style(NamedTuple):
     Attributes:
         network: ``Network`` that the features come from.
         factor: A, (rows, filters) float32, so that G = A'A.
+        loudest: (bins,) float32, the greatest logarithmic magnitude of each frequency.
     """
 
     network: Network
     factor: np.ndarray
+    loudest: np.ndarray
 
     @property
     def gram(self):
@@ -50,15 +54,17 @@ class Style(NamedTuple):
         with replace_when_done(path) as temporary, h5py.File(temporary, "w") as file:
             file.attrs["random_cnn_style"] = _VERSION
             file.attrs.update(self.network._asdict())
-            file["factor"] = self.factor
+            for name in _PARTS:
+                file[name] = getattr(self, name)
 
 
-def style_of(parts, network):
+def style_of(parts, network, loudest):
     """The style of features that come in parts.
 
     Args:
         parts: Iterable of (frames, filters) arrays, at least one.
         network: ``Network``.
+        loudest: As in ``Style``.
 
     Returns:
         ``Style``. No more rows are kept than there are filters: beyond, the triangle of a QR
@@ -70,11 +76,11 @@ def style_of(parts, network):
         count += len(part)
         if len(rows) > network.filters:
             rows = np.linalg.qr(rows, mode="r")
-    return Style(network, (rows / np.sqrt(count)).astype(np.float32))
+    return Style(network, (rows / np.sqrt(count)).astype(np.float32), loudest)
 
 
 def blend(styles, weights):
-    """The weighted mean of Gram matrices.
+    """The weighted mean of Gram matrices; each frequency may be as loud as in any of the styles.
 
     Args:
         styles: List of ``Style`` of one network.
@@ -94,7 +100,7 @@ def blend(styles, weights):
     rows = np.concatenate(parts).astype(np.float32)
     if len(rows) > rows.shape[1]:
         rows = np.linalg.qr(rows, mode="r")
-    return Style(styles[0].network, rows)
+    return Style(styles[0].network, rows, np.max([style.loudest for style in styles], axis=0))
 
 
 def load_style(path):
@@ -114,11 +120,12 @@ def load_style(path):
                 *(int(file.attrs[name]) for name in ("filters", "kernel", "seed")),
                 str(file.attrs["transform"]),
             )
-            dataset = file["factor"]
-            fits = dataset.ndim == 2 and dataset.shape[1] == network.filters >= dataset.shape[0]
-            factor = dataset[()].astype(np.float32) if fits else None
+            shape = (file["factor"].shape, file["loudest"].shape)
+            rows, bins = file["factor"].shape[0], TRANSFORMS[network.transform].bins
+            fits = shape == ((rows, network.filters), (bins,)) and rows <= network.filters
+            parts = [file[name][()].astype(np.float32) for name in _PARTS] if fits else []
     except UNREADABLE as error:
         raise UserError(f"{path}: no style of this program ({error})") from error
-    if version != _VERSION or factor is None or not np.isfinite(factor).all():
+    if version != _VERSION or not parts or not all(np.isfinite(part).all() for part in parts):
         raise UserError(f"{path}: a damaged style; save it again")
-    return Style(network, factor)
+    return Style(network, *parts)

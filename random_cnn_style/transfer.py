@@ -38,6 +38,7 @@ class Settings(NamedTuple):
         phase: "content" or "random": what Griffin-Lim begins with.
         griffin_lim: Its iterations.
         optimiser: "lbfgs" or "adam".
+        bounded: No frequency of a mix gets louder than it ever is in the content or the style.
         spectrogram: "stft" or "cqt": what is searched, see ``spectrogram.TRANSFORMS``.
     """
 
@@ -52,10 +53,13 @@ class Settings(NamedTuple):
     phase: str = "content"
     griffin_lim: int = 30
     optimiser: str = "lbfgs"
+    bounded: bool = True
     spectrogram: str = "stft"
 
 
-PUBLISHED = Settings(1e-2, losses="raw", init="noise", phase="random", griffin_lim=500)
+PUBLISHED = Settings(
+    1e-2, losses="raw", init="noise", phase="random", griffin_lim=500, bounded=False
+)
 
 
 def style_transfer(content, style, **settings):
@@ -126,6 +130,7 @@ class Transfer:
                     for at in starts
                 ),
                 network,
+                magnitude.max(axis=0),
             )
             for weights, network in zip(self._weights, self.networks, strict=True)
         ]
@@ -228,7 +233,11 @@ class Transfer:
             row = {"iteration": len(rows) + 1, "content": part, "style": style}
             rows.append(place | row | {"loss": alpha * part + style})
 
-        found = OPTIMISERS[settings.optimiser](objective, start, settings.iterations, report)
+        upper = np.inf
+        if settings.bounded and content is not None:
+            upper = np.max([content.max(axis=0), *(style.loudest for style in styles)], axis=0)
+        search = OPTIMISERS[settings.optimiser]
+        found = search(objective, start, settings.iterations, report, upper=upper)
         self.history += rows
         self.seconds += objective.seconds
         self.evaluations += objective.evaluations

@@ -28,6 +28,8 @@ from random_cnn_style.transfer import (
 SMALL = {"filters": 24, "kernel": 3, "iterations": 12}
 NETWORK = Network(16, 3, 0)
 RATE = metrics.SAMPLE_RATE
+BINS = TRANSFORMS["stft"].bins
+LOUDEST = np.linspace(0, 3, BINS, dtype=np.float32)
 
 
 def random(*shape, seed=0):
@@ -107,7 +109,7 @@ def test_networks_are_averaged():
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_optimisers_find_the_nearest_point_that_is_not_negative(name):
+def test_optimisers_find_the_nearest_point_within_bounds(name):
     wanted = np.random.default_rng(0).standard_normal((4, 6))
     start = np.full((4, 6), 0.5, np.float32)
     losses = []
@@ -117,6 +119,9 @@ def test_optimisers_find_the_nearest_point_that_is_not_negative(name):
 
     found = OPTIMISERS[name](objective, start, 400, losses.append)
     np.testing.assert_allclose(found, np.maximum(wanted, 0), atol=0.02)
+    upper = np.linspace(0, 0.6, 6)
+    bounded = OPTIMISERS[name](objective, start, 400, upper=upper)
+    np.testing.assert_allclose(bounded, np.clip(wanted, 0, upper), atol=0.02)
     assert found.dtype == np.float32
     assert found.min() >= 0
     assert 1 <= len(losses) <= 400
@@ -165,27 +170,32 @@ def test_a_constant_q_spectrogram_is_searched_too(tmp_path):
 @pytest.mark.parametrize("frames", [5, 16, 40])
 def test_a_style_keeps_the_gram_matrix_whatever_the_length(frames):
     found = random(frames, 16)
-    style = style_of([found[:3], found[3:4], found[4:]], NETWORK)
+    style = style_of([found[:3], found[3:4], found[4:]], NETWORK, LOUDEST)
     assert style.factor.shape[0] <= max(16, 0)
     np.testing.assert_allclose(style.gram, found.T @ found / frames, rtol=1e-4, atol=1e-5)
 
 
 def test_a_blend_is_the_weighted_mean_of_gram_matrices():
-    styles = [style_of([random(frames, 16, seed=frames)], NETWORK) for frames in (7, 12)]
+    styles = [
+        style_of([random(frames, 16, seed=frames)], NETWORK, random(BINS, seed=frames))
+        for frames in (7, 12)
+    ]
     found = blend(styles, [3, 1])
     wanted = 0.75 * styles[0].gram + 0.25 * styles[1].gram
     np.testing.assert_allclose(found.gram, wanted, rtol=1e-4, atol=1e-5)
     assert len(found.factor) <= 16
+    np.testing.assert_array_equal(found.loudest, np.maximum(styles[0].loudest, styles[1].loudest))
     with pytest.raises(UserError, match="different networks"):
         blend([styles[0], styles[1]._replace(network=Network(16, 3, 1))], [1, 1])
 
 
 def test_a_saved_style_is_the_same(tmp_path):
-    style = style_of([random(9, 16)], NETWORK)
+    style = style_of([random(9, 16)], NETWORK, LOUDEST)
     style.save(tmp_path / "style.h5")
     found = load_style(tmp_path / "style.h5")
     assert found.network == NETWORK
     np.testing.assert_array_equal(found.factor, style.factor)
+    np.testing.assert_array_equal(found.loudest, LOUDEST)
     assert [path.name for path in tmp_path.iterdir()] == ["style.h5"]
 
 
@@ -195,9 +205,12 @@ def test_damaged_styles_are_refused(tmp_path):
     (tmp_path / "text.h5").write_text("no style")
     with pytest.raises(UserError, match=r"text\.h5: no style"):
         load_style(tmp_path / "text.h5")
-    Style(NETWORK, np.full((2, 16), np.nan, np.float32)).save(tmp_path / "nan.h5")
-    Style(NETWORK, np.zeros((2, 5), np.float32)).save(tmp_path / "narrow.h5")
-    for name in ("nan.h5", "narrow.h5"):
+    factor = np.zeros((2, 16), np.float32)
+    Style(NETWORK, factor + np.nan, LOUDEST).save(tmp_path / "nan.h5")
+    Style(NETWORK, factor, LOUDEST + np.inf).save(tmp_path / "infinite.h5")
+    Style(NETWORK, factor[:, :5], LOUDEST).save(tmp_path / "narrow.h5")
+    Style(NETWORK, factor, LOUDEST[:5]).save(tmp_path / "short.h5")
+    for name in ("nan.h5", "infinite.h5", "narrow.h5", "short.h5"):
         with pytest.raises(UserError, match="damaged"):
             load_style(tmp_path / name)
 
@@ -262,6 +275,21 @@ def test_long_content_goes_by_segments(monkeypatch):
     assert {row["segment"] for row in history} == {0, 1, 2, 3}
     one, other = (log_magnitude(sound)[0] for sound in (content, audio))
     assert np.abs(one - other).mean() < 0.05 * one.mean()
+
+
+def test_no_frequency_gets_louder_than_it_ever_is():
+    content, style = tune((60, 67), (1.0, 0.5)), tune((50, 55), (0.2, 1.0, 1.0))
+    gain = np.float32(0.3 / np.sqrt(np.mean(np.square(content, dtype=np.float64))))
+    given = SMALL | {"griffin_lim": 0}
+    excess = {}
+    for bounded in (True, False):
+        transfer = Transfer(Settings(bounded=bounded, **given))
+        styles = transfer.styles(style)
+        start = log_magnitude(content * gain)[0]
+        found = transfer._search(start, start, styles, {})
+        excess[bounded] = (found - np.maximum(start.max(axis=0), styles[0].loudest)).max()
+    assert excess[True] < 1e-6
+    assert excess[False] > 0.01
 
 
 def test_a_texture_has_the_length_and_the_style_that_are_asked_for():
