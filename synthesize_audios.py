@@ -31,6 +31,7 @@ from common.cli import (
     run,
 )
 from common.jobs import run_jobs
+from common.lock import only_run
 from common.notes import parse_instrument
 from common.synthesis import Piece, Settings, library, render_piece, variation
 
@@ -141,7 +142,12 @@ def main(argv=None):
         voices=voices,
         **{name: getattr(args, name) for name in Settings._fields if name != "voices"},
     )
-    args.audios_path.mkdir(parents=True, exist_ok=True)
+    with only_run(args.audios_path):
+        return synthesize(args, settings, pieces, len(variations))
+
+
+def synthesize(args, settings, pieces, variations):
+    """Render pieces, each in a number of variations; the exit status of the script."""
     total, failed = Counter(), defaultdict(list)
     render = functools.partial(render_piece, settings)
     for piece, counts, error in run_jobs(render, pieces, args.jobs, "synthesising"):
@@ -152,7 +158,7 @@ def main(argv=None):
     print(_summary(total))
     # a file that fails in all its variations alike is one line, as if it had one
     skipped = [
-        (midi, reason if len(names) == len(variations) else f"{reason} ({', '.join(names)})")
+        (midi, reason if len(names) == variations else f"{reason} ({', '.join(names)})")
         for (midi, reason), names in failed.items()
     ]
     status = report_skipped(skipped)

@@ -3,11 +3,13 @@
 import itertools
 
 from common.cli import UserError
+from common.workers import end_with_parent
 from data import AudioFileError
 
 
 def _guarded(function, task):
     # A fault of ours is raised here; joblib then kills the other workers.
+    end_with_parent()
     try:
         return task, function(task), None
     except (UserError, OSError) as error:

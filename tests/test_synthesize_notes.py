@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from tiny_soundfont import write_soundfont
+from benchmarks.tiny_soundfont import write_soundfont
 
 import synthesize_notes
 from common.cli import UserError
