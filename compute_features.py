@@ -39,7 +39,7 @@ from common.features import (
     write_store,
 )
 from common.jobs import run_jobs
-from common.lock import only_run
+from common.lock import only_run, require_distinct
 from data import AUDIO_SUFFIXES, AudioFileError, load_audio, replace_when_done
 
 
@@ -169,6 +169,7 @@ def main(argv=None):
     if times > 1:
         raise UserError(f"{path}: both an instrument and the phase of another; rename a folder")
     with only_run(args.features_path):
+        require_distinct(args.features_path, [path.name for path, *_ in stores])
         return update_stores(args, stores)
 
 

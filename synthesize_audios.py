@@ -31,7 +31,7 @@ from common.cli import (
     run,
 )
 from common.jobs import run_jobs
-from common.lock import only_run
+from common.lock import only_run, require_distinct
 from common.notes import parse_instrument
 from common.synthesis import Piece, Settings, library, render_piece, variation
 
@@ -143,6 +143,7 @@ def main(argv=None):
         **{name: getattr(args, name) for name in Settings._fields if name != "voices"},
     )
     with only_run(args.audios_path):
+        require_distinct(args.audios_path, [piece.name for piece in pieces])
         return synthesize(args, settings, pieces, len(variations))
 
 

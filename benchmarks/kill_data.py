@@ -82,20 +82,20 @@ class Script(NamedTuple):
     file: str
     many: str
     few: str
-    command: object  # function of the folder of materials and that of the output
+    command: object  # function: folder of materials, of the output, number of files -> flags
 
 
-def _notes(folder, output):
+def _notes(folder, output, files):
     font = folder / "tone.sf2"
     if not font.exists():
         write_soundfont(font, partials=8)
     flags = ["--soundfont", font, "--out", output, "--instruments", "keyboard_acoustic=0:0"]
-    return [*flags, "--pitches", "45:84", "--velocities", 25, 75, 127]
+    return [*flags, "--pitches", f"40:{39 + 2 * files}", "--velocities", 25, 75, 127]
 
 
-def _audios(folder, output):
+def _audios(folder, output, files):
     midi = folder / "midi"
-    for index in range(0 if midi.exists() else 16):
+    for index in range(0 if midi.exists() else files):
         rng = random.Random(index)
         notes = [Note(beat, beat + 1, rng.randint(48, 72), 80) for beat in range(12)]
         write_midi(midi / f"{index:02}.mid", Performance(notes, [(0.0, 120)], []), "")
@@ -103,12 +103,12 @@ def _audios(folder, output):
     return [*flags, "--audios_path", output, "--instruments", *INSTRUMENTS]
 
 
-def _features(folder, output):
+def _features(folder, output, files):
     audios = folder / "audios"
     for name in () if audios.exists() else INSTRUMENTS:
-        for index in range(12):
+        for index in range(files):
             rng = np.random.default_rng(index)
-            sound = rng.uniform(-0.5, 0.5, 8 * SAMPLE_RATE)
+            sound = rng.uniform(-0.5, 0.5, 6 * SAMPLE_RATE)
             write_audio(audios / name / f"{index:02}.wav", sound)
     return ["--audios_path", audios, "--features_path", output]
 
@@ -125,6 +125,12 @@ def build_parser():
     built = parser(__doc__)
     built.add_argument("--script", choices=(*SCRIPTS, "all"), default="all")
     built.add_argument("--kills", type=number(int, 1), default=100, help="of each script")
+    built.add_argument(
+        "--files",
+        type=number(int, 2, 40),
+        default=16,
+        help="of each instrument, for notes six times as many (default: 16)",
+    )
     built.add_argument("--seed", type=number(int, 0), default=0, help="of the moments to kill at")
     built.add_argument(
         "--folder", type=Path, help="new folder for the runs (default: one that is removed)"
@@ -214,11 +220,12 @@ class Run:
         script: ``Script``.
         folder: For its materials, outputs and temporary files.
         output: Name of the output's folder in it.
+        files: As the flag ``--files``.
     """
 
-    def __init__(self, script, folder, output):
+    def __init__(self, script, folder, output, files):
         self.script, self.output = script, folder / output
-        flags = [*script.command(folder, self.output), "--jobs", 2]
+        flags = [*script.command(folder, self.output, files), "--jobs", 2]
         self._words = [sys.executable, str(ROOT / script.file), *map(str, flags)]
         self._log, self._temporary = folder / "log.txt", folder / "tmp"
         self._temporary.mkdir(exist_ok=True)
@@ -304,10 +311,10 @@ def make_plans(seed, script, seconds):
         yield from deck
 
 
-def compare(script, folder, kills, seed):
+def compare(script, folder, args):
     """Run a script in peace, then killed; print what was hit."""
     folder.mkdir(parents=True)
-    run = Run(script, folder, "undisturbed")
+    run = Run(script, folder, "undisturbed", args.files)
     with run.begin() as victim:
         victim.wait()
         seconds = victim.seconds
@@ -316,9 +323,9 @@ def compare(script, folder, kills, seed):
     began = time.monotonic()
     inspector = Inspector(folder / "killed", run.output)
     print(f"{script.file}: {len(read_files(run.output))} files in {seconds:.1f} s", flush=True)
-    run = Run(script, folder, "killed")
+    run = Run(script, folder, "killed", args.files)
     phases, counts = collections.Counter(), collections.Counter()
-    for plan in make_plans(seed, script, seconds):
+    for plan in make_plans(args.seed, script, seconds):
         before = all_versions(run.output)
         with run.begin() as victim:
             killed = kill_as(victim, plan, run.output, before)
@@ -337,14 +344,16 @@ def compare(script, folder, kills, seed):
         said = f"{len(torn)} not whole; " if torn else ""
         print(f"kill {phases.total():3d} after {victim.seconds:5.2f} s: {phase}; {said}({plan})")
         inspector.check()
-        if phases.total() == kills:
+        if phases.total() == args.kills:
             break
     with run.begin() as victim:
         victim.wait()
         run.check_processes()
     inspector.check_end()
     run.check_remains()
-    print(f"{kills} kills in {time.monotonic() - began:.0f} s, {counts['through']} got through:")
+    print(
+        f"{args.kills} kills in {time.monotonic() - began:.0f} s, {counts['through']} got through:"
+    )
     for phase, count in phases.most_common():
         print(f"{count:4d}  {phase}")
     print(
@@ -360,7 +369,7 @@ def main(argv=None):
     folder = args.folder or Path(tempfile.mkdtemp(prefix="kill_data_"))
     try:
         for name in SCRIPTS if args.script == "all" else [args.script]:
-            compare(SCRIPTS[name], folder / name, args.kills, args.seed)
+            compare(SCRIPTS[name], folder / name, args)
     except Fault as fault:
         print(f"kill_data.py: {fault}; see {folder}", file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ import fcntl
 import os
 import sys
 import time
+import unicodedata
 
 from common.cli import UserError, printable
 from common.workers import POLL_SECONDS, end_workers, remove_remains
@@ -53,6 +54,25 @@ def only_run(output, *, folder=True):
             said = f"{printable(place)}: no locks on this file system; start no second run"
             print(said, file=sys.stderr)
         yield
+
+
+def require_distinct(folder, names):
+    """Raise ``UserError`` where the file system of a folder takes two names for one.
+
+    Args:
+        folder: That ``only_run`` keeps: a system to which case is nothing finds its lock by another
+            name, too.
+        names: Of what is to be written, below the folder.
+    """
+    if not (folder / ".LOCK").exists():
+        return
+    known = {}
+    for name in names:
+        first = known.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if first != name:
+            raise UserError(
+                f"{folder}: its file system takes {first} and {name} for one; rename one of them"
+            )
 
 
 def _acquire(path):

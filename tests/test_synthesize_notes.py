@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from benchmarks.tiny_soundfont import write_soundfont
 
 import synthesize_notes
+from benchmarks.tiny_soundfont import write_soundfont
 from common.cli import UserError
 from data import load_audio
 
