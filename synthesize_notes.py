@@ -189,7 +189,8 @@ class Synthesizer:
         settings.update({"synth.reverb.active": 0, "synth.chorus.active": 0})
         self._synth = fluidsynth.Synth(float(gain), SYNTH_RATE, 16, **settings)
         weakref.finalize(self, self._synth.delete)
-        self._font = self._synth.sfload(str(soundfont))
+        # sfload() of the module takes no name that is not UTF-8
+        self._font = fluidsynth.fluid_synth_sfload(self._synth.synth, os.fsencode(soundfont), 0)
         if self._font < 0:
             raise UserError(f"{soundfont}: not a SoundFont that FluidSynth can read")
 
