@@ -33,7 +33,7 @@ from common.cli import (
 from common.jobs import run_jobs
 from common.lock import only_run, require_distinct
 from common.notes import parse_instrument
-from common.synthesis import Piece, Settings, library, render_piece, variation
+from common.synthesis import Piece, Settings, audio_path, library, render_piece, variation
 
 INSTRUMENTS = ["keyboard_acoustic", "guitar_acoustic", "string_acoustic", "synth_lead_synthetic"]
 
@@ -138,6 +138,16 @@ def main(argv=None):
     name, times = Counter(piece.name for piece in pieces).most_common(1)[0]
     if times > 1:  # a file may be named like a variation of another one
         raise UserError(f"{args.midi_path}: {times} renderings are named {name}; rename a file")
+    outputs = {
+        audio_path(args.audios_path, name, piece.name, preset)
+        for name, preset in voices
+        for piece in pieces
+    }
+    blocked = outputs & {folder for path in outputs for folder in path.parents}
+    if blocked:
+        raise UserError(
+            f"{min(blocked)}: both an audio and a folder of others; rename a file or a folder"
+        )
     settings = Settings(
         voices=voices,
         **{name: getattr(args, name) for name in Settings._fields if name != "voices"},

@@ -390,7 +390,7 @@ def synthesize(args, synthesizer):
         for pitch in args.pitches
         for velocity in dict.fromkeys(args.velocities)
     ]
-    missing = [task for task in tasks if args.overwrite or not task[-1].exists()]
+    missing = [task for task in tasks if args.overwrite or not task[-1].is_file()]
     silent = write_notes(missing, synthesizer, args.jobs)
     described = write_examples(args.out)
     print(

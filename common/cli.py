@@ -71,7 +71,8 @@ def printable(text):
 def one_line(error):
     """The text of an exception on one line, an ``OSError`` with its path first; printable."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{printable(error.filename or 'output')}: {one_line(error.strerror)}"
+        path = error.filename2 or error.filename or "output"  # of two, what was to be written
+        return f"{printable(path)}: {one_line(error.strerror)}"
     return printable(" ".join(str(error).split()))
 
 

@@ -49,7 +49,9 @@ def only_run(output, *, folder=True):
             ) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
-                raise OSError(error.errno, error.strerror, str(place)) from error
+                # of another user's killed run the file is the trouble
+                named = path if os.path.lexists(path) else place
+                raise OSError(error.errno, error.strerror, str(named)) from error
             path.unlink()
             said = f"{printable(place)}: no locks on this file system; start no second run"
             print(said, file=sys.stderr)

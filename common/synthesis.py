@@ -3,6 +3,7 @@
 import errno
 import functools
 import re
+import stat
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -162,14 +163,13 @@ def _release(rate):
 
 def _exists(path, piece):
     try:
-        path.stat()
+        return stat.S_ISREG(path.stat().st_mode)
     except FileNotFoundError:
         return False
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
         raise UserError(f"{piece.midi}: the name of its audio is too long; shorten it") from error
-    return True
 
 
 @functools.lru_cache

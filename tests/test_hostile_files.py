@@ -223,6 +223,27 @@ def test_an_audio_whose_name_would_be_too_long_is_skipped(tmp_path, notes_folder
     assert err[:-1] == [f"{tmp_path}/midi/{stem}.mid: {reason}" for stem in (stems[0], stems[2])]
 
 
+def test_a_piece_named_like_a_folder_of_audios_is_refused(tmp_path, notes_folder, capsys):
+    write_midi(tmp_path / "midi/a.mid", [60])
+    write_midi(tmp_path / "midi/a.wav/b.mid", [60])
+    flags = ["--nsynth_path", notes_folder, "--midi_path", tmp_path / "midi", "--jobs", 1]
+    argv = [*flags, "--instruments", "guitar_acoustic", "--audios_path", tmp_path / "audios"]
+    said = "guitar_acoustic/a.wav: both an audio and a folder of others; rename a file or a folder"
+    assert_refused(synthesize_audios.main, list(map(str, argv)), capsys, said)
+    assert not (tmp_path / "audios").exists()
+
+
+def test_a_folder_in_the_place_of_an_audio_is_one_line(script, tmp_path, capsys):
+    place = {
+        "synthesize_notes.py": "audio/keyboard_acoustic_000-060-100.wav",
+        "synthesize_audios.py": "guitar_acoustic/march.wav",
+        "compute_features.py": "guitar_acoustic.h5",
+    }[script.file]
+    (tmp_path / "out" / place).mkdir(parents=True)
+    argv = [str(word) for word in [*script.argv, tmp_path / "out"]]
+    assert_refused(script.main, argv, capsys, f"{tmp_path}/out/{place}: ")
+
+
 def test_parts_of_features_are_of_any_name_and_never_in_each_others_way(compute, tmp_path):
     long = "x" * 250
     stems = ["a", "a.npy/b", "a.npy", f"{long}", "A", "n\ne"]
@@ -276,6 +297,9 @@ def test_what_is_printed_is_one_line_that_no_terminal_obeys(capsys):
         r"a\nb\t\x1b]0;title\x07\x1b[2Jcaf\udce9\u202e" + "\\"
     )
     assert one_line(OSError(28, "No space\nleft", "a\nb")) == r"a\nb: No space left"
+    assert one_line(OSError(21, "Is a directory", ".part.a.wav", None, "a.wav")) == (
+        "a.wav: Is a directory"
+    )
     assert one_line(f"a\nb: {ESCAPE}") == r"a b: \x1b]0;title\x07\x1b[2J"
     skipped = [
         ("x/a\nb .mid", "x/a\nb .mid: not\nmusic"),

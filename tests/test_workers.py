@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT
 
 from benchmarks.kill_data import MARK, survivors
+from common.jobs import run_jobs
 from common.workers import end_workers, remains, remove_remains
 
 SLEEPERS = """
@@ -94,6 +95,11 @@ def test_what_joblib_left_of_one_process_is_found_and_removed(tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == [kept]
 
 
-def test_without_workers_there_is_nothing_to_end():
-    assert not remains(os.getpid())
+def test_workers_that_were_ended_leave_nothing_and_others_can_follow():
+    for _ in range(2):
+        done = list(run_jobs(abs, [-1, -2, -3], 2, "work"))
+        assert [result for _, result, _ in done] == [1, 2, 3]
+        assert remains(os.getpid())
+        end_workers()
+        assert not remains(os.getpid())
     end_workers()
