@@ -1,5 +1,6 @@
 """The data scripts among full disks, folders that cannot be written, odd names and links."""
 
+import json
 import os
 import re
 import unicodedata
@@ -13,12 +14,16 @@ from test_synthesize_notes import needs_fluidsynth
 import compute_features
 import synthesize_audios
 import synthesize_notes
+import time_stretching.preprocess
+import vae_generation.preprocess
 from benchmarks import names
 from benchmarks.tiny_soundfont import write_soundfont
 from common import cli, synthesis
 from common.cli import find_files, one_line, printable, report_skipped
 from common.features import FeatureStore
+from common.training import write_json
 from data import hidden_beside, load_audio, replace_when_done, write_audio
+from time_stretching.store import Store
 
 ESCAPE = "\x1b]0;title\x07\x1b[2J"
 INVALID = os.fsdecode(b"caf\xe9")
@@ -374,3 +379,21 @@ def test_a_folder_that_may_not_be_read_is_named(compute, tmp_path, monkeypatch, 
     assert out[0].endswith("x.h5: 1 computed, 0 kept")
     with pytest.raises(PermissionError):
         find_files(tmp_path / "audios", {".wav"})
+
+
+def test_stores_and_configurations_hold_names_that_are_not_utf_8(tmp_path, capsys):
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, 3 * 16000)
+    write_audio(tmp_path / "in" / f"{INVALID}.wav", sound, 16000)
+    flags = ["--audio_path", tmp_path / "in", "--jobs", 1]
+    for system, more in (
+        (vae_generation.preprocess, ["--spectrogram", "log"]),
+        (time_stretching.preprocess, ["--random_rates", 0]),
+    ):
+        argv = [*flags, *more, "--features_path", tmp_path / f"{INVALID}.h5"]
+        assert outcome(system.main, list(map(str, argv)), capsys)[::2] == (0, [])
+    with Store(tmp_path / f"{INVALID}.h5") as store:
+        assert [recording.name for recording in store.recordings] == [r"caf\udce9"]
+    write_json(tmp_path / "config.json", {"é": INVALID})
+    text = (tmp_path / "config.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"é": INVALID}
+    assert "é" in text
