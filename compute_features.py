@@ -10,8 +10,10 @@ audios newer than their features are computed again. --with_phase stores the pha
 """
 
 import contextlib
+import hashlib
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -19,7 +21,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import UserError, existing_folder, find_files, number, parser, report_skipped, run
+from common.cli import (
+    UserError,
+    existing_folder,
+    find_files,
+    number,
+    parser,
+    printable,
+    report_skipped,
+    run,
+)
 from common.features import (
     FeatureStore,
     magnitude_image,
@@ -28,7 +39,8 @@ from common.features import (
     write_store,
 )
 from common.jobs import run_jobs
-from data import AUDIO_SUFFIXES, load_audio, replace_when_done
+from common.lock import only_run, require_distinct
+from data import AUDIO_SUFFIXES, AudioFileError, load_audio, replace_when_done
 
 
 class Rendering(NamedTuple):
@@ -57,8 +69,20 @@ def build_parser():
     return built
 
 
+def part_path(parts, piece):
+    """Where the features of a piece wait for their store; no name is too long or like another."""
+    return parts / f"{hashlib.sha256(os.fsencode(piece)).hexdigest()}.npy"
+
+
 def compute(rendering):
-    """Compute the features of one audio file into its part file; the number of columns."""
+    """Compute the features of one audio file into its part file; the number of columns.
+
+    The part is dated like the audio that was read, so that one that is changed meanwhile is newer.
+    """
+    try:
+        changed = rendering.audio.stat().st_mtime_ns
+    except OSError as error:
+        raise AudioFileError(f"{rendering.audio}: {error.strerror}") from error
     audio, _ = load_audio(rendering.audio)
     image = rendering.image(audio)
     with replace_when_done(rendering.part) as temporary:
@@ -66,18 +90,22 @@ def compute(rendering):
             np.save(temporary, image, allow_pickle=False)
         except OSError as error:  # of a full disk, NumPy tells neither file nor cause
             raise OSError(f"{rendering.part}: cannot be written; is the disk full?") from error
+        os.utime(temporary, ns=(changed, changed))
     return len(image)
 
 
 def is_newer(path, than):
-    """Whether a file is newer than another one, or the other one is missing."""
-    return not than.exists() or path.stat().st_mtime_ns > than.stat().st_mtime_ns
+    """Whether a file is newer than another one, or one of them is missing."""
+    try:
+        return path.stat().st_mtime_ns > than.stat().st_mtime_ns
+    except OSError:
+        return True
 
 
 def update_store(store_path, renderings, parts, jobs):
     """Bring the store of one instrument up to date with its audio files.
 
-    Renderings whose audio is gone stay in the store.
+    Renderings whose audio is gone stay in the store. It is dated like the newest audio in it.
 
     Returns:
         ``(counts, skipped)``: dict of the numbers ``computed`` and ``kept``; list of
@@ -95,16 +123,19 @@ def update_store(store_path, renderings, parts, jobs):
     waiting = [rendering for rendering in stale if is_newer(rendering.audio, rendering.part)]
     skipped = [
         (rendering.audio, error)
-        for rendering, _, error in run_jobs(compute, waiting, jobs, store_path.stem)
+        for rendering, _, error in run_jobs(compute, waiting, jobs, printable(store_path.stem))
         if error is not None
     ]
     failed = {path for path, _ in skipped}
     fresh = {item.name: item.part for item in stale if item.audio not in failed}
     if fresh:
+        files = [*fresh.values(), *([store_path] if stored else [])]
+        changed = max(path.stat().st_mtime_ns for path in files)
         with FeatureStore(store_path) if stored else contextlib.nullcontext() as old:
             names = sorted(stored.keys() | fresh.keys())
             images = ((name, _image(name, fresh, old)) for name in names)
             write_store(store_path, images, store_path.stem)
+        os.utime(store_path, ns=(changed, changed))
     shutil.rmtree(parts, ignore_errors=True)
     return {"computed": len(fresh), "kept": len(stored.keys() - fresh.keys())}, skipped
 
@@ -127,26 +158,46 @@ def main(argv=None):
         raise UserError(
             f"{args.audios_path}: holds no folder; put the audios of each instrument into one"
         )
-    args.features_path.mkdir(parents=True, exist_ok=True)
-    all_skipped, total = [], 0
     kinds = [(str, magnitude_image)]
     if args.with_phase:
         kinds.append((phase_instrument, phase_image))
-    for folder, (naming, image) in product(folders, kinds):
-        name = naming(folder.name)
-        parts = args.features_path / ".parts" / name
-        renderings = [
-            Rendering(path, piece, parts / f"{piece}.npy", image)
-            for piece, path in find_files(folder, AUDIO_SUFFIXES).items()
-        ]
-        if not renderings:
+    stores = [
+        (args.features_path / f"{naming(folder.name)}.h5", folder, image)
+        for folder, (naming, image) in product(folders, kinds)
+    ]
+    path, times = Counter(path for path, *_ in stores).most_common(1)[0]
+    if times > 1:
+        raise UserError(f"{path}: both an instrument and the phase of another; rename a folder")
+    with only_run(args.features_path):
+        require_distinct(args.features_path, [path.name for path, *_ in stores])
+        return update_stores(args, stores)
+
+
+def update_stores(args, stores):
+    """Bring the stores up to date: list of (path, folder of audios, kind of image).
+
+    Returns:
+        The exit status of the script.
+    """
+    all_skipped, total = [], 0
+    for store_path, folder, image in stores:
+        try:
+            files = find_files(folder, AUDIO_SUFFIXES)
+        except OSError as error:
+            all_skipped.append((folder, error))
+            continue
+        if not files:
             all_skipped.append((folder, "holds no audio file"))
             continue
-        store_path = args.features_path / f"{name}.h5"
+        parts = args.features_path / ".parts" / store_path.stem
+        renderings = [
+            Rendering(path, piece, part_path(parts, piece), image) for piece, path in files.items()
+        ]
         counts, skipped = update_store(store_path, renderings, parts, args.jobs)
         total += counts["computed"] + counts["kept"]
         all_skipped += skipped
-        print(f"{store_path}: {counts['computed']:,} computed, {counts['kept']:,} kept")
+        said = f"{counts['computed']:,} computed, {counts['kept']:,} kept"
+        print(f"{printable(store_path)}: {said}")
     shutil.rmtree(args.features_path / ".parts", ignore_errors=True)
     status = report_skipped(all_skipped)
     if not total:

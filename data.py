@@ -11,6 +11,7 @@ float32 in [-1, 1]. No function modifies its arguments.
     >>> audio = inverse_transform(db_to_amplitude(restored), phase, audio.shape[-1])
 """
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -40,11 +41,17 @@ _CUT_OFF = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\
 _UNKNOWN_LENGTH = 0x7FFFFF00  # bytes; programs that write into a pipe give this length or more
 _SYSTEM_ERROR = 2  # of libsndfile
 
+_LONG_NAME = 100  # bytes; most file systems take 255, some that encrypt 143
+
 _COLUMNS_AT_ONCE = 256  # of a long transform: what it works on stays in the processor's cache
 
 
 class AudioFileError(OSError):
     """A file that cannot be read or written as audio; the message names it and the remedy."""
+
+
+class MissingAudioError(AudioFileError, FileNotFoundError):
+    """An audio file that is not there, or not any more."""
 
 
 def load_audio(path, sample_rate=SAMPLE_RATE, mono=True):
@@ -60,7 +67,7 @@ def load_audio(path, sample_rate=SAMPLE_RATE, mono=True):
         ``mono``, and the rate in Hz.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        MissingAudioError: There is no such file.
         AudioFileError: The file is no readable audio, or holds NaN or infinite samples.
     """
     import soundfile
@@ -69,7 +76,7 @@ def load_audio(path, sample_rate=SAMPLE_RATE, mono=True):
     rate = header.samplerate
     dtype = "int16" if header.subtype == "PCM_16" else "float32"
     try:
-        audio, _ = soundfile.read(path, dtype=dtype, always_2d=True)
+        audio, _ = soundfile.read(os.fsencode(path), dtype=dtype, always_2d=True)
         if dtype == "int16":  # as libsndfile does it, but faster
             audio = audio * np.float32(2**-15)
     except (soundfile.SoundFileError, MemoryError) as error:
@@ -89,15 +96,15 @@ def read_header(path):
     """What the header of an audio file says: ``samplerate`` in Hz, ``channels``, ``frames``, ...
 
     Raises:
-        FileNotFoundError: There is no such file.
+        MissingAudioError: There is no such file.
         AudioFileError: The file is no audio that libsndfile reads, or is cut off.
     """
     import soundfile
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+    if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where it may not look)
+        raise MissingAudioError(f"{path}: no such file")
     try:
-        header = soundfile.info(path)
+        header = soundfile.info(os.fsencode(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, which has no header
         raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
     sizes = _CUT_OFF.search(header.extra_info)
@@ -151,7 +158,7 @@ class AudioWriter:
         rate, channels, subtype = self._format
         try:
             self._file = soundfile.SoundFile(
-                temporary, "w", rate, channels, subtype, format=self._name
+                os.fsencode(temporary), "w", rate, channels, subtype, format=self._name
             )
         except soundfile.SoundFileError as error:
             temporary.unlink()
@@ -217,6 +224,14 @@ def safe_peak(audio):
     return audio * np.float32(PEAK / loudest) if loudest > PEAK else audio
 
 
+def hidden_beside(path, kind):
+    """Path of a hidden file beside ``path``: ``.<kind>.<name>``, a long name as its hash."""
+    name = path.name
+    if len(os.fsencode(name)) > _LONG_NAME:  # file systems would refuse one that is even longer
+        name = hashlib.sha256(os.fsencode(name)).hexdigest() + path.suffix[:16]
+    return path.with_name(f".{kind}.{name}")
+
+
 class replace_when_done:
     """Context manager: a temporary path beside ``path`` that takes its place on success.
 
@@ -227,7 +242,7 @@ class replace_when_done:
 
     def __init__(self, path):
         self.path = Path(path)
-        self.temporary = self.path.with_name(f".part.{self.path.name}")
+        self.temporary = hidden_beside(self.path, "part")
 
     def __enter__(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)

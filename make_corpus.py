@@ -24,6 +24,7 @@ from common import etudes
 from common.cli import UserError, number, parser, report_skipped, run
 from common.etudes import Note, Performance, pedal_bar, seconds_at, seeded, tempo_at
 from common.jobs import run_jobs
+from common.lock import only_run
 
 _SUFFIXES = (".mxl", ".xml", ".musicxml", ".krn")  # notation; the corpus also has analyses
 _QUIETEST, _LOUDEST = 30, 115  # velocities of scores
@@ -83,6 +84,12 @@ def main(argv=None):
     jobs = score_jobs(arguments) + etude_jobs(arguments)
     if not jobs:
         raise UserError("--composers, --etudes: nothing to make; name a composer or some etudes")
+    with only_run(arguments.midi_path):
+        return make_files(jobs, arguments)
+
+
+def make_files(jobs, arguments):
+    """Make the files of all jobs; the exit status of the script."""
     make = functools.partial(make_file, overwrite=arguments.overwrite)
     results, failed = [], []
     for job, result, error in run_jobs(make, jobs, arguments.jobs, "corpus"):

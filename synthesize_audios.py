@@ -31,8 +31,9 @@ from common.cli import (
     run,
 )
 from common.jobs import run_jobs
+from common.lock import only_run, require_distinct
 from common.notes import parse_instrument
-from common.synthesis import Piece, Settings, library, render_piece, variation
+from common.synthesis import Piece, Settings, audio_path, library, render_piece, variation
 
 INSTRUMENTS = ["keyboard_acoustic", "guitar_acoustic", "string_acoustic", "synth_lead_synthetic"]
 
@@ -137,11 +138,27 @@ def main(argv=None):
     name, times = Counter(piece.name for piece in pieces).most_common(1)[0]
     if times > 1:  # a file may be named like a variation of another one
         raise UserError(f"{args.midi_path}: {times} renderings are named {name}; rename a file")
+    outputs = {
+        audio_path(args.audios_path, name, piece.name, preset)
+        for name, preset in voices
+        for piece in pieces
+    }
+    blocked = outputs & {folder for path in outputs for folder in path.parents}
+    if blocked:
+        raise UserError(
+            f"{min(blocked)}: both an audio and a folder of others; rename a file or a folder"
+        )
     settings = Settings(
         voices=voices,
         **{name: getattr(args, name) for name in Settings._fields if name != "voices"},
     )
-    args.audios_path.mkdir(parents=True, exist_ok=True)
+    with only_run(args.audios_path):
+        require_distinct(args.audios_path, [piece.name for piece in pieces])
+        return synthesize(args, settings, pieces, len(variations))
+
+
+def synthesize(args, settings, pieces, variations):
+    """Render pieces, each in a number of variations; the exit status of the script."""
     total, failed = Counter(), defaultdict(list)
     render = functools.partial(render_piece, settings)
     for piece, counts, error in run_jobs(render, pieces, args.jobs, "synthesising"):
@@ -152,7 +169,7 @@ def main(argv=None):
     print(_summary(total))
     # a file that fails in all its variations alike is one line, as if it had one
     skipped = [
-        (midi, reason if len(names) == len(variations) else f"{reason} ({', '.join(names)})")
+        (midi, reason if len(names) == variations else f"{reason} ({', '.join(names)})")
         for (midi, reason), names in failed.items()
     ]
     status = report_skipped(skipped)

@@ -20,7 +20,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from common.cli import UserError, number, parser, run
+from common.cli import UserError, number, parser, printable, run
 
 # The numbers of NSynth (Engel et al. 2017) are the positions in these lists.
 FAMILIES = [
@@ -189,7 +189,8 @@ class Synthesizer:
         settings.update({"synth.reverb.active": 0, "synth.chorus.active": 0})
         self._synth = fluidsynth.Synth(float(gain), SYNTH_RATE, 16, **settings)
         weakref.finalize(self, self._synth.delete)
-        self._font = self._synth.sfload(str(soundfont))
+        # sfload() of the module takes no name that is not UTF-8
+        self._font = fluidsynth.fluid_synth_sfload(self._synth.synth, os.fsencode(soundfont), 0)
         if self._font < 0:
             raise UserError(f"{soundfont}: not a SoundFont that FluidSynth can read")
 
@@ -340,7 +341,7 @@ def describe(stem):
 
 
 def write_examples(out):
-    """Write ``examples.json``: every note in ``<out>/audio``, known entries as they were.
+    """Bring ``examples.json`` up to date: all notes in ``<out>/audio``, known ones as they were.
 
     Returns:
         Number of notes.
@@ -349,20 +350,25 @@ def write_examples(out):
 
     path = out / "examples.json"
     try:
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        before = path.read_text(encoding="utf-8") if path.exists() else "{}"
+        known = json.loads(before)
     except ValueError as error:
         raise UserError(f"{path}: not JSON ({error}); remove it to have it made anew") from error
     files = (out / "audio").iterdir()
     stems = sorted({file.stem for file in files if file.suffix in (".wav", ".flac")})
     entries = {stem: known.get(stem) or describe(stem) for stem in stems}
     lines = [f'"{stem}": {json.dumps(entry)}' for stem, entry in entries.items() if entry]
-    with replace_when_done(path) as temporary:
-        temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
+    if text != before:
+        with replace_when_done(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     return len(lines)
 
 
 def main(argv=None):
     """Run the script; its exit status."""
+    from common.lock import only_run
+
     args = build_parser().parse_args(argv)
     names = [played.name for played in args.instruments]
     if len(set(names)) < len(names):
@@ -370,6 +376,12 @@ def main(argv=None):
     synthesizer = Synthesizer(args.soundfont, args.gain)
     for played in args.instruments:  # a program that is not there ends the run before it starts
         synthesizer.select(played.bank, played.program)
+    with only_run(args.out):
+        return synthesize(args, synthesizer)
+
+
+def synthesize(args, synthesizer):
+    """Render the notes that the flags ask for; the exit status of the script."""
     audio = args.out / "audio"
     audio.mkdir(parents=True, exist_ok=True)
     tasks = [
@@ -378,12 +390,12 @@ def main(argv=None):
         for pitch in args.pitches
         for velocity in dict.fromkeys(args.velocities)
     ]
-    missing = [task for task in tasks if args.overwrite or not task[-1].exists()]
+    missing = [task for task in tasks if args.overwrite or not task[-1].is_file()]
     silent = write_notes(missing, synthesizer, args.jobs)
     described = write_examples(args.out)
     print(
         f"{len(missing) - len(silent)} notes written, {len(tasks) - len(missing)} kept, "
-        f"{len(silent)} silent; {described} in {args.out / 'examples.json'}"
+        f"{len(silent)} silent; {described} in {printable(args.out / 'examples.json')}"
     )
     pitches = defaultdict(list)
     for played, pitch, *_ in silent:

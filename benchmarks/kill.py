@@ -14,15 +14,11 @@ the folder is kept. Logs of TensorBoard are not looked at: they grow by appendin
 """
 
 import collections
-import contextlib
 import csv
-import fnmatch
 import json
 import random
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -33,18 +29,26 @@ import h5py
 import numpy as np
 from matplotlib.image import imread
 
+from benchmarks.processes import (
+    OFTEN,
+    PART,
+    ROOT,
+    Fault,
+    Victim,
+    changed,
+    is_part,
+    shortly,
+    versions,
+)
 from common.cli import number, parser, run
 from common.features import write_store
 from common.training import RunFolder
 from data import BINS, load_audio
 
-ROOT = Path(__file__).parent.parent
 INSTRUMENTS = "keyboard_acoustic", "guitar_acoustic"
 PIECES = "arpeggio", "march", "scale", "waltz"  # at a share of 0.3 the first one is held out
 COLUMNS = 300  # of each piece: frames can be cut at random offsets
 STEPS = 2  # of an epoch
-PART = ".part."  # begins the name of a file that is being written
-OFTEN, SELDOM = 2e-4, 5e-3  # seconds between two looks at a folder
 PNG_END = b"IEND\xaeB`\x82"
 
 # What a run writes, in this order
@@ -59,10 +63,6 @@ WRITTEN = (
     "samples/epoch_*.wav",
     "resume-*.weights.h5",
 )
-
-
-class Fault(Exception):
-    """What must not happen to a run, whenever it is killed."""
 
 
 class Plan(NamedTuple):
@@ -143,33 +143,9 @@ def command(features, output, epochs):
 # What is in a folder
 
 
-def versions(folder, pattern):
-    """Dict from the files of a name to what changes when they are written again."""
-    place, found = folder / pattern, {}
-    paths = [place]
-    if "*" in pattern:
-        paths = place.parent.iterdir() if place.parent.is_dir() else []
-    for path in paths:
-        if fnmatch.fnmatchcase(path.name, place.name):
-            with contextlib.suppress(FileNotFoundError):  # not there, or removed while we look
-                status = path.stat()
-                found[path] = status.st_ino, status.st_mtime_ns, status.st_size
-    return found
-
-
 def all_versions(folder):
-    """``versions`` of every file of a run."""
+    """``versions`` of every file of a run, but for its logs."""
     return versions(folder, "*.*") | versions(folder, "samples/*.*")
-
-
-def changed(after, before):
-    """Files that were written between two times."""
-    return [path for path, version in after.items() if before.get(path) != version]
-
-
-def is_part(path):
-    """Whether a file is one that was being written."""
-    return path.name.startswith(PART)
 
 
 def read_arrays(path):
@@ -307,7 +283,7 @@ class Inspector:
 # Processes and their end
 
 
-class Training:
+class Training(Victim):
     """A process that trains.
 
     Args:
@@ -318,44 +294,15 @@ class Training:
 
     def __init__(self, words, folder, log):
         self._folder = folder
-        self._log = log
         self.before = all_versions(folder)
         self.finished = RunFolder(folder).finished_epochs
-        self.began, self._clock = time.monotonic(), time.time_ns()
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                words, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-            )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self._process.kill()
-        self._process.wait()
-
-    @property
-    def seconds(self):
-        """Since the start."""
-        return time.monotonic() - self.began
-
-    def wait_until(self, holds, pause=SELDOM):
-        """Wait until a function of nothing is true, or the process has ended."""
-        while self._process.poll() is None and not holds():
-            time.sleep(pause)
-
-    def wait(self):
-        """Wait for the end; ``Fault`` unless it is a good one."""
-        if self._process.wait():
-            lines = self._log.read_text(errors="replace").split("\n")
-            last = next((line for line in reversed(lines) if line.strip()), "")
-            raise Fault(f"train.py ended with status {self._process.returncode}: {last}")
+        super().__init__(words, log)
 
     def has_changed(self, pattern="*.*"):
         """Whether the process has written a file of the folder."""
         return bool(changed(versions(self._folder, pattern), self.before))
 
-    def kill(self, plan):
+    def kill_as(self, plan):
         """Kill the process as planned; False when it ended before, and well."""
         if plan.what not in ("start", "change"):
             self._wait_for_file(plan)
@@ -367,11 +314,7 @@ class Training:
             self.wait_until(
                 lambda: time.monotonic() >= due or self.finished < limit <= self._now_finished()
             )
-        self._process.kill()
-        if self._process.wait() == -signal.SIGKILL:
-            return True
-        self.wait()
-        return False
+        return self.kill()
 
     def _wait_for_file(self, plan):
         self.wait_until(lambda: self._now_finished() >= self.finished + plan.skip)
@@ -397,7 +340,7 @@ class Training:
         parts = [path for path in written if is_part(path)]
         if parts:
             return f"writing {re.sub('[0-9]+', '*', parts[0].name[len(PART) :])}", parts[0]
-        _, *epochs = re.split(r"Epoch (\d+)/\d+", self._log.read_text(errors="replace"))
+        _, *epochs = re.split(r"Epoch (\d+)/\d+", self.printed())
         if epochs:
             if int(epochs[0]) != self.finished + 1:
                 raise Fault(f"{self._folder}: went on with epoch {epochs[0]} after {self.finished}")
@@ -411,7 +354,7 @@ class Training:
         history = self._folder / "history.csv"
         rows = read_rows(history) if history.exists() else []
         # its row may be of an earlier process, which was killed before the epoch was final
-        if len(rows) == epoch and history.stat().st_mtime_ns > self._clock:
+        if len(rows) == epoch and history.stat().st_mtime_ns > self.clock:
             return "between two files of an epoch"
         # Keras does not print each step
         compiling = epoch == self.finished + 1 and not re.search(rf"\d/{STEPS}\b", printed)
@@ -427,7 +370,7 @@ def kill_repeatedly(words, folder, log, inspector, plans):
     phases, remains = collections.Counter(), collections.Counter()
     for index, plan in enumerate(plans, 1):
         with Training(words, folder, log) as training:
-            if not training.kill(plan):
+            if not training.kill_as(plan):
                 raise Fault(f"the run ended before kill {index}; raise --epochs")
             phase, part = training.phase()
             seconds = training.seconds
@@ -485,7 +428,7 @@ def _shuffled_deck(rng, timing):
     for what in WRITTEN:
         for whole in (False, True):
             skip = rng.choice((0, 1)) if whole and what not in AT_FIRST else 0
-            deck.append(Plan(what, whole, skip, 10 ** rng.uniform(-6, -1.5)))
+            deck.append(Plan(what, whole, skip, shortly(rng)))
     rng.shuffle(deck)
     return deck
 

@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import re
+import stat
 import sys
 from collections import Counter
 from pathlib import Path
@@ -16,7 +17,7 @@ class UserError(Exception):
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         # argparse would print the usage first; a mistake takes one line here
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
 
 
 def parser(description):
@@ -60,11 +61,19 @@ def run(main, argv=None):
     sys.exit(status)
 
 
+def printable(text):
+    """A name as it is safe to print: what a terminal would obey or break is escaped."""
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in str(text)
+    )
+
+
 def one_line(error):
-    """The text of an exception on one line, an ``OSError`` with its path first."""
+    """The text of an exception on one line, an ``OSError`` with its path first; printable."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'output'}: {' '.join(error.strerror.split())}"
-    return " ".join(str(error).split())
+        path = error.filename2 or error.filename or "output"  # of two, what was to be written
+        return f"{printable(path)}: {one_line(error.strerror)}"
+    return printable(" ".join(str(error).split()))
 
 
 def report_skipped(skipped):
@@ -77,8 +86,12 @@ def report_skipped(skipped):
         0 when nothing was skipped, else 1.
     """
     for path, reason in skipped:
-        text = one_line(reason)
-        print(text if text.startswith(str(path)) else f"{path}: {text}", file=sys.stderr)
+        text, name = one_line(reason), f"{printable(path)}: "
+        for known in (name, one_line(f"{path}: -")[:-1]):  # many a reason names it, too
+            if text.startswith(known):
+                text = text[len(known) :]
+                break
+        print(f"{name}{text}", file=sys.stderr)
     if skipped:
         print(f"{len(skipped)} skipped, as listed above", file=sys.stderr)
     return 1 if skipped else 0
@@ -88,7 +101,8 @@ def find_files(folder, suffixes):
     """Files below a folder, each under a name of its own.
 
     Hidden ones, whose name or folder begins with a dot, are left out: among them are the remains of
-    killed runs.
+    killed runs. A link counts as what it leads to, unless that is a folder that holds the link. One
+    that leads nowhere counts as a file, so that reading it tells.
 
     Args:
         folder: Path.
@@ -97,17 +111,41 @@ def find_files(folder, suffixes):
     Returns:
         Dict from name to path, sorted: the path below the folder without its suffix, which stays
         only where the name would be that of another file, too.
+
+    Raises:
+        OSError: A folder cannot be read.
     """
     files = sorted(
-        path.relative_to(folder)
-        for path in folder.rglob("*")
-        if path.suffix.lower() in suffixes and path.is_file()
+        path.relative_to(folder) for path in _walk(folder) if path.suffix.lower() in suffixes
     )
-    files = [path for path in files if not any(part.startswith(".") for part in path.parts)]
     taken = Counter(path.with_suffix("") for path in files) + Counter(files)
     names = [path if taken[path.with_suffix("")] > 1 else path.with_suffix("") for path in files]
     found = {name.as_posix(): folder / path for name, path in zip(names, files, strict=True)}
     return dict(sorted(found.items()))
+
+
+def _walk(folder):
+    # rglob passes over links to folders, and over what it may not read, without a word
+    waiting = [(folder, ())]
+    while waiting:
+        parent, above = waiting.pop()
+        status = parent.stat()
+        place = status.st_dev, status.st_ino
+        if place in above:
+            continue
+        with os.scandir(parent) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                path = parent / entry.name
+                try:
+                    mode = entry.stat().st_mode
+                except OSError:
+                    mode = stat.S_IFREG
+                if stat.S_ISDIR(mode):
+                    waiting.append((path, (*above, place)))
+                elif stat.S_ISREG(mode):
+                    yield path
 
 
 def existing_folder(text):

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 import data
-from common.cli import UserError
+from common.cli import UserError, printable
 
 FORMAT_VERSION = 1
 CODEC = {
@@ -191,7 +191,7 @@ def write_store(path, images, instrument):
     with data.replace_when_done(path) as temporary, _Output(temporary) as output:
         with h5py.File(output, "w") as file:
             file.attrs["format_version"] = FORMAT_VERSION
-            file.attrs["instrument"] = instrument
+            file.attrs["instrument"] = printable(instrument)  # HDF5 takes no other text
             for name, value in CODEC.items():
                 file.attrs[name] = value
             pieces = file.create_group("pieces")

@@ -1,13 +1,16 @@
 """Work split by piece over processes."""
 
 import itertools
+from concurrent.futures.process import BrokenProcessPool
 
 from common.cli import UserError
+from common.workers import end_with_parent
 from data import AudioFileError
 
 
 def _guarded(function, task):
     # A fault of ours is raised here; joblib then kills the other workers.
+    end_with_parent()
     try:
         return task, function(task), None
     except (UserError, OSError) as error:
@@ -28,6 +31,7 @@ def run_jobs(function, tasks, jobs, title):
         AudioFileError that ended this task.
 
     Raises:
+        UserError: A worker process was killed.
         OSError: Of a task, such as a full disk. No task is begun after it, but those that other
             processes work on are ended in good order, so that no half-written file stays.
     """
@@ -39,12 +43,17 @@ def run_jobs(function, tasks, jobs, title):
     fatal = []
     pending = itertools.takewhile(lambda task: not fatal, tasks)
     results = parallel(delayed(_guarded)(function, task) for task in pending)
-    for task, result, error in tqdm(
-        results, total=len(tasks), desc=title, unit="file", disable=None
-    ):
-        if isinstance(error, OSError) and not isinstance(error, AudioFileError):
-            fatal.append(error)
-        if not fatal:
-            yield task, result, error
+    try:
+        for task, result, error in tqdm(
+            results, total=len(tasks), desc=title, unit="file", disable=None
+        ):
+            if isinstance(error, OSError) and not isinstance(error, AudioFileError):
+                fatal.append(error)
+            if not fatal:
+                yield task, result, error
+    except BrokenProcessPool as error:
+        raise UserError(
+            "--jobs: a worker process was killed, perhaps for lack of memory; give a lower number"
+        ) from error
     if fatal:
         raise fatal[0]

@@ -1,8 +1,10 @@
 """A training from its flags to its last epoch: what the trainings of all systems share."""
 
+import contextlib
 from pathlib import Path
 
 from common.cli import UserError
+from common.lock import only_run
 from common.training import RunFolder, make_callbacks, set_up_keras, versions
 from common.weights import load_into
 
@@ -66,6 +68,10 @@ class TrainingSession:
 
     def train(self):
         """Train, or go on training, to the last epoch; the exit status of the script."""
+        with only_run(self.run.path) if self.devices.is_chief else contextlib.nullcontext():
+            return self._train()
+
+    def _train(self):
         args, folder = self.args, self.run
         finished = 0
         if self.devices.is_chief:

@@ -1,7 +1,9 @@
 """Synthesis of a piece: the notes of a MIDI file, played by the voices of a note library."""
 
+import errno
 import functools
 import re
+import stat
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -159,6 +161,17 @@ def _release(rate):
     return np.exp(-np.arange(length, dtype=np.float32) / np.float32(RELEASE_SECONDS * rate))
 
 
+def _exists(path, piece):
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise UserError(f"{piece.midi}: the name of its audio is too long; shorten it") from error
+
+
 @functools.lru_cache
 def library(path):
     """The ``NoteLibrary`` of a folder, one per process."""
@@ -177,17 +190,18 @@ def render_piece(settings, piece):
         Counter of ``written`` and ``kept`` files and of what happened to the notes.
 
     Raises:
-        UserError: The MIDI file cannot be read, needs a note that the library lacks, or would last
-            longer than ``LONGEST_HOURS`` at its speed.
+        UserError: The MIDI file cannot be read, needs a note that the library lacks, would last
+            longer than ``LONGEST_HOURS`` at its speed, or has too long a name.
     """
     outputs = {
         voice: audio_path(settings.audios_path, voice[0], piece.name, voice[1])
         for voice in settings.voices
     }
+    missing = {voice: path for voice, path in outputs.items() if not _exists(path, piece)}
     if settings.overwrite:
         wanted = outputs
     else:
-        wanted = {voice: path for voice, path in outputs.items() if not path.exists()}
+        wanted = missing
         if wanted and settings.shared_gain:
             wanted = outputs  # the gain depends on all of them
     counts = Counter(written=len(wanted), kept=len(outputs) - len(wanted))

@@ -50,7 +50,8 @@ def write_json(path, content):
     """Write JSON with sorted keys; the file appears whole or not at all."""
     with replace_when_done(path) as temporary:
         text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        # what of a file's name is not UTF-8 becomes an escape of JSON
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 class RunFolder:

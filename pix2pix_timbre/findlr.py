@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from common.cli import UserError
+from common.lock import only_run
 from common.report import plot_sweep
 from common.training import (
     smooth,
@@ -41,10 +42,11 @@ def find_learning_rates(session):
     """
     names = list(SWEEPS) if session.adversarial else ["generator"]
     folder = session.run.path / "findlr"
-    for name in names:
-        for loss, rate in sweep(session, name, folder).items():
-            said = "never falls" if rate is None else f"falls fastest at {rate:.1e}"
-            print(f"{name}: {loss} {said}")
+    with only_run(folder):
+        for name in names:
+            for loss, rate in sweep(session, name, folder).items():
+                said = "never falls" if rate is None else f"falls fastest at {rate:.1e}"
+                print(f"{name}: {loss} {said}")
     print(f"curves in {folder}")
     return 0
 

@@ -1,5 +1,6 @@
 """Conversion of audio files of any length in constant memory."""
 
+import os
 import tempfile
 from contextlib import closing
 
@@ -43,7 +44,7 @@ def read_blocks(path, resampler, mono=False):
         AudioFileError: Not readable, or NaN or infinite samples.
     """
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             size = _BLOCK_SECONDS * file.samplerate
             while True:
                 block = file.read(size, dtype="float32", always_2d=True)

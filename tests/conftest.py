@@ -248,3 +248,24 @@ def small_disk(request, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, hard))
         yield tmp_path
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    """A folder in which nothing can be written, with the folder ``there`` in it."""
+    folder = tmp_path / "read_only"
+    (folder / "there").mkdir(parents=True)
+    if os.geteuid():
+        (folder / "there").chmod(0o500)
+        folder.chmod(0o500)
+        yield folder
+        folder.chmod(0o700)
+    else:  # whom no mode stops
+        bind = ["mount", "--bind", folder, folder]
+        if subprocess.run(bind, capture_output=True, check=False).returncode:
+            pytest.skip("mounting is not allowed here")
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", folder], check=True)
+            yield folder
+        finally:
+            subprocess.run(["umount", folder], check=True)

@@ -1,14 +1,15 @@
 """SoundFont to NSynth-structured notes, on a SoundFont of one tone made here."""
 
 import json
+import os
 import sys
 
 import numpy as np
 import pytest
 import soundfile
-from tiny_soundfont import write_soundfont
 
 import synthesize_notes
+from benchmarks.tiny_soundfont import write_soundfont
 from common.cli import UserError
 from data import load_audio
 
@@ -152,6 +153,7 @@ def test_restart_keeps_what_exists_and_completes_the_rest(sine, tmp_path, capsys
     flags = ["--pitches", "60:62", "--velocities", "100"]
     assert synthesize(sine, tmp_path, *flags) == 0
     assert capsys.readouterr().out.startswith("3 notes written, 0 kept, 0 silent; 3 in")
+    changed = (tmp_path / "examples.json").stat().st_mtime_ns
     kept, gone, _ = sorted((tmp_path / "audio").iterdir())
     kept.write_bytes(b"kept")
     whole = gone.read_bytes()
@@ -160,6 +162,7 @@ def test_restart_keeps_what_exists_and_completes_the_rest(sine, tmp_path, capsys
     assert capsys.readouterr().out.startswith("1 notes written, 2 kept, 0 silent; 3 in")
     assert kept.read_bytes() == b"kept"
     assert gone.read_bytes() == whole
+    assert (tmp_path / "examples.json").stat().st_mtime_ns == changed
     synthesize(sine, tmp_path, *flags, "--overwrite")
     assert kept.read_bytes() != b"kept"
 
@@ -214,6 +217,18 @@ def test_silent_notes_are_reported_and_not_written(tmp_path, capsys):
     assert "keyboard_acoustic_000: not written, silent at pitch 59, 62" in said
     with pytest.raises(UserError, match="none of these notes sounds"):
         synthesize(font, tmp_path, *flags, "80:81")
+
+
+@needs_fluidsynth
+def test_a_soundfont_and_a_folder_may_have_any_name(sine, tmp_path, capsys):
+    name = os.fsdecode(b"caf\xe9\n")
+    font = tmp_path / f"{name}.sf2"
+    font.write_bytes(sine.read_bytes())
+    assert synthesize(font, tmp_path / name, "--pitches", "60:60", "--velocities", "9") == 0
+    assert len(list((tmp_path / name / "audio").iterdir())) == 1
+    assert capsys.readouterr().out == (
+        f"1 notes written, 0 kept, 0 silent; 1 in {tmp_path}/caf\\udce9\\n/examples.json\n"
+    )
 
 
 @needs_fluidsynth

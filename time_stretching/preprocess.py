@@ -17,8 +17,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import UserError, existing_folder, find_files, number, parser, report_skipped, run
+from common.cli import (
+    UserError,
+    existing_folder,
+    find_files,
+    number,
+    parser,
+    printable,
+    report_skipped,
+    run,
+)
 from common.jobs import run_jobs
+from common.lock import only_run
 from data import AUDIO_SUFFIXES, load_audio
 from time_stretching.methods import HIGHEST, LEVEL, LOWEST, stretch
 from time_stretching.spectrogram import SAMPLE_RATE, WIDE, Transform
@@ -112,6 +122,12 @@ def main(argv=None):
         )
         for name, path in files.items()
     ]
+    with only_run(args.features_path, folder=False):
+        return write_features(args, tasks)
+
+
+def write_features(args, tasks):
+    """Read recordings and write their store; the exit status of the script."""
     skipped, silent = [], []
 
     def recordings():
@@ -135,7 +151,7 @@ def main(argv=None):
     said = [f"{originals:,} recordings", f"{len(rows) - originals:,} stretched ones"]
     if silent:
         said.append(f"{len(silent):,} silent ones left out")
-    print(f"{args.features_path}: {', '.join(said)}; {seconds / 60:.1f} minutes")
+    print(f"{printable(args.features_path)}: {', '.join(said)}; {seconds / 60:.1f} minutes")
     return report_skipped(skipped)
 
 

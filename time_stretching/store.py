@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import UserError
+from common.cli import UserError, printable
 from common.features import is_held_out, piece_of
 from data import replace_when_done
 from time_stretching.spectrogram import BINS, HOP, SAMPLE_RATE, WIDE
@@ -67,6 +67,8 @@ def write_store(path, recordings):
             rows.append(Recording(name, rate, start, len(image)))
         for column, kind in Recording.__annotations__.items():
             values = [getattr(row, column) for row in rows]
+            if kind is str:  # HDF5 takes no other text
+                values = list(map(printable, values))
             dtype = h5py.string_dtype() if kind is str else kind
             file.create_dataset(column, data=values, dtype=dtype)
     return rows

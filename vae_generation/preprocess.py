@@ -16,8 +16,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import UserError, existing_folder, find_files, number, parser, report_skipped, run
+from common.cli import (
+    UserError,
+    existing_folder,
+    find_files,
+    number,
+    parser,
+    printable,
+    report_skipped,
+    run,
+)
 from common.jobs import run_jobs
+from common.lock import only_run
 from data import AUDIO_SUFFIXES, load_audio, resample
 from vae_generation.spectrogram import FRAMES, KINDS, Spectrogram, default_fft
 from vae_generation.store import Example, parse_note, write_images
@@ -164,6 +174,12 @@ def main(argv=None):
         Recording(path, name, spectrogram, hop_seconds, tuple(dict.fromkeys(args.transpose)))
         for name, path in files.items()
     ]
+    with only_run(args.features_path, folder=False):
+        return write_store(args, spectrogram, recordings)
+
+
+def write_store(args, spectrogram, recordings):
+    """Cut recordings and write their store; the exit status of the script."""
     counts, skipped, clipped = Counter(), [], []
 
     def images():
@@ -185,13 +201,13 @@ def main(argv=None):
         report_skipped(skipped)
         names = ", ".join(map(str, args.audio_path))
         raise UserError(f"{names}: no sounding audio in it; nothing is written")
-    args.features_path.parent.mkdir(parents=True, exist_ok=True)
     write_images(args.features_path, spectrogram, chain([first], stream))
     said = [f"{counts['notes']:,} notes", f"{counts['windows']:,} windows"]
     if counts["silent"]:
         said.append(f"{counts['silent']:,} silent ones left out")
     print(
-        f"{args.features_path}: {', '.join(said)}; {spectrogram.bins}x{spectrogram.frames}, "
+        f"{printable(args.features_path)}: {', '.join(said)}; "
+        f"{spectrogram.bins}x{spectrogram.frames}, "
         f"{spectrogram.seconds:.2f} s each, {np.mean(clipped):.3%} above --ceiling_db"
     )
     return report_skipped(skipped)

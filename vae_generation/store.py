@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import UserError
+from common.cli import UserError, printable
 from common.features import is_held_out
 from data import replace_when_done
 from vae_generation.spectrogram import Spectrogram
@@ -70,6 +70,8 @@ def write_images(path, spectrogram, examples):
         text = h5py.string_dtype()
         for name, kind in Example.__annotations__.items():
             values = [getattr(row, name) for row in rows]
+            if kind is str:  # HDF5 takes no other text
+                values = list(map(printable, values))
             file.create_dataset(name, data=values, dtype=text if kind is str else None)
     return len(rows)
 
