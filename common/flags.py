@@ -5,14 +5,19 @@ import argparse
 from common.cli import number
 
 
-def add_training_flags(built, *, what="frames", batch_size=8):
+def add_training_flags(built, *, what="frames", batch_size=8, lr=None):
     """Add the flags of ``common.session.TrainingSession``.
 
     Args:
         built: ``common.cli.parser``.
         what: Of which a batch consists.
         batch_size: Default number of them.
+        lr: Default learning rate; None where the script has flags of its own for that.
     """
+    if lr is not None:
+        built.add_argument(
+            "--lr", type=number(float, 0), default=lr, help="learning rate (default: %(default)g)"
+        )
     built.add_argument(
         "--gpu", help="GPUs to use, such as 0 or 0,1 (default: what the environment offers)"
     )

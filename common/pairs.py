@@ -4,9 +4,9 @@ import os
 from collections import Counter
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
+from common.batches import Batches
 from common.features import FeatureStore, find_pairs, is_held_out, piece_of
 from data import BINS, FRAME_COLUMNS
 
@@ -69,7 +69,7 @@ def memory_limit():
         return _IN_MEMORY
 
 
-class PairedFrames(keras.utils.PyDataset):
+class PairedFrames(Batches):
     """Batches ``(origin, target)`` of frames, each (batch, BINS, FRAME_COLUMNS, 1) in [-1, 1].
 
     The order of an epoch and its offsets depend on ``seed`` and ``epoch`` only.
@@ -88,7 +88,6 @@ class PairedFrames(keras.utils.PyDataset):
 
     Attributes:
         seed: As given.
-        epoch: Number of the epoch that is drawn next, from 0.
     """
 
     def __init__(
@@ -103,23 +102,20 @@ class PairedFrames(keras.utils.PyDataset):
         seed=0,
         workers=2,
     ):
-        super().__init__(workers=workers, max_queue_size=16)
         self._length = {pair: min(side.columns for side in pair) for pair in pairs}
         self._regular = [
             Window(*pair, offset)
             for pair in pairs
             for offset in range(0, self._length[pair], FRAME_COLUMNS)
         ]
-        self._batch_size = batch_size
         self._random_offsets = random_offsets
         self._shuffle = shuffle
         self._augment = augment
         self.seed = seed
-        self._count = steps * batch_size if steps else len(self._regular)
-        self._steps = -(-self._count // batch_size)
+        count = steps * batch_size if steps else len(self._regular)
+        super().__init__(count, batch_size, workers=workers, max_queue_size=16)
         self._images = self._read_all(pairs)
         self._drawn = (None, None)
-        self.epoch = 0
 
     @property
     def frame_count(self):
@@ -134,9 +130,6 @@ class PairedFrames(keras.utils.PyDataset):
             return {}
         # frequency first, as the frames are, so that cutting one copies whole runs of memory
         return {source: np.ascontiguousarray(source.read()) for source in sources}
-
-    def __len__(self):
-        return self._steps
 
     def windows(self, epoch):
         """The ``Window`` list of an epoch, in its order."""
@@ -158,14 +151,6 @@ class PairedFrames(keras.utils.PyDataset):
             ]
         self._drawn = (epoch, windows)
         return windows
-
-    def __getitem__(self, index):
-        return self.cut(self.positions(index), self.epoch)
-
-    def positions(self, index):
-        """Places of a batch in the order of the epoch: a range."""
-        start = index * self._batch_size
-        return range(start, min(start + self._batch_size, self._count))
 
     def cut(self, positions, epoch):
         """The frames at some places of an epoch: ``(origin, target)``, as many as places."""

@@ -4,8 +4,9 @@ import contextlib
 from pathlib import Path
 
 from common.cli import UserError
+from common.devices import find_devices, jit_setting, start_backend
 from common.lock import only_run
-from common.training import RunFolder, make_callbacks, set_up_keras, versions
+from common.training import RunFolder, learning_rate, make_callbacks, set_up_keras, versions
 from common.weights import load_into
 
 
@@ -13,8 +14,9 @@ class TrainingSession:
     """Run folder, devices, and the way from start to end.
 
     A system says what ``system``, ``networks`` and ``may_change`` are, opens its data as
-    ``training`` and ``validation`` (``validation`` may be None), finds ``devices``, and gives
-    ``make_model``, ``settings`` and ``epoch_writer``; ``extra_callbacks`` if it has any.
+    ``training`` and ``validation`` (``validation`` may be None), begins with ``find_devices``, and
+    gives ``make_model`` and ``settings``; ``epoch_writer`` if there is more to write than networks
+    and curves, ``extra_callbacks`` if it has any.
 
     Args:
         args: Parsed flags, with those of ``common.flags.add_training_flags``.
@@ -33,6 +35,11 @@ class TrainingSession:
     def __init__(self, args, output):
         self.args = args
         self.run = RunFolder(output)
+
+    def find_devices(self):
+        """Start the backend and find the ``devices``: before that, Keras is not imported."""
+        start_backend(self.args.gpu)
+        self.devices = find_devices()
 
     def say(self, text):
         """Print, once for all workers."""
@@ -65,6 +72,21 @@ class TrainingSession:
     def set_up_keras(self):
         """Seed Keras and choose its arithmetic, so that each model begins with the same weights."""
         set_up_keras(self.args.seed, self.args.mixed_precision)
+
+    def compile_adam(self, model, **options):
+        """Compile a model with Adam, its rate, decay and averages by the flags.
+
+        Args:
+            model: With all its weights; made within the scope of ``devices``.
+            options: Of ``keras.optimizers.Adam``.
+        """
+        import keras
+
+        rate = learning_rate(self.args.lr, self.args.lr_decay, self.total_steps)
+        if self.args.ema:
+            options |= {"use_ema": True, "ema_momentum": self.args.ema}
+        model.compile(keras.optimizers.Adam(rate, **options), jit_compile=jit_setting())
+        model.optimizer.build(model.trainable_variables)  # resuming needs its variables
 
     def train(self):
         """Train, or go on training, to the last epoch; the exit status of the script."""
@@ -116,6 +138,18 @@ class TrainingSession:
             verbose="auto" if self.devices.is_chief else 0,
             callbacks=[*callbacks, *self.extra_callbacks(model, done)],
         )
+
+    def epoch_writer(self, model):
+        """Function of an epoch and the rows of the history that writes what an epoch leaves."""
+        from common.report import plot_history
+
+        _, save = network_writer(self, model)
+
+        def write(epoch, rows):
+            save()
+            plot_history(self.run.path / "history.png", rows)
+
+        return write
 
     def extra_callbacks(self, model, done):
         """Callbacks of the system, for a model that has learned for ``done`` steps of the run."""

@@ -9,9 +9,9 @@ import math
 from collections import Counter
 from typing import NamedTuple
 
-import keras
 import numpy as np
 
+from common.batches import Batches
 from common.synthesis import tempo_of
 from time_stretching.measures import level_difference
 from time_stretching.methods import HIGHEST, LOWEST
@@ -76,7 +76,7 @@ def louder(source, target, rate):
     return level_difference(*decibels) / WIDE.range_db
 
 
-class Pairs(keras.utils.PyDataset):
+class Pairs(Batches):
     """Batches ``((codes, told), (codes, images, valid))`` of windows of pairs.
 
     The first codes are those of the source, resized; published networks, which are told nothing,
@@ -92,22 +92,16 @@ class Pairs(keras.utils.PyDataset):
         shuffle: Draw windows anew each epoch; else they follow one another from column 0 on.
         steps: Batches per epoch; default as many as the windows fill.
         seed: Integer.
-
-    Attributes:
-        epoch: Number of the epoch that is drawn next, from 0.
     """
 
     def __init__(
         self, store, pairs, stretcher, *, columns, batch_size, shuffle=False, steps=None, seed=0
     ):
-        super().__init__()
         self._store = store
         self._stretcher = stretcher
         self._columns = columns
-        self._batch_size = batch_size
         self._shuffle = shuffle
         self._seed = seed
-        self.epoch = 0
         self._sources, self._pairs = {}, []
         for pair in pairs:
             source = self._encoded(pair.source)
@@ -126,7 +120,7 @@ class Pairs(keras.utils.PyDataset):
             for number, (*_, length) in enumerate(self._pairs)
             for start in range(0, length, columns)
         ]
-        self._count = steps * batch_size if steps else len(self._windows)
+        super().__init__(steps * batch_size if steps else len(self._windows), batch_size)
 
     def _encode(self, image):
         scaled = WIDE.to(self._stretcher.scale, np.clip(image, 0, 1))
@@ -136,17 +130,6 @@ class Pairs(keras.utils.PyDataset):
         if recording.name not in self._sources:
             self._sources[recording.name] = self._encode(self._store.read(recording))
         return self._sources[recording.name]
-
-    def __len__(self):
-        return math.ceil(self._count / self._batch_size)
-
-    def __getitem__(self, index):
-        return self.cut(self.positions(index), self.epoch)
-
-    def positions(self, index):
-        """Places of a batch in the order of the epoch: a range."""
-        start = index * self._batch_size
-        return range(start, min(start + self._batch_size, self._count))
 
     def cut(self, positions_, epoch):
         """What stands at some places of an epoch, as a batch."""

@@ -11,10 +11,8 @@ the published scale; what was published of the rest is --lr 1e-4 --batch_size 12
 from pathlib import Path
 
 from common.cli import UserError, number, parser, run
-from common.devices import find_devices, jit_setting, start_backend
 from common.flags import add_training_flags
 from common.session import TrainingSession, network_writer
-from common.training import learning_rate
 from time_stretching.spectrogram import PUBLISHED, WIDE, Scale
 from time_stretching.store import Store
 
@@ -44,10 +42,7 @@ def build_parser():
         default=96,
         help="of a window, 31.25 to the second (default: 96)",
     )
-    built.add_argument(
-        "--lr", type=number(float, 0), default=3e-4, help="learning rate (default: 3e-4)"
-    )
-    add_training_flags(built, what="windows", batch_size=16)
+    add_training_flags(built, what="windows", batch_size=16, lr=3e-4)
     return built
 
 
@@ -77,8 +72,7 @@ class Session(TrainingSession):
             raise UserError(
                 f"--validation_split {args.validation_split}: all pieces are held out; lower it"
             )
-        start_backend(args.gpu)
-        self.devices = find_devices()
+        self.find_devices()
         from time_stretching.model import AS_PUBLISHED, Architecture
         from time_stretching.windows import Windows
 
@@ -112,8 +106,6 @@ class Session(TrainingSession):
 
     def make_model(self):
         """The model that is to be trained, compiled."""
-        import keras
-
         from time_stretching.components import find_components
         from time_stretching.model import (
             CLIP_NORM,
@@ -123,7 +115,6 @@ class Session(TrainingSession):
             build_encoder,
         )
 
-        args = self.args
         self.set_up_keras()
         with self.devices.scope():
             networks = build_encoder(self.architecture), build_decoder(self.architecture)
@@ -133,11 +124,7 @@ class Session(TrainingSession):
                 )
                 begin_with(*networks, found)
             model = AutoEncoder(*networks, self.scale)
-            rate = learning_rate(args.lr, args.lr_decay, self.total_steps)
-            averages = {"use_ema": args.ema > 0, "ema_momentum": args.ema} if args.ema else {}
-            optimizer = keras.optimizers.Adam(rate, global_clipnorm=CLIP_NORM, **averages)
-            model.compile(optimizer, jit_compile=jit_setting())
-            model.optimizer.build(model.trainable_variables)
+            self.compile_adam(model, global_clipnorm=CLIP_NORM)
         return model
 
     def epoch_writer(self, model):

@@ -11,10 +11,9 @@ as that is. --critic_weight adds a least-squares adversarial loss on codes.
 from pathlib import Path
 
 from common.cli import UserError, number, parser, run
-from common.devices import find_devices, jit_setting, start_backend
 from common.flags import add_training_flags
-from common.session import TrainingSession, network_writer
-from common.training import RunFolder, learning_rate
+from common.session import TrainingSession
+from common.training import RunFolder
 from time_stretching.store import Store
 from time_stretching.trained import CORRECTOR, load_stretcher
 
@@ -41,10 +40,7 @@ def build_parser():
         default=0.0,
         help="of an adversarial loss, such as 1e-3 (default: 0, none)",
     )
-    built.add_argument(
-        "--lr", type=number(float, 0), default=1e-3, help="learning rate (default: 1e-3)"
-    )
-    add_training_flags(built, what="windows", batch_size=16)
+    add_training_flags(built, what="windows", batch_size=16, lr=1e-3)
     return built
 
 
@@ -66,8 +62,7 @@ class Session(TrainingSession):
         super().__init__(args, args.model / CORRECTOR)
         self.require_networks()
         store = Store(args.features_path)
-        start_backend(args.gpu)
-        self.devices = find_devices()
+        self.find_devices()
         self.stretcher = load_stretcher(args.model, with_corrector=False)
         share = RunFolder(args.model).read_config()["flags"]["validation_split"]
         if args.validation_split != share:
@@ -104,8 +99,6 @@ class Session(TrainingSession):
 
     def make_model(self):
         """The model that is to be trained, compiled."""
-        import keras
-
         from time_stretching.model import CLIP_NORM, Correction, build_corrector, build_critic
 
         args, architecture = self.args, self.stretcher.architecture
@@ -120,24 +113,8 @@ class Session(TrainingSession):
                 critic=critic,
                 critic_weight=args.critic_weight,
             )
-            rate = learning_rate(args.lr, args.lr_decay, self.total_steps)
-            averages = {"use_ema": args.ema > 0, "ema_momentum": args.ema} if args.ema else {}
-            optimizer = keras.optimizers.Adam(rate, global_clipnorm=CLIP_NORM, **averages)
-            model.compile(optimizer, jit_compile=jit_setting())
-            model.optimizer.build(model.trainable_variables)
+            self.compile_adam(model, global_clipnorm=CLIP_NORM)
         return model
-
-    def epoch_writer(self, model):
-        """Function that writes weights and curves after an epoch."""
-        from common.report import plot_history
-
-        _, save = network_writer(self, model)
-
-        def write(epoch, rows):
-            save()
-            plot_history(self.run.path / "history.png", rows)
-
-        return write
 
 
 def main(argv=None):

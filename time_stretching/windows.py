@@ -2,13 +2,13 @@
 
 import math
 
-import keras
 import numpy as np
 
+from common.batches import Batches
 from time_stretching.spectrogram import BINS, WIDE
 
 
-class Windows(keras.utils.PyDataset):
+class Windows(Batches):
     """Batches (images, images) of windows, (batch, columns, BINS) float32 in [0, 1] each.
 
     Each epoch cuts every recording into windows that follow one another from a random column on;
@@ -24,37 +24,20 @@ class Windows(keras.utils.PyDataset):
         shuffle: Draw order and first columns anew each epoch; else windows begin at column 0.
         steps: Batches per epoch; default as many as the windows fill.
         seed: Integer.
-
-    Attributes:
-        epoch: Number of the epoch that is drawn next, from 0.
     """
 
     def __init__(
         self, store, recordings, scale, *, columns, batch_size, shuffle=False, steps=None, seed=0
     ):
-        super().__init__()
+        self._windows = sum(max(one.columns // columns, 1) for one in recordings)
+        super().__init__(steps * batch_size if steps else self._windows, batch_size)
         self._store = store
         self._recordings = recordings
         self._scale = scale
         self._columns = columns
-        self._batch_size = batch_size
         self._shuffle = shuffle
         self._seed = seed
-        self._windows = sum(max(one.columns // columns, 1) for one in recordings)
-        self._count = steps * batch_size if steps else self._windows
-        self.epoch = 0
         self._drawn = None, None
-
-    def __len__(self):
-        return math.ceil(self._count / self._batch_size)
-
-    def __getitem__(self, index):
-        return self.cut(self.positions(index), self.epoch)
-
-    def positions(self, index):
-        """Places of a batch in the order of the epoch: a range."""
-        start = index * self._batch_size
-        return range(start, min(start + self._batch_size, self._count))
 
     def cut(self, positions, epoch):
         """What stands at some places of an epoch, as a batch."""

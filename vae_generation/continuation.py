@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from common.batches import Batches
 from common.cli import UserError
 from common.distributed import DistributedModel
 from common.training import RunFolder
@@ -56,7 +57,7 @@ class Predictor(DistributedModel):
         return self.replica_loss(loss, frames)
 
 
-class Sequences(keras.utils.PyDataset):
+class Sequences(Batches):
     """Batches of latent sequences, shifted by one against each other.
 
     Args:
@@ -65,16 +66,11 @@ class Sequences(keras.utils.PyDataset):
         batch_size: Sequences of a batch.
         shuffle: Draw a new order, and new beginnings, each epoch.
         seed: Integer.
-
-    Attributes:
-        epoch: Number of the epoch that is drawn next.
     """
 
     def __init__(self, tracks, steps, batch_size, *, shuffle=False, seed=0):
-        super().__init__()
         self._tracks = [track for track in tracks if len(track) > steps]
         self._steps = steps
-        self._batch_size = batch_size
         self._shuffle = shuffle
         self._seed = seed
         self._starts = [
@@ -82,18 +78,7 @@ class Sequences(keras.utils.PyDataset):
             for number, track in enumerate(self._tracks)
             for start in range(0, len(track) - steps, max(steps // 2, 1))
         ]
-        self.epoch = 0
-
-    def __len__(self):
-        return math.ceil(len(self._starts) / self._batch_size)
-
-    def __getitem__(self, index):
-        return self.cut(self.positions(index), self.epoch)
-
-    def positions(self, index):
-        """Places of a batch in the order of the epoch: a range."""
-        start = index * self._batch_size
-        return range(start, min(start + self._batch_size, len(self._starts)))
+        super().__init__(len(self._starts), batch_size)
 
     def cut(self, positions, epoch):
         """The sequences at some places of an epoch, ``(vectors, next vectors)``."""

@@ -1,12 +1,11 @@
 """Batches of images for a training."""
 
-import math
-
-import keras
 import numpy as np
 
+from common.batches import Batches
 
-class Images(keras.utils.PyDataset):
+
+class Images(Batches):
     """Batches ``(inputs, images)``; inputs are a tuple of the images and, if any, the conditions.
 
     The order of an epoch depends on ``seed`` and ``epoch`` only.
@@ -19,34 +18,17 @@ class Images(keras.utils.PyDataset):
         shuffle: Draw a new order each epoch.
         steps: Batches per epoch; default as many as the images fill.
         seed: Integer.
-
-    Attributes:
-        epoch: Number of the epoch that is drawn next, from 0.
     """
 
     def __init__(
         self, store, indices, batch_size, *, conditions=None, shuffle=False, steps=None, seed=0
     ):
-        super().__init__()
+        super().__init__(steps * batch_size if steps else len(indices), batch_size)
         self._store = store
         self._indices = np.asarray(indices)
-        self._batch_size = batch_size
         self._conditions = conditions
         self._shuffle = shuffle
-        self._count = steps * batch_size if steps else len(self._indices)
         self._seed = seed
-        self.epoch = 0
-
-    def __len__(self):
-        return math.ceil(self._count / self._batch_size)
-
-    def __getitem__(self, index):
-        return self.cut(self.positions(index), self.epoch)
-
-    def positions(self, index):
-        """Places of a batch in the order of the epoch: a range."""
-        start = index * self._batch_size
-        return range(start, min(start + self._batch_size, self._count))
 
     def cut(self, positions, epoch):
         """What stands at some places of an epoch, as a batch."""

@@ -11,10 +11,8 @@ instrument, pitch and velocity, and so can be asked for a note.
 from pathlib import Path
 
 from common.cli import UserError, number, parser, run
-from common.devices import find_devices, jit_setting, start_backend
 from common.flags import add_training_flags
 from common.session import TrainingSession, network_writer
-from common.training import learning_rate
 from vae_generation.condition import Conditions
 from vae_generation.flags import stride
 from vae_generation.store import ImageStore
@@ -56,9 +54,6 @@ def build_parser():
         "--conditional", action="store_true", help="tell the networks instrument, pitch, velocity"
     )
     built.add_argument(
-        "--lr", type=number(float, 0), default=5e-4, help="learning rate (default: 5e-4)"
-    )
-    built.add_argument(
         "--reconstruction_weight",
         type=number(float, above=0),
         default=1e6,
@@ -71,7 +66,7 @@ def build_parser():
         metavar="EPOCHS",
         help="epochs over which the divergence comes in (default: 10)",
     )
-    add_training_flags(built, what="images", batch_size=32)
+    add_training_flags(built, what="images", batch_size=32, lr=5e-4)
     return built
 
 
@@ -95,8 +90,7 @@ class Session(TrainingSession):
         examples = self.store.examples
         self.conditions = Conditions.of(examples) if args.conditional else None
         self.require_networks()
-        start_backend(args.gpu)
-        self.devices = find_devices()
+        self.find_devices()
         self.architecture = self._architecture()
         self.sides = self.store.split(args.validation_split)
         if not self.sides[0]:
@@ -150,8 +144,6 @@ class Session(TrainingSession):
 
     def make_model(self):
         """The model that is to be trained, compiled."""
-        import keras
-
         from vae_generation.model import VAE, build_decoder, build_encoder
 
         args = self.args
@@ -161,10 +153,7 @@ class Session(TrainingSession):
             for network in networks:
                 self.devices.prepare(network)
             model = VAE(*networks, args.reconstruction_weight)
-            rate = learning_rate(args.lr, args.lr_decay, self.total_steps)
-            averages = {"use_ema": args.ema > 0, "ema_momentum": args.ema} if args.ema else {}
-            model.compile(keras.optimizers.Adam(rate, **averages), jit_compile=jit_setting())
-            model.optimizer.build(model.trainable_variables)
+            self.compile_adam(model)
         return model
 
     def extra_callbacks(self, model, done):

@@ -12,10 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, number, parser, run
-from common.devices import find_devices, jit_setting, start_backend
 from common.flags import add_training_flags
-from common.session import TrainingSession, network_writer
-from common.training import learning_rate
+from common.session import TrainingSession
 from vae_generation.store import ImageStore
 
 
@@ -32,10 +30,7 @@ def build_parser():
     built.add_argument(
         "--units", type=number(int, 1), default=128, help="of the network (default: 128)"
     )
-    built.add_argument(
-        "--lr", type=number(float, 0), default=1e-3, help="learning rate (default: 1e-3)"
-    )
-    add_training_flags(built, what="sequences", batch_size=32)
+    add_training_flags(built, what="sequences", batch_size=32, lr=1e-3)
     return built
 
 
@@ -60,8 +55,7 @@ class Session(TrainingSession):
 
         super().__init__(args, args.model / FOLDER)
         self.require_networks()
-        start_backend(args.gpu)
-        self.devices = find_devices()
+        self.find_devices()
         store, trained = ImageStore(args.features_path), load_trained(args.model)
         if store.spectrogram != trained.spectrogram:
             raise UserError(f"{args.features_path}: other spectrograms than those of {args.model}")
@@ -104,30 +98,14 @@ class Session(TrainingSession):
 
     def make_model(self):
         """The model that is to be trained, compiled."""
-        import keras
-
         from vae_generation.continuation import Predictor
         from vae_generation.model import build_predictor
 
         self.set_up_keras()
         with self.devices.scope():
             model = Predictor(build_predictor(len(self._scale["mean"]), self.args.units))
-            rate = learning_rate(self.args.lr, self.args.lr_decay, self.total_steps)
-            model.compile(keras.optimizers.Adam(rate), jit_compile=jit_setting())
-            model.optimizer.build(model.trainable_variables)
+            self.compile_adam(model)
         return model
-
-    def epoch_writer(self, model):
-        """Function that writes weights and curves after an epoch."""
-        from common.report import plot_history
-
-        _, save = network_writer(self, model)
-
-        def write(epoch, rows):
-            save()
-            plot_history(self.run.path / "history.png", rows)
-
-        return write
 
 
 def main(argv=None):
