@@ -10,7 +10,6 @@ audios newer than their features are computed again. --with_phase stores the pha
 """
 
 import contextlib
-import os
 import shutil
 from collections.abc import Callable
 from itertools import product
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import UserError, existing_folder, find_files, number, parser, report_skipped, run
+from common.cli import UserError, existing_folder, find_files, parser, report_skipped, run
 from common.features import (
     FeatureStore,
     magnitude_image,
@@ -27,7 +26,7 @@ from common.features import (
     phase_instrument,
     write_store,
 )
-from common.jobs import run_jobs
+from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from data import AUDIO_SUFFIXES, load_audio, replace_when_done
 
 
@@ -51,9 +50,7 @@ def build_parser():
     )
     built.add_argument("--features_path", required=True, type=Path, help="output folder")
     built.add_argument("--with_phase", action="store_true", help="store the phase, too")
-    built.add_argument(
-        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
-    )
+    add_job_flags(built)
     return built
 
 
@@ -74,7 +71,7 @@ def is_newer(path, than):
     return not than.exists() or path.stat().st_mtime_ns > than.stat().st_mtime_ns
 
 
-def update_store(store_path, renderings, parts, jobs):
+def update_store(store_path, renderings, parts, workers):
     """Bring the store of one instrument up to date with its audio files.
 
     Renderings whose audio is gone stay in the store.
@@ -95,7 +92,7 @@ def update_store(store_path, renderings, parts, jobs):
     waiting = [rendering for rendering in stale if is_newer(rendering.audio, rendering.part)]
     skipped = [
         (rendering.audio, error)
-        for rendering, _, error in run_jobs(compute, waiting, jobs, store_path.stem)
+        for rendering, _, error in run_jobs(compute, waiting, workers, store_path.stem)
         if error is not None
     ]
     failed = {path for path, _ in skipped}
@@ -117,7 +114,7 @@ def _image(name, fresh, old):
 
 def main(argv=None):
     """Run the script; its exit status."""
-    args = build_parser().parse_args(argv)
+    args = parse_job_args(build_parser(), argv)
     folders = sorted(
         path
         for path in args.audios_path.iterdir()
@@ -127,6 +124,7 @@ def main(argv=None):
         raise UserError(
             f"{args.audios_path}: holds no folder; put the audios of each instrument into one"
         )
+    workers = workers_of(args, [args.audios_path], args.features_path)
     args.features_path.mkdir(parents=True, exist_ok=True)
     all_skipped, total = [], 0
     kinds = [(str, magnitude_image)]
@@ -143,7 +141,7 @@ def main(argv=None):
             all_skipped.append((folder, "holds no audio file"))
             continue
         store_path = args.features_path / f"{name}.h5"
-        counts, skipped = update_store(store_path, renderings, parts, args.jobs)
+        counts, skipped = update_store(store_path, renderings, parts, workers)
         total += counts["computed"] + counts["kept"]
         all_skipped += skipped
         print(f"{store_path}: {counts['computed']:,} computed, {counts['kept']:,} kept")

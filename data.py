@@ -13,6 +13,7 @@ float32 in [-1, 1]. No function modifies its arguments.
 
 import os
 import re
+from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
@@ -201,17 +202,21 @@ def safe_peak(audio):
     return audio * np.float32(PEAK / peak) if peak > PEAK else audio
 
 
+# Stands in the names of temporary files, where several processes may write the same file at once.
+temporary_mark = ContextVar("temporary_mark", default="")
+
+
 class replace_when_done:
     """Context manager: a temporary path beside ``path`` that takes its place on success.
 
     The temporary file is removed when the block fails, so a file is either whole or absent. Its
-    name depends on ``path`` alone: what a killed process left is overwritten by the next one. It
-    keeps the suffix, from which libraries tell the format.
+    name depends on ``path`` alone (and on ``temporary_mark``): what a killed process left is
+    overwritten by the next one. It keeps the suffix, from which libraries tell the format.
     """
 
     def __init__(self, path):
         self.path = Path(path)
-        self.temporary = self.path.with_name(f".part.{self.path.name}")
+        self.temporary = self.path.with_name(f".part.{temporary_mark.get()}{self.path.name}")
 
     def __enter__(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)

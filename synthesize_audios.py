@@ -15,7 +15,6 @@ is one rendering of each piece:
 
 import functools
 import itertools
-import os
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from common.cli import (
     report_skipped,
     run,
 )
-from common.jobs import run_jobs
+from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.notes import parse_instrument
 from common.synthesis import Piece, Settings, library, render_piece, variation
 
@@ -88,9 +87,7 @@ def build_parser():
         action="store_true",
         help="one gain for all instruments of a piece (default: each file fills the range)",
     )
-    built.add_argument(
-        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
-    )
+    add_job_flags(built)
     built.add_argument(
         "--overwrite", action="store_true", help="make files again that exist already"
     )
@@ -123,7 +120,7 @@ def variations_of(args):
 
 def main(argv=None):
     """Run the script; its exit status."""
-    args = build_parser().parse_args(argv)
+    args = parse_job_args(build_parser(), argv)
     voices = voices_of(library(args.nsynth_path), args.instruments)
     files = find_files(args.midi_path, {".mid", ".midi"})
     if not files:
@@ -141,10 +138,11 @@ def main(argv=None):
         voices=voices,
         **{name: getattr(args, name) for name in Settings._fields if name != "voices"},
     )
+    workers = workers_of(args, [args.nsynth_path, args.midi_path], args.audios_path)
     args.audios_path.mkdir(parents=True, exist_ok=True)
     total, failed = Counter(), defaultdict(list)
     render = functools.partial(render_piece, settings)
-    for piece, counts, error in run_jobs(render, pieces, args.jobs, "synthesising"):
+    for piece, counts, error in run_jobs(render, pieces, workers, "synthesising"):
         if error is None:
             total += counts
         else:
