@@ -18,6 +18,7 @@ import functools
 import itertools
 import re
 import secrets
+import socket
 import time
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -103,34 +104,42 @@ class Cluster(NamedTuple):
         """
         from distributed import Client
 
-        with Client(self.address, set_as_default=False) as client, self._begun() as run:
+        with self._begun() as run:
             work = functools.partial(_work, run, function)
-            tasks, running, met = iter(tasks), {}, time.monotonic()
-            while True:
-                try:
-                    threads = sum(client.nthreads().values())
-                    met = time.monotonic() if threads else met
-                    room = _TASKS_PER_THREAD * max(threads, 1) - len(running)
-                    for task in itertools.islice(tasks, max(room, 0)):
-                        running[client.submit(work, task, pure=False)] = task
-                    if not running:
-                        break
-                    done = _wait(client, running)
-                    outcomes = [self._outcome(future, running.pop(future)) for future in done]
-                except (OSError, CancelledError) as error:
-                    raise UserError(
-                        f"--scheduler {self.address}: the scheduler is gone; start it again, then "
-                        "this command: what is finished is kept"
-                    ) from error
-                yield from outcomes
-                if time.monotonic() - met > LONELY_SECONDS:
-                    raise UserError(
-                        f"--scheduler {self.address}: no worker for {LONELY_SECONDS} s; start some "
-                        "with `dask worker`, then this command: what is finished is kept (in work: "
-                        f"{', '.join(str(_subject(task)) for task in running.values())})"
-                    )
+            try:
+                with Client(self.address, set_as_default=False) as client:
+                    yield from self._outcomes(client, run, work, tasks)
+            except (OSError, CancelledError) as error:
+                raise UserError(
+                    f"--scheduler {self.address}: the scheduler is gone; start it again, then "
+                    "this command: what is finished is kept"
+                ) from error
         if self.output is not None:
             remove_remains(self.output)
+
+    def _outcomes(self, client, run, work, tasks):
+        from distributed import TimeoutError
+
+        try:  # none gets a task before it is known to have the project
+            client.wait_for_workers(1, timeout=LONELY_SECONDS)
+        except TimeoutError:
+            raise self._lonely({}) from None
+        tasks, running, known, met = iter(tasks), {}, set(), time.monotonic()
+        while True:
+            workers = client.nthreads()
+            self._prepare(client, run, workers.keys() - known)
+            known = set(workers)
+            if workers:
+                met = time.monotonic()
+            elif time.monotonic() - met > LONELY_SECONDS:
+                raise self._lonely(running)
+            room = _TASKS_PER_THREAD * max(sum(workers.values()), 1) - len(running)
+            for task in itertools.islice(tasks, max(room, 0)):
+                running[client.submit(work, task, pure=False)] = task
+            if not running:
+                return
+            for future in _wait(client, list(running)):
+                yield self._outcome(future, running.pop(future))
 
     @contextlib.contextmanager
     def _begun(self):
@@ -145,6 +154,30 @@ class Cluster(NamedTuple):
         finally:
             proof.unlink(missing_ok=True)
 
+    def _lonely(self, running):
+        begun = ", ".join(str(_subject(task)) for task in running.values())
+        return UserError(
+            f"--scheduler {self.address}: no worker for {LONELY_SECONDS} s; start some with `dask "
+            "worker`, then this command: what is finished is kept"
+            + (f" (begun: {begun})" if begun else "")
+        )
+
+    def _prepare(self, client, run, workers):
+        """Have workers begin the run: one that lacks the project would end with its first task."""
+        if workers:
+            answers = client.run(_begin, run, workers=list(workers), on_error="return")
+            for error in filter(None, answers.values()):
+                if isinstance(error, UserError):
+                    raise error
+                if not isinstance(error, OSError):  # that is of a worker that has gone already
+                    raise self._foreign(error)
+
+    def _foreign(self, error):
+        return UserError(
+            f"--scheduler {self.address}: the scheduler or a worker there cannot load the project "
+            f"({error}); start both with its folder in PYTHONPATH, and its packages installed"
+        )
+
     def _outcome(self, future, task):
         """What the function returned for a task; an error is raised unless it is the task's own."""
         from distributed import KilledWorker
@@ -158,15 +191,10 @@ class Cluster(NamedTuple):
                 f"{error.last_worker.address}; see what that printed"
             )
             return task[0], None, died
-        missing = next(
-            (one for one in (error, error.__cause__) if isinstance(one, ImportError)), None
-        )
-        if missing is None:
-            raise error
-        raise UserError(
-            f"--scheduler {self.address}: the scheduler or a worker there lacks {missing.name}; "
-            "start both with this project's folder in PYTHONPATH, and its packages installed"
-        ) from error
+        for reason in (error, error.__cause__):
+            if isinstance(reason, ImportError):
+                raise self._foreign(reason) from error
+        raise error
 
 
 def _wait(client, futures):
@@ -206,14 +234,14 @@ def _work(run, function, task):
 @functools.lru_cache(maxsize=1)
 def _begin(run):
     """What a worker does once in each run."""
-    from distributed import get_worker
-
     for cached in _caches:
         cached.cache_clear()
     for path in (*run.folders, *filter(None, [run.proof])):
-        if not path.exists():
+        try:
+            path.stat()
+        except OSError as error:
             folder = path.parent if path == run.proof else path
             raise UserError(
-                f"{folder}: worker {get_worker().address} does not see this folder; put it on a "
-                "file system that all machines have under the same path"
-            )
+                f"{folder}: {socket.gethostname()} does not see this folder "
+                f"({error.strerror}); put it on a file system that all machines have under one path"
+            ) from error

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,34 +30,42 @@ distributed = pytest.importorskip(
 )
 
 PIECES = ["chopin_prelude_op28_no7", "mozart_sonata_k545", "schumann_wild_horseman"]
+HERE = re.escape(socket.gethostname())
 NOWHERE = "tcp://127.0.0.1:1"
 
 
 class Scheduler:
-    """A scheduler on this machine, with as many workers of one thread as wanted."""
+    """A scheduler on this machine, with as many workers of one thread as wanted.
 
-    def __init__(self, folder, workers=0, modules=(ROOT, ROOT / "tests")):
+    Args:
+        folder: Of its own.
+        workers: Their number.
+        project: Which of "scheduler" and "worker" can import it.
+    """
+
+    def __init__(self, folder, workers=0, project=("scheduler", "worker")):
         self._file = folder / "scheduler.json"
         self._log = (folder / "log.txt").open("w")
         self._env = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, modules)),
             "DASK_TEMPORARY_DIRECTORY": str(folder),
             "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",
         }
-        self.folder = folder
+        self.folder, self._project = folder, project
         local = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", self._file]
         self.processes = [self._start("scheduler", "--port", "0", *local)]
         if workers:
             each = ["--nworkers", workers, "--nthreads", 1]
             self.processes.append(self._start("worker", *local, *each))
 
-    def _start(self, *words):
-        command = [sys.executable, "-m", "dask", *map(str, words)]
+    def _start(self, kind, *words):
+        command = [sys.executable, "-m", "dask", kind, *map(str, words)]
+        modules = [ROOT, ROOT / "tests"] if kind in self._project else []
+        path = {"PYTHONPATH": os.pathsep.join(map(str, modules))}
         # elsewhere than the scripts: paths must not be relative
         return subprocess.Popen(
             command,
-            env=self._env,
+            env=self._env | path,
             cwd=self.folder,
             stdout=self._log,
             stderr=self._log,
@@ -85,11 +94,12 @@ class Scheduler:
 
 @pytest.fixture(scope="module")
 def schedulers(tmp_path_factory):
-    """One with two workers, one without any, and one that cannot import the project."""
+    """One with two workers, one without any; by their names, two that lack the project."""
     started = {
         "whole": Scheduler(tmp_path_factory.mktemp("whole"), workers=2),
         "lonely": Scheduler(tmp_path_factory.mktemp("lonely")),
-        "foreign": Scheduler(tmp_path_factory.mktemp("foreign"), modules=()),
+        "scheduler": Scheduler(tmp_path_factory.mktemp("scheduler"), project=()),
+        "worker": Scheduler(tmp_path_factory.mktemp("worker"), 1, project=("scheduler",)),
     }
     yield started
     for scheduler in started.values():
@@ -178,6 +188,13 @@ def test_results_come_in_the_order_of_the_tasks_and_errors_as_values(whole):
     ]
 
 
+def test_a_long_task_is_waited_for_without_asking_all_the_time(whole, monkeypatch):
+    waited, wait = [], cluster._wait
+    monkeypatch.setattr(cluster, "_wait", lambda *args: waited.append(args) or wait(*args))
+    list(run_jobs(time.sleep, [0.5], whole(), "sleeping"))
+    assert len(waited) <= 2
+
+
 def test_a_full_disk_stops_the_run(whole, tmp_path):
     task = functools.partial(fail_at_once, tmp_path)
     with pytest.raises(OSError, match="No space"):
@@ -198,25 +215,34 @@ def test_a_task_that_kills_its_workers_is_an_error_of_its_own(whole, tmp_path):
 
 
 def test_a_folder_that_a_worker_does_not_see_is_named(whole, tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"nowhere: worker tcp.* does not see this folder"):
+    with pytest.raises(UserError, match=rf"nowhere: {HERE} does not see this folder"):
         list(run_jobs(halve, [2], whole(tmp_path / "nowhere"), "halving"))
     # a folder of the same name on another disk lacks the file that proves it
     workers = whole(output=tmp_path)
     monkeypatch.setattr("pathlib.Path.touch", lambda path: None)
-    with pytest.raises(UserError, match=rf"{tmp_path.name}: worker tcp.* does not see this folder"):
+    with pytest.raises(UserError, match=rf"{tmp_path.name}: {HERE} does not see this folder"):
         list(run_jobs(halve, [2], workers, "halving"))
 
 
-def test_without_the_project_there_the_scheduler_says_so(schedulers):
-    with pytest.raises(UserError, match=r"lacks common; start both with this project's folder"):
-        list(run_jobs(halve, [2], Cluster(schedulers["foreign"].address, (), None), "halving"))
+@pytest.mark.parametrize("which", ["scheduler", "worker"])
+def test_without_the_project_a_scheduler_or_worker_says_so(schedulers, which, monkeypatch):
+    if which == "scheduler":  # it has no workers to wait for
+        monkeypatch.setattr(distributed.Client, "wait_for_workers", lambda *_, **__: None)
+    workers = Cluster(schedulers[which].address, (), None)
+    message = r"cannot load the project \(.*No module named .*; start both with its folder"
+    with pytest.raises(UserError, match=message):
+        list(run_jobs(halve, [2], workers, "halving"))
 
 
 def test_without_workers_or_scheduler_a_run_ends(schedulers, monkeypatch):
-    monkeypatch.setattr(cluster, "LONELY_SECONDS", 0)
+    monkeypatch.setattr(cluster, "LONELY_SECONDS", 0.1)
     workers = Cluster(schedulers["lonely"].address, (), None)
     tasks = [("a.mid", 1), ("b.mid", 2)]
-    with pytest.raises(UserError, match=r"no worker for 0 s; .* \(in work: a\.mid, b\.mid\)"):
+    with pytest.raises(UserError, match=r"no worker for 0\.1 s; start some .* kept$"):
+        list(run_jobs(halve, tasks, workers, "halving"))
+    # as if they went away later
+    monkeypatch.setattr(distributed.Client, "wait_for_workers", lambda *_, **__: None)
+    with pytest.raises(UserError, match=r"no worker for 0\.1 s; .* \(begun: a\.mid, b\.mid\)"):
         list(run_jobs(halve, tasks, workers, "halving"))
     monkeypatch.setattr(cluster, "LONELY_SECONDS", 60)
     (process,) = schedulers["lonely"].processes
