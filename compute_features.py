@@ -25,7 +25,6 @@ from common.cli import (
     UserError,
     existing_folder,
     find_files,
-    number,
     parser,
     printable,
     report_skipped,
@@ -38,7 +37,7 @@ from common.features import (
     phase_instrument,
     write_store,
 )
-from common.jobs import run_jobs
+from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.lock import only_run, require_distinct
 from data import AUDIO_SUFFIXES, AudioFileError, load_audio, replace_when_done
 
@@ -63,9 +62,7 @@ def build_parser():
     )
     built.add_argument("--features_path", required=True, type=Path, help="output folder")
     built.add_argument("--with_phase", action="store_true", help="store the phase, too")
-    built.add_argument(
-        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
-    )
+    add_job_flags(built)
     return built
 
 
@@ -102,7 +99,7 @@ def is_newer(path, than):
         return True
 
 
-def update_store(store_path, renderings, parts, jobs):
+def update_store(store_path, renderings, parts, workers):
     """Bring the store of one instrument up to date with its audio files.
 
     Renderings whose audio is gone stay in the store. It is dated like the newest audio in it.
@@ -123,7 +120,7 @@ def update_store(store_path, renderings, parts, jobs):
     waiting = [rendering for rendering in stale if is_newer(rendering.audio, rendering.part)]
     skipped = [
         (rendering.audio, error)
-        for rendering, _, error in run_jobs(compute, waiting, jobs, printable(store_path.stem))
+        for rendering, _, error in run_jobs(compute, waiting, workers, printable(store_path.stem))
         if error is not None
     ]
     failed = {path for path, _ in skipped}
@@ -148,7 +145,7 @@ def _image(name, fresh, old):
 
 def main(argv=None):
     """Run the script; its exit status."""
-    args = build_parser().parse_args(argv)
+    args = parse_job_args(build_parser(), argv)
     folders = sorted(
         path
         for path in args.audios_path.iterdir()
@@ -179,6 +176,7 @@ def update_stores(args, stores):
     Returns:
         The exit status of the script.
     """
+    workers = workers_of(args, [args.audios_path], args.features_path)
     all_skipped, total = [], 0
     for store_path, folder, image in stores:
         try:
@@ -193,7 +191,7 @@ def update_stores(args, stores):
         renderings = [
             Rendering(path, piece, part_path(parts, piece), image) for piece, path in files.items()
         ]
-        counts, skipped = update_store(store_path, renderings, parts, args.jobs)
+        counts, skipped = update_store(store_path, renderings, parts, workers)
         total += counts["computed"] + counts["kept"]
         all_skipped += skipped
         said = f"{counts['computed']:,} computed, {counts['kept']:,} kept"

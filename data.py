@@ -14,6 +14,7 @@ float32 in [-1, 1]. No function modifies its arguments.
 import hashlib
 import os
 import re
+from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
@@ -232,17 +233,21 @@ def hidden_beside(path, kind):
     return path.with_name(f".{kind}.{name}")
 
 
+# Stands in the names of temporary files, where several processes may write the same file at once.
+temporary_mark = ContextVar("temporary_mark", default="")
+
+
 class replace_when_done:
     """Context manager: a temporary path beside ``path`` that takes its place on success.
 
     The temporary file is removed when the block fails, so a file is either whole or absent. Its
-    name depends on ``path`` alone: what a killed process left is overwritten by the next one. It
-    keeps the suffix, from which libraries tell the format.
+    name depends on ``path`` alone (and on ``temporary_mark``): what a killed process left is
+    overwritten by the next one. It keeps the suffix, from which libraries tell the format.
     """
 
     def __init__(self, path):
         self.path = Path(path)
-        self.temporary = hidden_beside(self.path, "part")
+        self.temporary = hidden_beside(self.path, f"part{temporary_mark.get()}")
 
     def __enter__(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)

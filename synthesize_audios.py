@@ -15,7 +15,6 @@ is one rendering of each piece:
 
 import functools
 import itertools
-import os
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from common.cli import (
     report_skipped,
     run,
 )
-from common.jobs import run_jobs
+from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.lock import only_run, require_distinct
 from common.notes import parse_instrument
 from common.synthesis import Piece, Settings, audio_path, library, render_piece, variation
@@ -89,9 +88,7 @@ def build_parser():
         action="store_true",
         help="one gain for all instruments of a piece (default: each file fills the range)",
     )
-    built.add_argument(
-        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
-    )
+    add_job_flags(built)
     built.add_argument(
         "--overwrite", action="store_true", help="make files again that exist already"
     )
@@ -124,7 +121,7 @@ def variations_of(args):
 
 def main(argv=None):
     """Run the script; its exit status."""
-    args = build_parser().parse_args(argv)
+    args = parse_job_args(build_parser(), argv)
     voices = voices_of(library(args.nsynth_path), args.instruments)
     files = find_files(args.midi_path, {".mid", ".midi"})
     if not files:
@@ -159,9 +156,10 @@ def main(argv=None):
 
 def synthesize(args, settings, pieces, variations):
     """Render pieces, each in a number of variations; the exit status of the script."""
+    workers = workers_of(args, [args.nsynth_path, args.midi_path], args.audios_path)
     total, failed = Counter(), defaultdict(list)
     render = functools.partial(render_piece, settings)
-    for piece, counts, error in run_jobs(render, pieces, args.jobs, "synthesising"):
+    for piece, counts, error in run_jobs(render, pieces, workers, "synthesising"):
         if error is None:
             total += counts
         else:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
+from common.cluster import keep_for_a_run
 from common.features import pair_key
 from common.midi import LONGEST_HOURS, read_notes
 from common.notes import NOTE_SECONDS, NoteLibrary
@@ -172,13 +173,13 @@ def _exists(path, piece):
         raise UserError(f"{piece.midi}: the name of its audio is too long; shorten it") from error
 
 
-@functools.lru_cache
+@keep_for_a_run
 def library(path):
     """The ``NoteLibrary`` of a folder, one per process."""
     return NoteLibrary(path)
 
 
-@functools.lru_cache
+@keep_for_a_run
 def _voice(path, instrument, preset):
     return library(path).voice(instrument, preset)
 

@@ -7,9 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import phase, random_cnn_style, training
+from benchmarks import costs, phase, random_cnn_style, training
 from benchmarks.floor import convolution_flops
+from common.features import write_store
 from common.phase import ESTIMATORS
+from data import BINS, HOP, SAMPLE_RATE, write_audio
 from pix2pix_timbre.gan import Pix2Pix
 from pix2pix_timbre.model import build_discriminator, build_generator
 
@@ -116,3 +118,29 @@ def test_the_style_benchmark_counts_its_operations(capsys):
     assert number_after("operations:", printed) > 0
     assert number_after("time over floor: median", printed) > 0
     assert number_after("memory:", printed) < 4
+
+
+def test_costs_on_paper_are_those_of_files(capsys, tmp_path):
+    columns = 512 + np.arange(0, 256, 4)
+    images = [(str(name), np.zeros((size, BINS), np.float16)) for name, size in enumerate(columns)]
+    write_store(tmp_path / "x.h5", images, "x")
+    write_audio(tmp_path / "x.wav", np.zeros(10 * SAMPLE_RATE))
+    assert (tmp_path / "x.wav").stat().st_size == pytest.approx(costs.WAV_HOUR / 360, rel=1e-3)
+    hours = columns.sum() * HOP / SAMPLE_RATE / 3600
+    expected = hours * costs.IMAGE_HOUR + len(columns) * costs.CHUNK / 2
+    assert (tmp_path / "x.h5").stat().st_size == pytest.approx(expected, rel=0.02)
+
+    argv = ["--synthesis", "500", "--features", "100", "--stores", "1000", "--instruments", "2"]
+    assert costs.main([*argv, "--notes", "50", "--workers", "10"]) == 0
+    header, *lines = [
+        re.split(r"\s{2,}", line) for line in capsys.readouterr().out.splitlines()[:-1]
+    ]
+    rows = [dict(zip(header, line, strict=False)) for line in lines]
+    assert [row["step"] for row in rows] == ["synthesis", "features", "stores"] * 2
+    synthesis, features, stores = rows[:3]  # of two instruments, 200 hours each
+    assert [row["core hours"] for row in rows[:3]] == ["0.80", "4.00", "0.02"]
+    assert (synthesis["read GB"], synthesis["written GB"]) == ("1", "127")
+    assert features["read GB"] == "127"
+    assert features["written GB"] == stores["read GB"] == "64"
+    assert (synthesis["tasks"], features["tasks"]) == ("1,276", "2,552")
+    assert (synthesis["scheduler MB"], features["scheduler MB"]) == ("6", "38")

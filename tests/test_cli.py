@@ -5,15 +5,15 @@ import errno
 import functools
 import math
 import sys
-import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tasks import fail_at_once, halve
 
 from common import cli, jobs
 from common.cli import UserError, find_files, number, on_off, one_line, report_skipped
-from data import AudioFileError, replace_when_done
+from data import AudioFileError
 
 
 def exit_of(main, argv=()):
@@ -245,22 +245,6 @@ def test_what_was_skipped_is_listed_once_each(capsys):
 
 
 # Jobs
-
-
-def halve(task):
-    if task == 3:
-        raise UserError("3: odd")
-    if task == 5:
-        raise AudioFileError("5: odd")
-    return task / 2
-
-
-def fail_at_once(folder, task):
-    if task == 0:
-        raise OSError(errno.ENOSPC, "No space left on device", "out.wav")
-    with replace_when_done(folder / f"{task}.txt") as temporary:
-        temporary.write_text("half")
-        time.sleep(0.3)
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -10,7 +10,6 @@ pieces: <instrument>/<piece>[~<variation>], as synthesize_audios.py names its fi
 """
 
 import hashlib
-import os
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -27,7 +26,7 @@ from common.cli import (
     report_skipped,
     run,
 )
-from common.jobs import run_jobs
+from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.lock import only_run
 from data import AUDIO_SUFFIXES, load_audio
 from time_stretching.methods import HIGHEST, LEVEL, LOWEST, stretch
@@ -75,9 +74,7 @@ def build_parser():
         help="of a recording that are used (default: 600)",
     )
     built.add_argument("--seed", type=number(int, 0), default=0, help="of the drawn rates")
-    built.add_argument(
-        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
-    )
+    add_job_flags(built)
     return built
 
 
@@ -109,7 +106,7 @@ def images_of(task):
 
 def main(argv=None):
     """Run the script; its exit status."""
-    args = build_parser().parse_args(argv)
+    args = parse_job_args(build_parser(), argv)
     files = find_files(args.audio_path, AUDIO_SUFFIXES)
     if not files:
         raise UserError(f"{args.audio_path}: no audio file in it or below it")
@@ -128,10 +125,11 @@ def main(argv=None):
 
 def write_features(args, tasks):
     """Read recordings and write their store; the exit status of the script."""
+    workers = workers_of(args, [args.audio_path])
     skipped, silent = [], []
 
     def recordings():
-        for task, images, error in run_jobs(images_of, tasks, args.jobs, "spectrograms"):
+        for task, images, error in run_jobs(images_of, tasks, workers, "spectrograms"):
             if error is not None:
                 skipped.append((task.path, error))
             elif not images:

@@ -8,7 +8,6 @@ All other audio files are cut into windows, one after the other (--hop_seconds s
 distance); their folder's name is their instrument. Silent windows are left out and counted.
 """
 
-import os
 from collections import Counter
 from itertools import chain
 from pathlib import Path
@@ -26,7 +25,7 @@ from common.cli import (
     report_skipped,
     run,
 )
-from common.jobs import run_jobs
+from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.lock import only_run
 from data import AUDIO_SUFFIXES, load_audio, resample
 from vae_generation.spectrogram import FRAMES, KINDS, Spectrogram, default_fft
@@ -93,9 +92,7 @@ def build_parser():
         metavar="SEMITONES",
         help="read notes faster or slower, as notes of other pitches (default: 0)",
     )
-    built.add_argument(
-        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
-    )
+    add_job_flags(built)
     return built
 
 
@@ -158,7 +155,7 @@ def _sounds(audio, spectrogram):
 
 def main(argv=None):
     """Run the script; its exit status."""
-    args = build_parser().parse_args(argv)
+    args = parse_job_args(build_parser(), argv)
     spectrogram = settings(args)
     files = {}
     for folder in args.audio_path:
@@ -180,10 +177,11 @@ def main(argv=None):
 
 def write_store(args, spectrogram, recordings):
     """Cut recordings and write their store; the exit status of the script."""
+    workers = workers_of(args, args.audio_path)
     counts, skipped, clipped = Counter(), [], []
 
     def images():
-        for recording, result, error in run_jobs(cut, recordings, args.jobs, "images"):
+        for recording, result, error in run_jobs(cut, recordings, workers, "images"):
             if error is not None:
                 skipped.append((recording.path, error))
                 continue

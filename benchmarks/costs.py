@@ -1,0 +1,99 @@
+"""What a large set costs on paper: core hours, disk and network, from measured rates.
+
+    python -m benchmarks.costs --synthesis 1000 --features 1400
+
+The sets are MAESTRO, 200 hours of piano, and one as large as the Lakh MIDI dataset, 10,000 hours,
+played by every instrument. Sizes follow from the codec. A step's tasks are those of its run_jobs;
+"stores" is what compute_features.py does by itself once the features of an instrument are there.
+"""
+
+from common.cli import number, parser, run
+from common.tables import as_text
+from data import BINS, FRAME_COLUMNS, HOP, SAMPLE_RATE
+
+SETS = {  # name -> hours, pieces
+    "MAESTRO": (200, 1_276),
+    "Lakh": (10_000, 176_581),
+}
+WAV_HOUR = 3600 * SAMPLE_RATE * 2  # bytes of 16-bit audio
+IMAGE_HOUR = 3600 * SAMPLE_RATE / HOP * BINS * 2  # bytes of float16
+CHUNK = FRAME_COLUMNS * BINS * 2  # bytes; the last one of a piece is half empty, on average
+
+# Bytes through the scheduler for a task and its result, counted by a proxy between a scheduler, a
+# script and two workers. The function of a script that is run as such travels with each task.
+SYNTHESIS_MESSAGES, FEATURES_MESSAGES = 4_500, 15_000
+
+
+def main(argv=None):
+    """Print the table; exit status 0."""
+    built = parser(__doc__)
+    rate = number(float, above=0)
+    built.add_argument(
+        "--synthesis", type=rate, default=1000, help="times real time, per core (default: 1000)"
+    )
+    built.add_argument(
+        "--features", type=rate, default=1400, help="times real time, per core (default: 1400)"
+    )
+    built.add_argument(
+        "--stores", type=rate, default=800, help="MB/s into a feature store (default: 800)"
+    )
+    built.add_argument("--instruments", type=number(int, 1), default=4, help="(default: 4)")
+    built.add_argument(
+        "--notes",
+        type=number(float, 0),
+        default=40,
+        help="MB of notes of an instrument (default: 40, a preset of NSynth)",
+    )
+    built.add_argument("--workers", type=number(int, 1), default=32, help="processes (default: 32)")
+    args = built.parse_args(argv)
+    rows = [
+        {"set": name, "hours": f"{hours * args.instruments:,}", **row}
+        for name, (hours, pieces) in SETS.items()
+        for row in costs(args, hours, pieces)
+    ]
+    print(as_text(rows))
+    written, read = args.synthesis * WAV_HOUR / 3.6e9, args.features * WAV_HOUR / 3.6e9
+    images = args.features * IMAGE_HOUR / 3.6e9
+    print(
+        f"one core writes {written:.0f} MB/s in the synthesis, reads {read:.0f} and writes "
+        f"{images:.0f} for the features"
+    )
+    return 0
+
+
+def costs(args, hours, pieces):
+    """Rows of a set: one for each step.
+
+    Args:
+        args: Parsed flags.
+        hours, pieces: Of one instrument.
+    """
+    count = args.instruments
+    wav, image = count * hours * WAV_HOUR, count * hours * IMAGE_HOUR
+    store = image + count * pieces * CHUNK / 2
+    notes = args.workers * count * args.notes * 1e6
+    return [
+        _row("synthesis", count * hours / args.synthesis, (notes, wav, wav))
+        | {"tasks": f"{pieces:,}", "scheduler MB": _count(pieces * SYNTHESIS_MESSAGES / 1e6)},
+        _row("features", count * hours / args.features, (wav, image, image / count))
+        | {
+            "tasks": f"{count * pieces:,}",
+            "scheduler MB": _count(count * pieces * FEATURES_MESSAGES / 1e6),
+        },
+        _row("stores", image / args.stores / 3.6e9, (image, store, store)),
+    ]
+
+
+def _row(step, core_hours, sizes):
+    # what the features of an instrument take goes again, with its store
+    read, written, disk = (_count(size / 1e9) for size in sizes)
+    taken = {"read GB": read, "written GB": written, "on disk GB": disk}
+    return {"step": step, "core hours": f"{core_hours:,.2f}"} | taken
+
+
+def _count(value):
+    return f"{value:,.0f}"
+
+
+if __name__ == "__main__":
+    run(main)
