@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import functools
 import itertools
+import logging
 import re
 import secrets
 import socket
@@ -104,6 +105,8 @@ class Cluster(NamedTuple):
         """
         from distributed import Client
 
+        # it warns of results that a dead worker took along, which are made again
+        logging.getLogger("distributed.client").setLevel(logging.ERROR)
         with self._begun() as run:
             work = functools.partial(_work, run, function)
             try:
