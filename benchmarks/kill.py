@@ -296,7 +296,7 @@ class Training(Victim):
         self._folder = folder
         self.before = all_versions(folder)
         self.finished = RunFolder(folder).finished_epochs
-        super().__init__(words, log)
+        super().__init__("train.py", words, log)
 
     def has_changed(self, pattern="*.*"):
         """Whether the process has written a file of the folder."""

@@ -235,7 +235,7 @@ class Run:
     def begin(self):
         """A new process, as a ``Victim``."""
         env = {MARK: self._mark, "TMPDIR": str(self._temporary)}
-        victim = Victim(self._words, self._log, env)
+        victim = Victim(self.script.file, self._words, self._log, env)
         self._numbers.append(victim.pid)
         return victim
 

@@ -37,7 +37,7 @@ NAMES = [  # each is made unique by a number at its end
     b"bell \x07 delete \x7f ",
     b"'quotes\" `echo` $HOME \\n ; & | ",
     b"* ? [x] {y} ~ # % %2F ",
-    b"~transpose+3 @004 @",
+    b"~transpose+3 @004 ",
     "Für Elise ".encode(),
     "Fu\u0308r Elise ".encode(),  # the same, decomposed
     "FÜR ELISE ".encode(),

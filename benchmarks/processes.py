@@ -70,14 +70,14 @@ class Victim:
     """A process, with all that it begins, that may be killed.
 
     Args:
+        name: Of its script.
         words: Command line.
         log: File for what it prints.
         env: Changes of the environment.
     """
 
-    def __init__(self, words, log, env=None):
-        self.name = Path(words[1]).name
-        self._log = log
+    def __init__(self, name, words, log, env=None):
+        self._name, self._log = name, log
         self.began, self.clock = time.monotonic(), time.time_ns()
         with log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -125,7 +125,7 @@ class Victim:
         if self._process.wait():
             lines = self.printed().split("\n")
             last = next((line for line in reversed(lines) if line.strip()), "")
-            raise Fault(f"{self.name} ended with status {self._process.returncode}: {last}")
+            raise Fault(f"{self._name} ended with status {self._process.returncode}: {last}")
 
     def kill(self):
         """Kill the whole group at once; False when it had ended before, and well."""

@@ -27,7 +27,7 @@ def only_run(output, *, folder=True):
     all, the run says so and goes on.
 
     Args:
-        output: Path of a folder, which is made, or of a file.
+        output: Path of a folder, or of a file. Folders are made, and removed if they stay empty.
         folder: Whether it is a folder.
 
     Raises:
@@ -35,9 +35,10 @@ def only_run(output, *, folder=True):
         OSError: The folder cannot be written.
     """
     place = output if folder else output.parent
-    place.mkdir(parents=True, exist_ok=True)
     path = place / ".lock" if folder else hidden_beside(output, "lock")
+    missing = [parent for parent in path.parents if not parent.exists()]
     with contextlib.ExitStack() as stack:
+        stack.callback(_remove_empty, missing)
         try:
             descriptor = _acquire(path)
             stack.callback(_release, descriptor, path)
@@ -52,7 +53,7 @@ def only_run(output, *, folder=True):
                 # of another user's killed run the file is the trouble
                 named = path if os.path.lexists(path) else place
                 raise OSError(error.errno, error.strerror, str(named)) from error
-            path.unlink()
+            path.unlink(missing_ok=True)
             said = f"{printable(place)}: no locks on this file system; start no second run"
             print(said, file=sys.stderr)
         yield
@@ -80,6 +81,7 @@ def require_distinct(folder, names):
 def _acquire(path):
     """Lock a file, which is made if need be; its descriptor."""
     while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -97,6 +99,14 @@ def _release(descriptor, path):
     if _is_there(descriptor, path):
         path.unlink()
     os.close(descriptor)
+
+
+def _remove_empty(folders):
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:  # something is in it
+            return
 
 
 def _is_there(descriptor, path):

@@ -189,7 +189,7 @@ def test_an_audio_that_changes_while_others_are_read_is_computed_again(
 
 
 def test_files_of_every_name_are_played_and_stored(capsys):
-    count = 5 * len(names.NAMES)
+    count = 3 * len(names.NAMES)
     assert names.main(["--files", str(count)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "each file was played and stored under its own name"

@@ -91,7 +91,7 @@ def test_a_process_that_is_left_is_found(tmp_path, monkeypatch):
     script = kill_data.Script("x.py", "", "", lambda *_: [])
     run = kill_data.Run(script, tmp_path, "out", 2)
     words = [sys.executable, "-c", "import time; time.sleep(60)"]
-    with Victim(words, tmp_path / "log.txt", {kill_data.MARK: run._mark}) as victim:
+    with Victim("x.py", words, tmp_path / "log.txt", {kill_data.MARK: run._mark}) as victim:
         time.sleep(0.1)  # until it has begun
         with pytest.raises(Fault, match=rf"left processes \[{victim.pid}\]"):
             run.check_processes()
