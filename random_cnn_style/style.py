@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
-from common.weights import UNREADABLE
+from common.hdf5 import UNREADABLE, open_hdf5
 from data import replace_when_done
 
 _VERSION = 1
@@ -101,12 +101,10 @@ def load_style(path):
     Raises:
         UserError: No such file, or none of this kind.
     """
-    import h5py
-
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             version = file.attrs["random_cnn_style"]
             network = Network(*(int(file.attrs[name]) for name in Network._fields))
             dataset = file["factor"]

@@ -7,6 +7,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.features import is_held_out, piece_of
+from common.hdf5 import UNREADABLE, open_hdf5
 from data import replace_when_done
 from time_stretching.spectrogram import BINS, HOP, SAMPLE_RATE, WIDE
 
@@ -86,14 +87,12 @@ class Store:
     """
 
     def __init__(self, path):
-        import h5py
-
         self.path = Path(path)
         remake = "make it with python -m time_stretching.preprocess"
         if not self.path.is_file():
             raise UserError(f"{path}: no such store of spectrograms; {remake}")
         try:
-            self._file = h5py.File(path, "r")
+            self._file = open_hdf5(path)
             attributes = dict(self._file.attrs)
             self._images = self._file["images"]
             self.recordings = [
@@ -104,7 +103,7 @@ class Store:
                     strict=True,
                 )
             ]
-        except (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        except UNREADABLE as error:
             raise UserError(f"{path}: not a readable store ({error}); {remake}") from error
         if attributes != {"format_version": FORMAT_VERSION, **_CODEC}:
             raise UserError(f"{path}: not of format {FORMAT_VERSION}; {remake}")

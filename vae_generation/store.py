@@ -8,6 +8,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.features import is_held_out
+from common.hdf5 import UNREADABLE, open_hdf5
 from data import replace_when_done
 from vae_generation.spectrogram import Spectrogram
 
@@ -89,14 +90,12 @@ class ImageStore:
     """
 
     def __init__(self, path):
-        import h5py
-
         self.path = Path(path)
         remake = "make it with python -m vae_generation.preprocess"
         if not self.path.is_file():
             raise UserError(f"{path}: no such store of images; {remake}")
         try:
-            self._file = h5py.File(path, "r")
+            self._file = open_hdf5(path)
             attributes = dict(self._file.attrs)
             version = attributes.pop("format_version", None)
             self._images = self._file["images"]
@@ -110,7 +109,7 @@ class ImageStore:
                     for name, kind in Spectrogram.__annotations__.items()
                 }
             )
-        except (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        except UNREADABLE as error:
             raise UserError(f"{path}: not a readable image store ({error}); {remake}") from error
         if version != FORMAT_VERSION:
             raise UserError(f"{path}: not of format {FORMAT_VERSION}; {remake}")
