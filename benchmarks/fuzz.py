@@ -3,9 +3,9 @@
     python -m benchmarks.fuzz --target all --inputs 10000
 
 A child process reads, so that a crash of a library is found, too. A fault is another error than
-those documented, a process that dies, more than 2 s of computing or 1 GB of memory for one input, or
-a result that is not as documented. Inputs that show one are kept in --folder, and the exit status is
-1. Linux only.
+those documented, a process that dies, more than 2 s of computing or 1 GB of memory for one input,
+or a result that is not as documented. Inputs that show one are kept in --folder, and the exit
+status is 1. Linux only.
 
 libhdf5 1.14.6 loops for ever on about one in 10,000 of the damaged stores (on one in 2,000 of the
 damaged weights it asked for gigabytes): ``common.hdf5`` therefore sends a helper process ahead.

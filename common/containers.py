@@ -108,12 +108,12 @@ def _check_chunks(content, order, wanted):
 def _check_last_page(content):
     """Refuse an Ogg file that ends within a page."""
     page = content.rfind(b"OggS", max(len(content) - _PAGE - _SLACK, 0))
-    segments = content[page + 27 : page + 27 + content[page + 26]] if page >= 0 else b""
-    end = page + 27 + len(segments) + sum(segments)
-    if page < 0 or page + 27 > len(content) or len(segments) < content[page + 26]:
-        end = len(content) + 1
-    if end > len(content):
-        raise Damaged("cut off; copy it again")
+    begin = page + 27  # of the table of the page's segments
+    if page >= 0 and begin <= len(content):
+        table = content[begin : begin + content[begin - 1]]
+        if begin + content[begin - 1] + sum(table) <= len(content):
+            return
+    raise Damaged("cut off; copy it again")
 
 
 def _whole_mpeg(content, frames):

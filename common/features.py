@@ -20,7 +20,7 @@ import numpy as np
 
 import data
 from common.cli import UserError
-from common.hdf5 import UNREADABLE, open_hdf5
+from common.hdf5 import UNREADABLE, open_hdf5, plain_attributes
 
 FORMAT_VERSION = 1
 CODEC = {
@@ -115,7 +115,7 @@ class FeatureStore:
         remake = "delete it and make it again with compute_features.py"
         try:
             self._file = open_hdf5(path)
-            attributes = dict(self._file.attrs)
+            attributes = plain_attributes(self._file)
             self._pieces = self._file["pieces"]
             self.columns = dict(map(_described, self._pieces.items()))
         except UNREADABLE as error:

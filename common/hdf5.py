@@ -50,6 +50,14 @@ def open_hdf5(path):
     return h5py.File(path, "r")
 
 
+def plain_attributes(item):
+    """The attributes of a file, group or dataset as numbers, texts and lists: dict."""
+    return {
+        name: value.tolist() if hasattr(value, "tolist") else value
+        for name, value in item.attrs.items()
+    }
+
+
 class _Helper:
     """The process that goes through files: begun when needed, and again when a file killed it."""
 

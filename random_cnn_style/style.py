@@ -5,8 +5,10 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
-from common.hdf5 import UNREADABLE, open_hdf5
+from common.hdf5 import UNREADABLE, open_hdf5, plain_attributes
 from data import replace_when_done
+
+MOST_FILTERS, MOST_KERNEL = 2**15, 100  # frames
 
 _VERSION = 1
 
@@ -105,10 +107,14 @@ def load_style(path):
         raise UserError(f"{path}: no such file")
     try:
         with open_hdf5(path) as file:
-            version = file.attrs["random_cnn_style"]
-            network = Network(*(int(file.attrs[name]) for name in Network._fields))
+            attributes = plain_attributes(file)
+            version = attributes["random_cnn_style"]
+            network = Network(*(int(attributes[name]) for name in Network._fields))
             dataset = file["factor"]
-            fits = dataset.ndim == 2 and dataset.shape[1] == network.filters >= dataset.shape[0]
+            known = network.filters <= MOST_FILTERS and 1 <= network.kernel <= MOST_KERNEL
+            known = known and network.seed >= 0
+            shape = dataset.shape
+            fits = known and len(shape) == 2 and shape[1] == network.filters >= shape[0] >= 1
             factor = dataset[()].astype(np.float32) if fits else None
     except UNREADABLE as error:
         raise UserError(f"{path}: no style of this program ({error})") from error

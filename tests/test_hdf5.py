@@ -23,10 +23,13 @@ from common.weights import halve_precision, load_into, save_h5
 from data import BINS
 from pix2pix_timbre.weights import generator_shape
 from random_cnn_style.style import load_style
+from time_stretching.spectrogram import BINS as STRETCH_BINS
 from time_stretching.store import Store
+from time_stretching.store import write_store as write_recordings
 from vae_generation.latents import Latents
 from vae_generation.relative import _read as read_keras_2
-from vae_generation.store import ImageStore
+from vae_generation.spectrogram import Spectrogram
+from vae_generation.store import Example, ImageStore, write_images
 
 HUGE = 10**12  # elements
 SECRET = b"a secret of another file"
@@ -301,6 +304,53 @@ def test_a_store_of_wrong_images_is_one_line(tmp_path):
             file["pieces/a"] = image
         with pytest.raises(UserError, match=message):
             FeatureStore(path)
+
+
+def test_attributes_of_another_shape_are_one_line(tmp_path):
+    path = tmp_path / "x.h5"
+    for name in ("hop", "format_version"):
+        write_store(path, [("a", np.zeros((3, BINS), np.float16))], "x")
+        with h5py.File(path, "a") as file:
+            file.attrs[name] = [512, 512]
+        with pytest.raises(UserError, match=r"x\.h5: (hop is \[512, 512\]|not of feature format)"):
+            FeatureStore(path)
+
+
+def test_tables_that_do_not_fit_their_arrays_are_one_line(tmp_path):
+    path = tmp_path / "x.h5"
+    spectrogram = Spectrogram(bins=4, frames=3)
+    for name, fault in (
+        ("images", np.zeros((2, 4, 9), np.float16)),
+        ("images", np.zeros((1, 4, 3), np.float16)),
+        ("pitch", [1]),
+    ):
+        examples = [(Example("a"), np.zeros((4, 3))), (Example("b"), np.zeros((4, 3)))]
+        assert write_images(path, spectrogram, examples) == 2
+        replace(path, name, fault)
+        with pytest.raises(UserError, match=r"x\.h5: (damaged|not a readable image store)"):
+            ImageStore(path)
+    for name, fault in (
+        ("images", np.zeros((5, 9), np.float16)),
+        ("columns", [4]),
+        ("start", [-1]),
+        ("start", [0, 0]),
+    ):
+        write_recordings(path, [("a", 1.0, np.zeros((5, STRETCH_BINS)))])
+        replace(path, name, fault)
+        with pytest.raises(UserError, match=r"x\.h5: (damaged|not a readable store)"):
+            Store(path)
+    for name, fault in (("mean", np.zeros((3, 2))), ("mean", np.full((1, 2), np.nan))):
+        Latents(np.zeros((1, 2)), np.zeros((1, 2)), [Example("a")]).save(path)
+        replace(path, name, fault)
+        with pytest.raises(UserError, match=r"x\.h5: damaged"):
+            Latents.load(path)
+
+
+def replace(path, name, values):
+    """Put other values in the place of a dataset."""
+    with h5py.File(path, "a") as file:
+        del file[name]
+        file[name] = values
 
 
 def test_columns_that_are_no_numbers_are_refused_when_they_are_read(tmp_path):

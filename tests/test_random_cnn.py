@@ -167,7 +167,10 @@ def test_damaged_styles_are_refused(tmp_path):
         load_style(tmp_path / "text.h5")
     Style(NETWORK, np.full((2, 16), np.nan, np.float32)).save(tmp_path / "nan.h5")
     Style(NETWORK, np.zeros((2, 5), np.float32)).save(tmp_path / "narrow.h5")
-    for name in ("nan.h5", "narrow.h5"):
+    Style(NETWORK._replace(kernel=10**9), np.zeros((2, 16), np.float32)).save(tmp_path / "long.h5")
+    wide = NETWORK._replace(filters=10**8)
+    Style(wide, np.zeros((0, 10**8), np.float32)).save(tmp_path / "wide.h5")
+    for name in ("nan.h5", "narrow.h5", "long.h5", "wide.h5"):
         with pytest.raises(UserError, match="damaged"):
             load_style(tmp_path / name)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.features import is_held_out, piece_of
-from common.hdf5 import UNREADABLE, open_hdf5
+from common.hdf5 import UNREADABLE, open_hdf5, plain_attributes
 from data import replace_when_done
 from time_stretching.spectrogram import BINS, HOP, SAMPLE_RATE, WIDE
 
@@ -93,7 +93,7 @@ class Store:
             raise UserError(f"{path}: no such store of spectrograms; {remake}")
         try:
             self._file = open_hdf5(path)
-            attributes = dict(self._file.attrs)
+            attributes = plain_attributes(self._file)
             self._images = self._file["images"]
             self.recordings = [
                 Recording(*row)
@@ -103,11 +103,15 @@ class Store:
                     strict=True,
                 )
             ]
+            columns = sum(one.columns for one in self.recordings)
+            fits = self._images.shape == (columns, BINS) and all(
+                0 <= one.start <= one.start + one.columns <= columns for one in self.recordings
+            )
         except UNREADABLE as error:
             raise UserError(f"{path}: not a readable store ({error}); {remake}") from error
         if attributes != {"format_version": FORMAT_VERSION, **_CODEC}:
             raise UserError(f"{path}: not of format {FORMAT_VERSION}; {remake}")
-        if sum(one.columns for one in self.recordings) != len(self._images):
+        if not fits:
             raise UserError(f"{path}: damaged, its tables do not fit its columns; {remake}")
 
     def __enter__(self):

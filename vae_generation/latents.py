@@ -53,6 +53,11 @@ class Latents(NamedTuple):
                 arrays = [file[name][()].astype(np.float32) for name in ("mean", "log_variance")]
         except UNREADABLE as error:
             raise UserError(f"{path}: not readable as latent vectors ({error})") from error
+        shapes = {array.shape for array in arrays}
+        if len(shapes) > 1 or arrays[0].ndim != 2 or len(arrays[0]) != len(examples):
+            raise UserError(f"{path}: damaged, its arrays differ in length; train again")
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise UserError(f"{path}: damaged, holds NaN or infinite numbers; train again")
         return cls(*arrays, examples)
 
     def active_units(self):

@@ -8,7 +8,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.features import is_held_out
-from common.hdf5 import UNREADABLE, open_hdf5
+from common.hdf5 import UNREADABLE, open_hdf5, plain_attributes
 from data import replace_when_done
 from vae_generation.spectrogram import Spectrogram
 
@@ -96,7 +96,7 @@ class ImageStore:
             raise UserError(f"{path}: no such store of images; {remake}")
         try:
             self._file = open_hdf5(path)
-            attributes = dict(self._file.attrs)
+            attributes = plain_attributes(self._file)
             version = attributes.pop("format_version", None)
             self._images = self._file["images"]
             columns = {
@@ -109,13 +109,15 @@ class ImageStore:
                     for name, kind in Spectrogram.__annotations__.items()
                 }
             )
+            self.examples = [Example(*row) for row in zip(*columns.values(), strict=True)]
+            shape = len(self.examples), self.spectrogram.bins, self.spectrogram.frames
+            fits = self._images.shape == shape and self._images.dtype == np.float16
         except UNREADABLE as error:
             raise UserError(f"{path}: not a readable image store ({error}); {remake}") from error
         if version != FORMAT_VERSION:
             raise UserError(f"{path}: not of format {FORMAT_VERSION}; {remake}")
-        self.examples = [Example(*row) for row in zip(*columns.values(), strict=True)]
-        if len(self.examples) != len(self._images):
-            raise UserError(f"{path}: damaged, its tables differ in length; {remake}")
+        if not fits:
+            raise UserError(f"{path}: damaged, its images are not as many or as large; {remake}")
 
     def __enter__(self):
         return self
