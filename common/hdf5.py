@@ -17,7 +17,6 @@ that opens it; that only libhdf5 can mend.
 import atexit
 import json
 import math
-import resource
 import signal
 import subprocess
 import sys
@@ -107,11 +106,14 @@ atexit.register(_helper.stop)
 
 def _serve():
     """Answer a path per line with the reason to refuse it, or ""; both as JSON."""
+    import resource
+
     import h5py  # noqa: F401 (before the limits)
 
-    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (held + _MEMORY, held + _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":  # elsewhere the address space cannot be limited
+        held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (held + _MEMORY, held + _MEMORY))
     for line in sys.stdin:
         path = json.loads(line)
         try:
