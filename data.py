@@ -19,12 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
+from common.containers import UNKNOWN_LENGTH, Damaged, quiet_decoder, whole_frames
+
 SAMPLE_RATE = 44100  # Hz
 FFT_SIZE = 1024  # samples
 HOP = FFT_SIZE // 2  # samples
 BINS = 256  # kept of FFT_SIZE // 2 + 1 = 513, from 0 Hz to 10.98 kHz
 FRAME_COLUMNS = 256  # columns (STFT hops) in one frame: 2.97 s
 PEAK = 0.999  # a louder result is turned down to it
+RATES = 4000, 768000  # Hz, of audio files; at others they are taken for damaged
 AMIN = np.float32(1 / 2**16)  # one step of 16-bit audio: the smallest magnitude told from 0
 
 # numpy.hanning is symmetric; with a hop of half the window its square overlap-adds to between
@@ -39,7 +42,8 @@ _FORMATS = {".aif": "AIFF", ".opus": "OGG"}
 
 # libsndfile reads what there is of a file that was cut off, and tells it in its log only
 _CUT_OFF = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-_UNKNOWN_LENGTH = 0x7FFFFF00  # bytes; programs that write into a pipe give this length or more
+_LOUDEST = 2**31  # of 32-bit samples that were stored as they are
+_MOST_SAMPLES = 4096  # in a byte: more than any format makes of silence
 _SYSTEM_ERROR = 2  # of libsndfile
 
 _LONG_NAME = 100  # bytes; most file systems take 255, some that encrypt 143
@@ -71,49 +75,110 @@ def load_audio(path, sample_rate=SAMPLE_RATE, mono=True):
         MissingAudioError: There is no such file.
         AudioFileError: The file is no readable audio, or holds NaN or infinite samples.
     """
+    rate = read_header(path).samplerate
+    try:
+        blocks = [_mono(block) if mono else block.T for block, _ in read_blocks(path)]
+        audio = np.concatenate(blocks, axis=-1)
+        if sample_rate is not None and rate != sample_rate:
+            audio, rate = resample(audio, rate, sample_rate), sample_rate
+    except MemoryError as error:
+        raise AudioFileError(f"{path}: too long for the memory here; cut it up") from error
+    return audio, rate
+
+
+def read_blocks(path, seconds=10):
+    """Read an audio file in blocks, whatever its length.
+
+    Args:
+        path: File to read.
+        seconds: Length of a block.
+
+    Yields:
+        ``(block, last)``: float32 (samples, channels) at the file's rate; whether it is the last
+        one, which is shorter than the others and may be empty.
+
+    Raises:
+        MissingAudioError: There is no such file.
+        AudioFileError: As ``read_header``; damaged; or NaN or infinite samples.
+    """
     import soundfile
 
-    header = read_header(path)
-    rate = header.samplerate
+    header, whole = _checked_header(path)
+    size, samples, last = seconds * header.samplerate, 0, False
     dtype = "int16" if header.subtype == "PCM_16" else "float32"
     try:
-        audio, _ = soundfile.read(os.fsencode(path), dtype=dtype, always_2d=True)
-        if dtype == "int16":  # as libsndfile does it, but faster
-            audio = audio * np.float32(2**-15)
-    except (soundfile.SoundFileError, MemoryError) as error:
+        with quiet_decoder(path):
+            file = soundfile.SoundFile(os.fsencode(path))
+        with file:
+            while not last:
+                with quiet_decoder(path):
+                    block = file.read(size, dtype=dtype, always_2d=True)
+                if dtype == "int16":  # as libsndfile does it, but faster
+                    block = block * np.float32(2**-15)
+                elif not (np.abs(block) <= _LOUDEST).all():
+                    raise AudioFileError(
+                        f"{path}: holds NaN or infinite samples, or some beyond {_LOUDEST}; repair "
+                        "the recording first"
+                    )
+                samples += len(block)
+                last = len(block) < size
+                if last and samples < whole:
+                    raise AudioFileError(
+                        f"{path}: damaged, only {samples} of {whole} samples can be read; copy it "
+                        "again"
+                    )
+                yield block, last
+    except soundfile.SoundFileError as error:
         raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
-    if not np.isfinite(audio).all():
-        raise AudioFileError(f"{path}: holds NaN or infinite samples; repair the recording first")
-    if not mono:
-        audio = audio.T
-    else:
-        audio = audio[:, 0] if audio.shape[1] == 1 else audio.mean(axis=1, dtype=np.float32)
-    if sample_rate is not None and rate != sample_rate:
-        audio, rate = resample(audio, rate, sample_rate), sample_rate
-    return audio, rate
+
+
+def _mono(block):
+    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
 
 
 def read_header(path):
     """What the header of an audio file says: ``samplerate`` in Hz, ``channels``, ``frames``, ...
 
+    ``frames`` is an estimate where an MP3 file does not tell.
+
     Raises:
         MissingAudioError: There is no such file.
-        AudioFileError: The file is no audio that libsndfile reads, or is cut off.
+        AudioFileError: The file is no audio that libsndfile reads, is cut off, or claims a rate or
+            a length that it cannot have.
     """
+    return _checked_header(path)[0]
+
+
+def _checked_header(path):
+    """As ``read_header``, with the number of samples per channel that must come out of the file."""
     import soundfile
 
     if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where it may not look)
         raise MissingAudioError(f"{path}: no such file")
     try:
-        header = soundfile.info(os.fsencode(path))
+        with quiet_decoder(path):
+            header = soundfile.info(os.fsencode(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, which has no header
         raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
     sizes = _CUT_OFF.search(header.extra_info)
-    if sizes and int(sizes[2]) < int(sizes[1]) < _UNKNOWN_LENGTH:
+    if sizes and int(sizes[2]) < int(sizes[1]) < UNKNOWN_LENGTH:
         raise AudioFileError(
             f"{path}: cut off, holds {sizes[2]} of {sizes[1]} bytes of audio; copy it again"
         )
-    return header
+    if not RATES[0] <= header.samplerate <= RATES[1]:
+        raise AudioFileError(
+            f"{path}: claims {header.samplerate} Hz, not within {RATES[0]} to {RATES[1]}; repair "
+            "its header"
+        )
+    try:
+        whole = whole_frames(path, header)
+    except Damaged as error:
+        raise AudioFileError(f"{path}: {error}") from error
+    if header.frames * header.channels > _MOST_SAMPLES * Path(path).stat().st_size:
+        raise AudioFileError(
+            f"{path}: claims {header.frames} samples, more than it can hold; copy it again"
+        )
+    return header, whole
 
 
 def resample(audio, from_rate, to_rate):

@@ -20,6 +20,7 @@ import numpy as np
 
 import data
 from common.cli import UserError, printable
+from common.hdf5 import UNREADABLE, open_hdf5, plain_attributes
 
 FORMAT_VERSION = 1
 CODEC = {
@@ -87,6 +88,16 @@ def _rendering(key):
     return unquote(key, errors="surrogateescape")
 
 
+def _described(item):
+    """Rendering and columns of a dataset of the store, given with its key."""
+    key, dataset = item
+    if dataset.dtype != np.float16 or dataset.shape != (len(dataset), data.BINS):
+        raise ValueError(f"{key} is no image but {dataset.dtype} {dataset.shape}")
+    if _key(_rendering(key)) != key:
+        raise ValueError(f"{key} is no name of a rendering")
+    return _rendering(key), len(dataset)
+
+
 class FeatureStore:
     """A feature store, open for reading.
 
@@ -98,20 +109,16 @@ class FeatureStore:
     """
 
     def __init__(self, path):
-        import h5py
-
         self.path = Path(path)
         if not self.path.is_file():
             raise UserError(f"{path}: no such feature store; make it with compute_features.py")
         remake = "delete it and make it again with compute_features.py"
         try:
-            self._file = h5py.File(path, "r")
-            attributes = dict(self._file.attrs)
+            self._file = open_hdf5(path)
+            attributes = plain_attributes(self._file)
             self._pieces = self._file["pieces"]
-            self.columns = {
-                _rendering(key): dataset.shape[0] for key, dataset in self._pieces.items()
-            }
-        except (OSError, LookupError, RuntimeError, ValueError, AttributeError) as error:
+            self.columns = dict(map(_described, self._pieces.items()))
+        except UNREADABLE as error:
             raise UserError(f"{path}: not a readable feature store ({error}); {remake}") from error
         if attributes.get("format_version") != FORMAT_VERSION:
             raise UserError(f"{path}: not of feature format {FORMAT_VERSION}; {remake}")
@@ -140,11 +147,18 @@ class FeatureStore:
         return sorted(self.columns)
 
     def read(self, rendering, start=0, stop=None):
-        """Columns ``start`` to ``stop`` of a rendering: (columns, BINS) float16 in [0, 1]."""
+        """Columns ``start`` to ``stop`` of a rendering: (columns, BINS) float16 in [0, 1].
+
+        Raises:
+            UserError: Damaged.
+        """
         try:
-            return self._pieces[_key(rendering)][start:stop]
-        except OSError as error:
+            image = self._pieces[_key(rendering)][start:stop]
+        except UNREADABLE as error:
             raise UserError(f"{self.path}: {rendering} cannot be read ({error})") from error
+        if not np.isfinite(image).all():
+            raise UserError(f"{self.path}: {rendering} is damaged, holds what is no number")
+        return image
 
 
 class _Output(io.FileIO):

@@ -11,6 +11,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.features import CODEC
+from common.hdf5 import UNREADABLE, open_hdf5
 from data import replace_when_done
 
 _RESUME = re.compile(r"resume-(\d+)\.weights\.h5")
@@ -156,8 +157,9 @@ class RunFolder:
         """Restore the state after an epoch into a built and compiled model."""
         path = self._resume_file(epoch)
         try:
+            open_hdf5(path).close()  # Keras opens it by its path
             model.load_weights(path)
-        except (OSError, ValueError, KeyError) as error:
+        except UNREADABLE as error:
             raise UserError(
                 f"{path}: cannot be resumed from ({error}); --no-resume starts afresh"
             ) from error

@@ -1,14 +1,13 @@
 """Weights on disk: stock-layer HDF5 files that other Keras code loads."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 
 from common.cli import UserError
+from common.hdf5 import UNREADABLE, open_hdf5
 from data import replace_when_done
-
-# What h5py and Keras raise on files that are damaged or hold something else.
-UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, IndexError, TypeError, AttributeError)
 
 
 def save_h5(model, path):
@@ -69,15 +68,23 @@ def halve_precision(path, output):
 
     with (
         replace_when_done(output) as temporary,
-        h5py.File(path, "r") as source,
+        open_hdf5(path) as source,
         h5py.File(temporary, "w") as target,
     ):
         copy(source, target)
 
 
 def load_into(model, path):
-    """Load a weights file into a built model; ``UserError`` when it does not fit or is damaged."""
+    """Load a weights file into a built model; ``UserError`` when it does not fit or is damaged.
+
+    Args:
+        model: Keras model.
+        path: .h5 or .hdf5; by other suffixes Keras would take it for another format.
+    """
+    if Path(path).suffix not in (".h5", ".hdf5"):
+        raise UserError(f"{path}: no file of weights by its name; end it in .h5")
     try:
+        open_hdf5(path).close()  # Keras opens it by its path
         model.load_weights(path)
     except UNREADABLE as error:
         reason = str(error).partition(".")[0]

@@ -1,13 +1,12 @@
 """Conversion of audio files of any length in constant memory."""
 
-import os
 import tempfile
 from contextlib import closing
 
 import numpy as np
-import soundfile
 import soxr
 
+import data
 from common.phase import DEFAULT_PHASE, estimate_phase
 from data import (
     FRAME_COLUMNS,
@@ -41,28 +40,13 @@ def read_blocks(path, resampler, mono=False):
         ``(block, samples)``: the block, and the samples of the file that it was made from.
 
     Raises:
-        AudioFileError: Not readable, or NaN or infinite samples.
+        AudioFileError: As ``data.read_blocks``.
     """
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            size = _BLOCK_SECONDS * file.samplerate
-            while True:
-                block = file.read(size, dtype="float32", always_2d=True)
-                if not np.isfinite(block).all():
-                    raise AudioFileError(
-                        f"{path}: holds NaN or infinite samples; repair the recording first"
-                    )
-                if mono:
-                    block = block.mean(axis=1, keepdims=True)
-                last = len(block) < size
-                resampled = block
-                if resampler is not None:
-                    resampled = resampler.resample_chunk(block, last=last)
-                yield np.ascontiguousarray(resampled.T), len(block)
-                if last:
-                    return
-    except soundfile.SoundFileError as error:
-        raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
+    for block, last in data.read_blocks(path, _BLOCK_SECONDS):
+        resampled = block.mean(axis=1, keepdims=True) if mono else block
+        if resampler is not None:
+            resampled = resampler.resample_chunk(resampled, last=last)
+        yield np.ascontiguousarray(resampled.T), len(block)
 
 
 def convert_blocks(blocks, conversion, method, network=None):
@@ -195,6 +179,7 @@ def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHAS
                 peak = max(peak, float(np.abs(audio).max(initial=0)))
                 waiting.write(np.ascontiguousarray(audio, dtype=np.float32).tobytes())
         gain = min(1.0, PEAK / peak) if peak else 1.0
+        seconds = samples / rate
         waiting.seek(0)
         with AudioWriter(output, rate, channels) as writer:
             while samples:
@@ -204,4 +189,4 @@ def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHAS
                 audio = np.pad(audio, [(0, count - len(audio)), (0, 0)])
                 writer.write(audio.T * np.float32(gain))
                 samples -= count
-    return {"seconds": header.frames / rate, "silent": silent, "gain": gain}
+    return {"seconds": seconds, "silent": silent, "gain": gain}

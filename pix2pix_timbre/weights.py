@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.cli import UserError
-from common.weights import UNREADABLE, load_into
+from common.hdf5 import UNREADABLE, open_hdf5
+from common.weights import load_into
 from pix2pix_timbre.model import GENERATOR_DEPTH, build_generator
 
 # What generators are for, by their input and output channels.
@@ -32,12 +33,10 @@ def generator_shape(path):
     Raises:
         UserError: Missing, damaged, or no generator of this architecture.
     """
-    import h5py
-
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file of weights")
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             layers = file.get("model_weights", file)  # absent where the weights were saved alone
             kernels = [
                 layers[name][layers[name].attrs["weight_names"][0]].shape

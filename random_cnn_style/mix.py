@@ -23,6 +23,7 @@ from common.devices import start_backend
 from data import AUDIO_SUFFIXES, load_audio, resample, safe_peak, write_audio
 from random_cnn_style.report import style_sound, write_report, write_sweep_page
 from random_cnn_style.spectrogram import SAMPLE_RATE, TRANSFORMS
+from random_cnn_style.style import MOST_FILTERS, MOST_KERNEL
 
 _STYLE_SUFFIX = ".h5"
 
@@ -75,12 +76,12 @@ def build_parser():
     )
     built.add_argument(
         "--filters",
-        type=number(int, 1, 2**15),
+        type=number(int, 1, MOST_FILTERS),
         default=4096,
         help="of the random layer (default: 4096; 1024 for a draft)",
     )
     built.add_argument(
-        "--kernel", type=number(int, 1, 100), default=11, help="frames (default: 11)"
+        "--kernel", type=number(int, 1, MOST_KERNEL), default=11, help="frames (default: 11)"
     )
     built.add_argument(
         "--networks",

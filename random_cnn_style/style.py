@@ -5,9 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
-from common.weights import UNREADABLE
+from common.hdf5 import UNREADABLE, open_hdf5, plain_attributes
 from data import replace_when_done
 from random_cnn_style.spectrogram import TRANSFORMS
+
+MOST_FILTERS, MOST_KERNEL = 2**15, 100  # frames
 
 _VERSION = 2
 _PARTS = "factor", "loudest"
@@ -109,21 +111,22 @@ def load_style(path):
     Raises:
         UserError: No such file, or none of this kind.
     """
-    import h5py
-
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        with h5py.File(path, "r") as file:
-            version = file.attrs["random_cnn_style"]
+        with open_hdf5(path) as file:
+            attributes = plain_attributes(file)
+            version = attributes["random_cnn_style"]
             network = Network(
-                *(int(file.attrs[name]) for name in ("filters", "kernel", "seed")),
-                str(file.attrs["transform"]),
+                *(int(attributes[name]) for name in ("filters", "kernel", "seed")),
+                str(attributes["transform"]),
             )
-            shape = (file["factor"].shape, file["loudest"].shape)
-            rows, bins = file["factor"].shape[0], TRANSFORMS[network.transform].bins
-            fits = shape == ((rows, network.filters), (bins,)) and rows <= network.filters
-            parts = [file[name][()].astype(np.float32) for name in _PARTS] if fits else []
+            known = network.filters <= MOST_FILTERS and 1 <= network.kernel <= MOST_KERNEL
+            known = known and network.seed >= 0
+            shapes = tuple(file[name].shape for name in _PARTS)
+            rows, bins = shapes[0][0], TRANSFORMS[network.transform].bins
+            fits = shapes == ((rows, network.filters), (bins,)) and 1 <= rows <= network.filters
+            parts = [file[name][()].astype(np.float32) for name in _PARTS] if known and fits else []
     except UNREADABLE as error:
         raise UserError(f"{path}: no style of this program ({error})") from error
     if version != _VERSION or not parts or not all(np.isfinite(part).all() for part in parts):

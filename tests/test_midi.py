@@ -327,6 +327,20 @@ class TestBytes:
         data = data[:14] + b"XFIH\x00\x00\x00\x02hi" + data[14:] + b"rubbish"
         assert spans(read_notes(write_raw(data))) == [(60, 0, 50)]
 
+    def test_running_status_ends_with_its_track(self, write_raw):
+        path = write_raw(raw(self.NOTE, self.NOTE[:1] + self.NOTE[2:]))
+        assert "data without a status byte" in complaint(path)
+
+    def test_a_missing_end_of_track_releases_at_the_last_event(self, write_raw):
+        piece = read_notes(write_raw(raw(self.NOTE[:4] + b"\x82\x00\xff\x01\x00")))
+        assert spans(piece) == [(60, 0, 128)]
+        assert counts(piece) == (0, 1, 0, 0)
+
+    def test_a_thousand_tempo_changes_in_one_tick_are_as_the_last(self, write_raw):
+        tempos = b"".join(b"\x00\xff\x51\x03" + bytes([0, 1, low % 256]) for low in range(999))
+        last = b"\x00\xff\x51\x03\x0f\x42\x40"
+        assert spans(read_notes(write_raw(raw(tempos + last + self.NOTE)))) == [(60, 0, 100)]
+
     def test_events_after_the_end_of_the_track(self, write_raw):
         body = self.NOTE + b"\x00\xff\x2f\x00" + self.NOTE
         assert spans(read_notes(write_raw(raw(body)))) == [(60, 0, 50)]

@@ -210,7 +210,10 @@ def test_damaged_styles_are_refused(tmp_path):
     Style(NETWORK, factor, LOUDEST + np.inf).save(tmp_path / "infinite.h5")
     Style(NETWORK, factor[:, :5], LOUDEST).save(tmp_path / "narrow.h5")
     Style(NETWORK, factor, LOUDEST[:5]).save(tmp_path / "short.h5")
-    for name in ("nan.h5", "infinite.h5", "narrow.h5", "short.h5"):
+    Style(NETWORK._replace(kernel=10**9), factor, LOUDEST).save(tmp_path / "long.h5")
+    wide = NETWORK._replace(filters=10**8)
+    Style(wide, np.zeros((0, 10**8), np.float32), LOUDEST).save(tmp_path / "wide.h5")
+    for name in ("nan.h5", "infinite.h5", "narrow.h5", "short.h5", "long.h5", "wide.h5"):
         with pytest.raises(UserError, match="damaged"):
             load_style(tmp_path / name)
 

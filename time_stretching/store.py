@@ -7,6 +7,7 @@ import numpy as np
 
 from common.cli import UserError, printable
 from common.features import is_held_out, piece_of
+from common.hdf5 import UNREADABLE, open_hdf5, plain_attributes
 from data import replace_when_done
 from time_stretching.spectrogram import BINS, HOP, SAMPLE_RATE, WIDE
 
@@ -88,15 +89,13 @@ class Store:
     """
 
     def __init__(self, path):
-        import h5py
-
         self.path = Path(path)
         remake = "make it with python -m time_stretching.preprocess"
         if not self.path.is_file():
             raise UserError(f"{path}: no such store of spectrograms; {remake}")
         try:
-            self._file = h5py.File(path, "r")
-            attributes = dict(self._file.attrs)
+            self._file = open_hdf5(path)
+            attributes = plain_attributes(self._file)
             self._images = self._file["images"]
             self.recordings = [
                 Recording(*row)
@@ -106,11 +105,15 @@ class Store:
                     strict=True,
                 )
             ]
-        except (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            columns = sum(one.columns for one in self.recordings)
+            fits = self._images.shape == (columns, BINS) and all(
+                0 <= one.start <= one.start + one.columns <= columns for one in self.recordings
+            )
+        except UNREADABLE as error:
             raise UserError(f"{path}: not a readable store ({error}); {remake}") from error
         if attributes != {"format_version": FORMAT_VERSION, **_CODEC}:
             raise UserError(f"{path}: not of format {FORMAT_VERSION}; {remake}")
-        if sum(one.columns for one in self.recordings) != len(self._images):
+        if not fits:
             raise UserError(f"{path}: damaged, its tables do not fit its columns; {remake}")
 
     def __enter__(self):

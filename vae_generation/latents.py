@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
+from common.hdf5 import UNREADABLE, open_hdf5
 from data import replace_when_done
 from vae_generation.store import Example
 
@@ -40,20 +41,23 @@ class Latents(NamedTuple):
     @classmethod
     def load(cls, path):
         """Read a file of ``save``; ``UserError`` when it is missing or damaged."""
-        import h5py
-
         if not Path(path).is_file():
             raise UserError(f"{path}: no such file; the training writes it after its last epoch")
         try:
-            with h5py.File(path, "r") as file:
+            with open_hdf5(path) as file:
                 columns = [
                     file[name].asstr()[()].tolist() if kind is str else file[name][()].tolist()
                     for name, kind in Example.__annotations__.items()
                 ]
                 examples = [Example(*row) for row in zip(*columns, strict=True)]
                 arrays = [file[name][()].astype(np.float32) for name in ("mean", "log_variance")]
-        except (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        except UNREADABLE as error:
             raise UserError(f"{path}: not readable as latent vectors ({error})") from error
+        shapes = {array.shape for array in arrays}
+        if len(shapes) > 1 or arrays[0].ndim != 2 or len(arrays[0]) != len(examples):
+            raise UserError(f"{path}: damaged, its arrays differ in length; train again")
+        if not all(np.isfinite(array).all() for array in arrays):
+            raise UserError(f"{path}: damaged, holds NaN or infinite numbers; train again")
         return cls(*arrays, examples)
 
     def active_units(self):

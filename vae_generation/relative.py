@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError
-from common.weights import UNREADABLE
+from common.hdf5 import UNREADABLE, open_hdf5
 from vae_generation.model import (
     Architecture,
     build_decoder,
@@ -106,13 +106,11 @@ def load_relative(weights, parameters):
 
 def _read(path):
     """Arrays of a Keras 2 weights file, by ``<layer>/<variable>``."""
-    import h5py
-
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file of weights")
     arrays = {}
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             layers = file.get("model_weights", file)
             for model in layers.attrs["layer_names"]:
                 group = layers[model]

@@ -8,6 +8,7 @@ import numpy as np
 
 from common.cli import UserError, printable
 from common.features import is_held_out
+from common.hdf5 import UNREADABLE, open_hdf5, plain_attributes
 from data import replace_when_done
 from vae_generation.spectrogram import Spectrogram
 
@@ -91,15 +92,13 @@ class ImageStore:
     """
 
     def __init__(self, path):
-        import h5py
-
         self.path = Path(path)
         remake = "make it with python -m vae_generation.preprocess"
         if not self.path.is_file():
             raise UserError(f"{path}: no such store of images; {remake}")
         try:
-            self._file = h5py.File(path, "r")
-            attributes = dict(self._file.attrs)
+            self._file = open_hdf5(path)
+            attributes = plain_attributes(self._file)
             version = attributes.pop("format_version", None)
             self._images = self._file["images"]
             columns = {
@@ -112,13 +111,15 @@ class ImageStore:
                     for name, kind in Spectrogram.__annotations__.items()
                 }
             )
-        except (OSError, LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            self.examples = [Example(*row) for row in zip(*columns.values(), strict=True)]
+            shape = len(self.examples), self.spectrogram.bins, self.spectrogram.frames
+            fits = self._images.shape == shape and self._images.dtype == np.float16
+        except UNREADABLE as error:
             raise UserError(f"{path}: not a readable image store ({error}); {remake}") from error
         if version != FORMAT_VERSION:
             raise UserError(f"{path}: not of format {FORMAT_VERSION}; {remake}")
-        self.examples = [Example(*row) for row in zip(*columns.values(), strict=True)]
-        if len(self.examples) != len(self._images):
-            raise UserError(f"{path}: damaged, its tables differ in length; {remake}")
+        if not fits:
+            raise UserError(f"{path}: damaged, its images are not as many or as large; {remake}")
 
     def __enter__(self):
         return self

@@ -1,0 +1,49 @@
+"""Readers with every fault that ``benchmarks.fuzz`` looks for, for its child processes.
+
+Each reads what does not begin with an exclamation mark.
+"""
+
+import os
+import signal
+
+import numpy as np
+
+from benchmarks import fuzz
+
+
+def _at_mark(fault):
+    def read(path):
+        if path.read_bytes().startswith(b"!"):
+            fault(path)
+
+    return read
+
+
+def _hang(path):
+    while True:
+        pass
+
+
+def _fail(path):
+    raise KeyError(path)
+
+
+def crash():
+    return _at_mark(lambda path: os.kill(os.getpid(), signal.SIGSEGV))
+
+
+def hang():
+    return _at_mark(_hang)
+
+
+def memory():
+    fuzz.MEMORY = 10**8  # in the child alone; a GB takes long to fill
+    return _at_mark(lambda path: np.ones(3 * 10**8, np.int8))
+
+
+def claim():
+    return _at_mark(lambda path: np.empty(10**12))
+
+
+def fail():
+    return _at_mark(_fail)

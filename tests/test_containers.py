@@ -1,0 +1,250 @@
+"""Audio files that are odd or not whole: read to the last sample, or refused in one line."""
+
+import contextlib
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from common.containers import Damaged, whole_frames
+from data import AudioFileError, load_audio, read_blocks, write_audio
+
+RATE = 44100
+
+
+def tone(samples, channels=1):
+    time = np.arange(samples) / RATE
+    return np.float32([0.5 * np.sin(2 * np.pi * 220 * (k + 1) * time) for k in range(channels)])
+
+
+def written(path, samples=RATE, **flags):
+    """The bytes of an audio file of this suffix."""
+    write_audio(path, tone(samples), RATE, **flags)
+    return path.read_bytes()
+
+
+def assert_refused(path, message):
+    with pytest.raises(AudioFileError, match=message) as caught:
+        load_audio(path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: ")
+    assert "\n" not in text
+
+
+# Rates, channels, sample formats
+
+
+@pytest.mark.parametrize("rate", [4000, 8000, 192000, 768000])
+def test_rates_from_4_to_768_khz_are_read(tmp_path, rate):
+    soundfile.write(tmp_path / "a.wav", np.zeros(rate // 10), rate)
+    assert load_audio(tmp_path / "a.wav")[0].shape == (4410,)
+
+
+@pytest.mark.parametrize("rate", [1, 3999, 768001, 2**31 - 1])
+def test_absurd_rates_are_refused_before_anything_is_resampled(tmp_path, rate):
+    soundfile.write(tmp_path / "a.wav", np.zeros(10**5), rate)
+    assert_refused(tmp_path / "a.wav", f"claims {rate} Hz, not within 4000 to 768000")
+
+
+@pytest.mark.parametrize("subtype", ["PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_six_channels_in_any_depth_are_averaged(tmp_path, subtype):
+    audio = tone(1000, channels=6)
+    write_audio(tmp_path / "a.wav", audio, RATE, subtype)
+    np.testing.assert_allclose(load_audio(tmp_path / "a.wav")[0], audio.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(load_audio(tmp_path / "a.wav", mono=False)[0], audio, atol=1e-6)
+
+
+def test_samples_so_large_that_sums_overflow_are_refused(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.float32([0, 1e38, 1e38]), RATE, "FLOAT")
+    assert_refused(tmp_path / "a.wav", "some beyond 2147483648")
+
+
+@pytest.mark.parametrize("content", [b"", b"no audio at all" * 100])
+def test_what_libsndfile_would_play_as_raw_noise_is_refused(tmp_path, content):
+    (tmp_path / "a.au").write_bytes(content)
+    assert_refused(tmp_path / "a.au", "no audio file by its content")
+
+
+# Blocks
+
+
+@pytest.mark.parametrize("samples", [0, 1, 2 * RATE - 1, 2 * RATE, 2 * RATE + 1])
+def test_blocks_are_the_whole_file_and_the_last_is_shorter(tmp_path, samples):
+    write_audio(tmp_path / "a.wav", tone(samples), RATE)
+    blocks = list(read_blocks(tmp_path / "a.wav", seconds=1))
+    assert [last for _, last in blocks] == [False] * (samples // RATE) + [True]
+    assert all(len(block) == RATE for block, _ in blocks[:-1])
+    joined = np.concatenate([block for block, _ in blocks])
+    np.testing.assert_allclose(joined, tone(samples).T, atol=2**-15)
+
+
+# Lengths that are wrong
+
+
+@pytest.mark.parametrize(
+    ("suffix", "name", "order"), [(".wav", b"data", "<"), (".aiff", b"SSND", ">")]
+)
+@pytest.mark.parametrize("counted", [8, 1000, 50000])
+def test_a_header_that_counts_too_little_would_lose_audio(tmp_path, suffix, name, order, counted):
+    path = tmp_path / f"a{suffix}"
+    content = bytearray(written(path))
+    place = content.index(name) + 4
+    content[place : place + 4] = struct.pack(f"{order}L", counted)
+    path.write_bytes(content)
+    assert_refused(path, f"its header counts {counted} of up to .* not finished; repair it")
+
+
+def test_a_recorder_that_died_leaves_a_length_of_0(tmp_path):
+    path = tmp_path / "a.wav"
+    content = bytearray(written(path))
+    place = content.index(b"data") + 4
+    content[4:8] = content[place : place + 4] = bytes(4)
+    path.write_bytes(content)
+    assert_refused(path, "its header counts 0 of up to 88200 bytes of audio")
+
+
+def test_a_wav_that_counts_too_much_is_cut_off(tmp_path):
+    path = tmp_path / "a.wav"
+    content = bytearray(written(path))
+    place = content.index(b"data") + 4
+    content[place : place + 4] = struct.pack("<L", 100000)
+    path.write_bytes(content)
+    assert_refused(path, "cut off, holds 88200 of 100000 bytes of audio; copy it again")
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        b"LIST" + struct.pack("<L", 2000) + b"INFO" + bytes(1996),
+        b"TAG" + b"title".ljust(125, b"\0"),
+        bytes(5000),
+    ],
+    ids=["chunk", "tag", "zeros"],
+)
+def test_what_may_follow_the_audio_does_no_harm(tmp_path, after):
+    path = tmp_path / "a.wav"
+    path.write_bytes(written(path) + after)
+    assert load_audio(path)[0].shape == (RATE,)
+
+
+def test_a_flac_that_claims_more_than_it_can_hold_is_refused(tmp_path):
+    path = tmp_path / "a.flac"
+    content = bytearray(written(path))
+    content[21] |= 0x0F  # of the 36 bits of the number of samples, behind rate, channels and depth
+    path.write_bytes(content)
+    assert_refused(path, "claims 64424553540 samples, more than it can hold")
+
+
+def test_a_flac_written_into_a_pipe_is_refused(tmp_path):
+    path = tmp_path / "a.flac"
+    content = bytearray(written(path))
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert_refused(path, "does not say how long it is, .* convert it to .wav")
+
+
+# Ogg
+
+
+@pytest.mark.parametrize("suffix", [".ogg", ".opus"])
+def test_an_ogg_file_that_was_cut_off_is_refused(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    write_audio(path, tone(48000), 48000)
+    whole = path.read_bytes()
+    assert load_audio(path, sample_rate=None)[0].shape == (48000,)
+    last = whole.rindex(b"OggS")
+    for size in {*range(60, len(whole), 997), *range(last + 4, last + 60), len(whole) - 1}:
+        path.write_bytes(whole[:size])
+        assert_refused(path, "cut off|not a readable audio file|damaged")
+
+
+def test_an_ogg_file_that_lost_a_page_is_refused(tmp_path):
+    path = tmp_path / "a.ogg"
+    whole = written(path, 20 * RATE)
+    pages = [place for place in range(len(whole)) if whole.startswith(b"OggS", place)]
+    path.write_bytes(whole[: pages[-3]] + whole[pages[-2] :])
+    assert_refused(path, r"damaged, only \d+ of 882000 samples can be read; copy it again")
+
+
+# MPEG audio: the first frame of what is written here holds the number of the others
+
+
+def mpeg_frames(content):
+    """Where each frame of an MP3 file of constant frame length begins, as it is written here."""
+    head = content[:2]
+    return [place for place in range(len(content)) if content.startswith(head, place)]
+
+
+@pytest.fixture
+def mp3(tmp_path):
+    """Path of an MP3 file of one second, and its bytes."""
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, tone(RATE)[0], RATE, bitrate_mode="CONSTANT", compression_level=0.9)
+    return path, path.read_bytes()
+
+
+def test_an_mp3_is_read_to_its_last_sample_whatever_tags_it_has(mp3):
+    path, content = mp3
+    newer = b"ID3\x04\0\0" + bytes([0, 0, 1, 72]) + bytes(200)
+    older = b"TAG" + bytes(125)
+    ape = b"APETAGEX" + struct.pack("<LLLL", 2000, 32, 0, 0) + bytes(8)
+    for odd in (
+        content,
+        newer + content,
+        content + older,
+        content + ape + older,
+        bytes(99) + content,
+    ):
+        path.write_bytes(odd)
+        audio = load_audio(path)[0]
+        assert audio.shape == (RATE,)
+        assert np.abs(audio[5000:40000] - tone(RATE)[0, 5000:40000]).max() < 0.05
+
+
+def test_an_mp3_that_was_cut_off_is_refused_wherever(mp3):
+    path, content = mp3
+    for size in {*range(len(content) // 10, len(content), 97), len(content) - 1}:
+        path.write_bytes(content[:size])
+        assert_refused(path, "cut off|not a readable audio file")
+
+
+def test_an_mp3_of_several_recordings_would_lose_all_but_the_first(mp3):
+    path, content = mp3
+    path.write_bytes(content + content)
+    assert_refused(path, r"holds \d+ frames, of which its header counts \d+: several recordings")
+
+
+def test_an_mp3_without_a_length_is_read_whole_or_refused(mp3):
+    path, content = mp3
+    path.write_bytes(content[mpeg_frames(content)[1] :])
+    header = soundfile.info(path)
+    assert load_audio(path)[0].size >= RATE
+    assert whole_frames(path, header) <= load_audio(path)[0].size
+    short = type("Header", (), {"format": "MP3", "frames": RATE // 2})
+    with pytest.raises(Damaged, match="does not say how long it is"):
+        whole_frames(path, short)
+
+
+def test_an_mp3_with_a_hole_is_refused(mp3):
+    path, content = mp3
+    middle = mpeg_frames(content)[10]
+    path.write_bytes(content[:middle] + b"\x55" * 777 + content[middle:])
+    assert_refused(path, f"damaged at byte {middle}; copy it again, or repair it")
+
+
+def test_the_decoder_of_mp3_says_nothing_itself(mp3, capfd):
+    path, content = mp3
+    rng = np.random.default_rng(0)
+    said = {soundfile.read: "", load_audio: ""}
+    for _ in range(60):
+        damaged = np.frombuffer(content, np.uint8).copy()
+        damaged[rng.integers(len(content), size=20)] = rng.integers(256, size=20)
+        path.write_bytes(damaged.tobytes())
+        for read in said:
+            with contextlib.suppress(soundfile.SoundFileError, AudioFileError):
+                read(path)
+            said[read] += capfd.readouterr().err
+    assert "mpg123" in said[soundfile.read]
+    assert said[load_audio] == ""
