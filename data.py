@@ -244,13 +244,15 @@ class AudioWriter:
         import soundfile
 
         audio = np.asarray(audio, dtype=np.float32)
-        loudest = peak(audio)
-        if not loudest <= (np.finfo(np.float32).max if "FLOAT" in self._file.subtype else 1):
-            raise ValueError(f"{self.path}: samples reach {loudest}; scale the signal to [-1, 1]")
+        most = np.finfo(np.float32).max if "FLOAT" in self._file.subtype else 1
         try:
             # in parts: libsndfile's Vorbis encoder overflows its stack on long ones
             for start in range(0, audio.shape[-1], 2**16):
                 part = audio[..., start : start + 2**16].T
+                if not peak(part) <= most:
+                    raise ValueError(
+                        f"{self.path}: samples reach {peak(audio)}; scale the signal to [-1, 1]"
+                    )
                 if self._file.subtype == "PCM_16":
                     # libsndfile takes longer, and rounds down: a bias of half a step
                     part = np.minimum(np.rint(part * np.float32(2**15)), 2**15 - 1)

@@ -5,7 +5,8 @@
 Sweeps as ``train.py --findlr`` does, then trains a fresh model for 300 steps at a tenth of each
 suggestion, at the suggestion, and at ten times it, and prints the mean loss of these steps, that of
 the last 50 of them, and that on the held-out pieces afterwards: the L1 distance of the generator,
-alone and in both, and the discriminator's loss alone (against the untrained generator).
+alone and in both, and the discriminator's loss alone, against the untrained generator, as in the
+sweep, and against one that was trained for as many steps at its own suggestion.
 """
 
 import tempfile
@@ -52,31 +53,63 @@ def main(argv=None):
     rows = []
     for name in args.networks:
         chosen = SWEEPS[name]
-        with tempfile.TemporaryDirectory() as folder:
-            rates = sweep(session, name, Path(folder))
-        if None in rates.values():
-            raise UserError(f"--dataset_path: the {name} loss never falls during the sweep")
-        loss = "gen_mae" if chosen.generator else "disc_loss"
-        row = {"network": name, "loss": loss}
+        rates = suggestions(session, name)
+        row = {"network": name, "loss": loss_of(chosen)}
         row["suggestion"] = ", ".join(f"{rate:.1e}" for rate in rates.values())
-        for factor in FACTORS:
-            scaled = {swept: rate * factor for swept, rate in rates.items()}
-            losses = losses_of(session, chosen, scaled, loss, args.steps)
-            row |= {f"{what} x{factor:g}": value for what, value in losses.items()}
+        row |= compared(session, chosen, rates, args.steps)
         rows.append(row)
+        if name == "discriminator":
+            weights = trained_generator(session, args.steps)
+            row = {"network": "discriminator, trained generator"} | {
+                key: row[key] for key in ("loss", "suggestion")
+            }
+            rows.append(row | compared(session, chosen, rates, args.steps, weights))
     print(as_text(rows))
     return 0
 
 
-def losses_of(session, chosen, rates, loss, steps):
-    """One of the losses of a fresh model's training.
+def loss_of(chosen):
+    """Name of the loss that a sweep is judged by."""
+    return "gen_mae" if chosen.generator else "disc_loss"
+
+
+def suggestions(session, name):
+    """What a sweep suggests: dict from loss to learning rate."""
+    with tempfile.TemporaryDirectory() as folder:
+        rates = sweep(session, name, Path(folder))
+    if None in rates.values():
+        raise UserError(f"--dataset_path: the {name} loss never falls during the sweep")
+    return rates
+
+
+def trained_generator(session, steps):
+    """Weights of a generator that learned by L1, at the rate that its sweep suggests."""
+    (rate,) = suggestions(session, "generator").values()
+    model = session.build(rate, 0.0, adversarial=False)
+    for step in range(steps):
+        model.train_on_batch(*session.training[step % len(session.training)])
+    return model.generator.get_weights()
+
+
+def compared(session, chosen, rates, steps, weights=None):
+    """Columns of the table: ``losses_of`` at each of the ``FACTORS``."""
+    columns = {}
+    for factor in FACTORS:
+        scaled = {swept: rate * factor for swept, rate in rates.items()}
+        losses = losses_of(session, chosen, scaled, steps, weights)
+        columns |= {f"{what} x{factor:g}": value for what, value in losses.items()}
+    return columns
+
+
+def losses_of(session, chosen, rates, steps, weights=None):
+    """The loss that a sweep is judged by, in the training of a fresh model.
 
     Args:
         session: ``pix2pix_timbre.session.Session``.
         chosen: Of ``pix2pix_timbre.findlr.SWEEPS``.
         rates: Dict from loss to the learning rate of its network.
-        loss: Name of the loss that is wanted.
         steps: Length of the training.
+        weights: Of the generator to begin with; default untrained.
 
     Returns:
         Dict: ``mean`` of all steps, ``last`` ones, and ``held out`` pieces afterwards.
@@ -84,7 +117,9 @@ def losses_of(session, chosen, rates, loss, steps):
     gen_lr = rates.get("gen_mae", rates.get("gen_loss", 0.0))
     disc_lr = rates.get("disc_loss", 0.0)
     model = session.build(gen_lr, disc_lr, adversarial=chosen.discriminator)
-    losses = []
+    if weights is not None:
+        model.generator.set_weights(weights)
+    loss, losses = loss_of(chosen), []
     for step in range(steps):
         model.reset_metrics()
         results = model.train_on_batch(

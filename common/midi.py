@@ -12,6 +12,7 @@ does not know, so that all later notes come early, and refuses files for a broke
 (mido issues 187 and 235), which no note depends on.
 """
 
+import functools
 import math
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
@@ -137,7 +138,7 @@ def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
             counts["out_of_range"] += 1
 
     sequence = Sequence(
-        notes=tuple(sorted(notes)),
+        notes=tuple(sorted(notes, key=lambda note: (note.start, note.pitch))),
         **{name: counts[name] for name in ("drums", "unreleased", "empty", "out_of_range")},
     )
     if not notes:
@@ -236,6 +237,7 @@ class _Track:
     end: int = 0
 
 
+@functools.lru_cache(maxsize=1)  # a file that is played in several variations is parsed once
 def _parse(data):
     """``(parts, division)``: lists of the tracks that sound together, and the ``_Division``."""
     source = _Bytes(data)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import costs, phase, random_cnn_style, training
+from benchmarks import costs, findlr, phase, random_cnn_style, training
 from benchmarks.floor import convolution_flops
 from common.features import write_store
 from common.phase import ESTIMATORS
@@ -144,3 +144,15 @@ def test_costs_on_paper_are_those_of_files(capsys, tmp_path):
     assert features["written GB"] == stores["read GB"] == "64"
     assert (synthesis["tasks"], features["tasks"]) == ("1,276", "2,552")
     assert (synthesis["scheduler MB"], features["scheduler MB"]) == ("6", "38")
+
+
+def test_the_benchmark_of_learning_rates_tells_both_generators_apart(features_folder, capsys):
+    argv = ["--dataset_path", str(features_folder), "--width", "1", "--steps", "50"]
+    assert findlr.main([*argv, "--networks", "discriminator", "--sweep_steps", "20"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [re.split(r"\s{2,}", line) for line in lines if "disc_loss" in line]
+    assert [row[0] for row in rows] == ["discriminator", "discriminator, trained generator"]
+    assert rows[0][2] == rows[1][2]  # the suggestion
+    untrained, trained = (np.array(row[3:], float) for row in rows)
+    assert untrained.shape == (9,) and not np.allclose(untrained, trained)
+    assert (np.concatenate([untrained, trained]) > 0).all()
