@@ -45,6 +45,7 @@ _CUT_OFF = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\
 _LOUDEST = 2**31  # of 32-bit samples that were stored as they are
 _MOST_SAMPLES = 4096  # in a byte: more than any format makes of silence
 _SYSTEM_ERROR = 2  # of libsndfile
+_SECONDS_AT_ONCE = 600  # of a file that is read as a whole
 
 _LONG_NAME = 100  # bytes; most file systems take 255, some that encrypt 143
 
@@ -77,8 +78,10 @@ def load_audio(path, sample_rate=SAMPLE_RATE, mono=True):
     """
     rate = read_header(path).samplerate
     try:
-        blocks = [_mono(block) if mono else block.T for block, _ in read_blocks(path)]
-        audio = np.concatenate(blocks, axis=-1)
+        blocks = [
+            _mono(block) if mono else block.T for block, _ in read_blocks(path, _SECONDS_AT_ONCE)
+        ]
+        audio = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=-1)
         if sample_rate is not None and rate != sample_rate:
             audio, rate = resample(audio, rate, sample_rate), sample_rate
     except MemoryError as error:
@@ -372,16 +375,34 @@ def forward_transform(audio, with_phase=True):
     columns = column_count(audio.shape[-1])
     magnitude = np.empty((*audio.shape[:-1], columns, BINS), dtype=np.float32)
     phase = np.empty_like(magnitude) if with_phase else None
-    for start in range(0, columns, _COLUMNS_AT_ONCE):
-        stop = min(start + _COLUMNS_AT_ONCE, columns)
-        spectra = _spectra(audio, start, stop)[..., :BINS]
-        np.abs(spectra, out=magnitude[..., start:stop, :])
+    for part, spectra in _spectra_parts(audio):
+        np.abs(spectra, out=magnitude[..., part, :])
+        magnitude[..., part, :] *= _SCALE
         if with_phase:
-            np.arctan2(spectra.imag, spectra.real, out=phase[..., start:stop, :])
-    magnitude *= _SCALE
+            np.arctan2(spectra.imag, spectra.real, out=phase[..., part, :])
     if not with_phase:
         return np.swapaxes(magnitude, -1, -2), None
     return np.swapaxes(magnitude, -1, -2), np.swapaxes(phase, -1, -2)
+
+
+def magnitude_parts(audio):
+    """The magnitude of ``forward_transform`` in parts, for what goes through it once.
+
+    Args:
+        audio: (..., samples), real.
+
+    Yields:
+        ``(part, magnitude)``: slice of the columns, and (..., columns, BINS) float32 of them.
+    """
+    for part, spectra in _spectra_parts(np.asarray(audio, dtype=np.float32)):
+        yield part, np.abs(spectra) * _SCALE
+
+
+def _spectra_parts(audio):
+    columns = column_count(audio.shape[-1])
+    for start in range(0, columns, _COLUMNS_AT_ONCE):
+        stop = min(start + _COLUMNS_AT_ONCE, columns)
+        yield slice(start, stop), _spectra(audio, start, stop)[..., :BINS]
 
 
 def forward_spectra(audio):

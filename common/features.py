@@ -36,8 +36,10 @@ CODEC = {
 
 def magnitude_image(audio):
     """The image that the store holds: (columns, BINS) float16 in [0, 1] from (samples,) audio."""
-    magnitude, _ = data.forward_transform(audio, with_phase=False)
-    return data.amplitude_to_db(magnitude).T.astype(np.float16)
+    image = np.empty((data.column_count(len(audio)), data.BINS), np.float16)
+    for part, magnitude in data.magnitude_parts(audio):
+        image[part] = data.amplitude_to_db(magnitude)
+    return image
 
 
 def phase_image(audio):
@@ -118,6 +120,7 @@ class FeatureStore:
             attributes = plain_attributes(self._file)
             self._pieces = self._file["pieces"]
             self.columns = dict(map(_described, self._pieces.items()))
+            self._images = {}  # looked up once: that takes as long as reading a window
         except UNREADABLE as error:
             raise UserError(f"{path}: not a readable feature store ({error}); {remake}") from error
         if attributes.get("format_version") != FORMAT_VERSION:
@@ -153,7 +156,9 @@ class FeatureStore:
             UserError: Damaged.
         """
         try:
-            image = self._pieces[_key(rendering)][start:stop]
+            if rendering not in self._images:
+                self._images[rendering] = self._pieces[_key(rendering)]
+            image = self._images[rendering][start:stop]
         except UNREADABLE as error:
             raise UserError(f"{self.path}: {rendering} cannot be read ({error})") from error
         if not np.isfinite(image).all():
