@@ -1,6 +1,6 @@
 """What a large set costs on paper: core hours, disk and network, from measured rates.
 
-    python -m benchmarks.costs --synthesis 1000 --features 1400
+    python -m benchmarks.costs --synthesis 1350 --features 1600
 
 The sets are MAESTRO, 200 hours of piano, and one as large as the Lakh MIDI dataset, 10,000 hours,
 played by every instrument. Sizes follow from the codec. A step's tasks are those of its run_jobs;
@@ -29,10 +29,10 @@ def main(argv=None):
     built = parser(__doc__)
     rate = number(float, above=0)
     built.add_argument(
-        "--synthesis", type=rate, default=1000, help="times real time, per core (default: 1000)"
+        "--synthesis", type=rate, default=1350, help="times real time, per core (default: 1350)"
     )
     built.add_argument(
-        "--features", type=rate, default=1400, help="times real time, per core (default: 1400)"
+        "--features", type=rate, default=1600, help="times real time, per core (default: 1600)"
     )
     built.add_argument(
         "--stores", type=rate, default=800, help="MB/s into a feature store (default: 800)"
