@@ -36,6 +36,7 @@ def main(argv=None):
     built.add_argument("--networks", choices=NETWORKS, nargs="+", default=NETWORKS)
     built.add_argument("--steps", type=number(int, LAST), default=300)
     built.add_argument("--sweep_steps", type=number(int, 10), default=FEWEST_STEPS)
+    built.add_argument("--validation_split", type=number(float, 0, below=1), default=0.1)
     built.add_argument("--seed", type=number(int, 0), default=0)
     args = built.parse_args(argv)
     flags = {
@@ -45,10 +46,13 @@ def main(argv=None):
         "width": args.width,
         "offsets": "random",
         "steps_per_epoch": args.sweep_steps,
+        "validation_split": args.validation_split,
         "seed": args.seed,
     }
     words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
     session = Session(with_default_rates(train.build_parser().parse_args(words)), 0.0, 0.0)
+    if session.validation is None:
+        raise UserError("--validation_split: no piece is held out; raise it")
 
     rows = []
     for name in args.networks:

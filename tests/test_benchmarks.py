@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import costs, findlr, phase, random_cnn_style, training
 from benchmarks.floor import convolution_flops
+from common.cli import UserError
 from common.features import write_store
 from common.phase import ESTIMATORS
 from data import BINS, HOP, SAMPLE_RATE, write_audio
@@ -148,7 +149,10 @@ def test_costs_on_paper_are_those_of_files(capsys, tmp_path):
 
 def test_the_benchmark_of_learning_rates_tells_both_generators_apart(features_folder, capsys):
     argv = ["--dataset_path", str(features_folder), "--width", "1", "--steps", "50"]
-    assert findlr.main([*argv, "--networks", "discriminator", "--sweep_steps", "20"]) == 0
+    argv += ["--networks", "discriminator", "--sweep_steps", "20"]
+    with pytest.raises(UserError, match="--validation_split: no piece is held out"):
+        findlr.main(argv)
+    assert findlr.main([*argv, "--validation_split", "0.5"]) == 0
     lines = capsys.readouterr().out.splitlines()
     rows = [re.split(r"\s{2,}", line) for line in lines if "disc_loss" in line]
     assert [row[0] for row in rows] == ["discriminator", "discriminator, trained generator"]
