@@ -15,12 +15,11 @@ the folder is kept. Logs of TensorBoard are not looked at: they grow by appendin
 
 import collections
 import csv
+import functools
 import json
 import random
 import re
-import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -38,6 +37,7 @@ from benchmarks.processes import (
     changed,
     is_part,
     shortly,
+    verdict,
     versions,
 )
 from common.cli import number, parser, run
@@ -480,19 +480,9 @@ def compare(args, folder):
 def main(argv=None):
     """Run the test; exit status 1 when the killed run is not like the other."""
     args = build_parser().parse_args(argv)
-    if args.folder is None:
-        folder = Path(tempfile.mkdtemp(prefix="kill_"))
-    else:
-        folder = args.folder
-        folder.mkdir(parents=True)
-    try:
-        compare(args, folder)
-    except Fault as fault:
-        print(f"kill.py: {fault}; see {folder}", file=sys.stderr)
-        return 1
-    if args.folder is None:
-        shutil.rmtree(folder)
-    return 0
+    if args.folder is not None:
+        args.folder.mkdir(parents=True)
+    return verdict("kill", args.folder, functools.partial(compare, args))
 
 
 if __name__ == "__main__":

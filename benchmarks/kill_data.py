@@ -21,7 +21,6 @@ import random
 import re
 import shutil
 import sys
-import tempfile
 import time
 import uuid
 from pathlib import Path
@@ -40,6 +39,7 @@ from benchmarks.processes import (
     changed,
     is_part,
     shortly,
+    verdict,
 )
 from benchmarks.tiny_soundfont import write_soundfont
 from common.cli import number, parser, run
@@ -366,16 +366,12 @@ def compare(script, folder, args):
 def main(argv=None):
     """Run the test; exit status 1 when a killed run is not like the other."""
     args = build_parser().parse_args(argv)
-    folder = args.folder or Path(tempfile.mkdtemp(prefix="kill_data_"))
-    try:
+
+    def compare_all(folder):
         for name in SCRIPTS if args.script == "all" else [args.script]:
             compare(SCRIPTS[name], folder / name, args)
-    except Fault as fault:
-        print(f"kill_data.py: {fault}; see {folder}", file=sys.stderr)
-        return 1
-    if args.folder is None:
-        shutil.rmtree(folder)
-    return 0
+
+    return verdict("kill_data", args.folder, compare_all)
 
 
 if __name__ == "__main__":

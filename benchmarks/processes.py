@@ -3,8 +3,11 @@
 import contextlib
 import fnmatch
 import os
+import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,6 +19,28 @@ OFTEN, SELDOM = 2e-4, 5e-3  # seconds between two looks at a folder
 
 class Fault(Exception):
     """What must not happen to a run, whenever it is killed."""
+
+
+def verdict(script, given, compare):
+    """Run a test in a folder, which is kept only where something is wrong.
+
+    Args:
+        script: Name of the test.
+        given: Folder that stays in any case, or None for one that is removed.
+        compare: Function of the folder that raises ``Fault``.
+
+    Returns:
+        Exit status: 1 at a fault, else 0.
+    """
+    folder = given or Path(tempfile.mkdtemp(prefix=f"{script}_"))
+    try:
+        compare(folder)
+    except Fault as fault:
+        print(f"{script}.py: {fault}; see {folder}", file=sys.stderr)
+        return 1
+    if given is None:
+        shutil.rmtree(folder)
+    return 0
 
 
 def shortly(rng):

@@ -1,11 +1,12 @@
 """Batches of what stands at the places of an epoch."""
 
+import abc
 import math
 
 import keras
 
 
-class Batches(keras.utils.PyDataset):
+class Batches(keras.utils.PyDataset, abc.ABC):
     """Base of the datasets: a subclass says what ``cut(positions, epoch)`` gives.
 
     Args:
@@ -34,6 +35,6 @@ class Batches(keras.utils.PyDataset):
         start = index * self._batch_size
         return range(start, min(start + self._batch_size, self._count))
 
+    @abc.abstractmethod
     def cut(self, positions, epoch):
         """What stands at some places of an epoch, as a batch."""
-        raise NotImplementedError
