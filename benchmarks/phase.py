@@ -36,6 +36,7 @@ from data import (
     forward_transform,
     inverse_transform,
     load_audio,
+    peak,
     write_audio,
 )
 
@@ -123,7 +124,7 @@ def heard(audio, notes):
     """Scores of the notes that are heard in an audio."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "audio.wav"
-        write_audio(path, audio / max(1.0, float(np.abs(audio).max())))
+        write_audio(path, audio / max(1.0, peak(audio)))
         return note_scores(notes, transcribe(path))
 
 

@@ -118,7 +118,7 @@ class Cluster(NamedTuple):
                     "this command: what is finished is kept"
                 ) from error
         if self.output is not None:
-            remove_remains(self.output)
+            remove_temporaries(self.output)
 
     def _outcomes(self, client, run, work, tasks):
         from distributed import TimeoutError
@@ -215,7 +215,7 @@ def _subject(numbered):
     return task[0] if isinstance(task, tuple) else task
 
 
-def remove_remains(folder):
+def remove_temporaries(folder):
     """Remove the temporary files that killed workers left in a folder and below it."""
     for path in folder.rglob(".part.*"):
         if _REMAINS.fullmatch(path.name):

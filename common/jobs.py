@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from common.cli import UserError, number
-from common.cluster import Cluster, remove_remains
+from common.cluster import Cluster, remove_temporaries
 from common.workers import end_with_parent
 from data import AudioFileError
 
@@ -65,14 +65,14 @@ def workers_of(args, folders, output=None):
         workers = Cluster(args.scheduler, tuple(folders), output)
         workers.check()
     if output is not None:
-        remove_remains(output)
+        remove_temporaries(output)
     return workers
 
 
 def _guarded(function, numbered):
-    # A fault of ours is raised here; joblib then kills the other workers.
     end_with_parent()
     index, task = numbered
+    # what is not caught is a fault of ours; joblib then kills the other workers
     try:
         return index, function(task), None
     except (UserError, OSError) as error:
@@ -93,10 +93,9 @@ def run_jobs(function, tasks, workers, title):
         AudioFileError that ended this task.
 
     Raises:
-        UserError: A worker process was killed.
+        UserError: A worker process was killed, or the cluster does not work.
         OSError: Of a task, such as a full disk. No task is begun after it, but those that other
             processes work on are ended in good order, so that no half-written file stays.
-        UserError: The cluster does not work.
     """
     from joblib import Parallel, delayed
     from tqdm import tqdm

@@ -24,6 +24,7 @@ from data import (
     forward_transform,
     inverse_transform,
     load_audio,
+    peak,
     write_audio,
 )
 from pix2pix_timbre.convert import convert_image
@@ -108,7 +109,7 @@ def render(predictors, source, truth, folder, phase):
     estimated = estimate_phase(phase, magnitude, forward_transform(origin[:length])[1])
     ceiling = inverse_transform(magnitude, estimated, length)
     audios[CEILING] = folder / f"{CEILING}.wav"
-    write_audio(audios[CEILING], ceiling / max(1.0, float(np.abs(ceiling).max())))
+    write_audio(audios[CEILING], ceiling / max(1.0, peak(ceiling)))
     return audios | {TARGET: truth}
 
 

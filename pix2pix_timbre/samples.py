@@ -13,6 +13,7 @@ from data import (
     image_to_phase,
     inverse_transform,
     load_audio,
+    peak,
     read_header,
     write_audio,
 )
@@ -81,7 +82,7 @@ class Sample:
                 magnitude = db_to_amplitude(image)
                 phase = phases[name] if phases else self._phase(name, magnitude)
                 audio = inverse_transform(magnitude, phase)
-                write_audio(path, audio / max(1.0, float(np.abs(audio).max())))
+                write_audio(path, audio / max(1.0, peak(audio)))
         self._written = True
 
     def _phase(self, name, magnitude):

@@ -176,7 +176,7 @@ def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHAS
         with closing(convert_blocks(blocks(), conversion, phase, network)) as converted:
             for part, last in _mark_last(converted):
                 audio = part.T if back is None else back.resample_chunk(part.T, last=last)
-                peak = max(peak, float(np.abs(audio).max(initial=0)))
+                peak = max(peak, data.peak(audio))
                 waiting.write(np.ascontiguousarray(audio, dtype=np.float32).tobytes())
         gain = min(1.0, PEAK / peak) if peak else 1.0
         seconds = samples / rate

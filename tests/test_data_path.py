@@ -50,6 +50,15 @@ def test_the_peak_of_what_holds_nan_is_nan(place):
     assert np.isnan(data.peak(audio))
 
 
+def test_magnitudes_come_in_parts_as_in_one(audio):
+    for signal in (audio[:, 0], np.repeat(audio, 60, axis=0).T):
+        whole, _ = data.forward_transform(signal, with_phase=False)
+        parts = list(data.magnitude_parts(signal))
+        assert [part.start for part, _ in parts[1:]] == [part.stop for part, _ in parts[:-1]]
+        joined = np.concatenate([magnitude for _, magnitude in parts], axis=-2)
+        np.testing.assert_array_equal(joined, np.swapaxes(whole, -1, -2))
+
+
 def test_every_script_has_help_and_stands_in_the_benchmark():
     names = [words[-1] for words in data_path.scripts()]
     assert {"train.py", "predict.py", "vae_generation.generate", "random_cnn_style.mix"} < {*names}

@@ -27,7 +27,7 @@ from common.cli import (
 )
 from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.lock import only_run
-from data import AUDIO_SUFFIXES, load_audio, resample
+from data import AUDIO_SUFFIXES, load_audio, peak, resample
 from vae_generation.spectrogram import FRAMES, KINDS, Spectrogram, default_fft
 from vae_generation.store import Example, parse_note, write_images
 
@@ -150,7 +150,7 @@ def cut(recording):
 
 
 def _sounds(audio, spectrogram):
-    return np.abs(audio[: spectrogram.samples]).max(initial=0) > _SILENCE
+    return peak(audio[: spectrogram.samples]) > _SILENCE
 
 
 def main(argv=None):
