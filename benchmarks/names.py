@@ -12,18 +12,16 @@ print anything that a terminal would obey. Prints what both took; the exit statu
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.processes import ROOT, Fault, verdict
 from common.cli import number, parser, run
 from common.etudes import Note, Performance, write_midi
 from common.features import FeatureStore
 from data import write_audio
 
-ROOT = Path(__file__).parent.parent
 INSTRUMENT = "keyboard_acoustic"
 NAME_BYTES = 255  # that most file systems take
 NAMES = [  # each is made unique by a number at its end
@@ -50,10 +48,6 @@ NAMES = [  # each is made unique by a number at its end
     b"long ",
     b"long no UTF-8 \xe9 ",
 ]
-
-
-class Fault(Exception):
-    """A file that was lost, doubled or renamed, or a message that is not fit to print."""
 
 
 def build_parser():
@@ -125,14 +119,10 @@ def check(folder, count, jobs):
 def main(argv=None):
     """Run the test; exit status 1 at a fault."""
     args = build_parser().parse_args(argv)
-    with tempfile.TemporaryDirectory(prefix="names_") as folder:
-        try:
-            check(Path(folder), args.files, args.jobs)
-        except Fault as fault:
-            print(f"names.py: {fault}", file=sys.stderr)
-            return 1
-    print("each file was played and stored under its own name")
-    return 0
+    status = verdict("names", None, lambda folder: check(folder, args.files, args.jobs))
+    if status == 0:
+        print("each file was played and stored under its own name")
+    return status
 
 
 if __name__ == "__main__":

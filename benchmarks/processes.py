@@ -1,4 +1,4 @@
-"""What the benchmarks that kill have in common: processes to kill, and a look at their files."""
+"""What the benchmarks that try to break scripts share: verdicts, processes to kill, their files."""
 
 import contextlib
 import fnmatch
@@ -18,7 +18,7 @@ OFTEN, SELDOM = 2e-4, 5e-3  # seconds between two looks at a folder
 
 
 class Fault(Exception):
-    """What must not happen to a run, whenever it is killed."""
+    """What must not happen to a run, whenever it is killed and whatever files are named."""
 
 
 def verdict(script, given, compare):
