@@ -10,7 +10,9 @@ system package libfluidsynth3.
 """
 
 import argparse
+import contextlib
 import functools
+import io
 import json
 import os
 import re
@@ -139,7 +141,9 @@ def build_parser():
 def _library():
     """The module ``fluidsynth``, and the function that renders to float, which it does not wrap."""
     try:
-        import fluidsynth
+        # under CI the module prints where it found the library
+        with contextlib.redirect_stdout(io.StringIO()):
+            import fluidsynth
 
         wrap, integer, pointer = fluidsynth.cfunc, fluidsynth.c_int, fluidsynth.c_void_p
     except (ImportError, OSError, AttributeError) as error:  # the last: a namesake on PyPI
