@@ -25,11 +25,13 @@ class TrainingSession:
     Attributes:
         system: Name of the system, for ``config.json``.
         networks: Names of the attributes of the model that are saved as ``<name>.h5``.
+        begin_anew: Those of them that may be missing where --epoch_offset goes on from weights.
         may_change: Names of flags that may differ between the parts of one run.
     """
 
     system = ""
     networks = ()
+    begin_anew = ()
     may_change = ("output", "gpu", "resume", "epochs", "debug")
 
     def __init__(self, args, output):
@@ -115,7 +117,11 @@ class TrainingSession:
             self.say(f"{folder.path}: going on after epoch {finished}")
         elif args.epoch_offset:
             for name in self.networks:
-                load_into(getattr(model, name), folder.path / f"{name}.h5")
+                path = folder.path / f"{name}.h5"
+                if path.is_file() or name not in self.begin_anew:
+                    load_into(getattr(model, name), path)
+                else:
+                    self.say(f"{path}: no such file; the {name} begins anew")
         with self.devices.guard():
             self._fit(model, finished or args.epoch_offset)
             self.devices.agree(0)  # no worker leaves before the chief has written everything
@@ -159,7 +165,8 @@ class TrainingSession:
         """Raise ``UserError`` where weights to start from are missing, as --epoch_offset asks."""
         for name in self.networks:
             path = self.run.path / f"{name}.h5"
-            if self.args.epoch_offset and not path.is_file():
+            needed = self.args.epoch_offset and name not in self.begin_anew
+            if needed and not path.is_file():
                 raise UserError(
                     f"{path}: no such file; --epoch_offset {self.args.epoch_offset} goes on from it"
                 )

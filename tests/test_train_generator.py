@@ -101,5 +101,20 @@ def test_a_generator_alone_goes_on_from_its_weights_without_a_discriminator(
     (tmp_path / "generator.h5").write_bytes((alone / "generator.h5").read_bytes())
     assert train_generator.main(argv) == 0
     assert captured[0].last_epoch == 4
-    argv = arguments(features_folder, tmp_path, {"epoch_offset": 2, "validation_split": 0.3})
-    assert_refused(train.main, argv, capsys, "discriminator.h5", "--epoch_offset 2")
+
+
+def test_the_adversary_begins_anew_where_a_generator_has_none(
+    alone, features_folder, tmp_path, capsys
+):
+    (tmp_path / "generator.h5").write_bytes((alone / "generator.h5").read_bytes())
+    flags = {**RUN, "epoch_offset": 2}
+    rate = flags.pop("lr")
+    argv = arguments(features_folder, tmp_path, {**flags, "gen_lr": 1e-9, "disc_lr": rate})
+    assert train.main(argv) == 0
+    said = f"{tmp_path / 'discriminator.h5'}: no such file; the discriminator begins anew\n"
+    assert capsys.readouterr().out.count(said) == 1
+    new, old = (read_weights(folder / "generator.h5") for folder in (tmp_path, alone))
+    kernels = [name for name in old if name.endswith("kernel")]
+    # it went on from these weights
+    assert kernels and all(np.abs(new[name] - old[name]).max() < 1e-6 for name in kernels)
+    assert (tmp_path / "discriminator.h5").is_file()
