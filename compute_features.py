@@ -82,7 +82,7 @@ def compute(rendering):
         raise AudioFileError(f"{rendering.audio}: {error.strerror}") from error
     audio, _ = load_audio(rendering.audio)
     image = rendering.image(audio)
-    with replace_when_done(rendering.part) as temporary:
+    with replace_when_done(rendering.part, durable=False) as temporary:
         try:
             np.save(temporary, image, allow_pickle=False)
         except OSError as error:  # of a full disk, NumPy tells neither file nor cause
@@ -97,6 +97,17 @@ def is_newer(path, than):
         return path.stat().st_mtime_ns > than.stat().st_mtime_ns
     except OSError:
         return True
+
+
+def is_waiting(rendering):
+    """Whether the features of a rendering are waiting for their store, whole and up to date."""
+    if is_newer(rendering.audio, rendering.part):
+        return False
+    try:
+        np.load(rendering.part, mmap_mode="r", allow_pickle=False)
+    except (OSError, EOFError, ValueError):  # cut off: the machine failed before all of it was on the disk
+        return False
+    return True
 
 
 def update_store(store_path, renderings, parts, workers):
@@ -117,10 +128,10 @@ def update_store(store_path, renderings, parts, workers):
         for rendering in renderings
         if rendering.name not in stored or is_newer(rendering.audio, store_path)
     ]
-    waiting = [rendering for rendering in stale if is_newer(rendering.audio, rendering.part)]
+    missing = [rendering for rendering in stale if not is_waiting(rendering)]
     skipped = [
         (rendering.audio, error)
-        for rendering, _, error in run_jobs(compute, waiting, workers, printable(store_path.stem))
+        for rendering, _, error in run_jobs(compute, missing, workers, printable(store_path.stem))
         if error is not None
     ]
     failed = {path for path, _ in skipped}

@@ -200,16 +200,17 @@ class AudioWriter:
 
     The format follows the suffix (``.wav``, ``.flac``, ``.ogg``, ...); the sample format is
     ``subtype`` (a libsndfile name such as ``"FLOAT"``) or the format's default, 16 bit for WAV.
+    ``durable`` as in ``replace_when_done``.
 
     Raises:
         AudioFileError: Unknown suffix, or a format that cannot hold this signal.
         OSError: The file cannot be written.
     """
 
-    def __init__(self, path, sample_rate, channels, subtype=None):
+    def __init__(self, path, sample_rate, channels, subtype=None, durable=True):
         import soundfile
 
-        self.path = Path(path)
+        self.path, self._durable = Path(path), durable
         self._format = (sample_rate, channels, subtype)
         name = _FORMATS.get(self.path.suffix.lower(), self.path.suffix[1:].upper())
         if name not in soundfile.available_formats():
@@ -221,7 +222,7 @@ class AudioWriter:
     def __enter__(self):
         import soundfile
 
-        self._whole = replace_when_done(self.path)
+        self._whole = replace_when_done(self.path, self._durable)
         temporary = self._whole.__enter__()
         temporary.touch()  # a folder without permission is named by the system, not by libsndfile
         rate, channels, subtype = self._format
@@ -276,11 +277,11 @@ class AudioWriter:
             self._whole.__exit__(*exception)
 
 
-def write_audio(path, audio, sample_rate=SAMPLE_RATE, subtype=None):
+def write_audio(path, audio, sample_rate=SAMPLE_RATE, subtype=None, durable=True):
     """Write audio of shape (samples,) or (channels, samples); see ``AudioWriter``."""
     audio = np.asarray(audio, dtype=np.float32)
     channels = 1 if audio.ndim == 1 else len(audio)
-    with AudioWriter(path, sample_rate, channels, subtype) as writer:
+    with AudioWriter(path, sample_rate, channels, subtype, durable) as writer:
         writer.write(audio)
 
 
@@ -313,10 +314,15 @@ class replace_when_done:
     The temporary file is removed when the block fails, so a file is either whole or absent. Its
     name depends on ``path`` alone (and on ``temporary_mark``): what a killed process left is
     overwritten by the next one. It keeps the suffix, from which libraries tell the format.
+
+    Args:
+        path: The file.
+        durable: Wait until it is on the disk. Many small files are written several times as fast
+            without; a failing machine, not a killed process, can then leave them cut off.
     """
 
-    def __init__(self, path):
-        self.path = Path(path)
+    def __init__(self, path, durable=True):
+        self.path, self._durable = Path(path), durable
         self.temporary = hidden_beside(self.path, f"part{temporary_mark.get()}")
 
     def __enter__(self):
@@ -326,8 +332,9 @@ class replace_when_done:
     def __exit__(self, exception_type, exception, traceback):
         try:
             if exception_type is None:
-                with self.temporary.open("rb") as file:
-                    os.fsync(file.fileno())
+                if self._durable:
+                    with self.temporary.open("rb") as file:
+                        os.fsync(file.fileno())
                 self.temporary.replace(self.path)
         finally:
             self.temporary.unlink(missing_ok=True)

@@ -178,6 +178,7 @@ def synthesize(args, settings, pieces, variations):
 
 def _summary(total):
     said = {
+        "damaged": "of them because what was there was damaged",
         "kept": "kept as they were (--overwrite makes them again)",
         "notes": "notes played",
         "substituted": "taken from a neighbouring pitch",

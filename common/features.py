@@ -34,18 +34,31 @@ CODEC = {
 }
 
 
+def to_half(image):
+    """As ``image.astype(np.float16)``, four times as fast, of float32 values from 0 to 65504.
+
+    Scaled by the difference of the exponents' biases, a number has the bits of its half in its own,
+    with 13 more of them, which are rounded to the nearest half, the even one of two. (What lies a
+    hair from the middle of two halves below 2^-14 counts as in the middle.)
+    """
+    bits = (image * np.float32(2.0**-112)).view(np.uint32)
+    bits += (bits >> 13 & 1) + np.uint32(0x0FFF)
+    bits >>= 13
+    return bits.astype(np.uint16).view(np.float16)
+
+
 def magnitude_image(audio):
     """The image that the store holds: (columns, BINS) float16 in [0, 1] from (samples,) audio."""
     image = np.empty((data.column_count(len(audio)), data.BINS), np.float16)
     for part, magnitude in data.magnitude_parts(audio):
-        image[part] = data.amplitude_to_db(magnitude)
+        image[part] = to_half(data.amplitude_to_db(magnitude))
     return image
 
 
 def phase_image(audio):
     """The phase of the same columns and bins, as an image: (columns, BINS) float16 in [0, 1]."""
     _, phase = data.forward_transform(audio)
-    return data.phase_to_image(phase).T.astype(np.float16)
+    return to_half(data.phase_to_image(phase).T)
 
 
 def phase_instrument(instrument):

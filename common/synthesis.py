@@ -15,7 +15,7 @@ from common.cluster import keep_for_a_run
 from common.features import pair_key
 from common.midi import LONGEST_HOURS, read_notes
 from common.notes import NOTE_SECONDS, NoteLibrary
-from data import SAMPLE_RATE, peak, resample, write_audio
+from data import SAMPLE_RATE, AudioFileError, peak, read_header, resample, write_audio
 
 HELD = 0.9  # share of a note's length after which it is released
 RELEASE_SECONDS = 3000 / 16000  # time constant of the exponential release
@@ -162,15 +162,22 @@ def _release(rate):
     return np.exp(-np.arange(length, dtype=np.float32) / np.float32(RELEASE_SECONDS * rate))
 
 
-def _exists(path, piece):
+def _state(path, piece):
+    """What there is of an audio: "kept" when it is whole, "damaged", or "missing"."""
     try:
-        return stat.S_ISREG(path.stat().st_mode)
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "missing"
     except FileNotFoundError:
-        return False
+        return "missing"
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
         raise UserError(f"{piece.midi}: the name of its audio is too long; shorten it") from error
+    try:
+        read_header(path)
+    except AudioFileError:  # cut off: the machine failed before all of it was on the disk
+        return "damaged"
+    return "kept"
 
 
 @keep_for_a_run
@@ -188,7 +195,8 @@ def render_piece(settings, piece):
     """Write the audio of one piece for every voice of the settings.
 
     Returns:
-        Counter of ``written`` and ``kept`` files and of what happened to the notes.
+        Counter of ``written`` and ``kept`` files, of those found ``damaged``, and of what happened
+        to the notes.
 
     Raises:
         UserError: The MIDI file cannot be read, needs a note that the library lacks, would last
@@ -198,7 +206,8 @@ def render_piece(settings, piece):
         voice: audio_path(settings.audios_path, voice[0], piece.name, voice[1])
         for voice in settings.voices
     }
-    missing = {voice: path for voice, path in outputs.items() if not _exists(path, piece)}
+    states = {voice: _state(path, piece) for voice, path in outputs.items()}
+    missing = {voice: path for voice, path in outputs.items() if states[voice] != "kept"}
     if settings.overwrite:
         wanted = outputs
     else:
@@ -206,6 +215,7 @@ def render_piece(settings, piece):
         if wanted and settings.shared_gain:
             wanted = outputs  # the gain depends on all of them
     counts = Counter(written=len(wanted), kept=len(outputs) - len(wanted))
+    counts["damaged"] = 0 if settings.overwrite else [*states.values()].count("damaged")
     if not wanted:
         return counts
     sequence = read_notes(
@@ -236,5 +246,5 @@ def render_piece(settings, piece):
             raise UserError(f"{piece.midi}: {instrument}_{preset:03d} makes no sound of its notes")
     for voice, audio in audios.items():
         loudest = max(peaks.values()) if settings.shared_gain else peaks[voice]
-        write_audio(wanted[voice], audio * np.float32(PEAK / loudest))
+        write_audio(wanted[voice], audio * np.float32(PEAK / loudest), durable=False)
     return counts

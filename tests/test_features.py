@@ -28,6 +28,7 @@ from common.features import (
     pair_key,
     piece_of,
     preset_of,
+    to_half,
     write_store,
 )
 from data import BINS, SAMPLE_RATE, load_audio, write_audio
@@ -49,6 +50,16 @@ def tone(seconds=0.2, frequency=440, seed=0):
 
 
 # Images
+
+
+def test_halves_are_those_of_numpy():
+    halves = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float32)
+    between = (halves[1:] + halves[:-1]) / 2  # ties, to the even one
+    near = [np.nextafter(between, np.float32(side)) for side in (0, 1e9)]
+    near = [values[between > 2**-14] for values in near]
+    values = np.concatenate([halves, between, *near])
+    assert np.array_equal(to_half(values), values.astype(np.float16))
+    assert to_half(values.reshape(1, -1)[:, ::2]).shape == (1, -(-len(values) // 2))
 
 
 def test_the_image_of_a_tone_is_bright_in_its_bin_and_within_0_and_1():
@@ -513,6 +524,26 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_store(
 
 
 # Killed runs
+
+
+@pytest.mark.parametrize("left", [0, 5, 100, 5000, -1])
+def test_features_that_were_cut_off_are_computed_again(audios_folder, tmp_path, left):
+    """As a machine that failed leaves them, which a killed process never does."""
+    flags = ["--audios_path", str(audios_folder), "--features_path", str(tmp_path), "--jobs", "1"]
+    assert compute_features.main(flags) == 0
+    store = tmp_path / "guitar_acoustic.h5"
+    content = store.read_bytes()
+    store.unlink()
+    parts = tmp_path / ".parts" / "guitar_acoustic"
+    parts.mkdir(parents=True)
+    for audio in (audios_folder / "guitar_acoustic").iterdir():
+        part = compute_features.part_path(parts, audio.stem)
+        image = magnitude_image(load_audio(audio)[0])
+        np.save(part, image)
+        part.write_bytes(part.read_bytes()[:left])
+        assert not compute_features.is_newer(audio, part)
+    assert compute_features.main(flags) == 0
+    assert store.read_bytes() == content
 
 
 @pytest.fixture(scope="module")
