@@ -15,6 +15,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -105,24 +106,54 @@ def is_waiting(rendering):
         return False
     try:
         np.load(rendering.part, mmap_mode="r", allow_pickle=False)
-    except (OSError, EOFError, ValueError):  # cut off: the machine failed before all of it was on the disk
-        return False
+    except (OSError, EOFError, ValueError):
+        return False  # cut off: the machine failed before all of it was on the disk
     return True
 
 
-def update_store(store_path, renderings, parts, workers):
-    """Bring the store of one instrument up to date with its audio files.
+class Update(NamedTuple):
+    """What brings the store of one instrument up to date."""
 
-    Renderings whose audio is gone stay in the store. It is dated like the newest audio in it.
+    store: Path
+    parts: Path  # folder of the features that wait
+    stored: frozenset  # names of the renderings that it holds
+    fresh: dict  # from the names of those that are to be written to their parts
+
+    def write(self):
+        """Write the store, dated like the newest audio in it, and remove the parts.
+
+        Renderings whose audio is gone stay in the store.
+        """
+        if self.fresh:
+            files = [*self.fresh.values(), *([self.store] if self.stored else [])]
+            changed = max(path.stat().st_mtime_ns for path in files)
+            with FeatureStore(self.store) if self.stored else contextlib.nullcontext() as old:
+                names = sorted(self.stored | self.fresh.keys())
+                images = ((name, self._image(name, old)) for name in names)
+                write_store(self.store, images, self.store.stem)
+            os.utime(self.store, ns=(changed, changed))
+        shutil.rmtree(self.parts, ignore_errors=True)
+
+    def _image(self, name, old):
+        if name in self.fresh:
+            return np.load(self.fresh[name], mmap_mode="r", allow_pickle=False)
+        return old.read(name)
+
+    def __str__(self):
+        kept = len(self.stored - self.fresh.keys())
+        return f"{printable(self.store)}: {len(self.fresh):,} computed, {kept:,} kept"
+
+
+def compute_parts(store_path, renderings, parts, workers):
+    """Compute the features of one instrument that are new or older than their audio.
 
     Returns:
-        ``(counts, skipped)``: dict of the numbers ``computed`` and ``kept``; list of
-        (path, error).
+        ``(update, skipped)``: ``Update``; list of (path, error).
     """
-    stored = {}
+    stored = frozenset()
     if store_path.exists():
         with FeatureStore(store_path) as store:
-            stored = dict.fromkeys(store.renderings)
+            stored = frozenset(store.renderings)
     stale = [
         rendering
         for rendering in renderings
@@ -136,22 +167,7 @@ def update_store(store_path, renderings, parts, workers):
     ]
     failed = {path for path, _ in skipped}
     fresh = {item.name: item.part for item in stale if item.audio not in failed}
-    if fresh:
-        files = [*fresh.values(), *([store_path] if stored else [])]
-        changed = max(path.stat().st_mtime_ns for path in files)
-        with FeatureStore(store_path) if stored else contextlib.nullcontext() as old:
-            names = sorted(stored.keys() | fresh.keys())
-            images = ((name, _image(name, fresh, old)) for name in names)
-            write_store(store_path, images, store_path.stem)
-        os.utime(store_path, ns=(changed, changed))
-    shutil.rmtree(parts, ignore_errors=True)
-    return {"computed": len(fresh), "kept": len(stored.keys() - fresh.keys())}, skipped
-
-
-def _image(name, fresh, old):
-    if name in fresh:
-        return np.load(fresh[name], mmap_mode="r", allow_pickle=False)
-    return old.read(name)
+    return Update(store_path, parts, stored, fresh), skipped
 
 
 def main(argv=None):
@@ -188,30 +204,41 @@ def update_stores(args, stores):
         The exit status of the script.
     """
     workers = workers_of(args, [args.audios_path], args.features_path)
-    all_skipped, total = [], 0
-    for store_path, folder, image in stores:
-        try:
-            files = find_files(folder, AUDIO_SUFFIXES)
-        except OSError as error:
-            all_skipped.append((folder, error))
-            continue
-        if not files:
-            all_skipped.append((folder, "holds no audio file"))
-            continue
-        parts = args.features_path / ".parts" / store_path.stem
-        renderings = [
-            Rendering(path, piece, part_path(parts, piece), image) for piece, path in files.items()
-        ]
-        counts, skipped = update_store(store_path, renderings, parts, workers)
-        total += counts["computed"] + counts["kept"]
-        all_skipped += skipped
-        said = f"{counts['computed']:,} computed, {counts['kept']:,} kept"
-        print(f"{printable(store_path)}: {said}")
+    all_skipped, total, written = [], 0, None
+    # a store is written, which the disk takes long for, while the next one is computed
+    with ThreadPoolExecutor(1) as writer:
+        for store_path, folder, image in stores:
+            try:
+                files = find_files(folder, AUDIO_SUFFIXES)
+            except OSError as error:
+                all_skipped.append((folder, error))
+                continue
+            if not files:
+                all_skipped.append((folder, "holds no audio file"))
+                continue
+            parts = args.features_path / ".parts" / store_path.stem
+            renderings = [
+                Rendering(path, piece, part_path(parts, piece), image)
+                for piece, path in files.items()
+            ]
+            update, skipped = compute_parts(store_path, renderings, parts, workers)
+            total += len(update.stored | update.fresh.keys())
+            all_skipped += skipped
+            if written:
+                written.result()
+            written = writer.submit(_finish, update)
+        if written:
+            written.result()
     shutil.rmtree(args.features_path / ".parts", ignore_errors=True)
     status = report_skipped(all_skipped)
     if not total:
         raise UserError(f"{args.audios_path}: no features could be computed")
     return status
+
+
+def _finish(update):
+    update.write()
+    print(update)
 
 
 if __name__ == "__main__":
