@@ -230,6 +230,7 @@ class AudioWriter:
             self._file = soundfile.SoundFile(
                 os.fsencode(temporary), "w", rate, channels, subtype, format=self._name
             )
+            self._file.flush = lambda: None  # of close(), which would wait for the disk each time
         except soundfile.SoundFileError as error:
             temporary.unlink()
             if getattr(error, "code", None) == _SYSTEM_ERROR:
