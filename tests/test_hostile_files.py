@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 from conftest import assert_refused, outcome, write_midi
 from test_synthesize_notes import needs_fluidsynth
 
@@ -65,6 +66,16 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_note(tmp_path, small_disk, r
     assert re.search(r"\.wav: cannot be written; is the disk full\?\n$", err)
     assert err.count("\n") == 1
     assert files(out) == []
+
+
+@pytest.mark.parametrize(("durable", "waits"), [(True, 1), (False, 0)])
+def test_only_a_durable_audio_waits_for_the_disk(tmp_path, monkeypatch, durable, waits):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    monkeypatch.setattr(soundfile.SoundFile, "flush", synced.append)
+    write_audio(tmp_path / "a.wav", np.full(99, 0.5, np.float32), durable=durable)
+    assert len(synced) == waits
+    assert np.array_equal(load_audio(tmp_path / "a.wav")[0], np.full(99, 0.5))
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(script, read_only, capsys):
