@@ -218,8 +218,7 @@ def test_only_the_corrector_learns():
 
 
 def test_the_critic_learns_from_its_own_loss_alone():
-    import tensorflow as tf
-
+    tf = pytest.importorskip("tensorflow")
     x, y = batch()
     gradients = []
     for weight in (0.0, 1.0):

@@ -106,7 +106,7 @@ def test_the_loss_is_the_sum_of_its_parts():
     mean, log_variance = model.encoder(images())
     decoded = model.decoder(mean)
     reconstruction = np.mean((images() - np.asarray(decoded)) ** 2)
-    kl = np.mean(kl_divergence(np.asarray(mean), np.asarray(log_variance)))
+    kl = np.asarray(kl_divergence(np.asarray(mean), np.asarray(log_variance))).mean()
     assert scores["reconstruction"] == pytest.approx(reconstruction, rel=1e-4)
     assert scores["kl"] == pytest.approx(kl, rel=1e-4)
     assert scores["loss"] == pytest.approx(1000 * reconstruction + 0.5 * kl, rel=1e-4)
