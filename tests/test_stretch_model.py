@@ -22,7 +22,6 @@ from time_stretching.model import (
     Correction,
     begin_with,
     build_corrector,
-    build_critic,
     build_decoder,
     build_encoder,
 )
@@ -170,15 +169,9 @@ def test_the_loss_of_the_auto_encoder_in_both_scales():
     assert scores["published"] == pytest.approx(np.mean((moved[0] - moved[1]) ** 2), rel=1e-4)
 
 
-def correction(decoder=True, critic=False, weight=0.0):
+def correction(decoder=True):
     trained = stretcher(SMALL)
-    model = Correction(
-        trained.corrector,
-        trained.decoder if decoder else None,
-        WIDE,
-        critic=build_critic(5) if critic else None,
-        critic_weight=weight,
-    )
+    model = Correction(trained.corrector, trained.decoder if decoder else None, WIDE)
     model.compile(keras.optimizers.Adam(1e-3), jit_compile=False)
     return model
 
@@ -215,23 +208,6 @@ def test_only_the_corrector_learns():
     assert history["loss"][-1] < history["loss"][0]
     for one, other in zip(before, model.decoder.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
-
-
-def test_the_critic_learns_from_its_own_loss_alone():
-    tf = pytest.importorskip("tensorflow")
-    x, y = batch()
-    gradients = []
-    for weight in (0.0, 1.0):
-        model = correction(critic=True, weight=weight)
-        with tf.GradientTape() as tape:
-            loss = model.compute_loss(x, y, model(x, training=True))
-        of_critic = tape.gradient(loss, model.critic.trainable_variables)
-        gradients.append([np.asarray(one) for one in of_critic])
-    for one, other in zip(*gradients, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
-    model = correction(critic=True, weight=1e-2)
-    history = model.fit(*batch(), epochs=20, verbose=0).history
-    assert history["critic"][-1] < history["critic"][0]
 
 
 def test_windows_follow_one_another_and_depend_on_seed_and_epoch(store):

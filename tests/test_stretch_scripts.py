@@ -128,14 +128,6 @@ def test_training_goes_on_where_it_stopped(folder, tmp_path):
         assert_same_run(tmp_path / "run" / part, folder / "ours" / part)
 
 
-def test_the_critic_takes_part(folder, tmp_path):
-    shutil.copytree(folder / "ours", tmp_path / "run")
-    argv = words("--features_path", folder / "x.h5", "--model", tmp_path / "run", *SHORT)
-    argv += ["--no-resume", "--epochs", "1", "--critic_weight", "0.001"]
-    assert train_corrector.main(argv) == 0
-    assert "critic" in read_csv(tmp_path / "run" / "corrector" / "history.csv")[0]
-
-
 def test_what_cannot_be_trained_is_refused(folder, tmp_path, capsys):
     argv = words("--output", tmp_path / "run", "--features_path")
     main = train_autoencoder.main

@@ -168,22 +168,6 @@ def build_corrector(architecture):
     return keras.Model([codes, told], outputs, name="corrector")
 
 
-def build_critic(code):
-    """Network that judges, in windows, whether codes are those of a stretched sound.
-
-    Returns:
-        Keras model: (batch, columns, code) -> (batch, about a quarter of the columns, 1).
-    """
-    inputs = hidden = layers.Input((None, code), name="critic_input")
-    for number in (1, 2):
-        hidden = layers.Conv1D(128, 9, strides=2, padding="same", name=f"critic_conv_{number}")(
-            hidden
-        )
-        hidden = layers.LeakyReLU(0.2, name=f"critic_relu_{number}")(hidden)
-    outputs = layers.Conv1D(1, 9, padding="same", dtype="float32", name="critic_output")(hidden)
-    return keras.Model(inputs, outputs, name="critic")
-
-
 class AutoEncoder(DistributedModel):
     """Encoder and decoder, trained by ``fit`` on batches (images, images).
 
@@ -233,29 +217,23 @@ class Correction(DistributedModel):
 
     The published loss is the mean squared error of the codes. Ours is the log-spectral distance of
     the images that the decoder, which does not learn, makes of them, above the floor of what is
-    heard: the decoder knows which errors matter. The critic adds the least-squares adversarial loss
-    (Mao et al. 2017, a = 0, b = c = 1), on codes.
+    heard: the decoder knows which errors matter.
 
     Args:
         corrector: As built by this module.
         decoder: Of the trained auto-encoder, for our loss; None for the published one.
         scale: ``Scale`` of its images.
-        critic: As built by this module, or None.
-        critic_weight: Of the adversarial loss.
     """
 
-    def __init__(self, corrector, decoder=None, scale=None, *, critic=None, critic_weight=0.0):
+    def __init__(self, corrector, decoder=None, scale=None):
         super().__init__(name="correction")
         self.corrector = corrector
         self.decoder = decoder
-        self.critic = critic
-        self._critic_weight = critic_weight
         if decoder is not None:
             decoder.trainable = False
             self._range_db = scale.range_db
             self._audible = max((AUDIBLE_DB - scale.floor_db) / scale.range_db, 0.0)
-        parts = {"loss": corrector, "codes": corrector, "distance": decoder, "critic": critic}
-        names = [name for name, network in parts.items() if network is not None]
+        names = ["loss", "codes"] if decoder is None else ["loss", "codes", "distance"]
         self._trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.build(corrector.input_shape)
 
@@ -265,7 +243,7 @@ class Correction(DistributedModel):
 
     @property
     def metrics(self):
-        """``loss``; ``codes``: mean squared error; ``distance`` in dB; ``critic``: its own loss."""
+        """``loss``; ``codes``: mean squared error; ``distance`` in dB."""
         return list(self._trackers.values())
 
     def call(self, inputs, training=None):
@@ -292,18 +270,7 @@ class Correction(DistributedModel):
             squares = ops.mean(ops.square(difference), axis=-1)
             # a root has no slope at zero
             loss = values["distance"] = self._range_db * mean(ops.sqrt(squares + 1e-8))
-        if self.critic is not None:
-            adversarial, values["critic"] = self._judge(ops.cast(codes, "float32"), y_pred)
-            loss = loss + self._critic_weight * adversarial
         values["loss"] = loss
         for name, value in values.items():
             self._trackers[name].update_state(value, count)
-        return self.replica_loss(loss + values.get("critic", 0.0), ops.shape(y_pred)[0])
-
-    def _judge(self, real, made):
-        """Loss of the corrector, without gradient for the critic, and the other way round."""
-        frozen = [ops.stop_gradient(one.value) for one in self.critic.trainable_variables]
-        fooled, _ = self.critic.stateless_call(frozen, [], made)
-        seen, known = self.critic(ops.stop_gradient(made)), self.critic(real)
-        own = ops.mean(ops.square(known - 1.0)) + ops.mean(ops.square(seen))
-        return ops.mean(ops.square(fooled - 1.0)), 0.5 * own
+        return self.replica_loss(loss, ops.shape(y_pred)[0])

@@ -5,7 +5,7 @@
 It learns from the stretched versions in the store (--pairs vocoder) and from recordings of the same
 piece that synthesize_audios.py rendered at several --playback_speed (--pairs true), at any rate
 between 0.25 and 4. The network goes to the folder corrector of the model, and is published or ours
-as that is. --critic_weight adds a least-squares adversarial loss on codes.
+as that is.
 """
 
 from pathlib import Path
@@ -33,12 +33,6 @@ def build_parser():
     )
     built.add_argument(
         "--columns", type=number(int, 1), default=96, help="of a window (default: 96)"
-    )
-    built.add_argument(
-        "--critic_weight",
-        type=number(float, 0),
-        default=0.0,
-        help="of an adversarial loss, such as 1e-3 (default: 0, none)",
     )
     add_training_flags(built, what="windows", batch_size=16, lr=1e-3)
     return built
@@ -99,20 +93,13 @@ class Session(TrainingSession):
 
     def make_model(self):
         """The model that is to be trained, compiled."""
-        from time_stretching.model import CLIP_NORM, Correction, build_corrector, build_critic
+        from time_stretching.model import CLIP_NORM, Correction, build_corrector
 
-        args, architecture = self.args, self.stretcher.architecture
+        architecture = self.stretcher.architecture
         self.set_up_keras()
         with self.devices.scope():
-            critic = build_critic(architecture.code) if args.critic_weight else None
             decoder = None if architecture.published else self.stretcher.decoder
-            model = Correction(
-                build_corrector(architecture),
-                decoder,
-                self.stretcher.scale,
-                critic=critic,
-                critic_weight=args.critic_weight,
-            )
+            model = Correction(build_corrector(architecture), decoder, self.stretcher.scale)
             self.compile_adam(model, global_clipnorm=CLIP_NORM)
         return model
 
