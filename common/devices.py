@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from common.cli import UserError
-from common.layers import all_layers, fuse_batch_normalization
+from common.layers import all_layers, fuse_batch_normalization, multiply_convolutions
 
 
 def start_backend(gpus):
@@ -168,6 +168,8 @@ class OneDevice:
 
         if keras.backend.backend() == "tensorflow":
             fuse_batch_normalization(model)
+            if not list_gpus():
+                multiply_convolutions(model)
 
     def steps(self, dataset):
         """Number of steps in an epoch of a ``common.pairs.PairedFrames``."""

@@ -10,6 +10,108 @@ def all_layers(model):
             yield layer
 
 
+_SMALL = 16  # positions of an image whose convolution is a product
+
+
+def multiply_convolutions(model):
+    """Let a model that learns compute some convolutions as matrix products.
+
+    On a CPU, TensorFlow's kernels bring the weights into another order in each step, which takes
+    longer than the convolution itself where they are larger than the image; and they compute many
+    channels also where there is one. Only the way of computing changes, so that the model is saved
+    as what it is.
+
+    Args:
+        model: Built for the TensorFlow backend, channels last. Changed are its convolutions with
+            kernel 4 and stride 2, transposed or not.
+    """
+    import keras
+
+    for layer in all_layers(model):
+        if not isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose):
+            continue
+        if (layer.kernel_size, layer.strides, layer.padding) == ((4, 4), (2, 2), "same"):
+            layer.call = _multiplied_call(layer, isinstance(layer, keras.layers.Conv2DTranspose))
+
+
+def _multiplied_call(layer, transposed):
+    convolve = layer.call
+
+    def call(inputs):
+        height, width = inputs.shape[1:3]
+        small = height * width <= _SMALL
+        if transposed and layer.filters == 1:
+            outputs = _to_one_channel()(inputs, layer.kernel.value)
+        elif transposed and small:
+            outputs = _spread(inputs, layer.kernel.value)
+        elif small and height % 2 == width % 2 == 0:
+            outputs = _gather(inputs, layer.kernel.value)
+        else:
+            return convolve(inputs)
+        return layer.activation(outputs + layer.bias.value if layer.use_bias else outputs)
+
+    return call
+
+
+def _gather(x, kernel):
+    """Convolution (batch, 2h, 2w, a) to (batch, h, w, b), by a product of patches and kernel."""
+    import tensorflow as tf
+
+    (height, width), (*_, filters) = x.shape[1:3], kernel.shape
+    x = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    taps = [
+        x[:, row : row + height - 1 : 2, column : column + width - 1 : 2]
+        for row in range(4)
+        for column in range(4)
+    ]
+    patches = tf.reshape(tf.concat(taps, axis=-1), [-1, 16 * x.shape[3]])
+    products = tf.matmul(patches, tf.reshape(kernel, [-1, filters]))
+    return tf.reshape(products, [-1, height // 2, width // 2, filters])
+
+
+def _spread(x, kernel):
+    """Transposed convolution (batch, h, w, a) to (batch, 2h, 2w, b): products, overlapped."""
+    import tensorflow as tf
+
+    (height, width, channels), filters = x.shape[1:], kernel.shape[2]
+    products = tf.matmul(
+        tf.reshape(x, [-1, channels]), tf.reshape(kernel, [-1, channels]), transpose_b=True
+    )
+    # row 2a + p of the kernel goes to row 2 (position + a) + p of the output and its border
+    products = tf.reshape(products, [-1, height, width, 2, 2, 2, 2, filters])
+    overlapped = sum(
+        tf.pad(
+            products[:, :, :, a, :, b],
+            [[0, 0], [a, 1 - a], [b, 1 - b], [0, 0], [0, 0], [0, 0]],
+        )
+        for a in (0, 1)
+        for b in (0, 1)
+    )
+    rows = tf.transpose(overlapped, [0, 1, 3, 2, 4, 5])
+    return tf.reshape(rows, [-1, 2 * height + 2, 2 * width + 2, filters])[:, 1:-1, 1:-1]
+
+
+def _to_one_channel():
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def convolve(x, kernel):
+        def gradients(slope):
+            # these are quick in TensorFlow's kernels
+            by_kernel = tf.raw_ops.Conv2DBackpropFilter(
+                input=slope,
+                filter_sizes=kernel.shape,
+                out_backprop=x,
+                strides=[1, 2, 2, 1],
+                padding="SAME",
+            )
+            return tf.nn.conv2d(slope, kernel, 2, "SAME"), by_kernel
+
+        return _spread(x, kernel), gradients
+
+    return convolve
+
+
 def fuse_batch_normalization(model):
     """Let a model that learns normalise batches by TensorFlow's fused kernel.
 
