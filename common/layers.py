@@ -1,5 +1,7 @@
 """Stock layers in faster form: same variables, same configuration, same files."""
 
+_SMALL = 16  # positions of an image whose convolution is a product
+
 
 def all_layers(model):
     """Every layer of a model, those of nested models in place of these."""
@@ -8,9 +10,6 @@ def all_layers(model):
             yield from all_layers(layer)
         else:
             yield layer
-
-
-_SMALL = 16  # positions of an image whose convolution is a product
 
 
 def multiply_convolutions(model):
@@ -22,8 +21,9 @@ def multiply_convolutions(model):
     as what it is.
 
     Args:
-        model: Built for the TensorFlow backend, channels last. Changed are its convolutions with
-            kernel 4 and stride 2, transposed or not.
+        model: Built for the TensorFlow backend, channels last and ungrouped. Changed are, among its
+            convolutions with kernel 4 and stride 2, those of small images and the transposed ones
+            to one channel.
     """
     import keras
 

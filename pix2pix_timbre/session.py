@@ -27,6 +27,7 @@ class Session(TrainingSession):
     """
 
     system = "pix2pix_timbre"
+    begin_anew = ("discriminator",)  # shipped models have none
     may_change = (*TrainingSession.may_change, "dataset_path", "audios_path", "findlr")
 
     def __init__(
@@ -50,7 +51,6 @@ class Session(TrainingSession):
         super().__init__(args, output)
         self.adversarial = disc_lr is not None
         self.networks = ["generator", "discriminator"] if self.adversarial else ["generator"]
-        self.begin_anew = ["discriminator"]  # shipped models have none
         self.require_networks()
         start_backend(args.gpu)
         self.devices = OneDevice() if args.findlr else find_devices()
