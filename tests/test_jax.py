@@ -230,7 +230,8 @@ import sys
 from pathlib import Path
 import keras
 import numpy as np
-from pix2pix_timbre.weights import load_generator, save_h5
+from common.weights import save_h5
+from pix2pix_timbre.weights import load_generator
 
 assert keras.backend.backend() == "tensorflow"
 run, folder = map(Path, sys.argv[1:])
