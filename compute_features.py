@@ -11,12 +11,13 @@ audios newer than their features are computed again. --with_phase stores the pha
 
 import contextlib
 import hashlib
+import heapq
 import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from itertools import product
+from itertools import chain, product
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +41,8 @@ from common.features import (
 )
 from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.lock import only_run, require_distinct
-from data import AUDIO_SUFFIXES, AudioFileError, load_audio, replace_when_done
+from common.streaming import read_image
+from data import AUDIO_SUFFIXES, AudioFileError, replace_when_done
 
 
 class Rendering(NamedTuple):
@@ -73,23 +75,23 @@ def part_path(parts, piece):
 
 
 def compute(rendering):
-    """Compute the features of one audio file into its part file; the number of columns.
+    """Compute the features of one audio file into its part file, unless they are there already.
 
     The part is dated like the audio that was read, so that one that is changed meanwhile is newer.
     """
+    if is_waiting(rendering):
+        return
     try:
         changed = rendering.audio.stat().st_mtime_ns
     except OSError as error:
         raise AudioFileError(f"{rendering.audio}: {error.strerror}") from error
-    audio, _ = load_audio(rendering.audio)
-    image = rendering.image(audio)
+    image = read_image(rendering.audio, rendering.image)
     with replace_when_done(rendering.part, durable=False) as temporary:
         try:
             np.save(temporary, image, allow_pickle=False)
         except OSError as error:  # of a full disk, NumPy tells neither file nor cause
             raise OSError(f"{rendering.part}: cannot be written; is the disk full?") from error
         os.utime(temporary, ns=(changed, changed))
-    return len(image)
 
 
 def is_newer(path, than):
@@ -111,63 +113,69 @@ def is_waiting(rendering):
     return True
 
 
-class Update(NamedTuple):
-    """What brings the store of one instrument up to date."""
+def update_store(path, renderings, parts, workers):
+    """Bring the store of one instrument up to date, and write it while the features are computed.
 
-    store: Path
-    parts: Path  # folder of the features that wait
-    stored: frozenset  # names of the renderings that it holds
-    fresh: dict  # from the names of those that are to be written to their parts
+    Renderings whose audio is gone, or cannot be read any more, stay in the store. It is dated like
+    the newest audio in it.
 
-    def write(self):
-        """Write the store, dated like the newest audio in it, and remove the parts.
-
-        Renderings whose audio is gone stay in the store.
-        """
-        if self.fresh:
-            files = [*self.fresh.values(), *([self.store] if self.stored else [])]
-            changed = max(path.stat().st_mtime_ns for path in files)
-            with FeatureStore(self.store) if self.stored else contextlib.nullcontext() as old:
-                names = sorted(self.stored | self.fresh.keys())
-                images = ((name, self._image(name, old)) for name in names)
-                write_store(self.store, images, self.store.stem)
-            os.utime(self.store, ns=(changed, changed))
-        shutil.rmtree(self.parts, ignore_errors=True)
-
-    def _image(self, name, old):
-        if name in self.fresh:
-            return np.load(self.fresh[name], mmap_mode="r", allow_pickle=False)
-        return old.read(name)
-
-    def __str__(self):
-        kept = len(self.stored - self.fresh.keys())
-        return f"{printable(self.store)}: {len(self.fresh):,} computed, {kept:,} kept"
-
-
-def compute_parts(store_path, renderings, parts, workers):
-    """Compute the features of one instrument that are new or older than their audio.
+    Args:
+        path: The store.
+        renderings: Iterable of ``Rendering``.
+        parts: Folder of the features that wait.
+        workers: As ``run_jobs`` takes them.
 
     Returns:
-        ``(update, skipped)``: ``Update``; list of (path, error).
+        ``(computed, kept, skipped)``: numbers of renderings; list of (audio, error).
     """
-    stored = frozenset()
-    if store_path.exists():
-        with FeatureStore(store_path) as store:
+    stored, dates, fresh, skipped = frozenset(), [], set(), []
+    if path.exists():
+        dates.append(path.stat().st_mtime_ns)
+        with FeatureStore(path) as store:
             stored = frozenset(store.renderings)
     stale = [
         rendering
-        for rendering in renderings
-        if rendering.name not in stored or is_newer(rendering.audio, store_path)
+        for rendering in sorted(renderings, key=attrgetter("name"))
+        if rendering.name not in stored or is_newer(rendering.audio, path)
     ]
-    missing = [rendering for rendering in stale if not is_waiting(rendering)]
-    skipped = [
-        (rendering.audio, error)
-        for rendering, _, error in run_jobs(compute, missing, workers, printable(store_path.stem))
-        if error is not None
-    ]
-    failed = {path for path, _ in skipped}
-    fresh = {item.name: item.part for item in stale if item.audio not in failed}
-    return Update(store_path, parts, stored, fresh), skipped
+
+    def computed():
+        for rendering, _, error in run_jobs(compute, stale, workers, printable(path.stem)):
+            if error is None:
+                fresh.add(rendering.name)
+                dates.append(rendering.part.stat().st_mtime_ns)
+                yield rendering
+            else:
+                skipped.append((rendering.audio, error))
+
+    ready = computed()
+    first = next(ready, None)
+    if first is not None:
+        with FeatureStore(path) if stored else contextlib.nullcontext() as old:
+            write_store(path, images_of(chain([first], ready), old), path.stem)
+        os.utime(path, ns=(max(dates), max(dates)))
+    shutil.rmtree(parts, ignore_errors=True)
+    return len(fresh), len(stored - fresh), skipped
+
+
+def images_of(fresh, old):
+    """What a store is to hold: (name, image), sorted by name.
+
+    Args:
+        fresh: Iterable of ``Rendering``, sorted by name, whose features wait.
+        old: Open ``FeatureStore`` of the others, or None.
+    """
+    waiting = ((rendering.name, rendering.part) for rendering in fresh)
+    kept = ((name, None) for name in (old.renderings if old else []))
+    previous = None
+    for name, part in heapq.merge(waiting, kept, key=itemgetter(0)):  # of two, the fresh one first
+        if name == previous:
+            continue
+        previous = name
+        if part is None:
+            yield name, old.read(name)
+        else:
+            yield name, np.load(part, mmap_mode="r", allow_pickle=False)
 
 
 def main(argv=None):
@@ -204,41 +212,30 @@ def update_stores(args, stores):
         The exit status of the script.
     """
     workers = workers_of(args, [args.audios_path], args.features_path)
-    all_skipped, total, written = [], 0, None
-    # a store is written, which the disk takes long for, while the next one is computed
-    with ThreadPoolExecutor(1) as writer:
-        for store_path, folder, image in stores:
-            try:
-                files = find_files(folder, AUDIO_SUFFIXES)
-            except OSError as error:
-                all_skipped.append((folder, error))
-                continue
-            if not files:
-                all_skipped.append((folder, "holds no audio file"))
-                continue
-            parts = args.features_path / ".parts" / store_path.stem
-            renderings = [
-                Rendering(path, piece, part_path(parts, piece), image)
-                for piece, path in files.items()
-            ]
-            update, skipped = compute_parts(store_path, renderings, parts, workers)
-            total += len(update.stored | update.fresh.keys())
-            all_skipped += skipped
-            if written:
-                written.result()
-            written = writer.submit(_finish, update)
-        if written:
-            written.result()
+    all_skipped, total = [], 0
+    for path, folder, image in stores:
+        try:
+            files = find_files(folder, AUDIO_SUFFIXES)
+        except OSError as error:
+            all_skipped.append((folder, error))
+            continue
+        if not files:
+            all_skipped.append((folder, "holds no audio file"))
+            continue
+        parts = args.features_path / ".parts" / path.stem
+        renderings = [
+            Rendering(audio, piece, part_path(parts, piece), image)
+            for piece, audio in files.items()
+        ]
+        computed, kept, skipped = update_store(path, renderings, parts, workers)
+        print(f"{printable(path)}: {computed:,} computed, {kept:,} kept")
+        total += computed + kept
+        all_skipped += skipped
     shutil.rmtree(args.features_path / ".parts", ignore_errors=True)
     status = report_skipped(all_skipped)
     if not total:
         raise UserError(f"{args.audios_path}: no features could be computed")
     return status
-
-
-def _finish(update):
-    update.write()
-    print(update)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ float32 in [-1, 1]. No function modifies its arguments.
     >>> audio = inverse_transform(db_to_amplitude(restored), phase, audio.shape[-1])
 """
 
+import contextlib
 import hashlib
 import os
 import re
 from contextvars import ContextVar
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,7 @@ AMIN = np.float32(1 / 2**16)  # one step of 16-bit audio: the smallest magnitude
 # 0.5 and 1, so the inverse divides by it instead of relying on a constant sum.
 WINDOW = np.hanning(FFT_SIZE).astype(np.float32)
 _SCALE = np.float32(2 / np.hanning(FFT_SIZE).sum())
+_SCALED_WINDOW = WINDOW * _SCALE
 _LOG_RANGE = np.log1p(1 / AMIN, dtype=np.float32)
 
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus", ".w64", ".au", ".caf"}
@@ -49,7 +52,9 @@ _SECONDS_AT_ONCE = 600  # of a file that is read as a whole
 
 _LONG_NAME = 100  # bytes; most file systems take 255, some that encrypt 143
 
-_COLUMNS_AT_ONCE = 256  # of a long transform: what it works on stays in the processor's cache
+# of a long transform: so few that what it works on stays in the processor's cache, and that malloc
+# keeps its memory for the next ones; to get it from the system again can take twice as long as they
+_COLUMNS_AT_ONCE = 64
 
 
 class AudioFileError(OSError):
@@ -79,7 +84,7 @@ def load_audio(path, sample_rate=SAMPLE_RATE, mono=True):
     rate = read_header(path).samplerate
     try:
         blocks = [
-            _mono(block) if mono else block.T for block, _ in read_blocks(path, _SECONDS_AT_ONCE)
+            to_mono(block) if mono else block.T for block, _ in read_blocks(path, _SECONDS_AT_ONCE)
         ]
         audio = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=-1)
         if sample_rate is not None and rate != sample_rate:
@@ -94,7 +99,7 @@ def read_blocks(path, seconds=10):
 
     Args:
         path: File to read.
-        seconds: Length of a block.
+        seconds: Length of a block, at most.
 
     Yields:
         ``(block, last)``: float32 (samples, channels) at the file's rate; whether it is the last
@@ -107,14 +112,19 @@ def read_blocks(path, seconds=10):
     import soundfile
 
     header, whole = _checked_header(path)
-    size, samples, last = seconds * header.samplerate, 0, False
+    size = min(seconds * header.samplerate, header.frames + 1)
+    samples, last = 0, False
     dtype = "int16" if header.subtype == "PCM_16" else "float32"
+    is_mpeg = header.subtype.startswith("MPEG")
+    quiet = partial(quiet_decoder, path) if is_mpeg else contextlib.nullcontext
     try:
-        with quiet_decoder(path):
+        with quiet():
             file = soundfile.SoundFile(os.fsencode(path))
+        # or it would seek the end of each block, where decoders of MP3 and Opus start anew
+        file.seekable = lambda: False
         with file:
             while not last:
-                with quiet_decoder(path):
+                with quiet():
                     block = file.read(size, dtype=dtype, always_2d=True)
                 if dtype == "int16":  # as libsndfile does it, but faster
                     block = block * np.float32(2**-15)
@@ -135,7 +145,8 @@ def read_blocks(path, seconds=10):
         raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
 
 
-def _mono(block):
+def to_mono(block):
+    """The average of the channels of (samples, channels) float32."""
     return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
 
 
@@ -347,7 +358,7 @@ def column_count(samples):
 
 
 def _spectra(audio, start, stop):
-    """Windowed spectra (..., columns, FFT_SIZE // 2 + 1) of columns start to stop."""
+    """Scaled spectra (..., columns, FFT_SIZE // 2 + 1) of columns start to stop."""
     import scipy.fft  # not above: --help would take twice as long
 
     first, last = start * HOP - HOP, (stop - 1) * HOP + HOP
@@ -359,12 +370,12 @@ def _spectra(audio, start, stop):
     # with a hop of half the window each window is two hops of the signal
     hops = block.reshape(*audio.shape[:-1], stop - start + 1, HOP)
     windows = np.empty((*audio.shape[:-1], stop - start, FFT_SIZE), np.float32)
-    np.multiply(hops[..., :-1, :], WINDOW[:HOP], out=windows[..., :HOP])
-    np.multiply(hops[..., 1:, :], WINDOW[HOP:], out=windows[..., HOP:])
+    np.multiply(hops[..., :-1, :], _SCALED_WINDOW[:HOP], out=windows[..., :HOP])
+    np.multiply(hops[..., 1:, :], _SCALED_WINDOW[HOP:], out=windows[..., HOP:])
     return scipy.fft.rfft(windows, axis=-1)
 
 
-def forward_transform(audio, with_phase=True):
+def forward_transform(audio, with_phase=True, columns=slice(None)):
     """Short-time Fourier transform, centred and zero-padded, as magnitude and phase.
 
     Column k is centred on sample ``k * HOP``. The last incomplete hop is completed with zeros, so
@@ -373,19 +384,22 @@ def forward_transform(audio, with_phase=True):
     Args:
         audio: (..., samples), real.
         with_phase: Also return the phase.
+        columns: Slice of the columns to return; the others are not computed.
 
     Returns:
         magnitude: (..., BINS, columns) float32, ``2 |S| / sum(window)``: a sine of amplitude 1 in
-            the middle of a bin has magnitude 1 there. ``columns == column_count(samples)``.
+            the middle of a bin has magnitude 1 there. ``columns == column_count(samples)``, if all.
         phase: same shape, radians in [-pi, pi]; None without ``with_phase``.
     """
     audio = np.asarray(audio, dtype=np.float32)
-    columns = column_count(audio.shape[-1])
-    magnitude = np.empty((*audio.shape[:-1], columns, BINS), dtype=np.float32)
+    first, stop, _ = columns.indices(column_count(audio.shape[-1]))
+    count = max(stop - first, 0)
+    magnitude = np.empty((*audio.shape[:-1], count, BINS), dtype=np.float32)
     phase = np.empty_like(magnitude) if with_phase else None
-    for part, spectra in _spectra_parts(audio):
+    for start in range(0, count, _COLUMNS_AT_ONCE):
+        part = slice(start, min(start + _COLUMNS_AT_ONCE, count))
+        spectra = _spectra(audio, first + part.start, first + part.stop)[..., :BINS]
         np.abs(spectra, out=magnitude[..., part, :])
-        magnitude[..., part, :] *= _SCALE
         if with_phase:
             np.arctan2(spectra.imag, spectra.real, out=phase[..., part, :])
     if not with_phase:
@@ -393,30 +407,10 @@ def forward_transform(audio, with_phase=True):
     return np.swapaxes(magnitude, -1, -2), np.swapaxes(phase, -1, -2)
 
 
-def magnitude_parts(audio):
-    """The magnitude of ``forward_transform`` in parts, for what goes through it once.
-
-    Args:
-        audio: (..., samples), real.
-
-    Yields:
-        ``(part, magnitude)``: slice of the columns, and (..., columns, BINS) float32 of them.
-    """
-    for part, spectra in _spectra_parts(np.asarray(audio, dtype=np.float32)):
-        yield part, np.abs(spectra) * _SCALE
-
-
-def _spectra_parts(audio):
-    columns = column_count(audio.shape[-1])
-    for start in range(0, columns, _COLUMNS_AT_ONCE):
-        stop = min(start + _COLUMNS_AT_ONCE, columns)
-        yield slice(start, stop), _spectra(audio, start, stop)[..., :BINS]
-
-
 def forward_spectra(audio):
     """The transform of ``forward_transform`` as complex numbers: (..., columns, BINS) complex64."""
     audio = np.asarray(audio, dtype=np.float32)
-    return _spectra(audio, 0, column_count(audio.shape[-1]))[..., :BINS] * _SCALE
+    return _spectra(audio, 0, column_count(audio.shape[-1]))[..., :BINS]
 
 
 def inverse_transform(magnitude, phase, length=None):

@@ -42,23 +42,29 @@ def to_half(image):
     hair from the middle of two halves below 2^-14 counts as in the middle.)
     """
     bits = (image * np.float32(2.0**-112)).view(np.uint32)
-    bits += (bits >> 13 & 1) + np.uint32(0x0FFF)
+    rounding = bits >> 13
+    rounding &= 1
+    rounding += np.uint32(0x0FFF)
+    bits += rounding
     bits >>= 13
     return bits.astype(np.uint16).view(np.float16)
 
 
-def magnitude_image(audio):
-    """The image that the store holds: (columns, BINS) float16 in [0, 1] from (samples,) audio."""
-    image = np.empty((data.column_count(len(audio)), data.BINS), np.float16)
-    for part, magnitude in data.magnitude_parts(audio):
-        image[part] = to_half(data.amplitude_to_db(magnitude))
-    return image
+def magnitude_image(audio, columns=slice(None)):
+    """The image that the store holds: (columns, BINS) float16 in [0, 1].
+
+    Args:
+        audio: (samples,).
+        columns: Slice of its columns to return.
+    """
+    magnitude, _ = data.forward_transform(audio, with_phase=False, columns=columns)
+    return to_half(data.amplitude_to_db(magnitude)).T
 
 
-def phase_image(audio):
+def phase_image(audio, columns=slice(None)):
     """The phase of the same columns and bins, as an image: (columns, BINS) float16 in [0, 1]."""
-    _, phase = data.forward_transform(audio)
-    return to_half(data.phase_to_image(phase).T)
+    _, phase = data.forward_transform(audio, columns=columns)
+    return to_half(data.phase_to_image(phase)).T
 
 
 def phase_instrument(instrument):

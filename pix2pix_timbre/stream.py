@@ -4,13 +4,12 @@ import tempfile
 from contextlib import closing
 
 import numpy as np
-import soxr
 
 import data
 from common.phase import DEFAULT_PHASE, estimate_phase
+from common.streaming import parts_of, read_blocks, resampler
 from data import (
     FRAME_COLUMNS,
-    HOP,
     PEAK,
     SAMPLE_RATE,
     AudioFileError,
@@ -23,30 +22,9 @@ from data import (
 )
 from pix2pix_timbre.convert import OVERLAP, Conversion
 
-_BLOCK_SECONDS = 10
+_SECONDS_AT_ONCE = 10  # of the result that is written
 _PART_COLUMNS = 4 * FRAME_COLUMNS  # read at a time: whole frames
 _COLUMNS_AHEAD = 32  # that are known of what follows, when the phase of a column is decided on
-
-
-def read_blocks(path, resampler, mono=False):
-    """Audio of a file in blocks, (channels, samples) float32 at SAMPLE_RATE.
-
-    Args:
-        path: Audio file.
-        resampler: ``soxr.ResampleStream`` from the file's rate, or None.
-        mono: Average the channels.
-
-    Yields:
-        ``(block, samples)``: the block, and the samples of the file that it was made from.
-
-    Raises:
-        AudioFileError: As ``data.read_blocks``.
-    """
-    for block, last in data.read_blocks(path, _BLOCK_SECONDS):
-        resampled = block.mean(axis=1, keepdims=True) if mono else block
-        if resampler is not None:
-            resampled = resampler.resample_chunk(resampled, last=last)
-        yield np.ascontiguousarray(resampled.T), len(block)
 
 
 def convert_blocks(blocks, conversion, method, network=None):
@@ -65,9 +43,9 @@ def convert_blocks(blocks, conversion, method, network=None):
     """
     phases = ready = None
     known = 0
-    for audio, part, last in _parts(blocks):
-        magnitude, phase = forward_transform(audio)
-        image, phase = amplitude_to_db(magnitude[..., part]), phase[..., part]
+    for audio, part, last in parts_of(blocks, _PART_COLUMNS):
+        magnitude, phase = forward_transform(audio, columns=part)
+        image = amplitude_to_db(magnitude)
         if network is not None:
             image, phase = network(image, phase)
         converted = conversion.push(image)
@@ -87,24 +65,6 @@ def convert_blocks(blocks, conversion, method, network=None):
             phases = np.concatenate([estimated[..., -1:], phases[..., done:]], axis=-1)
 
 
-def _parts(blocks):
-    """Audio for _PART_COLUMNS columns each, with a hop of context where there is any.
-
-    So the columns of a part are those of the whole signal. Yields ``(audio, columns, last)``; the
-    columns of the part are a slice of the audio's.
-    """
-    held, begin = None, 0
-    for block in blocks:
-        held = block if held is None else np.concatenate([held, block], axis=-1)
-        size = (_PART_COLUMNS + begin) * HOP
-        while held.shape[-1] > size:
-            yield held[:, :size], slice(begin, -1), False
-            held, begin = held[:, size - HOP :], 1
-            size = (_PART_COLUMNS + begin) * HOP
-    if held is not None:
-        yield held, slice(begin, None), True
-
-
 def _mark_last(items):
     previous = None  # and no more, where resampling leaves nothing of a sample or two
     for item in items:
@@ -113,30 +73,6 @@ def _mark_last(items):
         previous = item
     if previous is not None:
         yield previous, True
-
-
-def read_image(path):
-    """Magnitude image of a file, its channels averaged: (BINS, columns) float16 in [0, 1].
-
-    Raises:
-        AudioFileError: Not readable, empty, or NaN or infinite samples.
-    """
-    header = read_header(path)
-    if not header.frames:
-        raise AudioFileError(f"{path}: holds no samples")
-    resampler = _resampler(header.samplerate, SAMPLE_RATE, 1)
-    blocks = (block for block, _ in read_blocks(path, resampler, mono=True))
-    parts = []
-    for audio, columns, _ in _parts(blocks):
-        magnitude, _ = forward_transform(audio[0], with_phase=False)
-        parts.append(amplitude_to_db(magnitude[:, columns]).astype(np.float16))
-    return np.concatenate(parts, axis=-1)
-
-
-def _resampler(rate, to, channels):
-    if rate == to:
-        return None
-    return soxr.ResampleStream(rate, to, channels, dtype="float32", quality="HQ")
 
 
 def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHASE, network=None):
@@ -158,8 +94,8 @@ def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHAS
     rate, channels = header.samplerate, header.channels
     if not header.frames:
         raise AudioFileError(f"{source}: holds no samples")
-    into = _resampler(rate, SAMPLE_RATE, channels)
-    back = _resampler(SAMPLE_RATE, rate, channels)
+    into = resampler(rate, SAMPLE_RATE, channels)
+    back = resampler(SAMPLE_RATE, rate, channels)
     samples, silent, peak = 0, True, 0.0
 
     def blocks():
@@ -183,7 +119,7 @@ def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHAS
         waiting.seek(0)
         with AudioWriter(output, rate, channels) as writer:
             while samples:
-                count = min(samples, _BLOCK_SECONDS * rate)
+                count = min(samples, _SECONDS_AT_ONCE * rate)
                 stored = waiting.read(count * channels * np.dtype(np.float32).itemsize)
                 audio = np.frombuffer(stored, np.float32).reshape(-1, channels)
                 audio = np.pad(audio, [(0, count - len(audio)), (0, 0)])

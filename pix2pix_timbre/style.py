@@ -7,8 +7,8 @@ import numpy as np
 from common.cli import UserError
 from common.features import piece_of, preset_of
 from common.pairs import PairedFrames
+from common.streaming import read_image
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE
-from pix2pix_timbre.stream import read_image
 
 _DRAWN = 2  # frames of which the fuller one becomes the style
 
@@ -100,7 +100,7 @@ def read_style(path, offset=None):
         AudioFileError: Not readable.
         UserError: The frame is silent, or begins after the end.
     """
-    image = read_image(path)
+    image = read_image(path).T
     start = fullest_frame(image) if offset is None else round(offset * SAMPLE_RATE / HOP)
     if start >= image.shape[1]:
         length = image.shape[1] * HOP / SAMPLE_RATE

@@ -50,13 +50,14 @@ def test_the_peak_of_what_holds_nan_is_nan(place):
     assert np.isnan(data.peak(audio))
 
 
-def test_magnitudes_come_in_parts_as_in_one(audio):
+@pytest.mark.parametrize("columns", [slice(None), slice(1, -1), slice(100, 3), slice(70, 400)])
+def test_some_columns_are_those_of_all(audio, columns):
     for signal in (audio[:, 0], np.repeat(audio, 60, axis=0).T):
-        whole, _ = data.forward_transform(signal, with_phase=False)
-        parts = list(data.magnitude_parts(signal))
-        assert [part.start for part, _ in parts[1:]] == [part.stop for part, _ in parts[:-1]]
-        joined = np.concatenate([magnitude for _, magnitude in parts], axis=-2)
-        np.testing.assert_array_equal(joined, np.swapaxes(whole, -1, -2))
+        whole, found = data.forward_transform(signal), data.forward_transform(signal, True, columns)
+        for all_columns, some in zip(whole, found, strict=True):
+            np.testing.assert_array_equal(some, all_columns[..., columns])
+        alone, _ = data.forward_transform(signal, False, columns)
+        np.testing.assert_array_equal(alone, found[0])
 
 
 def test_every_script_has_help_and_stands_in_the_benchmark():

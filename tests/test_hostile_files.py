@@ -22,6 +22,7 @@ from benchmarks.tiny_soundfont import write_soundfont
 from common import cli, synthesis
 from common.cli import find_files, one_line, printable, report_skipped
 from common.features import FeatureStore
+from common.streaming import read_image
 from common.training import write_json
 from data import hidden_beside, load_audio, replace_when_done, write_audio
 from time_stretching.store import Store
@@ -167,7 +168,7 @@ def test_an_audio_that_disappears_is_skipped(compute, tmp_path, monkeypatch, mom
 
         return first_remove
 
-    name = "is_newer" if moment == "before it is looked at" else "load_audio"
+    name = "is_newer" if moment == "before it is looked at" else "read_image"
     monkeypatch.setattr(compute_features, name, before(getattr(compute_features, name)))
     status, out, err = compute()
     assert status == 1
@@ -181,13 +182,13 @@ def test_an_audio_that_changes_while_others_are_read_is_computed_again(
 ):
     put(tmp_path, "x/a.wav", "x/b.wav")
 
-    def change(path):
-        loaded = load_audio(path)
+    def change(path, image):
+        loaded = read_image(path, image)
         if path.name == "b.wav":
             put(tmp_path, "x/a.wav", columns=7)  # its features of before are there already
         return loaded
 
-    monkeypatch.setattr(compute_features, "load_audio", change)
+    monkeypatch.setattr(compute_features, "read_image", change)
     assert compute()[0] == 0
     assert columns(tmp_path) == {"a": 2, "b": 2}
     monkeypatch.undo()

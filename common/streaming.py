@@ -1,0 +1,80 @@
+"""Audio files of any length, read in constant memory: in blocks, and in parts of whole columns."""
+
+import numpy as np
+import soxr
+
+import data
+from common.features import magnitude_image
+from data import FRAME_COLUMNS, HOP, SAMPLE_RATE, AudioFileError, read_header
+
+_BLOCK_SECONDS = 3  # what is done to them stays in the processor's cache
+
+
+def resampler(rate, to, channels):
+    """``soxr.ResampleStream`` from one rate to another, in Hz; None between equal ones."""
+    if rate == to:
+        return None
+    return soxr.ResampleStream(rate, to, channels, dtype="float32", quality="HQ")
+
+
+def read_blocks(path, resampler, mono=False):
+    """Audio of a file in blocks, (channels, samples) float32 at SAMPLE_RATE.
+
+    Args:
+        path: Audio file.
+        resampler: From the file's rate, as ``resampler`` returns it.
+        mono: Average the channels.
+
+    Yields:
+        ``(block, samples)``: the block, and the samples of the file that it was made from.
+
+    Raises:
+        AudioFileError: As ``data.read_blocks``.
+    """
+    for block, last in data.read_blocks(path, _BLOCK_SECONDS):
+        resampled = data.to_mono(block)[:, np.newaxis] if mono else block
+        if resampler is not None:
+            resampled = resampler.resample_chunk(resampled, last=last)
+        yield np.ascontiguousarray(resampled.T), len(block)
+
+
+def parts_of(blocks, columns):
+    """Audio for whole columns of ``data.forward_transform``, with a hop of context where there is.
+
+    So the columns of a part are those of the whole signal.
+
+    Args:
+        blocks: Iterable of (channels, samples).
+        columns: Of a part; the last one may have fewer.
+
+    Yields:
+        ``(audio, columns, last)``; the columns of the part are a slice of the audio's.
+    """
+    held, begin = None, 0
+    for block in blocks:
+        held = block if held is None else np.concatenate([held, block], axis=-1)
+        size = (columns + begin) * HOP
+        while held.shape[-1] > size:
+            yield held[:, :size], slice(begin, -1), False
+            held, begin = held[:, size - HOP :], 1
+            size = (columns + begin) * HOP
+    if held is not None:
+        yield held, slice(begin, None), True
+
+
+def read_image(path, image=magnitude_image):
+    """Image of an audio file, its channels averaged: (columns, BINS) float16 in [0, 1].
+
+    Args:
+        path: Audio file.
+        image: ``common.features.magnitude_image`` or ``phase_image``.
+
+    Raises:
+        AudioFileError: Not readable, empty, or NaN or infinite samples.
+    """
+    header = read_header(path)
+    if not header.frames:
+        raise AudioFileError(f"{path}: holds no samples")
+    blocks = read_blocks(path, resampler(header.samplerate, SAMPLE_RATE, 1), mono=True)
+    parts = parts_of((block for block, _ in blocks), FRAME_COLUMNS)
+    return np.concatenate([image(audio[0], columns) for audio, columns, _ in parts])

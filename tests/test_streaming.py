@@ -1,0 +1,87 @@
+"""common/streaming.py: what is read in blocks is what is read as a whole."""
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import data
+from common.features import magnitude_image, phase_image
+from common.streaming import parts_of, read_blocks, read_image, resampler
+from data import HOP, AudioFileError, load_audio
+
+
+def noise(samples, channels=1, seed=0):
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, (channels, samples)).astype(np.float32)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".mp3", ".opus"])
+def test_blocks_are_the_file_in_pieces(tmp_path, suffix):
+    path, rate = tmp_path / f"a{suffix}", 48000
+    with soundfile.SoundFile(
+        path,
+        "w",
+        rate,
+        2,
+        format="OGG" if suffix == ".opus" else None,
+        subtype="OPUS" if suffix == ".opus" else None,
+    ) as file:
+        file.write(noise(7 * rate + 11, 2).T)
+    whole, _ = soundfile.read(path, dtype="float32")
+    for seconds in (1, 2, 600):
+        blocks, ends = zip(*data.read_blocks(path, seconds), strict=True)
+        np.testing.assert_array_equal(np.concatenate(blocks), whole)
+        assert ends == (False,) * (len(blocks) - 1) + (True,)
+        assert len({len(block) for block in blocks[:-1]}) <= 1
+
+
+@pytest.mark.parametrize("rate", [22050, 44100, 48000])
+def test_blocks_are_resampled_as_the_whole_is(tmp_path, rate):
+    path = tmp_path / "a.wav"
+    data.write_audio(path, noise(7 * rate + 5, 2), rate)
+    whole, _ = load_audio(path, mono=False)
+    made, count = zip(*read_blocks(path, resampler(rate, data.SAMPLE_RATE, 2)), strict=True)
+    assert sum(count) == 7 * rate + 5
+    np.testing.assert_allclose(np.concatenate(made, axis=-1), whole, atol=1e-6)
+    (mono, _), *_ = read_blocks(path, resampler(rate, data.SAMPLE_RATE, 1), mono=True)
+    np.testing.assert_allclose(mono[0], whole.mean(axis=0)[: mono.shape[1]], atol=1e-6)
+
+
+@given(
+    st.lists(st.integers(0, 4 * HOP), min_size=1, max_size=8), st.integers(1, 5), st.integers(0, 9)
+)
+@settings(deadline=None)
+def test_parts_have_the_columns_of_the_whole(sizes, columns, seed):
+    audio = noise(sum(sizes), 2, seed)
+    blocks = np.split(audio, np.cumsum(sizes)[:-1], axis=-1)
+    parts = list(parts_of(blocks, columns))
+    assert [last for *_, last in parts] == [False] * (len(parts) - 1) + [True]
+    found = [data.forward_transform(part, columns=which) for part, which, _ in parts]
+    assert all(magnitude.shape[-1] == columns for magnitude, _ in found[:-1])
+    for joined, whole in zip(zip(*found, strict=True), data.forward_transform(audio), strict=True):
+        np.testing.assert_array_equal(np.concatenate(joined, axis=-1), whole)
+
+
+def test_nothing_comes_of_nothing():
+    assert list(parts_of([], 4)) == []
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 1), (44100, 2), (22050, 1)])
+@pytest.mark.parametrize("image", [magnitude_image, phase_image])
+def test_the_image_of_a_file_is_that_of_its_audio(tmp_path, rate, channels, image):
+    path = tmp_path / "a.wav"
+    data.write_audio(path, noise(7 * rate + 5, channels), rate)
+    found, expected = read_image(path, image), image(load_audio(path)[0])
+    assert found.dtype == np.float16 and found.shape == expected.shape
+    if rate == data.SAMPLE_RATE:
+        np.testing.assert_array_equal(found, expected)
+    else:
+        turned = np.abs(found.astype(np.float32) - expected)
+        assert np.percentile(np.minimum(turned, 1 - turned), 99) < 2e-3
+
+
+def test_the_image_of_an_empty_file_is_refused(tmp_path):
+    data.write_audio(tmp_path / "a.wav", noise(0))
+    with pytest.raises(AudioFileError, match=r"a\.wav: holds no samples"):
+        read_image(tmp_path / "a.wav")
