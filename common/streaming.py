@@ -1,4 +1,4 @@
-"""Audio files of any length, read in constant memory: in blocks, and in parts of whole columns."""
+"""Audio files of any length, read in blocks, and in parts of whole columns."""
 
 import numpy as np
 import soxr
