@@ -49,6 +49,7 @@ _LOUDEST = 2**31  # of 32-bit samples that were stored as they are
 _MOST_SAMPLES = 4096  # in a byte: more than any format makes of silence
 _SYSTEM_ERROR = 2  # of libsndfile
 _SECONDS_AT_ONCE = 600  # of a file that is read as a whole
+_FEWEST_AT_ONCE = 2**16  # samples, should a header tell too few
 
 _LONG_NAME = 100  # bytes; most file systems take 255, some that encrypt 143
 
@@ -112,7 +113,7 @@ def read_blocks(path, seconds=10):
     import soundfile
 
     header, whole = _checked_header(path)
-    size = min(seconds * header.samplerate, header.frames + 1)
+    size = min(seconds * header.samplerate, max(header.frames, _FEWEST_AT_ONCE) + 1)
     samples, last = 0, False
     dtype = "int16" if header.subtype == "PCM_16" else "float32"
     is_mpeg = header.subtype.startswith("MPEG")

@@ -1,5 +1,7 @@
 """common/streaming.py: what is read in blocks is what is read as a whole."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import soundfile
@@ -34,6 +36,17 @@ def test_blocks_are_the_file_in_pieces(tmp_path, suffix):
         np.testing.assert_array_equal(np.concatenate(blocks), whole)
         assert ends == (False,) * (len(blocks) - 1) + (True,)
         assert len({len(block) for block in blocks[:-1]}) <= 1
+
+
+def test_a_header_that_tells_too_few_samples_hides_none(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    data.write_audio(path, noise(100_000))
+    expected, _ = load_audio(path)
+    header = SimpleNamespace(samplerate=data.SAMPLE_RATE, frames=5, subtype="PCM_16")
+    monkeypatch.setattr(data, "_checked_header", lambda path: (header, 5))
+    blocks = [block[:, 0] for block, _ in data.read_blocks(path, 10)]
+    assert len(blocks) == 2
+    np.testing.assert_array_equal(np.concatenate(blocks), expected)
 
 
 @pytest.mark.parametrize("rate", [22050, 44100, 48000])
