@@ -54,7 +54,7 @@ _FEWEST_AT_ONCE = 2**16  # samples, should a header tell too few
 _LONG_NAME = 100  # bytes; most file systems take 255, some that encrypt 143
 
 # of a long transform: so few that what it works on stays in the processor's cache, and that malloc
-# keeps its memory for the next ones; to get it from the system again can take twice as long as they
+# keeps its memory for the next ones, as getting it from the system takes longer than transforming
 _COLUMNS_AT_ONCE = 64
 
 
@@ -116,7 +116,7 @@ def read_blocks(path, seconds=10):
     size = min(seconds * header.samplerate, max(header.frames, _FEWEST_AT_ONCE) + 1)
     samples, last = 0, False
     dtype = "int16" if header.subtype == "PCM_16" else "float32"
-    is_mpeg = header.subtype.startswith("MPEG")
+    is_mpeg = header.subtype.startswith("MPEG")  # asked once, not of the file for each block
     quiet = partial(quiet_decoder, path) if is_mpeg else contextlib.nullcontext
     try:
         with quiet():

@@ -42,10 +42,7 @@ def to_half(image):
     hair from the middle of two halves below 2^-14 counts as in the middle.)
     """
     bits = (image * np.float32(2.0**-112)).view(np.uint32)
-    rounding = bits >> 13
-    rounding &= 1
-    rounding += np.uint32(0x0FFF)
-    bits += rounding
+    bits += (bits >> 13 & 1) + np.uint32(0x0FFF)
     bits >>= 13
     return bits.astype(np.uint16).view(np.float16)
 

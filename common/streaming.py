@@ -10,7 +10,15 @@ from data import FRAME_COLUMNS, HOP, SAMPLE_RATE, AudioFileError, read_header
 _BLOCK_SECONDS = 3  # what is done to them stays in the processor's cache
 
 
-def resampler(rate, to, channels):
+def filled_header(path):
+    """The header of an audio file, as ``data.read_header``; AudioFileError if it has no samples."""
+    header = read_header(path)
+    if not header.frames:
+        raise AudioFileError(f"{path}: holds no samples")
+    return header
+
+
+def make_resampler(rate, to, channels):
     """``soxr.ResampleStream`` from one rate to another, in Hz; None between equal ones."""
     if rate == to:
         return None
@@ -22,7 +30,7 @@ def read_blocks(path, resampler, mono=False):
 
     Args:
         path: Audio file.
-        resampler: From the file's rate, as ``resampler`` returns it.
+        resampler: From the file's rate, as ``make_resampler`` returns it.
         mono: Average the channels.
 
     Yields:
@@ -72,9 +80,7 @@ def read_image(path, image=magnitude_image):
     Raises:
         AudioFileError: Not readable, empty, or NaN or infinite samples.
     """
-    header = read_header(path)
-    if not header.frames:
-        raise AudioFileError(f"{path}: holds no samples")
-    blocks = read_blocks(path, resampler(header.samplerate, SAMPLE_RATE, 1), mono=True)
+    resampler = make_resampler(filled_header(path).samplerate, SAMPLE_RATE, 1)
+    blocks = read_blocks(path, resampler, mono=True)
     parts = parts_of((block for block, _ in blocks), FRAME_COLUMNS)
     return np.concatenate([image(audio[0], columns) for audio, columns, _ in parts])

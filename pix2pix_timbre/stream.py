@@ -7,18 +7,16 @@ import numpy as np
 
 import data
 from common.phase import DEFAULT_PHASE, estimate_phase
-from common.streaming import parts_of, read_blocks, resampler
+from common.streaming import filled_header, make_resampler, parts_of, read_blocks
 from data import (
     FRAME_COLUMNS,
     PEAK,
     SAMPLE_RATE,
-    AudioFileError,
     AudioWriter,
     amplitude_to_db,
     db_to_amplitude,
     forward_transform,
     inverse_transform,
-    read_header,
 )
 from pix2pix_timbre.convert import OVERLAP, Conversion
 
@@ -90,12 +88,10 @@ def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHAS
         Dict: ``seconds`` of audio, whether the input was ``silent``, and the ``gain`` that kept the
         result within [-1, 1].
     """
-    header = read_header(source)
+    header = filled_header(source)
     rate, channels = header.samplerate, header.channels
-    if not header.frames:
-        raise AudioFileError(f"{source}: holds no samples")
-    into = resampler(rate, SAMPLE_RATE, channels)
-    back = resampler(SAMPLE_RATE, rate, channels)
+    into = make_resampler(rate, SAMPLE_RATE, channels)
+    back = make_resampler(SAMPLE_RATE, rate, channels)
     samples, silent, peak = 0, True, 0.0
 
     def blocks():

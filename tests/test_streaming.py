@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import data
 from common.features import magnitude_image, phase_image
-from common.streaming import parts_of, read_blocks, read_image, resampler
+from common.streaming import make_resampler, parts_of, read_blocks, read_image
 from data import HOP, AudioFileError, load_audio
 
 
@@ -54,10 +54,10 @@ def test_blocks_are_resampled_as_the_whole_is(tmp_path, rate):
     path = tmp_path / "a.wav"
     data.write_audio(path, noise(7 * rate + 5, 2), rate)
     whole, _ = load_audio(path, mono=False)
-    made, count = zip(*read_blocks(path, resampler(rate, data.SAMPLE_RATE, 2)), strict=True)
+    made, count = zip(*read_blocks(path, make_resampler(rate, data.SAMPLE_RATE, 2)), strict=True)
     assert sum(count) == 7 * rate + 5
     np.testing.assert_allclose(np.concatenate(made, axis=-1), whole, atol=1e-6)
-    (mono, _), *_ = read_blocks(path, resampler(rate, data.SAMPLE_RATE, 1), mono=True)
+    (mono, _), *_ = read_blocks(path, make_resampler(rate, data.SAMPLE_RATE, 1), mono=True)
     np.testing.assert_allclose(mono[0], whole.mean(axis=0)[: mono.shape[1]], atol=1e-6)
 
 
