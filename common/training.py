@@ -330,6 +330,7 @@ def learning_rate(initial, decay, steps):
 
 SWEEP = (1e-9, 1.0)  # learning rates from and to, as published
 SWEEP_STOP = 100  # times the best loss
+SLOPE_DECADES = 0.5  # of learning rates, over which the slope of a loss is taken
 
 
 def sweep_learning_rate(model, dataset, steps, losses):
@@ -380,13 +381,21 @@ def smooth(values, share=0.05):
 def steepest_descent(rates, losses):
     """Learning rate at which the loss falls by the greatest share per decade; None if never.
 
-    The slope of the smoothed logarithm: a loss that starts high and falls to a hundredth is judged
-    like one that starts low. Only what comes before its lowest value counts: after it the loss is
-    unstable, and falls too.
+    The slope of the logarithm, so that a loss that starts high and falls to a hundredth is judged
+    like one that starts low, by least squares over half a decade. Only what comes before its lowest
+    value counts: after it the loss is unstable, and falls too.
+
+    Args:
+        rates: Ascending in equal factors.
+        losses: As many.
     """
-    if len(losses) < 2:
+    if len(losses) < 3:
         return None
-    smoothed = smooth(np.log(np.maximum(losses, np.finfo(np.float32).tiny)))
-    slope = np.gradient(smoothed, np.log10(rates))[: int(np.argmin(smoothed)) + 1]
-    index = int(np.argmin(slope))
-    return float(rates[index]) if slope[index] < 0 else None
+    logarithms = np.log(np.maximum(losses, np.finfo(np.float32).tiny))
+    falling = logarithms[: int(np.argmin(smooth(logarithms))) + 1]
+    reach = max(round(SLOPE_DECADES / 2 / np.log10(rates[1] / rates[0])), 1)
+    if len(falling) < 2 * reach + 1:
+        return None
+    slopes = np.correlate(falling, np.arange(-reach, reach + 1), mode="valid")
+    index = int(np.argmin(slopes))
+    return float(rates[reach + index]) if slopes[index] < 0 else None

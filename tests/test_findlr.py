@@ -213,6 +213,13 @@ def test_steepest_descent_passes_over_a_fall_after_the_lowest_value():
     assert steepest_descent(rates, np.exp(fall + bump + rise)) == pytest.approx(1e-5, rel=0.3)
 
 
+def test_steepest_descent_is_not_blurred_by_the_rise_after_the_lowest_value():
+    rates = np.geomspace(1e-9, 1, 50)
+    losses = np.exp(-(np.arange(50.0) ** 2) / 100)  # falls faster and faster
+    losses[31:] = 1
+    assert steepest_descent(rates, losses) == rates[28]  # of the last half decade that falls
+
+
 def test_steepest_descent_knows_when_there_is_none():
     rates = np.geomspace(1e-9, 1, 50)
     assert steepest_descent(rates, np.linspace(1, 2, 50)) is None
