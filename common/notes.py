@@ -117,7 +117,7 @@ class Voice:
     def __init__(self, name, files):
         self.name = name
         self._files = files
-        self._notes = {}  # by pitch and file
+        self._notes = {}  # by pitch and file; None of a silent one
         self._chosen = {}  # by pitch and velocity
         lowest = files[min(files)]
         self.sample_rate = read_header(lowest[min(lowest)]).samplerate
@@ -153,7 +153,7 @@ class Voice:
             key = (pitch, source, layer)
             if key not in self._notes:
                 self._notes[key] = self._load(self._files[source][layer], pitch - source)
-            if self._notes[key].any():
+            if self._notes[key] is not None:
                 return self._notes[key], abs(source - pitch)
         raise UserError(
             f"{self.name}: no sounding note within {MAX_SUBSTITUTION} semitones of pitch {pitch}; "
@@ -167,4 +167,4 @@ class Voice:
         note = note[: int(NOTE_SECONDS * self.sample_rate)].copy()
         fade = min(int(_FADE_SECONDS * self.sample_rate), len(note))
         note[len(note) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
-        return note
+        return note if note.any() else None
