@@ -11,6 +11,7 @@ from conftest import assert_refused, assert_same_run, outcome, read_csv
 import synthesize_audios
 from benchmarks import time_stretching as benchmark
 from common.training import RunFolder
+from data import load_audio
 from time_stretching import (
     evaluate,
     preprocess,
@@ -19,7 +20,10 @@ from time_stretching import (
     train_autoencoder,
     train_corrector,
 )
+from time_stretching.methods import LEVEL
+from time_stretching.spectrogram import SAMPLE_RATE, Transform
 from time_stretching.store import Store, group_of
+from time_stretching.trained import load_stretcher
 
 SPLIT = ["--validation_split", "0.3"]
 SHORT = [*SPLIT, "--steps_per_epoch", "3", "--batch_size", "2", "--columns", "24"]
@@ -263,10 +267,25 @@ def test_figures_are_printed_and_drawn(folder, tmp_path, capsys):
     out = capsys.readouterr().out
     for word in ("arpeggio", "published_scale", "true", "below_codes", "clicks_ms", "resample"):
         assert word in out
+    assert sum(line.startswith("perfect") for line in out.splitlines()) == 2
     files = {path.name for path in (tmp_path / "figures").iterdir()}
     assert files == {"rates.png", "codes.png", "methods.png"}
     argv = words("--model", folder / "ours", "--audio_path", tmp_path)
     assert_refused(evaluate.main, argv, capsys, "held out")
+
+
+def test_what_a_perfect_corrector_would_make_is_measured_too(folder, song):
+    trained = load_stretcher(folder / "ours")
+    audio = load_audio(song[0], sample_rate=SAMPLE_RATE)[0]
+    audio *= np.float32(LEVEL / np.abs(audio).max())
+    codes = evaluate.with_codes_of(trained, audio)
+    image = trained.scale.image(np.abs(Transform().forward(audio)))
+    np.testing.assert_array_equal(codes.correct(None, 2.0), trained.encode(image))
+    # those of the phase vocoder at rate 1 are those of the sound, but for its ends
+    found = evaluate.distances(trained, audio, 1.0)
+    assert found["perfect"]["vocoder"] == pytest.approx(found["codes"]["vocoder"], rel=0.05)
+    found = evaluate.distances(trained, audio, 0.5)
+    assert found["perfect"]["vocoder"] < found["codes"]["vocoder"]
 
 
 @pytest.mark.usefixtures("few_tones")

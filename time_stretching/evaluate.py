@@ -9,7 +9,8 @@ are measured. Printed are
                 130 dB) and in the model's, and their log-spectral distance in dB
   LSD           log-spectral distance (common.metrics) of what a method makes, at each rate, from
                 what the phase vocoder makes, and, where there is one, from the rendering of the
-                same notes at that speed, at whose level it is compared
+                same notes at that speed, at whose level it is compared; "perfect" is neural with a
+                corrector that answers with the codes of the phase vocoder's own sound
   known sounds  duration_error in samples; cents: median error of the pitch of steady tones;
                 clicks_ms: greatest error of where clicks are; smear_ms, modulation_dB and
                 crest_loss_dB as time_stretching.measures defines them, medians over tones
@@ -18,6 +19,7 @@ are measured. Printed are
 the spectrograms of the five methods.
 """
 
+import copy
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +49,7 @@ from time_stretching.stretch import SHIPPED
 
 RATES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 PITCHES = (110.0, 220.0, 329.63, 440.0, 659.26, 880.0, 1760.0)  # Hz
+PERFECT = "perfect"  # neural, whose corrector knows the codes of the phase vocoder's sound
 _PARTIALS = (1, 10)
 _TONE_SECONDS = 4.0
 _CLICKS = np.arange(0.5, 7.6, 0.8)  # seconds
@@ -125,21 +128,31 @@ def reconstruction(trained, audios):
     return dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True))
 
 
+def with_codes_of(trained, audio):
+    """A ``Stretcher`` like ``trained``, but whose corrector answers with the codes of a sound."""
+    codes = encode_audio(audio[np.newaxis], Transform().columns(audio.size), trained)
+    knowing = copy.copy(trained)
+    knowing.correct = lambda resized, rate: codes
+    return knowing
+
+
 def distances(trained, audio, rate, true=None):
     """Log-spectral distances of each method from the phase vocoder, and from a true rendering.
 
     Args:
         trained: ``Stretcher``.
-        audio: (samples,).
+        audio: (samples,), its peak at LEVEL.
         rate: Factor on the tempo.
         true: The same music at that rate, (samples,), or None.
 
     Returns:
-        Dict from method to a dict with ``vocoder`` and, with ``true``, also ``true``.
+        Dict from method, and PERFECT, to a dict with ``vocoder`` and, with ``true``, also ``true``.
     """
     made = {name: stretch(audio, SAMPLE_RATE, rate, name, trained=trained) for name in METHODS}
+    knowing = with_codes_of(trained, made["vocoder"])
+    made[PERFECT] = stretch(audio, SAMPLE_RATE, rate, "neural", trained=knowing)
     vocoder = magnitude(made["vocoder"])
-    found = {name: {} for name in METHODS}
+    found = {name: {} for name in made}
     for name, one in made.items():
         found[name]["vocoder"] = log_spectral_distance(vocoder, magnitude(one))
         if true is not None:
@@ -235,7 +248,7 @@ def main(argv=None):
 
     rows, curves = [], {"vocoder": {}, "true": {}}
     for rate in args.rates:
-        sums = {name: {} for name in METHODS}
+        sums = {name: {} for name in (*METHODS, PERFECT)}
         for name, audio in audios.items():
             speed = tempo_of(name)[1]
             other = speeds.get((tempo_of(name)[0], speed * rate)) if rate != 1 else None
@@ -252,7 +265,7 @@ def main(argv=None):
                 row[reference] = float(np.mean(values))
                 points = curves[reference].setdefault(method, [])
                 points.append((rate, row[reference]))
-            if method == "neural":
+            if method in ("neural", PERFECT):
                 plain = float(np.mean(sums["codes"]["vocoder"]))
                 row["below_codes"] = f"{1 - row['vocoder'] / plain:.1%}"
             rows.append(row)
