@@ -1,5 +1,6 @@
 """Worker processes of joblib: they end with the process that began them, and leave nothing."""
 
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -7,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
+import traceback
 from pathlib import Path
 
 POLL_SECONDS = 0.1
@@ -16,7 +18,8 @@ POLL_SECONDS = 0.1
 def end_with_parent():
     """In a worker process: end it soon after its parent has ended, in the midst of a task, too.
 
-    joblib's workers would finish what they were given, beside a new run on the same files.
+    joblib's workers would finish what they were given, beside a new run on the same files. What was
+    made for them is removed: joblib's helper does that, too, but it may take its time or be killed.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -26,7 +29,23 @@ def end_with_parent():
 def _watch(parent):
     while os.getppid() == parent:
         time.sleep(POLL_SECONDS)
-    os._exit(1)
+    try:
+        _forget(remove_remains(parent))
+    except Exception:
+        traceback.print_exc()  # nothing else would, on the way out
+    finally:
+        os._exit(1)
+
+
+def _forget(removed):
+    """Tell joblib's helper that paths are gone, for which it would look, and complain."""
+    from joblib.externals.loky.backend import resource_tracker
+
+    for path in removed:
+        if path.name.startswith("sem."):
+            resource_tracker.unregister("/" + path.name.removeprefix("sem."), "semlock")
+        else:
+            resource_tracker.unregister(str(path), "folder")
 
 
 def remains(pid):
@@ -41,12 +60,20 @@ def remains(pid):
 
 
 def remove_remains(pid):
-    """Remove what joblib left of a process that has ended."""
+    """Remove what joblib left of a process that has ended.
+
+    Returns:
+        List of the paths that were removed here; another process may have been faster.
+    """
+    removed = []
     for path in remains(pid):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+            removed.append(path)
+    return removed
 
 
 def end_workers():
