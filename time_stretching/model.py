@@ -2,7 +2,7 @@
 
 The published networks (NoaCahan/TimeStretching) are dense layers without bias that see one column
 at a time: 1025-512-256-120 and its mirror, and 120-300-120, tanh after each. Ours have biases and
-codes of 192 numbers, see neighbouring columns by convolutions along time, and tell the corrector
+codes of 224 numbers, see neighbouring columns by convolutions along time, and tell the corrector
 the rate. Their decoder ends without a function, whose clipped result reaches all targets. Encoder
 and decoder add what the dense layers find to a direct way, which begins as the principal
 components: training begins where linear coding ends.
@@ -34,10 +34,10 @@ class Architecture(NamedTuple):
         corrector: Units of the corrector's hidden layers.
     """
 
-    units: tuple = (256, 256)
-    code: int = 192
-    kernel: int = 9
-    corrector: tuple = (128, 128)
+    units: tuple = (160,)
+    code: int = 224
+    kernel: int = 5
+    corrector: tuple = (96, 96)
 
     @property
     def published(self):
