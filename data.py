@@ -272,7 +272,8 @@ class AudioWriter:
                     )
                 if self._file.subtype == "PCM_16":
                     # libsndfile takes longer, and rounds down: a bias of half a step
-                    part = np.minimum(np.rint(part * np.float32(2**15)), 2**15 - 1)
+                    part = part * np.float32(2**15)
+                    np.minimum(np.rint(part, out=part), 2**15 - 1, out=part)
                     part = part.astype(np.int16)
                 self._file.write(part)
         except (soundfile.SoundFileError, AssertionError) as error:  # it asserts a full write
