@@ -110,7 +110,7 @@ def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
     if not 0 < playback_speed < math.inf:
         raise ValueError(f"playback_speed must be finite and above 0, not {playback_speed}")
     try:
-        parts, division = _parse(Path(path).read_bytes())
+        sounds, counts = _sounds_of(Path(path).read_bytes(), sustain)
     except OSError as error:
         raise UserError(
             f"{path}: cannot be read ({error.strerror or error}); check the path"
@@ -120,10 +120,7 @@ def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
             f"{path}: not a readable MIDI file ({error}); export or download it again"
         ) from error
 
-    counts, notes = Counter(), []
-    for track in (track for tracks in parts for track in tracks):
-        counts.update(track.counts)
-    sounds = list(_sounds(parts, division, sustain))
+    counts, notes = Counter(counts), []
     hours = max((stop for *_, stop in sounds), default=0) / 3600
     if hours > LONGEST_HOURS:
         raise UserError(
@@ -148,6 +145,16 @@ def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
             " choose a file with pitched notes"
         )
     return sequence
+
+
+@functools.lru_cache(maxsize=1)  # a file that is played in several variations is parsed once
+def _sounds_of(data, sustain):
+    """What ``_sounds`` finds in the bytes of a file, as a tuple; Counter of what was left out."""
+    parts, division = _parse(data)
+    counts = Counter()
+    for track in (track for tracks in parts for track in tracks):
+        counts.update(track.counts)
+    return tuple(_sounds(parts, division, sustain)), counts
 
 
 class _Unreadable(Exception):
@@ -237,7 +244,6 @@ class _Track:
     end: int = 0
 
 
-@functools.lru_cache(maxsize=1)  # a file that is played in several variations is parsed once
 def _parse(data):
     """``(parts, division)``: lists of the tracks that sound together, and the ``_Division``."""
     source = _Bytes(data)
