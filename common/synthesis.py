@@ -246,6 +246,6 @@ def render_piece(settings, piece):
             raise UserError(f"{piece.midi}: {instrument}_{preset:03d} makes no sound of its notes")
     for voice, audio in audios.items():
         loudest = max(peaks.values()) if settings.shared_gain else peaks[voice]
-        audio *= np.float32(PEAK / loudest)
+        np.multiply(audio, np.float32(PEAK / loudest), out=audio)  # large: a copy takes its time
         write_audio(wanted[voice], audio, durable=False)
     return counts
