@@ -9,7 +9,7 @@ synthesis  synthesize_audios.py against a plain loop as published: every note of
            resamples the mix.
 features   compute_features.py against a plain loop with librosa, which writes each frame as a
            float64 .npy as published, and against a bare loop over SciPy's FFT and a logarithm that
-           neither reads nor writes.
+           neither reads nor writes, and the same loop when it reads and writes.
 memory     what a note library of five velocities takes.
 input      random windows, five epochs of a store that the system has forgotten, against the fastest
            training step.
@@ -195,16 +195,31 @@ def plain_features(paths, output):
             np.save(output / f"{path.parent.name}_{path.stem}_{start}.npy", frame)
 
 
-def bare_loop(audios):
-    """Windows, FFT, magnitude and logarithm; nothing is read, kept or written."""
+def bare_images(audio):
+    """Yield windows, FFT, magnitude and logarithm of an audio, a frame at a time."""
     import scipy.fft
 
+    padded = np.pad(audio, HOP)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, FFT_SIZE)[::HOP]
+    for start in range(0, len(windows), FRAME_COLUMNS):
+        part = windows[start : start + FRAME_COLUMNS] * WINDOW
+        yield np.log1p(np.abs(scipy.fft.rfft(part)[:, :BINS]) / AMIN)
+
+
+def bare_loop(audios):
+    """The images of audios; nothing is read, kept or written."""
     for audio in audios:
-        padded = np.pad(audio, HOP)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, FFT_SIZE)[::HOP]
-        for start in range(0, len(windows), FRAME_COLUMNS):
-            part = windows[start : start + FRAME_COLUMNS] * WINDOW
-            np.log1p(np.abs(scipy.fft.rfft(part)[:, :BINS]) / AMIN)
+        for _ in bare_images(audio):
+            pass
+
+
+def copying_loop(paths, output):
+    """The images of audio files, written once as float16 to one file each, in no format."""
+    output.mkdir(parents=True)
+    for index, path in enumerate(paths):
+        with (output / str(index)).open("wb") as file:
+            for image in bare_images(soundfile.read(path, dtype="float32")[0]):
+                file.write(image.astype(np.float16))
 
 
 def features(args, folder):
@@ -213,15 +228,19 @@ def features(args, folder):
 
     audios = folder / "ours"
     paths = sorted(audios.rglob("*.wav"))
-    loaded = [load_audio(path)[0] for path in paths[:: len(paths) // 20 + 1]]
+    some = paths[:: len(paths) // 20 + 1]
+    loaded = [load_audio(path)[0] for path in some]
     share = sum(map(len, loaded)) / SAMPLE_RATE / audio_seconds(audios)
     argv = ["--audios_path", str(audios), "--features_path", str(folder / "features")]
     bare = f"bare loop on one core, over {100 * share:.0f} % of it"
+    copying = "the same, reading and writing"
     measured = []
     for _ in range(args.rounds):
         shutil.rmtree(folder / "frames", ignore_errors=True)
         one = {"plain loop": timed(lambda: plain_features(paths, folder / "frames"))}
         one[bare] = timed(lambda: bare_loop(loaded)) / share
+        shutil.rmtree(folder / "images", ignore_errors=True)
+        one[copying] = timed(lambda: copying_loop(some, folder / "images")) / share
         for jobs in dict.fromkeys((1, args.jobs)):
             shutil.rmtree(folder / "features", ignore_errors=True)
             one[f"compute_features.py --jobs {jobs}"] = quietly(
