@@ -104,6 +104,14 @@ def test_clicks_land_where_they_belong(method, rate):
     assert np.abs(measures.click_errors(found, RATE, times / rate)).max() < 0.025
 
 
+@pytest.mark.parametrize("rate", [0.5, 1.5])
+def test_a_hundred_onsets_land_where_they_belong(rate):
+    times = np.arange(0.5, 20.5, 0.2)
+    found = made(clicks(times, 21.0, RATE), rate, "interp")
+    assert np.isfinite(found).all()
+    assert np.abs(measures.click_errors(found, RATE, times / rate)).max() < 0.025
+
+
 @pytest.mark.parametrize("method", methods.METHODS)
 def test_channels_stay_what_they_are_to_each_other(music, method):
     left = made(music, 1.4, method)

@@ -75,7 +75,8 @@ def place_onsets(rotation, spectra, places, onsets):
         moved = (wanted - column) - (given - near)
         shift = np.exp(-2j * np.pi / OVERLAP * bins * moved)
         cross = np.sum(spectra[:, near] * np.conj(spectra[:, at[column]]), axis=0)
-        turn = unit(cross) * shift * np.conj(rotation[column])
+        # of magnitude 1 again: what rounding leaves would be squared by each onset of a bin
+        turn = unit(unit(cross) * shift * np.conj(rotation[column]))
         rotation[column:, new] *= turn[new]
         for earlier in range(column - 1, -1, -1):
             if at[earlier] <= given - OVERLAP / 2:
