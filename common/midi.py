@@ -149,7 +149,7 @@ def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
 
 @functools.lru_cache(maxsize=1)  # a file that is played in several variations is parsed once
 def _sounds_of(data, sustain):
-    """What ``_sounds`` finds in the bytes of a file, as a tuple; Counter of what was left out."""
+    """What ``_sounds`` finds in the bytes of a file, as a tuple; Counter of ``_Track.counts``."""
     parts, division = _parse(data)
     counts = Counter()
     for track in (track for tracks in parts for track in tracks):
