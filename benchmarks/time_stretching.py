@@ -22,7 +22,8 @@ from common.devices import start_backend
 from common.tables import as_text
 from data import load_audio, write_audio
 from time_stretching.evaluate import known_sounds
-from time_stretching.methods import HIGHEST, LOWEST, METHODS, stretch
+from time_stretching.methods import METHODS, stretch
+from time_stretching.resize import HIGHEST, LOWEST
 from time_stretching.stretch import SHIPPED
 
 RUBBERBAND = "rubberband"

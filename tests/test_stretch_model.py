@@ -1,8 +1,10 @@
 """Networks of time_stretching, their losses against closed forms, and their batches."""
 
 import json
+import math
 import subprocess
 import sys
+from collections import Counter
 
 import keras
 import numpy as np
@@ -25,7 +27,7 @@ from time_stretching.model import (
     build_decoder,
     build_encoder,
 )
-from time_stretching.pairs import Pairs, find_pairs, louder
+from time_stretching.pairs import Pair, Pairs, find_pairs, louder
 from time_stretching.resize import positions, resize
 from time_stretching.spectrogram import BINS, PUBLISHED, WIDE
 from time_stretching.store import Recording, Store, group_of, write_store
@@ -240,6 +242,16 @@ def test_pairs_are_found_by_rate_and_by_tempo(store):
         ("guitar/a~speed1.5", "guitar/a", 0.6667),
     }
     assert len(kinds["both"]) == 6
+    assert Counter(one.kind for one in kinds["both"]) == {"vocoder": 4, "true": 2}
+    resized = find_pairs(store.recordings, "resized")
+    assert [one.source for one in resized] == [one.target for one in resized]
+    assert {one.source.name for one in resized} == {one.name for one in store.recordings}
+    assert {one.source.rate for one in resized} == {1}
+    rates = [one.rate for one in resized]
+    assert len(set(rates)) == len(rates) == 4 * 3
+    assert all(0.25 <= rate <= 4 for rate in rates)
+    assert rates == [one.rate for one in find_pairs(store.recordings, "resized")]
+    assert rates != [one.rate for one in find_pairs(store.recordings, "resized", seed=1)]
 
 
 @pytest.mark.parametrize("architecture", [SMALL, FLAT])
@@ -261,6 +273,23 @@ def test_batches_hold_resized_codes_and_what_they_should_give(store, architectur
     drawn = Pairs(store, [pair], trained, columns=20, batch_size=2, shuffle=True, steps=5)
     assert len(drawn) == 5
     np.testing.assert_array_equal(drawn[1][0][0], drawn[1][0][0])
+
+
+@pytest.mark.parametrize("rate", [0.3, 0.75, 1.0, 2.6])
+def test_resized_pairs_aim_at_the_resized_spectrogram(store, rate):
+    source = store.recordings[0]
+    trained = stretcher(SMALL)
+    pair = Pair(source, source, rate, "resized")
+    data = Pairs(store, [pair], trained, columns=7, batch_size=100)
+    _, (codes, wanted, valid) = data[0]
+    columns = math.ceil(source.columns / rate)
+    assert valid.sum() == columns
+    magnitudes = WIDE.magnitude(store.read(source))
+    expected = WIDE.image(resize(magnitudes, positions(0, columns, rate)))
+    np.testing.assert_allclose(wanted[valid > 0], expected, atol=1e-5)
+    np.testing.assert_allclose(codes[valid > 0], trained.encode(expected), atol=2e-3)
+    if rate == 1:
+        np.testing.assert_allclose(wanted[valid > 0], store.read(source), atol=1e-5)
 
 
 def test_true_pairs_are_brought_to_one_level(store):

@@ -42,11 +42,14 @@ def folder(notes_folder, midi_folder, tmp_path_factory):
     assert synthesize_audios.main([*argv, "--playback_speed", "1", "1.5"]) == 0
     argv = words("--audio_path", base / "audios", "--features_path", base / "x.h5", "--jobs", 1)
     assert preprocess.main([*argv, "--random_rates", "1", "--rates", "0.5", "2"]) == 0
-    for name, *flags in (("ours",), ("published", "--as_published")):
+    for name, flags, pairs in (
+        ("ours", [], []),
+        ("published", ["--as_published"], ["--pairs", "both"]),
+    ):
         argv = words("--features_path", base / "x.h5", "--output", base / name, *flags, *SHORT)
         assert train_autoencoder.main([*argv, "--epochs", "2"]) == 0
         argv = words("--features_path", base / "x.h5", "--model", base / name, *SHORT)
-        assert train_corrector.main([*argv, "--epochs", "1", "--pairs", "both"]) == 0
+        assert train_corrector.main([*argv, "--epochs", "1", *pairs]) == 0
     return base
 
 
@@ -99,9 +102,10 @@ def test_bad_files_are_named_and_silence_is_counted(folder, tmp_path, capsys):
     assert not (tmp_path / "x.h5").exists()
     (music / "broken.wav").write_bytes(b"RIFF")
     shutil.copy(folder / "audios" / "keyboard_acoustic" / "march.wav", music)
-    status, out, err = outcome(preprocess.main, [*argv, "--max_seconds", "1"], capsys)
+    argv += words("--max_seconds", 1, "--random_rates", 3)
+    status, out, err = outcome(preprocess.main, argv, capsys)
     assert status == 1
-    assert "1 recordings, 4 stretched ones, 1 silent ones left out" in out[0]
+    assert "1 recordings, 3 stretched ones, 1 silent ones left out" in out[0]
     assert any("broken.wav" in line for line in err)
 
 
@@ -119,7 +123,8 @@ def test_run_folders_hold_everything(folder):
         assert ("distance" in row) == (name == "ours")
         config = RunFolder(folder / name / "corrector").read_config()
         # 3 pieces at 2 tempi: 4 rates each, and 2 ways between the tempi
-        assert config["pairs"] == {"vocoder": 3 * 2 * 4, "true": 3 * 2}
+        both = {"vocoder": 3 * 2 * 4, "true": 3 * 2}
+        assert config["pairs"] == ({"resized": 3 * 2 * 4} if name == "ours" else both)
 
 
 def test_training_goes_on_where_it_stopped(folder, tmp_path):
@@ -127,9 +132,17 @@ def test_training_goes_on_where_it_stopped(folder, tmp_path):
     assert train_autoencoder.main([*argv, "--epochs", "1"]) == 0
     assert train_autoencoder.main([*argv, "--epochs", "2"]) == 0
     argv = words("--features_path", folder / "x.h5", "--model", tmp_path / "run", *SHORT)
-    assert train_corrector.main([*argv, "--epochs", "1", "--pairs", "both"]) == 0
+    assert train_corrector.main([*argv, "--epochs", "1"]) == 0
     for part in ("", "corrector"):
         assert_same_run(tmp_path / "run" / part, folder / "ours" / part)
+
+
+def test_published_networks_learn_from_the_sound_of_the_vocoder(folder, tmp_path):
+    shutil.copytree(folder / "published", tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "corrector")
+    argv = words("--features_path", folder / "x.h5", "--model", tmp_path / "run", *SHORT)
+    session = train_corrector.Session(train_corrector.build_parser().parse_args(argv))
+    assert session.settings() == {"pairs": {"vocoder": 3 * 2 * 4}}
 
 
 def test_what_cannot_be_trained_is_refused(folder, tmp_path, capsys):
@@ -278,14 +291,22 @@ def test_what_a_perfect_corrector_would_make_is_measured_too(folder, song):
     trained = load_stretcher(folder / "ours")
     audio = load_audio(song[0], sample_rate=SAMPLE_RATE)[0]
     audio *= np.float32(LEVEL / np.abs(audio).max())
-    codes = evaluate.with_codes_of(trained, audio)
+    knowing = evaluate.all_knowing(trained, audio)
     image = trained.scale.image(np.abs(Transform().forward(audio)))
-    np.testing.assert_array_equal(codes.correct(None, 2.0), trained.encode(image))
-    # those of the phase vocoder at rate 1 are those of the sound, but for its ends
+    np.testing.assert_array_equal(knowing.correct(None, 1.0), trained.encode(image))
     found = evaluate.distances(trained, audio, 1.0)
-    assert found["perfect"]["vocoder"] == pytest.approx(found["codes"]["vocoder"], rel=0.05)
+    same = found["codes, phase of neural"]["vocoder"]
+    assert found["perfect"]["vocoder"] == pytest.approx(same, rel=0.05)
+    # at rate 0.5 each second column lies in the middle of two
+    magnitude = np.abs(Transform().forward(audio))
+    between = trained.scale.image((magnitude[:-1] + magnitude[1:]) / 2)
+    image = np.stack([image[:-1], between], axis=1).reshape(-1, image.shape[-1])
+    found = knowing.correct(None, 0.5)[: len(image)]
+    np.testing.assert_allclose(found[:-9], trained.encode(image)[:-9], atol=1e-4)
     found = evaluate.distances(trained, audio, 0.5)
-    assert found["perfect"]["vocoder"] < found["codes"]["vocoder"]
+    assert found["vocoder"]["vocoder"] == found["vocoder, onsets left"]["librosa"] == 0
+    apart = found["vocoder"]["librosa"], found["vocoder, onsets left"]["vocoder"]
+    assert 0 < apart[0] == pytest.approx(apart[1], rel=0.05)
 
 
 @pytest.mark.usefixtures("few_tones")

@@ -8,9 +8,13 @@ are measured. Printed are
   auto-encoder  mean squared error of held-out spectrograms in the published scale (0 to 1 for
                 130 dB) and in the model's, and their log-spectral distance in dB
   LSD           log-spectral distance (common.metrics) of what a method makes, at each rate, from
-                what the phase vocoder makes, and, where there is one, from the rendering of the
-                same notes at that speed, at whose level it is compared; "perfect" is neural with a
-                corrector that answers with the codes of the phase vocoder's own sound
+                what the phase vocoder makes; from what it makes where onsets are left to it, as
+                librosa does ("librosa"); and, where there is one, from the rendering of the same
+                notes at that speed, at whose level it is compared ("true"). Further rows: neural
+                with the codes of the resized spectrogram in place of its corrector ("perfect");
+                codes with the phase of neural; neural and vocoder with onsets left to them.
+                below_codes compares with codes, in the first column, and in the second where
+                onsets are left
   known sounds  duration_error in samples; cents: median error of the pitch of steady tones;
                 clicks_ms: greatest error of where clicks are; smear_ms, modulation_dB and
                 crest_loss_dB as time_stretching.measures defines them, medians over tones
@@ -34,22 +38,27 @@ from data import AUDIO_SUFFIXES, load_audio
 from time_stretching import measures
 from time_stretching.measures import level_difference
 from time_stretching.methods import (
-    HIGHEST,
+    ITERATIONS,
     LEVEL,
-    LOWEST,
     METHODS,
     encode_audio,
     fit_length,
     mixture,
     stretch,
 )
-from time_stretching.resize import positions, resize
+from time_stretching.resize import HIGHEST, LOWEST, positions, resize
 from time_stretching.spectrogram import PUBLISHED, SAMPLE_RATE, WIDE, Transform, decibels
 from time_stretching.stretch import SHIPPED
 
 RATES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 PITCHES = (110.0, 220.0, 329.63, 440.0, 659.26, 880.0, 1760.0)  # Hz
-PERFECT = "perfect"  # neural, whose corrector knows the codes of the phase vocoder's sound
+PERFECT = "perfect"  # neural, whose corrector knows the codes of the resized spectrogram
+LEFT = ", onsets left"
+WAYS = {name: {"method": name} for name in METHODS} | {
+    "codes, phase of neural": {"method": "codes", "iterations": ITERATIONS["neural"]},
+    f"neural{LEFT}": {"method": "neural", "onsets": False},
+    f"vocoder{LEFT}": {"method": "vocoder", "onsets": False},
+}
 _PARTIALS = (1, 10)
 _TONE_SECONDS = 4.0
 _CLICKS = np.arange(0.5, 7.6, 0.8)  # seconds
@@ -128,11 +137,17 @@ def reconstruction(trained, audios):
     return dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True))
 
 
-def with_codes_of(trained, audio):
-    """A ``Stretcher`` like ``trained``, but whose corrector answers with the codes of a sound."""
-    codes = encode_audio(audio[np.newaxis], Transform().columns(audio.size), trained)
+def resized_codes(trained, audio, rate):
+    """Codes of the spectrogram of a sound (samples,), resized to a rate: (columns, code)."""
+    columns = Transform().columns(round(audio.size / rate))
+    given = np.abs(Transform().forward(audio, 0, int((columns - 1) * rate) + 2))
+    return trained.encode(trained.scale.image(resize(given, positions(0, columns, rate))))
+
+
+def all_knowing(trained, audio):
+    """A ``Stretcher`` for one sound, whose corrector answers with ``resized_codes``."""
     knowing = copy.copy(trained)
-    knowing.correct = lambda resized, rate: codes
+    knowing.correct = lambda resized, rate: resized_codes(trained, audio, rate)
     return knowing
 
 
@@ -146,15 +161,23 @@ def distances(trained, audio, rate, true=None):
         true: The same music at that rate, (samples,), or None.
 
     Returns:
-        Dict from method, and PERFECT, to a dict with ``vocoder`` and, with ``true``, also ``true``.
+        Dict from WAYS, and PERFECT, to a dict with ``vocoder``, ``librosa`` and, with ``true``,
+        also ``true``.
     """
-    made = {name: stretch(audio, SAMPLE_RATE, rate, name, trained=trained) for name in METHODS}
-    knowing = with_codes_of(trained, made["vocoder"])
+    made = {
+        name: stretch(audio, SAMPLE_RATE, rate, trained=trained, **way)
+        for name, way in WAYS.items()
+    }
+    knowing = all_knowing(trained, audio)
     made[PERFECT] = stretch(audio, SAMPLE_RATE, rate, "neural", trained=knowing)
-    vocoder = magnitude(made["vocoder"])
+    references = {
+        "vocoder": magnitude(made["vocoder"]),
+        "librosa": magnitude(made[f"vocoder{LEFT}"]),
+    }
     found = {name: {} for name in made}
     for name, one in made.items():
-        found[name]["vocoder"] = log_spectral_distance(vocoder, magnitude(one))
+        for reference, expected in references.items():
+            found[name][reference] = log_spectral_distance(expected, magnitude(one))
         if true is not None:
             samples = min(one.size, true.size)
             pair = magnitude(true[:samples]), magnitude(one[:samples])
@@ -202,15 +225,14 @@ def draw(folder, trained, audio, rates, curves):
     plot_errors(folder / "rates.png", curves, "log-spectral distance in dB")
     audio = audio[: round(_SHOWN_SECONDS * SAMPLE_RATE)]
     rate = next((rate for rate in rates if rate != 1), rates[0])
-    vocoder = stretch(audio, SAMPLE_RATE, rate, "vocoder")
     before = encode_audio(audio[np.newaxis], Transform().columns(audio.size), trained)
-    target = encode_audio(vocoder[np.newaxis], Transform().columns(vocoder.size), trained)
+    target = resized_codes(trained, audio, rate)
     resized = resize(before, positions(0, len(target), rate))
     codes = {
         "codes before": before,
         f"resized to rate {rate:g}": resized,
         "corrected": trained.correct(resized, rate),
-        "target: codes of the phase vocoder": target,
+        "target: codes of the resized spectrogram": target,
     }
     plot_images(folder / "codes.png", codes, columns=2, limits=(-1, 1))
     images = {"input": audio} | {
@@ -246,9 +268,9 @@ def main(argv=None):
     score = reconstruction(trained, audios.values())
     print(as_text([{"auto-encoder": str(args.model), **score}]), end="\n\n")
 
-    rows, curves = [], {"vocoder": {}, "true": {}}
+    rows, curves = [], {"vocoder": {}, "librosa": {}, "true": {}}
     for rate in args.rates:
-        sums = {name: {} for name in (*METHODS, PERFECT)}
+        sums = {name: {} for name in (*WAYS, PERFECT)}
         for name, audio in audios.items():
             speed = tempo_of(name)[1]
             other = speeds.get((tempo_of(name)[0], speed * rate)) if rate != 1 else None
@@ -265,9 +287,10 @@ def main(argv=None):
                 row[reference] = float(np.mean(values))
                 points = curves[reference].setdefault(method, [])
                 points.append((rate, row[reference]))
-            if method in ("neural", PERFECT):
-                plain = float(np.mean(sums["codes"]["vocoder"]))
-                row["below_codes"] = f"{1 - row['vocoder'] / plain:.1%}"
+            if "neural" in method or method == PERFECT:
+                reference = "librosa" if method.endswith(LEFT) else "vocoder"
+                plain = float(np.mean(sums["codes"][reference]))
+                row["below_codes"] = f"{1 - row[reference] / plain:.1%}"
             rows.append(row)
     print(as_text(rows), end="\n\n")
     known = [

@@ -2,13 +2,14 @@
 
 | method | magnitude | phase |
 |---|---|---|
-| neural | codes of the auto-encoder, resized, corrected, decoded | phase vocoder, then search |
+| neural | codes of the auto-encoder, resized, corrected, decoded | phase vocoder |
 | codes | codes of the auto-encoder, resized, decoded | phase vocoder, then search |
-| interp | spectrogram, resized | phase vocoder, then search |
 | vocoder | spectrogram, resized | phase vocoder |
+| interp | spectrogram, resized | phase vocoder, then search |
 | resample | samples, resized: the pitch changes | |
 
-The first two work at 16 kHz, the others at the rate of the sound. The networks see the root mean
+The phase vocoder is one whose onsets are put where they belong (``time_stretching.phase``). Neural
+and codes work at 16 kHz, the others at the rate of the sound. The networks see the root mean
 square over the channels; what they change about it, each channel is changed by, so that differences
 of level between channels stay those of the input, as those of phase do
 (``time_stretching.phase.rotations``), and where the input is silent the result is silent.
@@ -20,22 +21,21 @@ from common.cli import UserError
 from common.phase import project, unit
 from data import resample
 from time_stretching.phase import (
-    ITERATIONS,
     MOMENTUM,
     find_onsets,
     place_onsets,
     rotations,
 )
-from time_stretching.resize import positions, resize
+from time_stretching.resize import HIGHEST, LOWEST, positions, resize
 from time_stretching.spectrogram import OVERLAP, SAMPLE_RATE, Synthesis, Transform
 
 METHODS = ("neural", "codes", "vocoder", "interp", "resample")
 NETWORK_METHODS = METHODS[:2]
-LOWEST, HIGHEST = 0.25, 4.0  # rates
+ITERATIONS = {"neural": 0, "codes": 16, "vocoder": 0, "interp": 16}  # of the search for a phase
 LEVEL = 0.98  # peak that sounds are brought to for the networks
 _BLOCK = 1024  # columns at once: bounds the working memory
 _KNOWN = OVERLAP - 1  # columns that the next block shares with the last one
-_AHEAD = 16  # columns that the search looks beyond a block
+_AHEAD = 16  # columns beyond a block that count in it, for onsets and the search
 _AROUND = OVERLAP  # columns of the input beyond a block, for onsets at its ends
 _FULL_RANGE = 512  # magnitude of a sine of full range, at SAMPLE_RATE
 
@@ -50,7 +50,16 @@ def check_rate(rate):
 
 
 def stretch(
-    audio, sample_rate, rate, method, *, trained=None, samples=None, power=1.0, iterations=None
+    audio,
+    sample_rate,
+    rate,
+    method,
+    *,
+    trained=None,
+    samples=None,
+    power=1.0,
+    iterations=None,
+    onsets=True,
 ):
     """Change the duration of a sound.
 
@@ -63,7 +72,9 @@ def stretch(
         samples: Length of the result; default that of the input over the rate, rounded.
         power: Exponent of the magnitudes that the networks give, above 0 (published: 1.4); other
             than 1, the result is brought to the level of the input.
-        iterations: Of the search for a phase.
+        iterations: Of the search for a phase; default that of the method in ITERATIONS.
+        onsets: Put onsets where they belong; without that, the phase vocoder is that of
+            ``librosa.effects.time_stretch``.
 
     Returns:
         float32, as many channels; may leave [-1, 1].
@@ -75,23 +86,28 @@ def stretch(
     audio = np.asarray(audio, np.float32)
     samples = round(audio.shape[-1] / rate) if samples is None else samples
     channels = np.atleast_2d(audio)
+    if iterations is None:
+        iterations = ITERATIONS.get(method)
     if method == "resample":
         stretched = fit_length(resample(channels, sample_rate * rate, sample_rate), samples)
     elif method in NETWORK_METHODS:
         given = resample(channels, sample_rate, SAMPLE_RATE)
         wanted = -(-samples * SAMPLE_RATE // sample_rate)
         stretched = by_networks(
-            given, rate, method, trained, samples=wanted, power=power, iterations=iterations
+            given,
+            rate,
+            method,
+            trained,
+            samples=wanted,
+            power=power,
+            iterations=iterations,
+            onsets=onsets,
         )
         stretched = fit_length(resample(stretched, SAMPLE_RATE, sample_rate), samples)
     else:
-        search = ITERATIONS if iterations is None else iterations
+        transform = Transform.at(sample_rate)
         stretched = by_spectra(
-            channels,
-            Transform.at(sample_rate),
-            rate,
-            samples,
-            iterations=search if method == "interp" else 0,
+            channels, transform, rate, samples, iterations=iterations, onsets=onsets
         )
     return stretched.reshape(*audio.shape[:-1], samples)
 
@@ -103,7 +119,7 @@ def fit_length(audio, samples):
     return np.pad(audio, padding)[..., :samples]
 
 
-def by_networks(audio, rate, method, trained, *, samples, power=1.0, iterations=None):
+def by_networks(audio, rate, method, trained, *, samples, power=1.0, iterations=0, onsets=True):
     """``neural`` and ``codes`` at SAMPLE_RATE: (channels, samples) from (channels, any)."""
     peak = np.abs(audio).max(initial=0)
     if peak == 0:
@@ -126,7 +142,8 @@ def by_networks(audio, rate, method, trained, *, samples, power=1.0, iterations=
         samples,
         magnitudes=magnitudes,
         power=power,
-        iterations=ITERATIONS if iterations is None else iterations,
+        iterations=iterations,
+        onsets=onsets,
     )
     if power != 1:
         loudness = [np.sqrt(np.mean(np.square(one))) for one in (audio * gain, stretched)]
@@ -151,7 +168,9 @@ def mixture(spectra):
     return np.sqrt(np.mean(np.square(np.abs(spectra)), axis=0))
 
 
-def by_spectra(audio, transform, rate, samples, *, magnitudes=None, power=1.0, iterations=0):
+def by_spectra(
+    audio, transform, rate, samples, *, magnitudes=None, power=1.0, iterations=0, onsets=True
+):
     """Stretch spectra, block by block.
 
     Args:
@@ -162,8 +181,8 @@ def by_spectra(audio, transform, rate, samples, *, magnitudes=None, power=1.0, i
         magnitudes: Function from (start, stop) to the magnitudes (stop - start, bins) that the
             mixture of the channels shall have in these columns; default its own, resized.
         power: Exponent of these.
-        iterations: Of the search for a phase, which begins with onsets in their places; 0 keeps
-            the phase of the phase vocoder.
+        iterations: Of the search for a phase; 0 keeps that of the phase vocoder.
+        onsets: Whether that puts onsets where they belong.
 
     Returns:
         (channels, samples) float32.
@@ -171,22 +190,20 @@ def by_spectra(audio, transform, rate, samples, *, magnitudes=None, power=1.0, i
     columns = transform.columns(samples)
     synthesis = Synthesis(transform, (len(audio),), samples)
     turned = tail = None
-    onsets = find_onsets(transform, audio) if iterations else ()
+    found = find_onsets(transform, audio) if onsets else ()
     for start in range(0, columns, _BLOCK):
         stop = min(start + _BLOCK, columns)
         first, known = (start - _KNOWN, _KNOWN) if start else (0, 0)
-        last = min(stop + _AHEAD, columns) if iterations else stop
+        last = min(stop + _AHEAD, columns)
         places = positions(first, last, rate)
         offset = int(places[0]) - _AROUND
         given = transform.forward(audio, offset, int(places[-1]) + 2 + _AROUND)
         places = places - offset
-        rotation = rotations(given, places, turned)
-        if iterations:
-            begun = [
-                (onset / transform.hop - offset, onset / transform.hop / rate - first)
-                for onset in onsets
-            ]
-            rotation = place_onsets(rotation, given, places, begun)
+        begun = [
+            (onset / transform.hop - offset, onset / transform.hop / rate - first)
+            for onset in found
+        ]
+        rotation = place_onsets(rotations(given, places, turned), given, places, begun)
         magnitude = resize(np.abs(given), places)
         if magnitudes is not None:
             own = resize(mixture(given), places)

@@ -1,8 +1,10 @@
 """Pairs for the corrector: codes that are to be resized, and the sound that they should give.
 
-``vocoder`` pairs, as published: a recording, and what the phase vocoder makes of it. ``true``
-pairs: two renderings of the same notes by the same instrument at different speeds. A rendered note
-decays as fast at any speed, so that is the same score played faster, not the same sound, faster.
+``resized`` pairs: a recording, and its spectrogram, resized, from which the phase vocoder makes its
+sound. ``vocoder`` pairs, as published: a recording, and the sound that the phase vocoder makes of
+it. ``true`` pairs: two renderings of the same notes by the same instrument at different speeds. A
+rendered note decays as fast at any speed, so that is the same score played faster, not the same
+sound, faster.
 """
 
 import math
@@ -14,42 +16,50 @@ import numpy as np
 from common.batches import Batches
 from common.synthesis import tempo_of
 from time_stretching.measures import level_difference
-from time_stretching.methods import HIGHEST, LOWEST
-from time_stretching.resize import positions, resize
+from time_stretching.resize import HIGHEST, LOWEST, draw_rates, positions, resize
 from time_stretching.spectrogram import BINS, WIDE
 from time_stretching.store import Recording
 from time_stretching.trained import told
 
-KINDS = ("vocoder", "true", "both")
+KINDS = ("resized", "vocoder", "true", "both")  # the last: vocoder and true
+_RATES = 4  # that each recording is resized at
 
 
 class Pair(NamedTuple):
     """Recordings of the same music.
 
     Attributes:
-        source, target: ``Recording``; the target is ``rate`` times as fast.
+        source, target: ``Recording``; the target is ``rate`` times as fast, or, of kind
+            ``resized``, the source, which becomes so by resizing.
         rate: From LOWEST to HIGHEST.
-        true: Whether the target is a rendering of its own.
+        kind: One of KINDS but the last.
     """
 
     source: Recording
     target: Recording
     rate: float
-    true: bool
+    kind: str
 
 
-def find_pairs(recordings, kind):
+def find_pairs(recordings, kind, seed=0):
     """The pairs among recordings: list of ``Pair``.
 
     Args:
         recordings: ``Recording`` objects of one store.
         kind: One of KINDS.
+        seed: Of the rates of ``resized`` pairs, which the names of the recordings decide.
     """
     originals = {one.name: one for one in recordings if one.rate == 1}
     pairs = []
+    if kind == "resized":
+        pairs += [
+            Pair(one, one, rate, kind)
+            for one in originals.values()
+            for rate in draw_rates(one.name, _RATES, seed)
+        ]
     if kind in ("vocoder", "both"):
         pairs += [
-            Pair(originals[one.name], one, one.rate, False)
+            Pair(originals[one.name], one, one.rate, "vocoder")
             for one in recordings
             if one.name in originals
         ]
@@ -59,7 +69,7 @@ def find_pairs(recordings, kind):
             for second, (other, speed_there) in tempi.items():
                 rate = speed_there / speed
                 if first != second and score == other and LOWEST <= rate <= HIGHEST:
-                    pairs.append(Pair(originals[first], originals[second], rate, True))
+                    pairs.append(Pair(originals[first], originals[second], rate, "true"))
     return pairs
 
 
@@ -105,13 +115,10 @@ class Pairs(Batches):
         self._sources, self._pairs = {}, []
         for pair in pairs:
             source = self._encoded(pair.source)
-            shift, target = 0.0, None
-            if pair.true:
-                images = store.read(pair.source), store.read(pair.target)
-                shift = louder(*images, pair.rate)
-                target = self._encode(images[1] - shift)
-            else:
-                target = self._encode(store.read(pair.target))
+            shift = 0.0
+            if pair.kind == "true":
+                shift = louder(store.read(pair.source), store.read(pair.target), pair.rate)
+            target = self._encode(self._wanted(pair) - shift)
             # a rendering may ring longer than its counterpart
             length = min(len(target), math.ceil(len(source) / pair.rate))
             self._pairs.append((pair, shift, target, length))
@@ -121,6 +128,17 @@ class Pairs(Batches):
             for start in range(0, length, columns)
         ]
         super().__init__(steps * batch_size if steps else len(self._windows), batch_size)
+
+    def _wanted(self, pair, start=0, stop=None):
+        """Columns of the image that a pair aims at."""
+        if pair.kind != "resized":
+            return self._store.read(pair.target, start, stop)
+        if stop is None:
+            stop = math.ceil(pair.source.columns / pair.rate)
+        places = positions(start, stop, pair.rate)
+        first = int(places[0])
+        given = WIDE.magnitude(self._store.read(pair.source, first, int(places[-1]) + 2))
+        return WIDE.image(resize(given, places - first))
 
     def _encode(self, image):
         scaled = WIDE.to(self._stretcher.scale, np.clip(image, 0, 1))
@@ -149,7 +167,7 @@ class Pairs(Batches):
             given[row] = resize(self._sources[pair.source.name], places)
             rates[row] = told(places, pair.rate)
             codes[row, here] = target[start:stop]
-            image = self._store.read(pair.target, start, stop) - shift
+            image = self._wanted(pair, start, stop) - shift
             images[row, here] = WIDE.to(self._stretcher.scale, np.clip(image, 0, 1))
             valid[row, here] = 1
         inputs = (given,) if self._stretcher.architecture.published else (given, rates)
@@ -165,5 +183,5 @@ class Pairs(Batches):
         return number, int(rng.integers(max(length - self._columns, 0) + 1))
 
     def summary(self):
-        """How many pairs of which kind: Counter of "vocoder" and "true"."""
-        return Counter("true" if pair.true else "vocoder" for pair, *_ in self._pairs)
+        """How many pairs of which kind: Counter of the kinds of KINDS."""
+        return Counter(pair.kind for pair, *_ in self._pairs)

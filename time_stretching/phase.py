@@ -1,12 +1,14 @@
-"""Phase of a stretched sound: that of the input, rotated on by the phase vocoder, then searched."""
+"""Phase of a stretched sound: that of the input, rotated on by the phase vocoder.
+
+What begins is put where it belongs, which the phase vocoder alone does not do.
+"""
 
 import numpy as np
 
 from common.phase import unit
 from time_stretching.spectrogram import OVERLAP
 
-ITERATIONS = 16
-MOMENTUM = 0.9
+MOMENTUM = 0.9  # of a search that begins with it
 _RISE = 2.0  # of amplitude: what begins
 _GRAINS = 8  # to a hop, in the search for onsets
 _GRAINS_AT_ONCE = 1 << 16  # bounds the working memory
@@ -54,8 +56,8 @@ def place_onsets(rotation, spectra, places, onsets):
     Args:
         rotation: (count, bins), as ``rotations`` returns them.
         spectra, places: As there.
-        onsets: List of (input, output): where onsets lie, in columns of the spectra, and where they
-            belong, counted in places.
+        onsets: List of (input, output), ascending: where onsets lie, in columns of the spectra, and
+            where they belong, counted in places.
 
     Returns:
         (count, bins) complex64.
@@ -65,6 +67,7 @@ def place_onsets(rotation, spectra, places, onsets):
     steps = _steps(spectra, places)
     loudness = np.sqrt(np.sum(np.square(np.abs(spectra)), axis=0))
     bins = np.arange(spectra.shape[-1])
+    done, turn = 0, np.ones(bins.size, np.complex64)
     for given, wanted in onsets:
         near, column = round(given), round(wanted)
         if not (0 <= near < spectra.shape[1] and 0 <= column < len(at)):
@@ -75,13 +78,16 @@ def place_onsets(rotation, spectra, places, onsets):
         moved = (wanted - column) - (given - near)
         shift = np.exp(-2j * np.pi / OVERLAP * bins * moved)
         cross = np.sum(spectra[:, near] * np.conj(spectra[:, at[column]]), axis=0)
-        # of magnitude 1 again: what rounding leaves would be squared by each onset of a bin
-        turn = unit(unit(cross) * shift * np.conj(rotation[column]))
-        rotation[column:, new] *= turn[new]
+        aim = unit(cross) * shift
+        rotation[done:column] *= turn
+        turn[new] = unit(aim * np.conj(rotation[column]))[new]
+        done = column
         for earlier in range(column - 1, -1, -1):
             if at[earlier] <= given - OVERLAP / 2:
                 break
-            rotation[earlier, new] = (rotation[earlier + 1] * np.conj(steps[earlier]))[new]
+            aim = aim * np.conj(steps[earlier])
+            rotation[earlier, new] = aim[new]
+    rotation[done:] *= turn
     return unit(rotation)
 
 

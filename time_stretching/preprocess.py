@@ -1,15 +1,15 @@
-"""Turn recordings into one store of spectrograms, with stretched versions to learn from.
+"""Turn recordings into one store of spectrograms, if asked with stretched versions.
 
     python -m time_stretching.preprocess --audio_path audios --features_path music.h5
 
 Each audio file below --audio_path is brought to 16 kHz, mono, and one level, and stored as it is
-and as the phase vocoder stretches it: at --random_rates rates drawn between 0.25 and 4, each
-octave alike, and at the given --rates (published: 0.25 0.5 1 1.5 2 2.5). Silent files are left out
-and counted. What is rendered from the same MIDI file stays together when a training holds out
-pieces: <instrument>/<piece>[~<variation>], as synthesize_audios.py names its files.
+and, for train_corrector --pairs vocoder, as the phase vocoder stretches it: at --random_rates rates
+drawn between 0.25 and 4, each octave alike, and at the given --rates (published: 0.25 0.5 1 1.5 2
+2.5). Silent files are left out and counted. What is rendered from the same MIDI file stays together
+when a training holds out pieces: <instrument>/<piece>[~<variation>], as synthesize_audios.py names
+its files.
 """
 
-import hashlib
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -29,7 +29,8 @@ from common.cli import (
 from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.lock import only_run
 from data import AUDIO_SUFFIXES, load_audio
-from time_stretching.methods import HIGHEST, LEVEL, LOWEST, stretch
+from time_stretching.methods import LEVEL, stretch
+from time_stretching.resize import HIGHEST, LOWEST, draw_rates
 from time_stretching.spectrogram import SAMPLE_RATE, WIDE, Transform
 from time_stretching.store import write_store
 
@@ -37,12 +38,13 @@ _SILENCE = 1e-4  # peak
 
 
 class Task(NamedTuple):
-    """An audio file, its name in the store, and the rates to stretch it at."""
+    """An audio file, its name in the store, and how to stretch it."""
 
     path: Path
     name: str
     rates: tuple
     seconds: float
+    onsets: bool
 
 
 def build_parser():
@@ -63,9 +65,9 @@ def build_parser():
     built.add_argument(
         "--random_rates",
         type=number(int, 0),
-        default=4,
+        default=0,
         metavar="NUMBER",
-        help="rates to draw for each recording (default: 4)",
+        help="rates to draw for each recording (default: none)",
     )
     built.add_argument(
         "--max_seconds",
@@ -73,16 +75,16 @@ def build_parser():
         default=600.0,
         help="of a recording that are used (default: 600)",
     )
+    built.add_argument(
+        "--onsets",
+        choices=["place", "leave"],
+        default="place",
+        help="whether the phase vocoder puts onsets where they belong (published: leave; default: "
+        "place)",
+    )
     built.add_argument("--seed", type=number(int, 0), default=0, help="of the drawn rates")
     add_job_flags(built)
     return built
-
-
-def draw_rates(name, count, seed):
-    """Rates for a recording, log-uniform, decided by its name: tuple of floats."""
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
-    rng = np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
-    return tuple(float(rate) for rate in np.exp(rng.uniform(*np.log([LOWEST, HIGHEST]), count)))
 
 
 def spectrogram(audio):
@@ -100,7 +102,8 @@ def images_of(task):
     audio = audio * np.float32(LEVEL / peak)
     found = [(task.name, 1.0, spectrogram(audio))]
     for rate in task.rates:
-        found.append((task.name, rate, spectrogram(stretch(audio, SAMPLE_RATE, rate, "vocoder"))))
+        stretched = stretch(audio, SAMPLE_RATE, rate, "vocoder", onsets=task.onsets)
+        found.append((task.name, rate, spectrogram(stretched)))
     return found
 
 
@@ -116,6 +119,7 @@ def main(argv=None):
             name,
             tuple(dict.fromkeys([*args.rates, *draw_rates(name, args.random_rates, args.seed)])),
             args.max_seconds,
+            args.onsets == "place",
         )
         for name, path in files.items()
     ]

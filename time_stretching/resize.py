@@ -1,6 +1,17 @@
 """Resizing along time: what happens to spectra and codes when the tempo changes."""
 
+import hashlib
+
 import numpy as np
+
+LOWEST, HIGHEST = 0.25, 4.0  # rates
+
+
+def draw_rates(name, count, seed):
+    """Rates for a recording, log-uniform, decided by its name: tuple of floats."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    rng = np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
+    return tuple(float(rate) for rate in np.exp(rng.uniform(*np.log([LOWEST, HIGHEST]), count)))
 
 
 def positions(start, stop, rate):

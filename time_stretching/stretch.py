@@ -5,9 +5,10 @@
     python -m time_stretching.stretch --input song.wav --output fast.wav --rate 2 --method vocoder
 
 --rate 2 is twice as fast and half as long, as in librosa. Channels and sample rate are kept.
-Methods: neural resizes the codes of an auto-encoder and corrects them; codes leaves them
-uncorrected; vocoder is the phase vocoder, interp the same with a search for a phase that fits;
-resample plays faster or slower, and so changes the pitch. The first two hear up to 8 kHz.
+Methods: vocoder is the phase vocoder, with onsets where they belong; neural resizes the codes of an
+auto-encoder, corrects them, and plays them with the same phase; codes and interp resize codes and
+the spectrogram, and search for a phase that fits; resample plays faster or slower, and so changes
+the pitch. neural and codes hear up to 8 kHz.
 """
 
 from pathlib import Path
@@ -52,7 +53,14 @@ def build_parser():
     built.add_argument(
         "--iterations",
         type=number(int, 0),
-        help="of the search for a phase of neural, codes and interp (default: 16)",
+        help="of the search for a phase (default: 16 for codes and interp, none for the others)",
+    )
+    built.add_argument(
+        "--onsets",
+        choices=["place", "leave"],
+        default="place",
+        help="put what begins where it belongs, or leave it to the phase vocoder, as librosa does "
+        "(default: place)",
     )
     built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
     return built
@@ -95,6 +103,7 @@ def main(argv=None):
         samples=samples,
         power=args.power,
         iterations=args.iterations,
+        onsets=args.onsets == "place",
     )
     with writer:
         writer.write(safe_peak(stretched))

@@ -2,10 +2,10 @@
 
     python -m time_stretching.train_corrector --model runs/stretch --features_path music.h5
 
-It learns from the stretched versions in the store (--pairs vocoder) and from recordings of the same
-piece that synthesize_audios.py rendered at several --playback_speed (--pairs true), at any rate
-between 0.25 and 4. The network goes to the folder corrector of the model, and is published or ours
-as that is.
+It learns, at any rate between 0.25 and 4, what the codes of a resized spectrogram are (--pairs
+resized), of the phase vocoder's sound (--pairs vocoder: the stretched versions in the store), or of
+the same piece as synthesize_audios.py rendered it at another --playback_speed (--pairs true). The
+network goes to the folder corrector of the model, and is published or ours as that is.
 """
 
 from pathlib import Path
@@ -27,9 +27,9 @@ def build_parser():
     )
     built.add_argument(
         "--pairs",
-        choices=["vocoder", "true", "both"],
-        default="vocoder",
-        help="what to learn from (default: vocoder, as published)",
+        choices=["resized", "vocoder", "true", "both"],
+        help="what to learn from; both: vocoder and true (default: resized; for published networks "
+        "vocoder)",
     )
     built.add_argument(
         "--columns", type=number(int, 1), default=96, help="of a window (default: 96)"
@@ -66,10 +66,13 @@ class Session(TrainingSession):
             )
         from time_stretching.pairs import Pairs, find_pairs
 
-        sides = [find_pairs(side, args.pairs) for side in store.split(share)]
+        kind = args.pairs
+        if kind is None:
+            kind = "vocoder" if self.stretcher.architecture.published else "resized"
+        sides = [find_pairs(side, kind, args.seed) for side in store.split(share)]
         if not sides[0]:
             raise UserError(
-                f"{args.features_path}: holds no pair for --pairs {args.pairs}; preprocess with "
+                f"{args.features_path}: holds no pair for --pairs {kind}; preprocess with "
                 "--random_rates or --rates, or render at several --playback_speed"
             )
         settings = {"columns": args.columns, "batch_size": args.batch_size}
