@@ -266,14 +266,17 @@ class AudioWriter:
             # in parts: libsndfile's Vorbis encoder overflows its stack on long ones
             for start in range(0, audio.shape[-1], 2**16):
                 part = audio[..., start : start + 2**16].T
-                if not peak(part) <= most:
+                loudest = peak(part)
+                if not loudest <= most:
                     raise ValueError(
                         f"{self.path}: samples reach {peak(audio)}; scale the signal to [-1, 1]"
                     )
                 if self._file.subtype == "PCM_16":
                     # libsndfile takes longer, and rounds down: a bias of half a step
                     part = part * np.float32(2**15)
-                    np.minimum(np.rint(part, out=part), 2**15 - 1, out=part)
+                    np.rint(part, out=part)
+                    if loudest >= 1 - 2**-16:  # 1 has no number of 16 bit
+                        np.minimum(part, 2**15 - 1, out=part)
                     part = part.astype(np.int16)
                 self._file.write(part)
         except (soundfile.SoundFileError, AssertionError) as error:  # it asserts a full write

@@ -35,6 +35,14 @@ def test_16_bits_are_written_to_the_nearest_step_and_read_as_libsndfile_does_it(
     np.testing.assert_array_equal(mono, expected.mean(axis=1, dtype=np.float32))
 
 
+@pytest.mark.parametrize("loudest", [1 - 2**-15, 1 - 2**-16 - 2**-24, 1 - 2**-16, 1 - 2**-24, 1])
+def test_the_loudest_sample_is_written_to_the_nearest_step_there_is(tmp_path, loudest):
+    given = np.array([0, loudest, -loudest], np.float32)
+    data.write_audio(tmp_path / "loud.wav", given, 8000)
+    found, _ = soundfile.read(tmp_path / "loud.wav", dtype="int16")
+    np.testing.assert_array_equal(found, np.minimum(np.rint(given * 2**15), 2**15 - 1))
+
+
 @pytest.mark.parametrize(
     ("audio", "expected"),
     [([], 0), ([0.25, -0.5], 0.5), ([[0.75, 0], [0, -0.25]], 0.75), ([-0.125], 0.125)],
