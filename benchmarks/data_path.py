@@ -183,7 +183,7 @@ def plain_features(paths, output):
     import librosa
 
     output.mkdir(parents=True)
-    for path in paths:
+    for index, path in enumerate(paths):
         audio, _ = librosa.load(path, sr=SAMPLE_RATE)
         spectra = librosa.stft(audio, n_fft=FFT_SIZE, hop_length=HOP, window=np.hanning)
         magnitude = np.abs(spectra[:BINS]) * 2 / np.hanning(FFT_SIZE).sum()
@@ -192,7 +192,7 @@ def plain_features(paths, output):
             frame = np.zeros((BINS, FRAME_COLUMNS, 1))
             part = image[:, start : start + FRAME_COLUMNS]
             frame[:, : part.shape[1], 0] = part
-            np.save(output / f"{path.parent.name}_{path.stem}_{start}.npy", frame)
+            np.save(output / f"{index}_{start}.npy", frame)
 
 
 def bare_images(audio):
