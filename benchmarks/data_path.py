@@ -54,13 +54,14 @@ STEP_WIDTH = 8  # the network of `make demo`, narrower than any other that is tr
 STEPS = 8
 SHORT_SECONDS = 180
 PREDICT = """
-import resource, sys, time
+import sys, time
 import predict
+from benchmarks.memory import peak_memory
 for output in sys.argv[2:]:
     began = time.perf_counter()
     assert predict.main(["--input", output + ".in.wav", "--output", output]) == 0
     print("measured:", time.perf_counter() - began)
-print("measured:", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print("measured:", peak_memory())
 """
 
 
@@ -372,7 +373,7 @@ def prediction(args, folder):
     print(
         f"predict.py, stereo: {rates[0]:.1f} times real time on {SHORT_SECONDS} s, {rates[1]:.1f} "
         f"on {args.minutes:g} minutes; ratio {rates[1] / rates[0]:.2f}; peak memory "
-        f"{peak * 1024 / 1e6:.0f} MB"
+        f"{peak / 1e6:.0f} MB"
     )
 
 

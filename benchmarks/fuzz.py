@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.fuzz_targets import DOCUMENTED, ROOT, TARGETS, damage
+from benchmarks.memory import peak_memory
 from common.cli import UserError, number, one_line, parser, run
 from common.tables import as_text
 
@@ -53,15 +54,9 @@ class Outcome(NamedTuple):
     fault: bool = False
 
 
-def _peak():
-    """Bytes of memory that this process held at most since ``_forget_peak``."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.split("VmHWM:")[1].split()[0])
-
-
 def _forget_peak():
     Path("/proc/self/clear_refs").write_text("5")
-    return _peak()
+    return peak_memory()
 
 
 def judge(reader, path):
@@ -75,7 +70,7 @@ def judge(reader, path):
         fault = not text.strip() or "\n" in one_line(error) or _wants_memory(error)
     except Exception as error:
         kind, text, fault = type(error).__name__, traceback.format_exc(), True
-    seconds, memory = time.perf_counter() - start, _peak() - before
+    seconds, memory = time.perf_counter() - start, peak_memory() - before
     if memory > MEMORY:
         kind, fault = "memory", True
     elif time.process_time() - worked > SECONDS:  # whatever else the machine has to do

@@ -6,11 +6,10 @@ times losses and slopes of noise against features and style of other noise, as l
 of 10 seconds, and a large matrix product by the same backend in the same round.
 """
 
-import resource
-
 import numpy as np
 
 from benchmarks.floor import against_floor
+from benchmarks.memory import peak_memory
 from common.cli import number, parser, run
 from common.devices import start_backend
 
@@ -68,8 +67,7 @@ def main(argv=None):
         f"split: losses {losses / (losses + slopes):.0%}, slopes {slopes / (losses + slopes):.0%}"
     )
     print(f"300 iterations: {300 * seconds / 60:.1f} minutes")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"memory: {peak / 2**20:.2f} GiB at its highest")
+    print(f"memory: {peak_memory() / 2**30:.2f} GiB at its highest")
     return 0
 
 

@@ -1,11 +1,15 @@
 """The benchmarks run, and their figures fit together."""
 
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from benchmarks import costs, findlr, phase, random_cnn_style, training
 from benchmarks.floor import convolution_flops
@@ -119,6 +123,22 @@ def test_the_style_benchmark_counts_its_operations(capsys):
     assert number_after("operations:", printed) > 0
     assert number_after("time over floor: median", printed) > 0
     assert number_after("memory:", printed) < 4
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="not on this system")
+def test_the_memory_of_a_process_is_its_own():
+    script = """
+from benchmarks.memory import peak_memory
+before = peak_memory()
+held = bytearray(b"x") * 2**27
+print(before, peak_memory())
+"""
+    ballast = np.ones(2**26)  # what the process that starts another one holds is not the other's
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before < ballast.nbytes / 4
+    assert after - before == pytest.approx(2**27, rel=0.1)
 
 
 def test_costs_on_paper_are_those_of_files(capsys, tmp_path):
