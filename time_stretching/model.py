@@ -132,7 +132,7 @@ def begin_with(encoder, decoder, components):
 
 
 def build_corrector(architecture):
-    """Network from resized codes to those of a stretched sound.
+    """Network from resized codes to those of what ``time_stretching.pairs`` aims at.
 
     Ours adds to the codes what is missing, times a gate that follows from the rate alone and is
     closed at rate 1, where resizing changes nothing. It begins by adding nothing.

@@ -46,5 +46,6 @@ def plot_errors(path, curves, label):
         axis.set_ylabel(label)
         axis.set_title(title)
         axis.grid(alpha=0.3)
+    # beside the axes, which all have the same lines
     figure.legend(*axis.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     save_figure(figure, path)

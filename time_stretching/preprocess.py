@@ -29,6 +29,7 @@ from common.cli import (
 from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.lock import only_run
 from data import AUDIO_SUFFIXES, load_audio
+from time_stretching.flags import add_onsets_flag
 from time_stretching.methods import LEVEL, stretch
 from time_stretching.resize import HIGHEST, LOWEST, draw_rates
 from time_stretching.spectrogram import SAMPLE_RATE, WIDE, Transform
@@ -75,13 +76,7 @@ def build_parser():
         default=600.0,
         help="of a recording that are used (default: 600)",
     )
-    built.add_argument(
-        "--onsets",
-        choices=["place", "leave"],
-        default="place",
-        help="whether the phase vocoder puts onsets where they belong (published: leave; default: "
-        "place)",
-    )
+    add_onsets_flag(built, "published: leave; ")
     built.add_argument("--seed", type=number(int, 0), default=0, help="of the drawn rates")
     add_job_flags(built)
     return built

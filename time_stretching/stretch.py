@@ -18,6 +18,7 @@ import numpy as np
 from common.cli import UserError, number, parser, run
 from common.devices import start_backend
 from data import AudioWriter, load_audio, safe_peak
+from time_stretching.flags import add_onsets_flag
 from time_stretching.methods import METHODS, NETWORK_METHODS, check_rate, stretch
 
 SHIPPED = Path(__file__).parent.parent / "models" / "time_stretching"
@@ -55,13 +56,7 @@ def build_parser():
         type=number(int, 0),
         help="of the search for a phase (default: 16 for codes and interp, none for the others)",
     )
-    built.add_argument(
-        "--onsets",
-        choices=["place", "leave"],
-        default="place",
-        help="put what begins where it belongs, or leave it to the phase vocoder, as librosa does "
-        "(default: place)",
-    )
+    add_onsets_flag(built)
     built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
     return built
 

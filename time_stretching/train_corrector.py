@@ -2,10 +2,10 @@
 
     python -m time_stretching.train_corrector --model runs/stretch --features_path music.h5
 
-It learns, at any rate between 0.25 and 4, what the codes of a resized spectrogram are (--pairs
-resized), of the phase vocoder's sound (--pairs vocoder: the stretched versions in the store), or of
-the same piece as synthesize_audios.py rendered it at another --playback_speed (--pairs true). The
-network goes to the folder corrector of the model, and is published or ours as that is.
+It learns the codes, at any rate between 0.25 and 4, of the resized spectrogram (--pairs resized),
+of the phase vocoder's sound (--pairs vocoder: the stretched versions in the store), or of the same
+piece as synthesize_audios.py rendered it at another --playback_speed (--pairs true). The network
+goes to the folder corrector of the model, and is published or ours as that is.
 """
 
 from pathlib import Path
