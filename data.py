@@ -243,6 +243,7 @@ class AudioWriter:
                 os.fsencode(temporary), "w", rate, channels, subtype, format=self._name
             )
             self._file.flush = lambda: None  # of close(), which would wait for the disk each time
+            self._subtype = self._file.subtype  # asked once, not of the file for each block
         except soundfile.SoundFileError as error:
             temporary.unlink()
             if getattr(error, "code", None) == _SYSTEM_ERROR:
@@ -261,7 +262,7 @@ class AudioWriter:
         import soundfile
 
         audio = np.asarray(audio, dtype=np.float32)
-        most = np.finfo(np.float32).max if "FLOAT" in self._file.subtype else 1
+        most = np.finfo(np.float32).max if "FLOAT" in self._subtype else 1
         try:
             # in parts: libsndfile's Vorbis encoder overflows its stack on long ones
             for start in range(0, audio.shape[-1], 2**16):
@@ -271,7 +272,7 @@ class AudioWriter:
                     raise ValueError(
                         f"{self.path}: samples reach {peak(audio)}; scale the signal to [-1, 1]"
                     )
-                if self._file.subtype == "PCM_16":
+                if self._subtype == "PCM_16":
                     # libsndfile takes longer, and rounds down: a bias of half a step
                     part = part * np.float32(2**15)
                     np.rint(part, out=part)

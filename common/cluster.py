@@ -12,7 +12,6 @@ machine is seen to here:
 joblib's Dask backend is not used: it waits for ever for a task whose workers have died.
 """
 
-import asyncio
 import contextlib
 import functools
 import itertools
@@ -73,6 +72,8 @@ class Cluster(NamedTuple):
 
     def check(self):
         """Raise ``UserError`` unless a scheduler answers."""
+        import asyncio  # not above: it takes a tenth of the time in which a worker starts
+
         try:
             from distributed.comm import connect
         except ImportError:

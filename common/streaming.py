@@ -8,6 +8,7 @@ from common.features import magnitude_image
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE, AudioFileError, read_header
 
 _BLOCK_SECONDS = 3  # what is done to them stays in the processor's cache
+_RESAMPLED_SECONDS = 1.4  # of such a block, likewise; at 44.1 kHz it is written at once, too
 
 
 def filled_header(path):
@@ -23,6 +24,25 @@ def make_resampler(rate, to, channels):
     if rate == to:
         return None
     return soxr.ResampleStream(rate, to, channels, dtype="float32", quality="HQ")
+
+
+def resample_blocks(audio, rate, to):
+    """Resample an audio, in blocks.
+
+    Args:
+        audio: (samples,) float32.
+        rate, to: In Hz.
+
+    Yields:
+        (samples,) float32; together the samples of ``data.resample``.
+    """
+    resampler = make_resampler(rate, to, 1)
+    size = round(_RESAMPLED_SECONDS * rate)
+    for start in range(0, len(audio), size):
+        block = audio[start : start + size]
+        if resampler is not None:
+            block = resampler.resample_chunk(block, last=start + size >= len(audio))
+        yield block
 
 
 def read_blocks(path, resampler, mono=False):

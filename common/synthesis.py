@@ -15,7 +15,8 @@ from common.cluster import keep_for_a_run
 from common.features import pair_key
 from common.midi import LONGEST_HOURS, read_notes
 from common.notes import NOTE_SECONDS, NoteLibrary
-from data import SAMPLE_RATE, AudioFileError, peak, read_header, resample, write_audio
+from common.streaming import resample_blocks
+from data import SAMPLE_RATE, AudioFileError, AudioWriter, peak, read_header
 
 HELD = 0.9  # share of a note's length after which it is released
 RELEASE_SECONDS = 3000 / 16000  # time constant of the exponential release
@@ -231,21 +232,24 @@ def render_piece(settings, piece):
         )
     for kind in ("drums", "unreleased", "empty", "out_of_range"):
         counts[kind] += getattr(sequence, kind)
-    audios = {}
+    audios, peaks = {}, {}
     for instrument, preset in wanted:
         voice = _voice(settings.nsynth_path, instrument, preset)
         try:
             audio, played = mix(sequence.notes, voice, piece.duration_rate)
         except UserError as error:
             raise UserError(f"{piece.midi}: {error}") from error
-        audios[instrument, preset] = resample(audio, voice.sample_rate, SAMPLE_RATE)
         counts += played
-    peaks = {voice: peak(audio) for voice, audio in audios.items()}
-    for (instrument, preset), loudest in peaks.items():
+        blocks, loudest = [], 0.0
+        for block in resample_blocks(audio, voice.sample_rate, SAMPLE_RATE):
+            blocks.append(block)
+            loudest = max(loudest, peak(block))
         if not loudest:  # its samples begin with silence longer than the notes
             raise UserError(f"{piece.midi}: {instrument}_{preset:03d} makes no sound of its notes")
-    for voice, audio in audios.items():
+        audios[instrument, preset], peaks[instrument, preset] = blocks, loudest
+    for voice, blocks in audios.items():
         loudest = max(peaks.values()) if settings.shared_gain else peaks[voice]
-        np.multiply(audio, np.float32(PEAK / loudest), out=audio)  # large: a copy takes its time
-        write_audio(wanted[voice], audio, durable=False)
+        with AudioWriter(wanted[voice], SAMPLE_RATE, channels=1, durable=False) as writer:
+            for block in blocks:
+                writer.write(block * np.float32(PEAK / loudest))
     return counts

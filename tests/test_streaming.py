@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 import data
 from common.features import magnitude_image, phase_image
-from common.streaming import make_resampler, parts_of, read_blocks, read_image
-from data import HOP, AudioFileError, load_audio
+from common.streaming import make_resampler, parts_of, read_blocks, read_image, resample_blocks
+from data import HOP, AudioFileError, load_audio, resample
 
 
 def noise(samples, channels=1, seed=0):
@@ -59,6 +59,18 @@ def test_blocks_are_resampled_as_the_whole_is(tmp_path, rate):
     np.testing.assert_allclose(np.concatenate(made, axis=-1), whole, atol=1e-6)
     (mono, _), *_ = read_blocks(path, make_resampler(rate, data.SAMPLE_RATE, 1), mono=True)
     np.testing.assert_allclose(mono[0], whole.mean(axis=0)[: mono.shape[1]], atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000])
+@pytest.mark.parametrize("samples", [0, 1, 22399, 22400, 22401, 300007])
+def test_an_audio_is_resampled_in_blocks_as_the_whole_is(samples, rate):
+    audio = noise(samples)[0]
+    before = audio.copy()
+    blocks = list(resample_blocks(audio, rate, 44100))
+    expected = resample(audio, rate, 44100)
+    np.testing.assert_array_equal(np.concatenate([np.empty(0, np.float32), *blocks]), expected)
+    np.testing.assert_array_equal(audio, before)
+    assert all(block.size < 2**17 for block in blocks)
 
 
 @given(
