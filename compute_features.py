@@ -16,7 +16,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from itertools import chain, product
+from itertools import chain, islice, product
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -54,6 +54,14 @@ class Rendering(NamedTuple):
     image: Callable
 
 
+class Update(NamedTuple):
+    """A store, the names of the renderings in it, and the renderings to compute, by name."""
+
+    path: Path
+    stored: frozenset
+    stale: list
+
+
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
@@ -67,6 +75,11 @@ def build_parser():
     built.add_argument("--with_phase", action="store_true", help="store the phase, too")
     add_job_flags(built)
     return built
+
+
+def parts_of(store):
+    """Folder of the features that wait for a store."""
+    return store.parent / ".parts" / store.stem
 
 
 def part_path(parts, piece):
@@ -113,24 +126,18 @@ def is_waiting(rendering):
     return True
 
 
-def update_store(path, renderings, parts, workers):
-    """Bring the store of one instrument up to date, and write it while the features are computed.
-
-    Renderings whose audio is gone, or cannot be read any more, stay in the store. It is dated like
-    the newest audio in it.
+def plan(path, renderings):
+    """What the store of one instrument needs.
 
     Args:
-        path: The store.
+        path: The store, which may be missing.
         renderings: Iterable of ``Rendering``.
-        parts: Folder of the features that wait.
-        workers: As ``run_jobs`` takes them.
 
     Returns:
-        ``(computed, kept, skipped)``: numbers of renderings; list of (audio, error).
+        An ``Update``.
     """
-    stored, dates, fresh, skipped = frozenset(), [], set(), []
+    stored = frozenset()
     if path.exists():
-        dates.append(path.stat().st_mtime_ns)
         with FeatureStore(path) as store:
             stored = frozenset(store.renderings)
     stale = [
@@ -138,9 +145,29 @@ def update_store(path, renderings, parts, workers):
         for rendering in sorted(renderings, key=attrgetter("name"))
         if rendering.name not in stored or is_newer(rendering.audio, path)
     ]
+    return Update(path, stored, stale)
+
+
+def update_store(update, outcomes):
+    """Bring the store of one instrument up to date, and write it while the features are computed.
+
+    Renderings whose audio is gone, or cannot be read any more, stay in the store. It is dated like
+    the newest audio in it.
+
+    Args:
+        update: ``Update``.
+        outcomes: Iterable of what ``run_jobs`` yields for its stale renderings.
+
+    Returns:
+        ``(computed, kept, skipped)``: numbers of renderings; list of (audio, error).
+    """
+    path, stored, _ = update
+    dates, fresh, skipped = [], set(), []
+    if stored:
+        dates.append(path.stat().st_mtime_ns)
 
     def computed():
-        for rendering, _, error in run_jobs(compute, stale, workers, printable(path.stem)):
+        for rendering, _, error in outcomes:
             if error is None:
                 fresh.add(rendering.name)
                 dates.append(rendering.part.stat().st_mtime_ns)
@@ -154,7 +181,6 @@ def update_store(path, renderings, parts, workers):
         with FeatureStore(path) if stored else contextlib.nullcontext() as old:
             write_store(path, images_of(chain([first], ready), old), path.stem)
         os.utime(path, ns=(max(dates), max(dates)))
-    shutil.rmtree(parts, ignore_errors=True)
     return len(fresh), len(stored - fresh), skipped
 
 
@@ -212,7 +238,7 @@ def update_stores(args, stores):
         The exit status of the script.
     """
     workers = workers_of(args, [args.audios_path], args.features_path)
-    all_skipped, total = [], 0
+    updates, all_skipped, total = [], [], 0
     for path, folder, image in stores:
         try:
             files = find_files(folder, AUDIO_SUFFIXES)
@@ -222,17 +248,24 @@ def update_stores(args, stores):
         if not files:
             all_skipped.append((folder, "holds no audio file"))
             continue
-        parts = args.features_path / ".parts" / path.stem
+        parts = parts_of(path)
         renderings = [
             Rendering(audio, piece, part_path(parts, piece), image)
             for piece, audio in files.items()
         ]
-        computed, kept, skipped = update_store(path, renderings, parts, workers)
-        print(f"{printable(path)}: {computed:,} computed, {kept:,} kept")
+        updates.append(plan(path, renderings))
+    # all in one go: the next store's features are computed while one is still being written
+    stale = list(chain.from_iterable(update.stale for update in updates))
+    outcomes = run_jobs(compute, stale, workers, "features")
+    for update in updates:
+        computed, kept, skipped = update_store(update, islice(outcomes, len(update.stale)))
+        shutil.rmtree(parts_of(update.path), ignore_errors=True)
+        print(f"{printable(update.path)}: {computed:,} computed, {kept:,} kept")
         total += computed + kept
         all_skipped += skipped
+    next(outcomes, None)  # there is none; but so it ends in good order
     shutil.rmtree(args.features_path / ".parts", ignore_errors=True)
-    status = report_skipped(all_skipped)
+    status = report_skipped(sorted(all_skipped, key=itemgetter(0)))
     if not total:
         raise UserError(f"{args.audios_path}: no features could be computed")
     return status
