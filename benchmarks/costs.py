@@ -1,10 +1,11 @@
 """What a large set costs on paper: core hours, disk and network, from measured rates.
 
-    python -m benchmarks.costs --synthesis 1350 --features 1600
+    python -m benchmarks.costs --synthesis 2000 --features 2300
 
 The sets are MAESTRO, 200 hours of piano, and one as large as the Lakh MIDI dataset, 10,000 hours,
 played by every instrument. Sizes follow from the codec. A step's tasks are those of its run_jobs;
-"stores" is what compute_features.py does by itself once the features of an instrument are there.
+"stores" is what compute_features.py does by itself. The features of an instrument are removed once
+they are in its store; at worst, those of all others wait at that time.
 """
 
 from common.cli import number, parser, run
@@ -29,10 +30,10 @@ def main(argv=None):
     built = parser(__doc__)
     rate = number(float, above=0)
     built.add_argument(
-        "--synthesis", type=rate, default=1350, help="times real time, per core (default: 1350)"
+        "--synthesis", type=rate, default=2000, help="times real time, per core (default: 2000)"
     )
     built.add_argument(
-        "--features", type=rate, default=1600, help="times real time, per core (default: 1600)"
+        "--features", type=rate, default=2300, help="times real time, per core (default: 2300)"
     )
     built.add_argument(
         "--stores", type=rate, default=800, help="MB/s into a feature store (default: 800)"
@@ -75,7 +76,7 @@ def costs(args, hours, pieces):
     return [
         _row("synthesis", count * hours / args.synthesis, (notes, wav, wav))
         | {"tasks": f"{pieces:,}", "scheduler MB": _count(pieces * SYNTHESIS_MESSAGES / 1e6)},
-        _row("features", count * hours / args.features, (wav, image, image / count))
+        _row("features", count * hours / args.features, (wav, image, image))
         | {
             "tasks": f"{count * pieces:,}",
             "scheduler MB": _count(count * pieces * FEATURES_MESSAGES / 1e6),
@@ -85,7 +86,6 @@ def costs(args, hours, pieces):
 
 
 def _row(step, core_hours, sizes):
-    # what the features of an instrument take goes again, with its store
     read, written, disk = (_count(size / 1e9) for size in sizes)
     taken = {"read GB": read, "written GB": written, "on disk GB": disk}
     return {"step": step, "core hours": f"{core_hours:,.2f}"} | taken

@@ -9,7 +9,8 @@ synthesis  synthesize_audios.py against a plain loop as published: every note of
            resamples the mix.
 features   compute_features.py against a plain loop with librosa, which writes each frame as a
            float64 .npy as published, and against a bare loop over SciPy's FFT and a logarithm that
-           neither reads nor writes, and the same loop when it reads and writes.
+           neither reads nor writes, and the same loop when it reads and writes; and ours when it
+           writes nothing.
 memory     what a note library of five velocities takes.
 input      random windows, five epochs of a store that the system has forgotten, against the fastest
            training step.
@@ -223,6 +224,14 @@ def copying_loop(paths, output):
                 file.write(image.astype(np.float16))
 
 
+def reading_loop(paths):
+    """The images of audio files as ``compute_features.py`` makes them; nothing is written."""
+    from common.streaming import read_image
+
+    for path in paths:
+        read_image(path)
+
+
 def features(args, folder):
     """Measure the part of this name, on the audios that part synthesis wrote."""
     import compute_features
@@ -235,6 +244,7 @@ def features(args, folder):
     argv = ["--audios_path", str(audios), "--features_path", str(folder / "features")]
     bare = f"bare loop on one core, over {100 * share:.0f} % of it"
     copying = "the same, reading and writing"
+    reading = "ours on one core, writing nothing"
     measured = []
     for _ in range(args.rounds):
         shutil.rmtree(folder / "frames", ignore_errors=True)
@@ -242,6 +252,7 @@ def features(args, folder):
         one[bare] = timed(lambda: bare_loop(loaded)) / share
         shutil.rmtree(folder / "images", ignore_errors=True)
         one[copying] = timed(lambda: copying_loop(some, folder / "images")) / share
+        one[reading] = timed(lambda: reading_loop(some)) / share
         for jobs in dict.fromkeys((1, args.jobs)):
             shutil.rmtree(folder / "features", ignore_errors=True)
             one[f"compute_features.py --jobs {jobs}"] = quietly(
