@@ -77,7 +77,7 @@ def build_parser():
     return built
 
 
-def parts_of(store):
+def parts_folder(store):
     """Folder of the features that wait for a store."""
     return store.parent / ".parts" / store.stem
 
@@ -248,7 +248,7 @@ def update_stores(args, stores):
         if not files:
             all_skipped.append((folder, "holds no audio file"))
             continue
-        parts = parts_of(path)
+        parts = parts_folder(path)
         renderings = [
             Rendering(audio, piece, part_path(parts, piece), image)
             for piece, audio in files.items()
@@ -256,14 +256,13 @@ def update_stores(args, stores):
         updates.append(plan(path, renderings))
     # all in one go: the next store's features are computed while one is still being written
     stale = list(chain.from_iterable(update.stale for update in updates))
-    outcomes = run_jobs(compute, stale, workers, "features")
-    for update in updates:
-        computed, kept, skipped = update_store(update, islice(outcomes, len(update.stale)))
-        shutil.rmtree(parts_of(update.path), ignore_errors=True)
-        print(f"{printable(update.path)}: {computed:,} computed, {kept:,} kept")
-        total += computed + kept
-        all_skipped += skipped
-    next(outcomes, None)  # there is none; but so it ends in good order
+    with contextlib.closing(run_jobs(compute, stale, workers, "features")) as outcomes:
+        for update in updates:
+            computed, kept, skipped = update_store(update, islice(outcomes, len(update.stale)))
+            shutil.rmtree(parts_folder(update.path), ignore_errors=True)
+            print(f"{printable(update.path)}: {computed:,} computed, {kept:,} kept")
+            total += computed + kept
+            all_skipped += skipped
     shutil.rmtree(args.features_path / ".parts", ignore_errors=True)
     status = report_skipped(sorted(all_skipped, key=itemgetter(0)))
     if not total:

@@ -9,9 +9,12 @@ A rendering is named ``<piece>[~<variation>][@<preset:03d>]``. Origin and target
 and variation; training and validation are told apart by piece alone.
 """
 
+import contextlib
 import hashlib
 import io
 import re
+import signal
+import threading
 from collections import defaultdict
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -209,6 +212,26 @@ class _Output(io.FileIO):
             return size
 
 
+@contextlib.contextmanager
+def _uninterrupted():
+    """Put Ctrl-C off to the end of the block: HDF5 crashes where it comes while a file is written.
+
+    It comes to the main thread alone, and where nothing but Python handles it.
+    """
+    put_off = []
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: put_off.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if put_off:
+            signal.raise_signal(signal.SIGINT)
+
+
 def write_store(path, images, instrument):
     """Write a feature store; the file appears whole or not at all.
 
@@ -224,21 +247,26 @@ def write_store(path, images, instrument):
     import h5py
 
     with data.replace_when_done(path) as temporary, _Output(temporary) as output:
-        with h5py.File(output, "w") as file:
-            file.attrs["format_version"] = FORMAT_VERSION
-            file.attrs["instrument"] = printable(instrument)  # HDF5 takes no other text
-            for name, value in CODEC.items():
-                file.attrs[name] = value
-            pieces = file.create_group("pieces")
+        with contextlib.ExitStack() as opened:
+            with _uninterrupted():
+                file = h5py.File(output, "w")
+                opened.callback(_uninterrupted()(file.close))
+                file.attrs["format_version"] = FORMAT_VERSION
+                file.attrs["instrument"] = printable(instrument)  # HDF5 takes no other text
+                for name, value in CODEC.items():
+                    file.attrs[name] = value
+                pieces = file.create_group("pieces")
             columns = 0
             for rendering, image in images:
                 chunk = (min(data.FRAME_COLUMNS, image.shape[0]), data.BINS)
-                pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
+                with _uninterrupted():
+                    pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
                 columns += image.shape[0]
                 if output.error:
                     break
-            file.attrs["piece_count"] = len(pieces)
-            file.attrs["column_count"] = columns
+            with _uninterrupted():
+                file.attrs["piece_count"] = len(pieces)
+                file.attrs["column_count"] = columns
         if output.error:
             raise OSError(f"{path}: cannot be written; is the disk full?") from output.error
 

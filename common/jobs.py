@@ -95,14 +95,15 @@ def run_jobs(function, tasks, workers, title):
     Raises:
         UserError: A worker process was killed, or the cluster does not work.
         OSError: Of a task, such as a full disk. No task is begun after it, but those that other
-            processes work on are ended in good order, so that no half-written file stays.
+            processes work on are ended in good order, so that no half-written file stays. So it is
+            where the caller itself fails; it must close the generator then.
     """
     from joblib import Parallel, delayed
     from tqdm import tqdm
 
-    fatal, waiting, due = [], {}, 0
+    ended, waiting, due = [], {}, 0
     guarded = functools.partial(_guarded, function)
-    pending = itertools.takewhile(lambda _: not fatal, enumerate(tasks))
+    pending = itertools.takewhile(lambda _: not ended, enumerate(tasks))
     if isinstance(workers, Cluster):
         outcomes = workers.run(guarded, pending)
     else:
@@ -110,18 +111,24 @@ def run_jobs(function, tasks, workers, title):
         parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
         outcomes = parallel(delayed(guarded)(numbered) for numbered in pending)
     try:
-        for index, result, error in tqdm(
-            outcomes, total=len(tasks), desc=title, unit="file", disable=None
-        ):
-            if isinstance(error, OSError) and not isinstance(error, AudioFileError):
-                fatal.append(error)
-            waiting[index] = result, error
-            while not fatal and due in waiting:
-                yield tasks[due], *waiting.pop(due)
-                due += 1
+        # not around the outcomes: it would end them as soon as the caller fails
+        with tqdm(total=len(tasks), desc=title, unit="file", disable=None) as progress:
+            for index, result, error in outcomes:
+                progress.update()
+                if isinstance(error, OSError) and not isinstance(error, AudioFileError):
+                    ended.append(error)
+                waiting[index] = result, error
+                while not ended and due in waiting:
+                    yield tasks[due], *waiting.pop(due)
+                    due += 1
+    except GeneratorExit:  # the caller failed, such as for a full disk
+        ended.append(None)
+        for _ in outcomes:
+            pass
+        raise
     except BrokenProcessPool as error:
         raise UserError(
             "--jobs: a worker process was killed, perhaps for lack of memory; give a lower number"
         ) from error
-    if fatal:
-        raise fatal[0]
+    if ended:
+        raise ended[0]

@@ -238,16 +238,27 @@ def test_a_damaged_store_is_left_alone_and_the_remedy_works(compute, tmp_path):
     assert path.read_bytes() == good
 
 
-@pytest.mark.parametrize("seconds", [0.1, 2])  # the store, or already a part of it, does not fit
+def test_a_damaged_store_is_told_before_anything_is_computed(compute, tmp_path):
+    put(tmp_path, "x/a.wav", "y/a.wav")
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features/y.h5").write_bytes(b"no store")
+    with pytest.raises(UserError, match=r"y\.h5: not a readable feature store"):
+        compute()
+    assert [path.name for path in (tmp_path / "features").iterdir()] == ["y.h5"]
+
+
+# seconds: the store, or already a part of it, does not fit; audios; processes
+@pytest.mark.parametrize("case", [(0.1, 15, 1), (2, 15, 1), (0.1, 90, 2)])
 def test_a_full_disk_is_one_line_and_leaves_no_half_store(
-    run_script, small_disk, tmp_path_factory, seconds
+    run_script, small_disk, tmp_path_factory, case
 ):
+    seconds, count, jobs = case
     audios = tmp_path_factory.mktemp("audios")
-    for number in range(15):
+    for number in range(count):
         noise = np.random.default_rng(number).uniform(-0.1, 0.1, int(8000 * seconds))
         write_audio(audios / "x" / f"{number:02}.wav", noise, 8000)
     out = small_disk / "features"
-    flags = ["--audios_path", audios, "--features_path", out, "--jobs", 1]
+    flags = ["--audios_path", audios, "--features_path", out, "--jobs", jobs]
     status, stdout, err = run_script("compute_features.py", *flags)
     assert (status, stdout) == (2, "")
     assert err.count("\n") == 1

@@ -1,6 +1,7 @@
 """The feature store: names, pairs, damage."""
 
 import os
+import signal
 import time
 
 import h5py
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import data
+from common import features
 from common.cli import UserError
 from common.features import (
     CODEC,
@@ -293,3 +295,32 @@ def test_stores_without_a_common_piece_are_named(tmp_path):
         pytest.raises(UserError, match=r"a\.h5 and .*b\.h5 share no piece; render both"),
     ):
         find_pairs(origin, target)
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 1])  # of the writes of HDF5
+def test_ctrl_c_in_the_midst_of_a_write_leaves_nothing(tmp_path, monkeypatch, share):
+    """It would crash HDF5 there."""
+    pieces = [(name, image(300)) for name in "abc"]
+    writes = []
+    write = features._Output.write
+
+    def counted(self, content):
+        writes.append(len(content))
+        return write(self, content)
+
+    monkeypatch.setattr(features._Output, "write", counted)
+    write_store(tmp_path / "x.h5", pieces, "x")
+    (tmp_path / "x.h5").unlink()
+    moment = len(writes) + 1 + round(share * (len(writes) - 1))
+
+    def interrupted(self, content):
+        if len(writes) + 1 == moment:
+            signal.raise_signal(signal.SIGINT)
+        return counted(self, content)
+
+    monkeypatch.setattr(features._Output, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_store(tmp_path / "x.h5", pieces, "x")
+    assert len(writes) >= moment
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -10,6 +10,7 @@ when a training holds out pieces: <instrument>/<piece>[~<variation>], as synthes
 its files.
 """
 
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -137,12 +138,12 @@ def write_features(args, tasks):
                 yield from images
 
     # nothing is written where nothing was found
-    stream = recordings()
-    first = next(stream, None)
-    if first is None:
-        report_skipped(skipped)
-        raise UserError(f"{args.audio_path}: no sounding audio in it; nothing is written")
-    rows = write_store(args.features_path, chain([first], stream))
+    with closing(recordings()) as stream:
+        first = next(stream, None)
+        if first is None:
+            report_skipped(skipped)
+            raise UserError(f"{args.audio_path}: no sounding audio in it; nothing is written")
+        rows = write_store(args.features_path, chain([first], stream))
     seconds = sum(row.columns for row in rows) * Transform().hop / SAMPLE_RATE
     originals = len({row.name for row in rows})
     said = [f"{originals:,} recordings", f"{len(rows) - originals:,} stretched ones"]

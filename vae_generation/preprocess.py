@@ -9,6 +9,7 @@ distance); their folder's name is their instrument. Silent windows are left out 
 """
 
 from collections import Counter
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -193,13 +194,13 @@ def write_store(args, spectrogram, recordings):
                 yield example, image
 
     # nothing is written where nothing was found
-    stream = images()
-    first = next(stream, None)
-    if first is None:
-        report_skipped(skipped)
-        names = ", ".join(map(str, args.audio_path))
-        raise UserError(f"{names}: no sounding audio in it; nothing is written")
-    write_images(args.features_path, spectrogram, chain([first], stream))
+    with closing(images()) as stream:
+        first = next(stream, None)
+        if first is None:
+            report_skipped(skipped)
+            names = ", ".join(map(str, args.audio_path))
+            raise UserError(f"{names}: no sounding audio in it; nothing is written")
+        write_images(args.features_path, spectrogram, chain([first], stream))
     said = [f"{counts['notes']:,} notes", f"{counts['windows']:,} windows"]
     if counts["silent"]:
         said.append(f"{counts['silent']:,} silent ones left out")
