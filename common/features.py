@@ -216,7 +216,7 @@ class _Output(io.FileIO):
 def _uninterrupted():
     """Put Ctrl-C off to the end of the block: HDF5 crashes where it comes while a file is written.
 
-    It comes to the main thread alone, and where nothing but Python handles it.
+    Only the main thread gets it; a process that ignores it, or ends of it at once, needs nothing.
     """
     put_off = []
     before = signal.getsignal(signal.SIGINT)

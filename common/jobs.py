@@ -121,7 +121,7 @@ def run_jobs(function, tasks, workers, title):
                 while not ended and due in waiting:
                     yield tasks[due], *waiting.pop(due)
                     due += 1
-    except GeneratorExit:  # the caller failed, such as for a full disk
+    except GeneratorExit:  # the caller has all that it wants, or failed, such as for a full disk
         ended.append(None)
         for _ in outcomes:
             pass
