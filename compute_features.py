@@ -237,6 +237,8 @@ def update_stores(args, stores):
     Returns:
         The exit status of the script.
     """
+    from tqdm import tqdm
+
     workers = workers_of(args, [args.audios_path], args.features_path)
     updates, all_skipped, total = [], [], 0
     for path, folder, image in stores:
@@ -260,7 +262,8 @@ def update_stores(args, stores):
         for update in updates:
             computed, kept, skipped = update_store(update, islice(outcomes, len(update.stale)))
             shutil.rmtree(parts_folder(update.path), ignore_errors=True)
-            print(f"{printable(update.path)}: {computed:,} computed, {kept:,} kept")
+            # above the progress bar, which goes on
+            tqdm.write(f"{printable(update.path)}: {computed:,} computed, {kept:,} kept")
             total += computed + kept
             all_skipped += skipped
     shutil.rmtree(args.features_path / ".parts", ignore_errors=True)
