@@ -262,7 +262,7 @@ def update_stores(args, stores):
         for update in updates:
             computed, kept, skipped = update_store(update, islice(outcomes, len(update.stale)))
             shutil.rmtree(parts_folder(update.path), ignore_errors=True)
-            # above the progress bar, which goes on
+            # print would tear the progress bar, which goes on
             tqdm.write(f"{printable(update.path)}: {computed:,} computed, {kept:,} kept")
             total += computed + kept
             all_skipped += skipped

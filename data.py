@@ -295,11 +295,11 @@ class AudioWriter:
             self._whole.__exit__(*exception)
 
 
-def write_audio(path, audio, sample_rate=SAMPLE_RATE, subtype=None, durable=True):
+def write_audio(path, audio, sample_rate=SAMPLE_RATE, subtype=None):
     """Write audio of shape (samples,) or (channels, samples); see ``AudioWriter``."""
     audio = np.asarray(audio, dtype=np.float32)
     channels = 1 if audio.ndim == 1 else len(audio)
-    with AudioWriter(path, sample_rate, channels, subtype, durable) as writer:
+    with AudioWriter(path, sample_rate, channels, subtype) as writer:
         writer.write(audio)
 
 

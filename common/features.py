@@ -250,7 +250,7 @@ def write_store(path, images, instrument):
         with contextlib.ExitStack() as opened:
             with _uninterrupted():
                 file = h5py.File(output, "w")
-                opened.callback(_uninterrupted()(file.close))
+                opened.callback(_uninterrupted()(file.close))  # that writes, too
                 file.attrs["format_version"] = FORMAT_VERSION
                 file.attrs["instrument"] = printable(instrument)  # HDF5 takes no other text
                 for name, value in CODEC.items():

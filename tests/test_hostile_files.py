@@ -24,7 +24,7 @@ from common.cli import find_files, one_line, printable, report_skipped
 from common.features import FeatureStore
 from common.streaming import read_image
 from common.training import write_json
-from data import hidden_beside, load_audio, replace_when_done, write_audio
+from data import AudioWriter, hidden_beside, load_audio, replace_when_done, write_audio
 from time_stretching.store import Store
 
 ESCAPE = "\x1b]0;title\x07\x1b[2J"
@@ -74,7 +74,8 @@ def test_only_a_durable_audio_waits_for_the_disk(tmp_path, monkeypatch, durable,
     synced = []
     monkeypatch.setattr(os, "fsync", synced.append)
     monkeypatch.setattr(soundfile.SoundFile, "flush", lambda file: synced.append(file.name))
-    write_audio(tmp_path / "a.wav", np.full(99, 0.5, np.float32), durable=durable)
+    with AudioWriter(tmp_path / "a.wav", 44100, channels=1, durable=durable) as writer:
+        writer.write(np.full(99, 0.5, np.float32))
     assert len(synced) == waits
     assert np.array_equal(load_audio(tmp_path / "a.wav")[0], np.full(99, 0.5))
 
