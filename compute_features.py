@@ -32,17 +32,18 @@ from common.cli import (
     report_skipped,
     run,
 )
-from common.features import (
+from common.files.atomic import replace_when_done
+from common.files.audio import AUDIO_SUFFIXES, AudioFileError
+from common.work.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
+from common.work.lock import only_run, require_distinct
+from pix2pix_timbre.features import (
     FeatureStore,
     magnitude_image,
     phase_image,
     phase_instrument,
+    read_image,
     write_store,
 )
-from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
-from common.lock import only_run, require_distinct
-from common.streaming import read_image
-from data import AUDIO_SUFFIXES, AudioFileError, replace_when_done
 
 
 class Rendering(NamedTuple):

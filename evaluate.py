@@ -31,13 +31,16 @@ from pathlib import Path
 
 import numpy as np
 
+from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
 from common.cli import UserError, number, parser, run
-from common.devices import start_backend
-from common.features import FeatureStore, piece_of
-from common.phase import DEFAULT_PHASE, ESTIMATORS
-from common.tables import as_text
-from common.training import RunFolder, write_json, write_rows
+from common.files.text import write_json, write_rows
+from common.music.names import piece_of
+from common.report.tables import as_text
+from common.training.devices import start_backend
+from common.training.run_folder import RunFolder
 from data import HOP, SAMPLE_RATE, amplitude_to_db, forward_transform, load_audio
+from pix2pix_timbre.features import FeatureStore
+from pix2pix_timbre.weights import check_codec
 
 SCORES = "Scores of all pieces, each weighted by its frames"
 
@@ -106,14 +109,14 @@ def chosen_pairs(origin, target, configs, which):
     """Pairs to evaluate on.
 
     Args:
-        origin, target: Open ``common.features.FeatureStore``.
+        origin, target: Open ``pix2pix_timbre.features.FeatureStore``.
         configs: Content of each model's ``config.json``.
         which: "held-out" or "all".
 
     Returns:
-        List of pairs of ``common.pairs.Source``.
+        List of pairs of ``pix2pix_timbre.pairs.Source``.
     """
-    from common.pairs import split_pairs
+    from pix2pix_timbre.pairs import split_pairs
 
     pairs, _, _ = split_pairs(origin, target, 0)
     if which == "all":
@@ -168,8 +171,8 @@ def clip(label, audio_path, image, seconds):
         image: (BINS, columns) in [0, 1], for where there is no audio.
         seconds: Length.
     """
-    from common.page import Clip, mp3
-    from common.report import image_png
+    from common.report.page import Clip, mp3
+    from common.report.plots import image_png
 
     columns = round(seconds * SAMPLE_RATE / HOP)
     if audio_path is None:
@@ -182,7 +185,7 @@ def clip(label, audio_path, image, seconds):
 
 
 def clips(args, pair, piece, predictors):
-    """Clips of all systems of a piece: list of ``common.page.Clip``."""
+    """Clips of all systems of a piece: list of ``common.report.page.Clip``."""
     from pix2pix_timbre.convert import convert_image
     from pix2pix_timbre.evaluation import IDENTITY, TARGET
 
@@ -210,17 +213,16 @@ def explanation():
 
 def open_models(args):
     """The models' configurations and names: ``(configs, names)``; ``UserError`` if unfit."""
-    folders = [RunFolder(path) for path in args.model]
-    for folder in folders:
-        folder.check_codec()
+    for path in args.model:
+        check_codec(path)
     names = [path.resolve().name for path in args.model]
     if len(set(names)) < len(names):
         names = [str(path).replace("/", "_") for path in args.model]
-    return [folder.read_config() for folder in folders], names
+    return [RunFolder(path).read_config() for path in args.model], names
 
 
 def find_pieces(args, configs):
-    """Pairs to evaluate on: dict from the name of a piece to a pair of ``common.pairs.Source``."""
+    """Pairs to evaluate on: dict from the name of a piece to a pair of ``Source``."""
     origins, targets, styled = instruments_of(configs)
     stores = {
         name: FeatureStore(args.dataset_path / f"{name}.h5")
@@ -263,8 +265,8 @@ def measure_pieces(args, pairs, predictors_of, folder):
     sources = {name: audio_files(args, pair) for name, pair in pairs.items() if args.audios_path}
     notes = {}
     if args.midi_path:
-        from common.synthesis import notes_of
-        from common.transcription import require_transcriber
+        from common.music.synthesis import notes_of
+        from common.music.transcription import require_transcriber
 
         require_transcriber()
         notes = {name: notes_of(pair[0].rendering, args.midi_path) for name, pair in pairs.items()}
@@ -287,7 +289,7 @@ def main(argv=None):
     pairs = find_pieces(args, configs)
     start_backend(args.gpu)
 
-    from common.page import Section, write_page
+    from common.report.page import Section, write_page
     from pix2pix_timbre.convert import Predictor
     from pix2pix_timbre.evaluation import overall
     from pix2pix_timbre.style import StyledFrames, distances_by_style

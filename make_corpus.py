@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from common import etudes
 from common.cli import UserError, number, parser, report_skipped, run
-from common.etudes import Note, Performance, pedal_bar, seconds_at, seeded, tempo_at
-from common.jobs import run_jobs
-from common.lock import only_run
+from common.music import etudes
+from common.music.etudes import Note, Performance, pedal_bar, seconds_at, seeded, tempo_at
+from common.work.jobs import run_jobs
+from common.work.lock import only_run
 
 _SUFFIXES = (".mxl", ".xml", ".musicxml", ".krn")  # notation; the corpus also has analyses
 _QUIETEST, _LOUDEST = 30, 115  # velocities of scores

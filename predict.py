@@ -9,7 +9,7 @@ are played with.
 """
 
 from common.cli import parser, run
-from common.devices import start_backend
+from common.training.devices import start_backend
 from pix2pix_timbre.prediction import (
     add_flags,
     convert_files,

@@ -11,8 +11,9 @@ import functools
 from pathlib import Path
 
 from common.cli import number, parser, run
-from common.devices import start_backend
-from data import FRAME_COLUMNS, HOP, SAMPLE_RATE, read_header
+from common.files.audio import read_header
+from common.training.devices import start_backend
+from data import FRAME_COLUMNS, HOP, SAMPLE_RATE
 from pix2pix_timbre.prediction import (
     add_flags,
     convert_files,

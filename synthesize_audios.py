@@ -29,10 +29,10 @@ from common.cli import (
     report_skipped,
     run,
 )
-from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
-from common.lock import only_run, require_distinct
-from common.notes import parse_instrument
-from common.synthesis import Piece, Settings, audio_path, library, render_piece, variation
+from common.music.notes import parse_instrument
+from common.music.synthesis import Piece, Settings, audio_path, library, render_piece, variation
+from common.work.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
+from common.work.lock import only_run, require_distinct
 
 INSTRUMENTS = ["keyboard_acoustic", "guitar_acoustic", "string_acoustic", "synth_lead_synthetic"]
 

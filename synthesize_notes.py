@@ -252,7 +252,7 @@ def finish(audio):
     """A rendered note as the file holds it: at ``SAMPLE_RATE``, its last samples faded to zero."""
     import numpy as np
 
-    from data import resample
+    from common.files.audio import resample
 
     note = resample(audio, SYNTH_RATE, SAMPLE_RATE)
     fade = int(FADE_SECONDS * SAMPLE_RATE)
@@ -350,7 +350,7 @@ def write_examples(out):
     Returns:
         Number of notes.
     """
-    from data import replace_when_done
+    from common.files.atomic import replace_when_done
 
     path = out / "examples.json"
     try:
@@ -371,7 +371,7 @@ def write_examples(out):
 
 def main(argv=None):
     """Run the script; its exit status."""
-    from common.lock import only_run
+    from common.work.lock import only_run
 
     args = build_parser().parse_args(argv)
     names = [played.name for played in args.instruments]

@@ -9,7 +9,7 @@ they are in its store; at worst, those of all others wait at that time.
 """
 
 from common.cli import number, parser, run
-from common.tables import as_text
+from common.report.tables import as_text
 from data import BINS, FRAME_COLUMNS, HOP, SAMPLE_RATE
 
 SETS = {  # name -> hours, pieces

@@ -40,7 +40,7 @@ import soundfile
 
 from benchmarks.floor import timed
 from common.cli import number, parser, run
-from common.tables import as_text
+from common.report.tables import as_text
 from data import AMIN, BINS, FFT_SIZE, FRAME_COLUMNS, HOP, SAMPLE_RATE, WINDOW, load_audio
 
 ROOT = Path(__file__).parent.parent
@@ -119,7 +119,7 @@ def plain_synthesis(pieces, output):
     """Play pieces as published; ``pieces`` is a list of (name, notes)."""
     import librosa
 
-    from common.synthesis import HELD, PEAK
+    from common.music.synthesis import HELD, PEAK
 
     for instrument in INSTRUMENTS:
         samples = {}
@@ -146,7 +146,7 @@ def synthesis(args, folder):
     """Measure the part of this name; ours is timed with the start of its processes."""
     import synthesize_audios
     from common.cli import find_files
-    from common.midi import read_notes
+    from common.music.midi import read_notes
 
     shifts = list(range(-(args.renderings // 2), args.renderings - args.renderings // 2))
     ours = folder / "ours"
@@ -226,7 +226,7 @@ def copying_loop(paths, output):
 
 def reading_loop(paths):
     """The images of audio files as ``compute_features.py`` makes them; nothing is written."""
-    from common.streaming import read_image
+    from pix2pix_timbre.features import read_image
 
     for path in paths:
         read_image(path)
@@ -274,7 +274,7 @@ def features(args, folder):
 
 def memory(args, folder):
     """Measure the part of this name."""
-    from common.notes import NOTE_SECONDS, NoteLibrary
+    from common.music.notes import NOTE_SECONDS, NoteLibrary
 
     notes = folder / "notes"
     notes.mkdir()
@@ -295,15 +295,15 @@ def memory(args, folder):
 
 def training_input(args, folder):
     """Measure the part named input: ours as train.py has it, and where the memory is too small."""
-    from common.devices import OneDevice, jit_setting, start_backend
+    from common.training.devices import OneDevice, jit_setting, start_backend
 
     start_backend(None)
 
     import keras
 
-    from common import pairs
-    from common.features import FeatureStore, write_store
-    from common.training import set_up_keras
+    from common.training.setup import set_up_keras
+    from pix2pix_timbre import pairs
+    from pix2pix_timbre.features import FeatureStore, write_store
     from pix2pix_timbre.gan import Pix2Pix
     from pix2pix_timbre.model import build_generator
 

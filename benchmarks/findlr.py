@@ -16,7 +16,7 @@ import numpy as np
 
 import train
 from common.cli import UserError, number, parser, run
-from common.tables import as_text
+from common.report.tables import as_text
 from pix2pix_timbre.findlr import FEWEST_STEPS, SWEEPS, sweep
 from pix2pix_timbre.flags import with_default_rates
 from pix2pix_timbre.session import Session

@@ -16,9 +16,10 @@ import compute_features
 import synthesize_audios
 import train_generator
 from common.cli import number, parser, run
-from common.devices import start_backend
-from common.tables import as_text
-from common.training import RunFolder, write_rows
+from common.files.text import write_rows
+from common.report.tables import as_text
+from common.training.devices import start_backend
+from common.training.run_folder import RunFolder
 
 ROOT = Path(__file__).parent.parent
 PAIR = ("keyboard_acoustic", "guitar_acoustic")
@@ -95,10 +96,10 @@ def train(args, folder, features, more):
 
 def measure(args, folder):
     """Distances of a run on the held-out pieces as written, and with effects on both sides."""
-    from common.augment import Augmentation
-    from common.features import FeatureStore
-    from common.pairs import PairedFrames, split_pairs
+    from pix2pix_timbre.augment import Augmentation
     from pix2pix_timbre.convert import Predictor
+    from pix2pix_timbre.features import FeatureStore
+    from pix2pix_timbre.pairs import PairedFrames, split_pairs
     from pix2pix_timbre.weights import load_generator
 
     predict = Predictor(load_generator(RunFolder(folder).path / "generator.h5"))

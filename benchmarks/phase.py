@@ -17,26 +17,25 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import existing_folder, find_files, number, parser, run
-from common.devices import start_backend
-from common.metrics import (
+from common.audio.metrics import (
     log_spectral_distance,
     multi_resolution_spectral_distance,
     spectral_convergence,
 )
-from common.phase import ESTIMATORS, estimate_phase
-from common.synthesis import notes_of
-from common.tables import as_text
-from common.transcription import note_scores, require_transcriber, transcribe
+from common.audio.phase import ESTIMATORS, estimate_phase
+from common.cli import existing_folder, find_files, number, parser, run
+from common.files.audio import AUDIO_SUFFIXES, peak
+from common.music.synthesis import notes_of
+from common.music.transcription import note_scores, require_transcriber, transcribe
+from common.report.tables import as_text
+from common.training.devices import start_backend
 from data import (
-    AUDIO_SUFFIXES,
     HOP,
     SAMPLE_RATE,
     amplitude_to_db,
     forward_transform,
     inverse_transform,
     load_audio,
-    peak,
     write_audio,
 )
 

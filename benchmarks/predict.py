@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.floor import against_floor, convolution_flops
 from common.cli import number, parser, run
-from common.devices import start_backend
+from common.training.devices import start_backend
 from data import BINS, FRAME_COLUMNS, HOP, SAMPLE_RATE
 
 FRAMES = 16
@@ -24,7 +24,7 @@ def main(argv=None):
     args = built.parse_args(argv)
     start_backend(None)
 
-    from common.training import set_up_keras
+    from common.training.setup import set_up_keras
     from pix2pix_timbre.convert import Predictor
     from pix2pix_timbre.model import build_generator
 

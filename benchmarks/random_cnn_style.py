@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.floor import against_floor
 from benchmarks.memory import peak_memory
 from common.cli import number, parser, run
-from common.devices import start_backend
+from common.training.devices import start_backend
 
 
 def build_parser():

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import number, parser, run
-from common.devices import start_backend
-from common.tables import as_text
+from common.report.tables import as_text
+from common.training.devices import start_backend
 from data import load_audio, write_audio
 from time_stretching.evaluate import known_sounds
 from time_stretching.methods import METHODS, stretch

@@ -24,9 +24,9 @@ import numpy as np
 
 from benchmarks.floor import convolution_flops, machine_peak, timed
 from common.cli import number, parser, run
-from common.devices import OneDevice, jit_setting, start_backend
-from common.tables import as_text
-from common.training import set_up_keras
+from common.report.tables import as_text
+from common.training.devices import OneDevice, jit_setting, start_backend
+from common.training.setup import set_up_keras
 from data import BINS, FRAME_COLUMNS
 
 EAGER = "eager loop, float32"
@@ -99,8 +99,8 @@ def make_steps(width):
 @contextlib.contextmanager
 def random_frames(batch_size):
     """An endless input pipeline, as ``train.py --offsets random`` has it, on random images."""
-    from common.features import FeatureStore, write_store
-    from common.pairs import PairedFrames, split_pairs
+    from pix2pix_timbre.features import FeatureStore, write_store
+    from pix2pix_timbre.pairs import PairedFrames, split_pairs
 
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import UserError
-from common.metrics import (
+from common.audio.metrics import (
     border_flux,
     flux_ratio,
     log_spectral_distance,
@@ -15,8 +14,9 @@ from common.metrics import (
     multi_resolution_spectral_distance,
     timbre_distance,
 )
-from common.pairs import PairedFrames
-from common.phase import estimate_phase
+from common.audio.phase import estimate_phase
+from common.cli import UserError
+from common.files.audio import peak
 from data import (
     FRAME_COLUMNS,
     HOP,
@@ -24,10 +24,10 @@ from data import (
     forward_transform,
     inverse_transform,
     load_audio,
-    peak,
     write_audio,
 )
 from pix2pix_timbre.convert import convert_image
+from pix2pix_timbre.pairs import PairedFrames
 
 IDENTITY, CEILING, TARGET = "identity", "ceiling", "target"
 # What a score is divided by to compare pieces and instruments: that of another system.
@@ -48,7 +48,7 @@ def frame_distances(predictors, pair):
 
     Args:
         predictors: Dict from name to function from frames to frames in [0, 1].
-        pair: Pair of ``common.pairs.Source``.
+        pair: Pair of ``pix2pix_timbre.pairs.Source``.
 
     Returns:
         ``(frames, distances)``: the number of frames; dict from "identity" and each predictor's
@@ -72,7 +72,7 @@ def seams(predictors, pair):
 
     Returns:
         Dict from "target" and each predictor's name to (ratio, borders), as
-        ``common.metrics.border_flux``; empty for an image without borders.
+        ``common.audio.metrics.border_flux``; empty for an image without borders.
     """
     image, truth = (np.asarray(source.read(), np.float32) for source in pair)
     if min(image.shape[1], truth.shape[1]) <= FRAME_COLUMNS:
@@ -92,7 +92,7 @@ def render(predictors, source, truth, folder, phase):
         predictors: Dict from name to function from frames to frames in [0, 1].
         source, truth: Audio files of origin and target.
         folder: Where the audio files go, named by their system.
-        phase: Of ``common.phase.ESTIMATORS``.
+        phase: Of ``common.audio.phase.ESTIMATORS``.
 
     Returns:
         Dict from system to its audio file.
@@ -142,7 +142,7 @@ def score_sound(audios, notes):
 
     Args:
         audios: Dict from system to audio file, among them the target.
-        notes: What the piece consists of, ``common.midi.Note``, or None to transcribe nothing.
+        notes: What the piece consists of, ``Note`` objects, or None to transcribe nothing.
 
     Returns:
         Dict from system to its scores.
@@ -150,7 +150,7 @@ def score_sound(audios, notes):
     Raises:
         UserError: The target is silent.
     """
-    from common.transcription import note_scores, transcribe
+    from common.music.transcription import note_scores, transcribe
 
     truth, _ = load_audio(audios[TARGET])
     if not truth.any():
@@ -172,7 +172,7 @@ def measure(predictors, pair, audios=None, notes=None):
 
     Args:
         predictors: Dict from name to function from frames to frames in [0, 1].
-        pair: Pair of ``common.pairs.Source``.
+        pair: Pair of ``pix2pix_timbre.pairs.Source``.
         audios: Dict from system to audio file, as ``render`` returns it; None for the distance of
             the frames alone.
         notes: As in ``score_sound``.

@@ -3,15 +3,10 @@
 from typing import NamedTuple
 
 from common.cli import UserError
-from common.lock import only_run
-from common.report import plot_sweep
-from common.training import (
-    smooth,
-    steepest_descent,
-    sweep_learning_rate,
-    sweep_schedule,
-    write_rows,
-)
+from common.files.text import write_rows
+from common.report.plots import plot_sweep
+from common.training.sweep import smooth, steepest_descent, sweep_learning_rate, sweep_schedule
+from common.work.lock import only_run
 
 FEWEST_STEPS = 50  # that make a curve of nine decades
 

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from common.augment import KINDS
 from common.cli import Names, number, on_off
-from common.flags import add_training_flags
+from common.training.flags import add_training_flags
+from pix2pix_timbre.augment import KINDS
 
 # Generator and discriminator learning rates of the published trainings, by (origin, target).
 LEARNING_RATES = {

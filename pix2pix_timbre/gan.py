@@ -8,7 +8,7 @@ gradient of the sum is for each network that of its own loss.
 import keras
 from keras import ops
 
-from common.distributed import DistributedModel
+from common.training.model import DistributedModel
 from pix2pix_timbre.losses import LAMBDA, discriminator_loss, generator_loss, mean_absolute_error
 from pix2pix_timbre.optimizer import TwoRateAdam
 

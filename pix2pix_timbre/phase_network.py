@@ -7,14 +7,14 @@ have no mean that a cross-fade could take.
 
 import numpy as np
 
-from common.features import phase_instrument
-from common.pairs import PairedFrames, Source
 from data import (
     image_to_phase,
     join_magnitude_slices,
     phase_to_image,
     slice_magnitude,
 )
+from pix2pix_timbre.features import phase_instrument
+from pix2pix_timbre.pairs import PairedFrames, Source
 
 
 class FramesWithPhase(PairedFrames):
@@ -22,9 +22,9 @@ class FramesWithPhase(PairedFrames):
 
     Args:
         stores: Dict from the name of a feature store of phases to the open store; those of all
-            instruments of the pairs, named by ``common.features.phase_instrument``.
-        The others are those of ``common.pairs.PairedFrames``, but for ``augment``: effects on
-        magnitudes leave phases that do not belong to them.
+            instruments of the pairs, named by ``pix2pix_timbre.features.phase_instrument``.
+        The others are those of ``PairedFrames``, but for ``augment``: effects on magnitudes
+        leave phases that do not belong to them.
     """
 
     def __init__(self, pairs, batch_size, *, stores, **settings):
@@ -48,7 +48,7 @@ class FramesWithPhase(PairedFrames):
 
 
 def phases_of(sources, stores):
-    """The phases of some ``common.pairs.Source``: list of the same.
+    """The phases of some ``pix2pix_timbre.pairs.Source``: list of the same.
 
     Args:
         sources: Of magnitudes.

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
 from common.cli import UserError, find_files, number, report_skipped
-from common.phase import DEFAULT_PHASE, ESTIMATORS
-from common.training import RunFolder
-from data import AUDIO_SUFFIXES, AudioFileError, read_header
+from common.files.audio import AUDIO_SUFFIXES, AudioFileError, read_header
+from pix2pix_timbre.weights import check_codec
 
 NETWORK = "network"
 MODELS = Path(__file__).parent.parent / "models"
@@ -60,7 +60,7 @@ def model_file(path):
         UserError: Missing, or the run was trained with other codec constants.
     """
     if path.is_dir():
-        RunFolder(path).check_codec()
+        check_codec(path)
         path = path / "generator.h5"
     if not path.is_file():
         raise UserError(f"{path}: no such file; --model is a run folder or an .h5 of weights")

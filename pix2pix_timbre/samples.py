@@ -4,8 +4,9 @@ import functools
 
 import numpy as np
 
-from common.phase import FAST_MOMENTUM, griffin_lim
-from common.report import plot_images
+from common.audio.phase import FAST_MOMENTUM, griffin_lim
+from common.files.audio import peak, read_header
+from common.report.plots import plot_images
 from data import (
     FRAME_COLUMNS,
     db_to_amplitude,
@@ -13,8 +14,6 @@ from data import (
     image_to_phase,
     inverse_transform,
     load_audio,
-    peak,
-    read_header,
     write_audio,
 )
 from pix2pix_timbre.convert import convert_image
@@ -27,12 +26,12 @@ class Sample:
     """The beginning of a piece and what it should become.
 
     Args:
-        pair: Origin and target, ``common.pairs.Source``.
+        pair: Origin and target, ``pix2pix_timbre.pairs.Source``.
         folder: Where pictures and sounds go.
         style: (BINS, FRAME_COLUMNS) float32 in [0, 1] for a generator that takes one, or None.
         audios_path: Folder of the audios, for their phase; None to estimate the phase.
-        phases: Of origin and target, ``common.pairs.Source``, for a generator that converts the
-            phase as well, or None.
+        phases: Of origin and target, ``Source``, for a generator that converts the phase as
+            well, or None.
 
     Raises:
         AudioFileError: The audio of origin or target is missing or unreadable.

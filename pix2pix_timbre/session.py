@@ -4,10 +4,11 @@ import functools
 from pathlib import Path
 
 from common.cli import UserError
-from common.devices import OneDevice, find_devices, jit_setting, start_backend
-from common.features import CODEC, FeatureStore, phase_instrument, piece_of
-from common.session import TrainingSession, network_writer
-from common.training import learning_rate
+from common.music.names import piece_of
+from common.training.devices import OneDevice, find_devices, jit_setting, start_backend
+from common.training.session import TrainingSession, network_writer
+from common.training.setup import learning_rate
+from pix2pix_timbre.features import CODEC, FeatureStore, phase_instrument
 from pix2pix_timbre.flags import side
 
 
@@ -85,8 +86,8 @@ class Session(TrainingSession):
         return pairs
 
     def _split(self, stores):
-        from common.augment import Augmentation
-        from common.pairs import PairedFrames, split_pairs
+        from pix2pix_timbre.augment import Augmentation
+        from pix2pix_timbre.pairs import PairedFrames, split_pairs
         from pix2pix_timbre.phase_network import FramesWithPhase
         from pix2pix_timbre.style import StyledFrames
 
@@ -230,7 +231,7 @@ class Session(TrainingSession):
 
     def epoch_writer(self, model):
         """Function that writes weights, curves and samples after an epoch."""
-        from common.report import plot_history
+        from common.report.plots import plot_history
         from pix2pix_timbre.convert import Predictor
 
         networks, save = network_writer(self, model)

@@ -5,14 +5,13 @@ from contextlib import closing
 
 import numpy as np
 
-import data
-from common.phase import DEFAULT_PHASE, estimate_phase
-from common.streaming import filled_header, make_resampler, parts_of, read_blocks
+from common.audio.phase import DEFAULT_PHASE, estimate_phase
+from common.audio.streaming import filled_header, make_resampler, parts_of, read_blocks
+from common.files.audio import PEAK, AudioWriter
+from common.files.audio import peak as audio_peak
 from data import (
     FRAME_COLUMNS,
-    PEAK,
     SAMPLE_RATE,
-    AudioWriter,
     amplitude_to_db,
     db_to_amplitude,
     forward_transform,
@@ -31,7 +30,7 @@ def convert_blocks(blocks, conversion, method, network=None):
     Args:
         blocks: Iterable of (channels, samples) float32 at SAMPLE_RATE.
         conversion: ``pix2pix_timbre.convert.Conversion``.
-        method: Of ``common.phase.ESTIMATORS``.
+        method: Of ``common.audio.phase.ESTIMATORS``.
         network: Function ``(image, phase) -> (image, phase)`` that comes before all that, such as a
             ``pix2pix_timbre.phase_network.PhaseNetwork``; gets whole frames, as many as there are.
 
@@ -81,7 +80,7 @@ def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHAS
         source: Audio file.
         output: Audio file to write; it appears whole or not at all.
         overlap: Of the frames, in [0, 1).
-        phase: Of ``common.phase.ESTIMATORS``.
+        phase: Of ``common.audio.phase.ESTIMATORS``.
         network: As in ``convert_blocks``.
 
     Returns:
@@ -108,7 +107,7 @@ def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHAS
         with closing(convert_blocks(blocks(), conversion, phase, network)) as converted:
             for part, last in _mark_last(converted):
                 audio = part.T if back is None else back.resample_chunk(part.T, last=last)
-                peak = max(peak, data.peak(audio))
+                peak = max(peak, audio_peak(audio))
                 waiting.write(np.ascontiguousarray(audio, dtype=np.float32).tobytes())
         gain = min(1.0, PEAK / peak) if peak else 1.0
         seconds = samples / rate

@@ -5,10 +5,10 @@ from collections import defaultdict
 import numpy as np
 
 from common.cli import UserError
-from common.features import piece_of, preset_of
-from common.pairs import PairedFrames
-from common.streaming import read_image
+from common.music.names import piece_of, preset_of
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE
+from pix2pix_timbre.features import read_image
+from pix2pix_timbre.pairs import PairedFrames
 
 _DRAWN = 2  # frames of which the fuller one becomes the style
 
@@ -20,7 +20,7 @@ class StyledFrames(PairedFrames):
     the target instrument. Styles are drawn anew each epoch, by ``seed`` and ``epoch``. (With one
     piece in all, its other frames are the styles.)
 
-    Args: those of ``common.pairs.PairedFrames``.
+    Args: those of ``pix2pix_timbre.pairs.PairedFrames``.
     """
 
     def __init__(self, pairs, batch_size, **settings):
@@ -65,7 +65,7 @@ class StyledFrames(PairedFrames):
 
 
 def voice_of(source):
-    """Who plays a ``common.pairs.Source``: instrument and preset."""
+    """Who plays a ``pix2pix_timbre.pairs.Source``: instrument and preset."""
     return source.store.instrument, preset_of(source.rendering)
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.cli import UserError
-from common.hdf5 import UNREADABLE, open_hdf5
-from common.weights import load_into
+from common.files.hdf5 import UNREADABLE, open_hdf5
+from common.training.run_folder import RunFolder
+from common.training.weights import load_into
+from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.model import GENERATOR_DEPTH, build_generator
 
 # What generators are for, by their input and output channels.
@@ -14,6 +16,13 @@ _WAYS = {
     (2, 1): "predict_multitarget.py",
     (2, 2): "predict.py --phase network",
 }
+
+
+def check_codec(folder):
+    """Raise ``UserError`` when the run in a folder has another codec than ``data.py``."""
+    codec = RunFolder(folder).read_config().get("codec")
+    if codec != CODEC:
+        raise UserError(f"{folder}: trained with codec {codec}, but this is {CODEC}")
 
 
 class Shape(NamedTuple):

@@ -22,10 +22,11 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, existing_folder, number, parser, run
-from common.devices import start_backend
-from common.tables import as_text
-from common.training import write_rows
-from data import load_audio, resample, safe_peak, write_audio
+from common.files.audio import resample, safe_peak
+from common.files.text import write_rows
+from common.report.tables import as_text
+from common.training.devices import start_backend
+from data import load_audio, write_audio
 from random_cnn_style import metrics
 from random_cnn_style.spectrogram import SAMPLE_RATE, TRANSFORMS
 

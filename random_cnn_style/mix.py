@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, number, parser, run
-from common.devices import start_backend
-from data import AUDIO_SUFFIXES, load_audio, resample, safe_peak, write_audio
+from common.files.audio import AUDIO_SUFFIXES, resample, safe_peak
+from common.training.devices import start_backend
+from data import load_audio, write_audio
 from random_cnn_style.report import style_sound, write_report, write_sweep_page
 from random_cnn_style.spectrogram import SAMPLE_RATE, TRANSFORMS
 from random_cnn_style.style import MOST_FILTERS, MOST_KERNEL

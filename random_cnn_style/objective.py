@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-from common.devices import compiled
+from common.training.devices import compiled
 from random_cnn_style.network import adjoint, features
 
 

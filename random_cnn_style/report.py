@@ -4,10 +4,11 @@ import io
 
 import numpy as np
 
-from common.page import Clip, Section, mp3, write_page
-from common.report import new_figure, save_figure
-from common.training import write_rows
-from data import load_audio, resample
+from common.files.audio import resample
+from common.files.text import write_rows
+from common.report.page import Clip, Section, mp3, write_page
+from common.report.plots import new_figure, save_figure
+from data import load_audio
 from random_cnn_style import metrics
 from random_cnn_style.spectrogram import HOP, SAMPLE_RATE, log_magnitude
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.phase import griffin_lim
+from common.audio.phase import griffin_lim
 
 SAMPLE_RATE = 22050  # Hz
 FFT_SIZE = 2048  # samples

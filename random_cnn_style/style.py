@@ -5,8 +5,8 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
-from common.hdf5 import UNREADABLE, open_hdf5, plain_attributes
-from data import replace_when_done
+from common.files.atomic import replace_when_done
+from common.files.hdf5 import UNREADABLE, open_hdf5, plain_attributes
 from random_cnn_style.spectrogram import TRANSFORMS
 
 MOST_FILTERS, MOST_KERNEL = 2**15, 100  # frames

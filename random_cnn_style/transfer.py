@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
+from common.audio.fades import cross_fade
 from common.cli import UserError
-from common.fades import cross_fade
-from data import safe_peak
+from common.files.audio import safe_peak
 from random_cnn_style.network import FILTERS, KERNEL, features, random_weights
 from random_cnn_style.objective import Objective, Targets, energy, style_loss
 from random_cnn_style.optimise import OPTIMISERS

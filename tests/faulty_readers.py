@@ -1,4 +1,4 @@
-"""Readers with every fault that ``benchmarks.fuzz`` looks for, for its child processes.
+"""Readers with every fault that ``stress.fuzz`` looks for, for its child processes.
 
 Each reads what does not begin with an exclamation mark.
 """
@@ -8,7 +8,7 @@ import signal
 
 import numpy as np
 
-from benchmarks import fuzz
+from stress import fuzz
 
 
 def _at_mark(fault):

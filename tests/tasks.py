@@ -6,7 +6,8 @@ import signal
 import time
 
 from common.cli import UserError
-from data import AudioFileError, replace_when_done
+from common.files.atomic import replace_when_done
+from common.files.audio import AudioFileError
 
 
 def halve(task):

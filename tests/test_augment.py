@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from common.augment import (
+from data import BINS, HOP, SAMPLE_RATE, amplitude_to_db, db_to_amplitude
+from pix2pix_timbre.augment import (
     EQ_DB,
     GAIN_DB,
     KINDS,
@@ -18,7 +19,6 @@ from common.augment import (
     draw_reverb,
     reverberate,
 )
-from data import BINS, HOP, SAMPLE_RATE, amplitude_to_db, db_to_amplitude
 
 SEEDS = st.integers(0, 2**32 - 1)
 SUBSETS = st.sets(st.sampled_from(KINDS))

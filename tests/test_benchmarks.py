@@ -13,10 +13,10 @@ from conftest import ROOT
 
 from benchmarks import costs, findlr, phase, random_cnn_style, training
 from benchmarks.floor import convolution_flops
+from common.audio.phase import ESTIMATORS
 from common.cli import UserError
-from common.features import write_store
-from common.phase import ESTIMATORS
 from data import BINS, HOP, SAMPLE_RATE, write_audio
+from pix2pix_timbre.features import write_store
 from pix2pix_timbre.gan import Pix2Pix
 from pix2pix_timbre.model import build_discriminator, build_generator
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tasks import fail_at_once, halve
 
-from common import cli, jobs
+from common import cli
 from common.cli import UserError, find_files, number, on_off, one_line, report_skipped
-from data import AudioFileError
+from common.files.audio import AudioFileError
+from common.work import jobs
 
 
 def exit_of(main, argv=()):

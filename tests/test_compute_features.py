@@ -15,9 +15,9 @@ from conftest import PIECES, ROOT, snapshot
 import compute_features
 import data
 from common.cli import UserError
-from common.features import FeatureStore, magnitude_image
-from common.streaming import read_image
+from common.files.audio import resample
 from data import SAMPLE_RATE, load_audio, write_audio
+from pix2pix_timbre.features import FeatureStore, magnitude_image, read_image
 
 
 def tone(seconds=0.2, frequency=440, seed=0):
@@ -68,7 +68,7 @@ def test_any_rate_format_and_channels_are_taken(compute, tmp_path):
     write_audio(tmp_path / "audios/a/stereo.flac", np.stack([audio, audio]))
     write_audio(
         tmp_path / "audios/a/deep/slow.WAV",
-        data.resample(audio, SAMPLE_RATE, 48000),
+        resample(audio, SAMPLE_RATE, 48000),
         48000,
         subtype="FLOAT",
     )

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from common.containers import Damaged, whole_frames
-from data import AudioFileError, load_audio, read_blocks, write_audio
+from common.files.audio import AudioFileError, read_blocks
+from common.files.containers import Damaged, whole_frames
+from data import load_audio, write_audio
 
 RATE = 44100
 

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import data
+from common.files.atomic import replace_when_done
+from common.files.audio import AudioFileError, AudioWriter, read_header, resample, safe_peak
 from data import (
     AMIN,
     BINS,
@@ -21,8 +23,6 @@ from data import (
     FRAME_COLUMNS,
     HOP,
     SAMPLE_RATE,
-    AudioFileError,
-    AudioWriter,
     amplitude_to_db,
     column_count,
     db_to_amplitude,
@@ -30,10 +30,6 @@ from data import (
     inverse_transform,
     join_magnitude_slices,
     load_audio,
-    read_header,
-    replace_when_done,
-    resample,
-    safe_peak,
     slice_magnitude,
     write_audio,
 )

@@ -8,6 +8,7 @@ import soundfile
 
 import data
 from benchmarks import data_path
+from common.files.audio import peak
 
 
 @pytest.fixture
@@ -48,14 +49,14 @@ def test_the_loudest_sample_is_written_to_the_nearest_step_there_is(tmp_path, lo
     [([], 0), ([0.25, -0.5], 0.5), ([[0.75, 0], [0, -0.25]], 0.75), ([-0.125], 0.125)],
 )
 def test_peak(audio, expected):
-    assert data.peak(np.array(audio, np.float32)) == expected
+    assert peak(np.array(audio, np.float32)) == expected
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_the_peak_of_what_holds_nan_is_nan(place):
     audio = np.array([0.5, -1, 0.25], np.float32)
     audio[place] = np.nan
-    assert np.isnan(data.peak(audio))
+    assert np.isnan(peak(audio))
 
 
 @pytest.mark.parametrize("columns", [slice(None), slice(1, -1), slice(100, 3), slice(70, 400)])

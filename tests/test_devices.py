@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 import train
 from common.cli import UserError
-from common.devices import OneDevice, TensorFlowDevices, find_devices, share_of
-from common.training import RunFolder
+from common.training.devices import OneDevice, TensorFlowDevices, find_devices, share_of
+from common.training.run_folder import RunFolder
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="tf.distribute; test_jax.py has that of JAX"
@@ -99,8 +99,8 @@ from pathlib import Path
 import keras
 import numpy as np
 from common.devices import find_devices
-from common.features import FeatureStore
-from common.pairs import PairedFrames, split_pairs
+from pix2pix_timbre.features import FeatureStore
+from pix2pix_timbre.pairs import PairedFrames, split_pairs
 from pix2pix_timbre.gan import Pix2Pix
 from pix2pix_timbre.model import build_discriminator, build_generator
 

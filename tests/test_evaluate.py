@@ -14,9 +14,9 @@ from conftest import assert_refused, read_csv
 import evaluate
 import train
 import train_multitarget
-from common import page
 from common.cli import UserError
-from common.tables import as_text
+from common.report import page
+from common.report.tables import as_text
 from pix2pix_timbre import evaluation
 
 

@@ -12,22 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import data
-from common import features
 from common.cli import UserError
-from common.features import (
+from common.files.split import is_held_out
+from common.music.names import pair_key, piece_of, preset_of
+from data import BINS
+from pix2pix_timbre import features
+from pix2pix_timbre.features import (
     CODEC,
     FORMAT_VERSION,
     FeatureStore,
     find_pairs,
-    is_held_out,
     magnitude_image,
-    pair_key,
-    piece_of,
-    preset_of,
     to_half,
     write_store,
 )
-from data import BINS
 
 
 def image(columns, seed=0):

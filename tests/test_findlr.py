@@ -7,7 +7,7 @@ from matplotlib.image import imread
 
 import train
 import train_generator
-from common.training import (
+from common.training.sweep import (
     SWEEP_STOP,
     smooth,
     steepest_descent,

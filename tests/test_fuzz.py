@@ -12,8 +12,8 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import fuzz
-from benchmarks.fuzz_targets import TARGETS, damage
+from stress import fuzz
+from stress.fuzz_targets import TARGETS, damage
 
 REGRESSIONS = sorted((ROOT / "tests" / "regressions").iterdir())
 FAST = [name for name in TARGETS if name != "weights"]  # whose reader takes seconds to start

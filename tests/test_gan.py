@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.features import FeatureStore
-from common.pairs import PairedFrames, split_pairs
+from pix2pix_timbre.features import FeatureStore
 from pix2pix_timbre.gan import AdversaryStart, Pix2Pix
 from pix2pix_timbre.losses import LAMBDA
 from pix2pix_timbre.model import build_discriminator, build_generator
 from pix2pix_timbre.optimizer import TwoRateAdam
+from pix2pix_timbre.pairs import PairedFrames, split_pairs
 
 WIDTH = 2
 GEN_LR, DISC_LR = 1e-3, 5e-4

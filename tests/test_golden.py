@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.devices import list_gpus
+from common.training.devices import list_gpus
 
 ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "models" / "keyboard_acoustic_2_guitar_acoustic" / "generator.h5"

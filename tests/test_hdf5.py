@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from common import hdf5
 from common.cli import UserError
-from common.features import FeatureStore, write_store
-from common.hdf5 import open_hdf5
-from common.training import RunFolder
-from common.weights import halve_precision, load_into, save_h5
+from common.files import hdf5
+from common.files.hdf5 import open_hdf5
+from common.training.run_folder import RunFolder
+from common.training.weights import halve_precision, load_into, save_h5
 from data import BINS
+from pix2pix_timbre.features import FeatureStore, write_store
 from pix2pix_timbre.weights import generator_shape
 from random_cnn_style.style import load_style
 from time_stretching.spectrogram import BINS as STRETCH_BINS
@@ -175,7 +175,7 @@ def test_weights_are_halved_of_trusted_files_only(make, tmp_path):
 
 def test_all_files_are_opened_in_the_one_place_and_no_model_is_made_from_one():
     """``h5py.File`` to write only, and nothing that builds a model from a file's configuration."""
-    allowed = {"common/hdf5.py", "benchmarks/kill.py", "benchmarks/fuzz_targets.py"}
+    allowed = {"common/files/hdf5.py", "stress/kill.py", "stress/fuzz_targets.py"}
     for path in ROOT.rglob("*.py"):
         name = path.relative_to(ROOT).as_posix()
         if name in allowed or name.startswith(("tests/", ".")) or "/." in name:
@@ -282,7 +282,7 @@ def test_a_file_that_kills_the_helper_is_refused_and_the_next_one_read(make, mon
 def test_the_helper_ends_with_its_process(make):
     path = make(lambda file: file.create_group("a"))
     code = (
-        "import sys; from common.hdf5 import open_hdf5, _helper\n"
+        "import sys; from common.files.hdf5 import open_hdf5, _helper\n"
         f"open_hdf5({str(path)!r}).close(); print(_helper._process.pid)"
     )
     done = subprocess.run(

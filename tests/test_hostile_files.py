@@ -17,14 +17,16 @@ import synthesize_audios
 import synthesize_notes
 import time_stretching.preprocess
 import vae_generation.preprocess
-from benchmarks import names
-from benchmarks.tiny_soundfont import write_soundfont
-from common import cli, synthesis
+from common import cli
 from common.cli import find_files, one_line, printable, report_skipped
-from common.features import FeatureStore
-from common.streaming import read_image
-from common.training import write_json
-from data import AudioWriter, hidden_beside, load_audio, replace_when_done, write_audio
+from common.files.atomic import hidden_beside, replace_when_done
+from common.files.audio import AudioWriter
+from common.files.text import write_json
+from common.music import synthesis
+from data import load_audio, write_audio
+from pix2pix_timbre.features import FeatureStore, read_image
+from stress import names
+from stress.tiny_soundfont import write_soundfont
 from time_stretching.store import Store
 
 ESCAPE = "\x1b]0;title\x07\x1b[2J"

@@ -18,7 +18,7 @@ import predict_multitarget
 import train
 import train_generator
 import train_multitarget
-from common.features import FeatureStore
+from pix2pix_timbre.features import FeatureStore
 from pix2pix_timbre.weights import load_generator
 
 pytestmark = pytest.mark.skipif(

@@ -9,7 +9,7 @@ import h5py
 import pytest
 from conftest import outcome, read_csv
 
-from benchmarks import kill
+from stress import kill
 
 EPOCHS = 3
 

@@ -9,8 +9,8 @@ import time
 import pytest
 from test_synthesize_notes import needs_fluidsynth
 
-from benchmarks import kill_data
-from benchmarks.processes import Fault, Victim
+from stress import kill_data
+from stress.processes import Fault, Victim
 
 
 @pytest.mark.parametrize(

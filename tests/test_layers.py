@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from common.layers import all_layers, fuse_batch_normalization, multiply_convolutions
+from common.training.fast import all_layers, fuse_batch_normalization, multiply_convolutions
 
 
 def make_model():

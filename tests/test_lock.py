@@ -10,10 +10,10 @@ from conftest import ROOT, arguments, assert_refused
 from test_synthesize_notes import needs_fluidsynth
 
 import train
-from benchmarks.tiny_soundfont import write_soundfont
-from common import lock
 from common.cli import UserError, find_files
-from common.lock import only_run, require_distinct
+from common.work import lock
+from common.work.lock import only_run, require_distinct
+from stress.tiny_soundfont import write_soundfont
 
 WRITES = "another run is writing it; wait for its end, or write elsewhere"
 

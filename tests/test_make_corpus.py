@@ -10,9 +10,9 @@ import mido
 import pytest
 
 import make_corpus
-from common import etudes
 from common.cli import UserError
-from common.midi import read_notes
+from common.music import etudes
+from common.music.midi import read_notes
 
 needs_music21 = pytest.mark.skipif(
     importlib.util.find_spec("music21") is None, reason="music21 is not installed"

@@ -4,8 +4,8 @@ import librosa
 import numpy as np
 import pytest
 
-from common import metrics
-from common.metrics import (
+from common.audio import metrics
+from common.audio.metrics import (
     DYNAMIC_RANGE,
     border_flux,
     flux_ratio,

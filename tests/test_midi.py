@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.cli import UserError
-from common.midi import Note, read_notes
+from common.music.midi import Note, read_notes
 
 TICKS = 100  # per quarter note; at the default tempo a tick takes 5 ms
 SECOND = 2 * TICKS  # ticks of a second at the default tempo

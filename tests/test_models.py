@@ -7,10 +7,10 @@ import pytest
 from conftest import ROOT, read_csv
 
 import synthesize_audios
-from common.training import RunFolder
+from common.training.run_folder import RunFolder
 from data import amplitude_to_db, forward_transform, load_audio
 from pix2pix_timbre.convert import Predictor, convert_image
-from pix2pix_timbre.weights import load_generator
+from pix2pix_timbre.weights import check_codec, load_generator
 
 MODELS = sorted(path.parent for path in ROOT.glob("models/*/generator.h5"))
 PIECE = "chopin_prelude_op28_no7"
@@ -35,7 +35,7 @@ def images(tmp_path_factory):
 def test_a_shipped_model_is_small_and_comes_with_its_papers(folder):
     assert (folder / "generator.h5").stat().st_size <= 8_000_000
     run = RunFolder(folder)
-    run.check_codec()
+    check_codec(folder)
     config = run.read_config()
     assert not set(config["split"]["training"]) & set(config["split"]["held_out"])
     assert not [value for value in config["flags"].values() if str(value).startswith("/")]

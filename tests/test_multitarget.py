@@ -20,7 +20,7 @@ from conftest import (
 from matplotlib.image import imread
 
 import train_multitarget
-from common.features import FeatureStore, write_store
+from pix2pix_timbre.features import FeatureStore, write_store
 from pix2pix_timbre.gan import AdversaryStart
 from pix2pix_timbre.model import build_discriminator, build_generator
 

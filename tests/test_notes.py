@@ -2,6 +2,7 @@
 
 import time
 
+import common.music.notes
 import numpy as np
 import pytest
 import soundfile
@@ -9,10 +10,9 @@ from conftest import NOTE_RATE, PITCHES, VOICES, frequency_of, make_note, write_
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-import common.notes
 from common.cli import UserError
-from common.notes import MAX_SUBSTITUTION, NOTE_SECONDS, NoteLibrary, Voice, parse_instrument
-from data import AudioFileError
+from common.files.audio import AudioFileError
+from common.music.notes import MAX_SUBSTITUTION, NOTE_SECONDS, NoteLibrary, Voice, parse_instrument
 
 PIANO = {("keyboard_acoustic", 0): (1.0,)}
 
@@ -128,7 +128,7 @@ def test_opening_a_library_of_3000_files_opens_none(tmp_path, monkeypatch):
 
     monkeypatch.setattr(soundfile, "SoundFile", refuse)
     monkeypatch.setattr(soundfile, "info", refuse)
-    monkeypatch.setattr(common.notes, "load_audio", refuse)
+    monkeypatch.setattr(common.music.notes, "load_audio", refuse)
     start = time.perf_counter()
     library = NoteLibrary(tmp_path)
     assert library.presets("keyboard_acoustic") == [0, 1, 2, 3, 4, 5]

@@ -7,8 +7,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from common.page import Clip, Section, mp3, write_page
-from common.report import image_png, png_of
+from common.report.page import Clip, Section, mp3, write_page
+from common.report.plots import image_png, png_of
 from vae_generation.page import write_plane_page
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)

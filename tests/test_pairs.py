@@ -5,12 +5,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from common import pairs
-from common.augment import KINDS, Augmentation
 from common.cli import UserError
-from common.features import FeatureStore, is_held_out, pair_key, piece_of, write_store
-from common.pairs import PairedFrames, Source, split_pairs
+from common.files.split import is_held_out
+from common.music.names import pair_key, piece_of
 from data import BINS, FRAME_COLUMNS
+from pix2pix_timbre import pairs
+from pix2pix_timbre.augment import KINDS, Augmentation
+from pix2pix_timbre.features import FeatureStore, write_store
+from pix2pix_timbre.pairs import PairedFrames, Source, split_pairs
 
 COLUMNS = {"long": 700, "exact": 512, "short": 40, "mid@004": 300, "mid": 257}
 

@@ -4,7 +4,7 @@ import librosa
 import numpy as np
 import pytest
 
-from common.phase import ESTIMATORS, estimate_phase, griffin_lim, phase_slopes
+from common.audio.phase import ESTIMATORS, estimate_phase, griffin_lim, phase_slopes
 from data import AMIN, FFT_SIZE, HOP, WINDOW, forward_transform, inverse_transform
 
 

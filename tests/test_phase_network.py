@@ -7,8 +7,6 @@ from conftest import arguments, assert_refused, read_csv
 import compute_features
 import predict
 import train_generator
-from common.features import FeatureStore, phase_instrument
-from common.pairs import PairedFrames, split_pairs
 from data import (
     FRAME_COLUMNS,
     forward_transform,
@@ -17,6 +15,8 @@ from data import (
     load_audio,
     phase_to_image,
 )
+from pix2pix_timbre.features import FeatureStore, phase_instrument
+from pix2pix_timbre.pairs import PairedFrames, split_pairs
 from pix2pix_timbre.phase_network import FramesWithPhase, JointNetwork, PhaseNetwork
 from pix2pix_timbre.weights import generator_shape
 

@@ -13,11 +13,10 @@ import pytest
 import soundfile
 
 import predict
+from common.audio.phase import ESTIMATORS, estimate_phase
 from common.cli import run
-from common.features import CODEC
-from common.phase import ESTIMATORS, estimate_phase
-from common.training import write_json
-from common.weights import save_h5
+from common.files.text import write_json
+from common.training.weights import save_h5
 from data import (
     amplitude_to_db,
     db_to_amplitude,
@@ -27,6 +26,7 @@ from data import (
 )
 from pix2pix_timbre import stream
 from pix2pix_timbre.convert import Predictor, convert_image
+from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.model import build_generator
 from pix2pix_timbre.weights import load_generator
 

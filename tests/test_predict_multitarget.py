@@ -8,10 +8,10 @@ from conftest import assert_refused, outcome
 
 import predict
 import predict_multitarget
-from common.features import CODEC
-from common.training import write_json
-from common.weights import save_h5
+from common.files.text import write_json
+from common.training.weights import save_h5
 from data import load_audio
+from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.model import build_generator
 
 

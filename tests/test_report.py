@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from common.report import plot_history, plot_images, plot_sweep
+from common.report.plots import plot_history, plot_images, plot_sweep
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from tasks import fail_at_once, halve, kill_the_worker, write_slowly
 
 import compute_features
 import synthesize_audios
-from common import cluster
 from common.cli import UserError, one_line
-from common.cluster import Cluster
-from common.jobs import run_jobs
-from data import replace_when_done
+from common.files.atomic import replace_when_done
+from common.work import cluster
+from common.work.cluster import Cluster
+from common.work.jobs import run_jobs
 from vae_generation import preprocess
 
 distributed = pytest.importorskip(

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import data
-from common.features import magnitude_image, phase_image
-from common.streaming import make_resampler, parts_of, read_blocks, read_image, resample_blocks
-from data import HOP, AudioFileError, load_audio, resample
+from common.audio.streaming import make_resampler, parts_of, read_blocks, resample_blocks
+from common.files import audio as audio_files
+from common.files.audio import AudioFileError, resample
+from data import HOP, load_audio
+from pix2pix_timbre.features import magnitude_image, phase_image, read_image
 
 
 def noise(samples, channels=1, seed=0):
@@ -32,7 +34,7 @@ def test_blocks_are_the_file_in_pieces(tmp_path, suffix):
         file.write(noise(7 * rate + 11, 2).T)
     whole, _ = soundfile.read(path, dtype="float32")
     for seconds in (1, 2, 600):
-        blocks, ends = zip(*data.read_blocks(path, seconds), strict=True)
+        blocks, ends = zip(*audio_files.read_blocks(path, seconds), strict=True)
         np.testing.assert_array_equal(np.concatenate(blocks), whole)
         assert ends == (False,) * (len(blocks) - 1) + (True,)
         assert len({len(block) for block in blocks[:-1]}) <= 1
@@ -43,8 +45,8 @@ def test_a_header_that_tells_too_few_samples_hides_none(tmp_path, monkeypatch):
     data.write_audio(path, noise(100_000))
     expected, _ = load_audio(path)
     header = SimpleNamespace(samplerate=data.SAMPLE_RATE, frames=5, subtype="PCM_16")
-    monkeypatch.setattr(data, "_checked_header", lambda path: (header, 5))
-    blocks = [block[:, 0] for block, _ in data.read_blocks(path, 10)]
+    monkeypatch.setattr(audio_files, "_checked_header", lambda path: (header, 5))
+    blocks = [block[:, 0] for block, _ in audio_files.read_blocks(path, 10)]
     assert len(blocks) == 2
     np.testing.assert_array_equal(np.concatenate(blocks), expected)
 

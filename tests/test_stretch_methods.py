@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.audio.phase import project, unit
 from common.cli import UserError
-from common.phase import project, unit
-from common.synthesis import tempo_of, variation
+from common.music.synthesis import tempo_of, variation
 from time_stretching import measures, methods
 from time_stretching.measures import clicks, tone
 from time_stretching.methods import by_spectra, stretch

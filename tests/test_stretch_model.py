@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.cli import UserError
-from common.weights import save_h5
+from common.training.weights import save_h5
 from time_stretching.components import find_components
 from time_stretching.model import (
     AS_PUBLISHED,

@@ -10,7 +10,7 @@ from conftest import assert_refused, assert_same_run, outcome, read_csv
 
 import synthesize_audios
 from benchmarks import time_stretching as benchmark
-from common.training import RunFolder
+from common.training.run_folder import RunFolder
 from data import load_audio
 from time_stretching import (
     evaluate,

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.cli import UserError
-from common.features import FeatureStore, is_held_out, magnitude_image, write_store
-from common.pairs import PairedFrames, Source, split_pairs
-from data import BINS, FRAME_COLUMNS, HOP, SAMPLE_RATE, AudioFileError, load_audio, write_audio
+from common.files.audio import AudioFileError
+from common.files.split import is_held_out
+from data import BINS, FRAME_COLUMNS, HOP, SAMPLE_RATE, load_audio, write_audio
+from pix2pix_timbre.features import FeatureStore, magnitude_image, write_store
+from pix2pix_timbre.pairs import PairedFrames, Source, split_pairs
 from pix2pix_timbre.style import (
     StyledFrames,
     distances_by_style,

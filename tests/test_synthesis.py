@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 import synthesize_audios
 from common import cli
 from common.cli import UserError
-from common.features import pair_key, piece_of
-from common.midi import Note
-from common.notes import NoteLibrary
-from common.synthesis import PEAK, audio_path, mix, notes_of, variation
+from common.music.midi import Note
+from common.music.names import pair_key, piece_of
+from common.music.notes import NoteLibrary
+from common.music.synthesis import PEAK, audio_path, mix, notes_of, variation
 from data import load_audio
 
 BOTH = ["keyboard_acoustic", "guitar_acoustic"]

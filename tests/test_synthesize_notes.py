@@ -9,9 +9,9 @@ import pytest
 import soundfile
 
 import synthesize_notes
-from benchmarks.tiny_soundfont import write_soundfont
 from common.cli import UserError
 from data import load_audio
+from stress.tiny_soundfont import write_soundfont
 
 try:
     import fluidsynth  # noqa: F401

@@ -9,7 +9,7 @@ from conftest import arguments, assert_refused, assert_same_run, outcome, read_c
 
 import train
 import train_generator
-from common.pairs import PairedFrames
+from pix2pix_timbre.pairs import PairedFrames
 
 RUN = {
     "epochs": 2,

@@ -27,16 +27,12 @@ from matplotlib.image import imread
 import train
 import train_generator
 from common.cli import UserError
-from common.features import CODEC, write_store
-from common.training import (
-    RunFolder,
-    learning_rate,
-    make_callbacks,
-    reseed,
-    seed_generators,
-    sweep_schedule,
-)
+from common.training.callbacks import make_callbacks, reseed, seed_generators
+from common.training.run_folder import RunFolder
+from common.training.setup import learning_rate
+from common.training.sweep import sweep_schedule
 from data import BINS
+from pix2pix_timbre.features import CODEC, write_store
 from pix2pix_timbre.gan import AdversaryStart, Pix2Pix
 from pix2pix_timbre.model import build_discriminator, build_generator
 
@@ -543,7 +539,7 @@ def test_a_run_killed_before_its_first_resume_state_begins_again(tmp_path):
 
 def test_the_backend_starts_without_a_word_of_its_own(run_script, tmp_path):
     script = tmp_path / "start.py"
-    script.write_text("from common.devices import start_backend\nstart_backend('')\n")
+    script.write_text("from common.training.devices import start_backend\nstart_backend('')\n")
     root = str(Path(train.__file__).parent)
     status, out, err = run_script(script, env={"PYTHONPATH": root})
     assert (status, out, err) == (0, "", "")

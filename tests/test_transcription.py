@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from conftest import make_note
 
-from common import transcription
 from common.cli import UserError
-from common.midi import Note
-from common.transcription import note_scores, require_transcriber, transcribe
+from common.music import transcription
+from common.music.midi import Note
+from common.music.transcription import note_scores, require_transcriber, transcribe
 from data import write_audio
 
 with_mir_eval = pytest.mark.skipif(not find_spec("mir_eval"), reason="mir_eval is not installed")

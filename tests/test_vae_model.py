@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
-from common.weights import save_h5
+from common.training.weights import save_h5
 from vae_generation.condition import Conditions, pitch_number
 from vae_generation.continuation import Sequences, tracks_of
 from vae_generation.latents import Latents, interpolate, plane_grid

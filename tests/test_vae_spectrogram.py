@@ -7,8 +7,8 @@ from conftest import make_note
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.audio.fades import cross_fade
 from common.cli import UserError
-from common.fades import cross_fade
 from vae_generation.sound import continue_with, place
 from vae_generation.spectrogram import KINDS, Spectrogram, default_fft
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
-from common.weights import halve_precision, save_h5, stand_alone
+from common.training.weights import halve_precision, save_h5, stand_alone
 from pix2pix_timbre.model import build_discriminator, build_generator
 from pix2pix_timbre.weights import generator_shape, load_generator
 

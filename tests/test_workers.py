@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from benchmarks.kill_data import MARK, survivors
-from common.jobs import run_jobs
-from common.workers import end_workers, remains, remove_remains
+from common.work.jobs import run_jobs
+from common.work.workers import end_workers, remains, remove_remains
+from stress.kill_data import MARK, survivors
 
 SLEEPERS = """
 import os, pathlib, sys, time

@@ -7,9 +7,9 @@ are measured. Printed are
 
   auto-encoder  mean squared error of held-out spectrograms in the published scale (0 to 1 for
                 130 dB) and in the model's, and their log-spectral distance in dB
-  LSD           log-spectral distance (common.metrics) of what a method makes, at each rate, from
-                what the phase vocoder makes; from what it makes where onsets are left to it, as
-                librosa does ("librosa"); and, where there is one, from the rendering of the same
+  LSD           log-spectral distance (common.audio.metrics) of what a method makes, at each rate,
+                from what the phase vocoder makes; from what it makes where onsets are left to it,
+                as librosa does ("librosa"); and, where there is one, from the rendering of the same
                 notes at that speed, at whose level it is compared ("true"). Further rows: neural
                 with the codes of the resized spectrogram in place of its corrector ("perfect");
                 codes with the phase of neural; neural and vocoder with onsets left to them.
@@ -29,12 +29,13 @@ from pathlib import Path
 
 import numpy as np
 
+from common.audio.metrics import log_spectral_distance
 from common.cli import UserError, existing_folder, find_files, number, parser, run
-from common.devices import start_backend
-from common.metrics import log_spectral_distance
-from common.synthesis import tempo_of
-from common.tables import as_text
-from data import AUDIO_SUFFIXES, load_audio
+from common.files.audio import AUDIO_SUFFIXES
+from common.music.synthesis import tempo_of
+from common.report.tables import as_text
+from common.training.devices import start_backend
+from data import load_audio
 from time_stretching import measures
 from time_stretching.measures import level_difference
 from time_stretching.methods import (
@@ -99,8 +100,8 @@ def held_out(folder, model):
 
     All those whose piece is held out, whether the model's store had them or not.
     """
-    from common.features import is_held_out
-    from common.training import RunFolder
+    from common.files.split import is_held_out
+    from common.training.run_folder import RunFolder
     from time_stretching.store import group_of
 
     share = RunFolder(model).read_config()["flags"]["validation_split"]

@@ -17,9 +17,9 @@ of level between channels stay those of the input, as those of phase do
 
 import numpy as np
 
+from common.audio.phase import project, unit
 from common.cli import UserError
-from common.phase import project, unit
-from data import resample
+from common.files.audio import resample
 from time_stretching.phase import (
     MOMENTUM,
     find_onsets,

@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from common.distributed import DistributedModel
+from common.training.model import DistributedModel
 from time_stretching.spectrogram import BINS, PUBLISHED
 
 CLIP_NORM = 0.5  # of gradients, as published

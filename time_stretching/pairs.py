@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.batches import Batches
-from common.synthesis import tempo_of
+from common.music.synthesis import tempo_of
+from common.training.batches import Batches
 from time_stretching.measures import level_difference
 from time_stretching.resize import HIGHEST, LOWEST, draw_rates, positions, resize
 from time_stretching.spectrogram import BINS, WIDE

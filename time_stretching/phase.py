@@ -5,7 +5,7 @@ What begins is put where it belongs, which the phase vocoder alone does not do.
 
 import numpy as np
 
-from common.phase import unit
+from common.audio.phase import unit
 from time_stretching.spectrogram import OVERLAP
 
 MOMENTUM = 0.9  # of a search that begins with it

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.report import new_figure, save_figure
+from common.report.plots import new_figure, save_figure
 
 
 def plot_images(path, images, *, columns, limits=(0, 1)):

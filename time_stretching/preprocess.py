@@ -27,9 +27,10 @@ from common.cli import (
     report_skipped,
     run,
 )
-from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
-from common.lock import only_run
-from data import AUDIO_SUFFIXES, load_audio
+from common.files.audio import AUDIO_SUFFIXES
+from common.work.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
+from common.work.lock import only_run
+from data import load_audio
 from time_stretching.flags import add_onsets_flag
 from time_stretching.methods import LEVEL, stretch
 from time_stretching.resize import HIGHEST, LOWEST, draw_rates

@@ -7,9 +7,10 @@ import shutil
 from pathlib import Path
 
 from common.cli import UserError, parser, run
-from common.devices import start_backend
-from common.training import RunFolder, write_json
-from common.weights import halve_precision
+from common.files.text import write_json
+from common.training.devices import start_backend
+from common.training.run_folder import RunFolder
+from common.training.weights import halve_precision
 from time_stretching.trained import CORRECTOR, load_stretcher
 
 _PATHS = ("features_path", "model", "output")  # flags that say where something lay

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError, printable
-from common.features import is_held_out, piece_of
-from common.hdf5 import UNREADABLE, open_hdf5, plain_attributes
-from data import replace_when_done
+from common.files.atomic import replace_when_done
+from common.files.hdf5 import UNREADABLE, open_hdf5, plain_attributes
+from common.files.split import is_held_out
+from common.music.names import piece_of
 from time_stretching.spectrogram import BINS, HOP, SAMPLE_RATE, WIDE
 
 FORMAT_VERSION = 1

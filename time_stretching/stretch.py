@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, number, parser, run
-from common.devices import start_backend
-from data import AudioWriter, load_audio, safe_peak
+from common.files.audio import AudioWriter, safe_peak
+from common.training.devices import start_backend
+from data import load_audio
 from time_stretching.flags import add_onsets_flag
 from time_stretching.methods import METHODS, NETWORK_METHODS, check_rate, stretch
 

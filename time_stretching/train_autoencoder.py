@@ -11,8 +11,8 @@ the published scale; what was published of the rest is --lr 1e-4 --batch_size 12
 from pathlib import Path
 
 from common.cli import UserError, number, parser, run
-from common.flags import add_training_flags
-from common.session import TrainingSession, network_writer
+from common.training.flags import add_training_flags
+from common.training.session import TrainingSession, network_writer
 from time_stretching.spectrogram import PUBLISHED, WIDE, Scale
 from time_stretching.store import Store
 
@@ -129,7 +129,7 @@ class Session(TrainingSession):
 
     def epoch_writer(self, model):
         """Function that writes weights and pictures after an epoch."""
-        from common.report import plot_history
+        from common.report.plots import plot_history
         from time_stretching.plots import plot_images
 
         networks, save = network_writer(self, model)

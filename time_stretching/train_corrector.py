@@ -11,9 +11,9 @@ goes to the folder corrector of the model, and is published or ours as that is.
 from pathlib import Path
 
 from common.cli import UserError, number, parser, run
-from common.flags import add_training_flags
-from common.session import TrainingSession
-from common.training import RunFolder
+from common.training.flags import add_training_flags
+from common.training.run_folder import RunFolder
+from common.training.session import TrainingSession
 from time_stretching.store import Store
 from time_stretching.trained import CORRECTOR, load_stretcher
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError
-from common.training import RunFolder
-from common.weights import load_into
+from common.training.run_folder import RunFolder
+from common.training.weights import load_into
 from time_stretching.resize import positions
 from time_stretching.spectrogram import Scale
 

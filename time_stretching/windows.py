@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from common.batches import Batches
+from common.training.batches import Batches
 from time_stretching.spectrogram import BINS, WIDE
 
 

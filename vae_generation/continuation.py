@@ -8,11 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from common.batches import Batches
 from common.cli import UserError
-from common.distributed import DistributedModel
-from common.training import RunFolder
-from common.weights import load_into
+from common.training.batches import Batches
+from common.training.model import DistributedModel
+from common.training.run_folder import RunFolder
+from common.training.weights import load_into
 
 HOP_SHARE = 0.5  # of an image, from window to window
 FOLDER = "predictor"  # in the run folder of the auto-encoder

@@ -21,11 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
+from common.audio.metrics import log_spectral_distance
 from common.cli import UserError, existing_folder, find_files, number, parser, run
-from common.devices import start_backend
-from common.metrics import log_spectral_distance
-from common.tables import as_text
-from data import AUDIO_SUFFIXES, load_audio, resample
+from common.files.audio import AUDIO_SUFFIXES, resample
+from common.report.tables import as_text
+from common.training.devices import start_backend
+from data import load_audio
 from vae_generation.flags import MODELS
 from vae_generation.store import parse_note
 
@@ -71,7 +72,7 @@ def real_notes(folder, spectrogram):
 
 def held_out(notes, folder):
     """Which of the notes a model was not trained on: ``(training, held out)``, lists of notes."""
-    from common.training import RunFolder
+    from common.training.run_folder import RunFolder
 
     split = RunFolder(folder).read_config()["split"]
     known = {source.partition("~")[0] for source in split["held_out"]}

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from common.audio.fades import cross_fade
 from common.cli import UserError, number, parser, run
-from common.devices import start_backend
-from common.fades import cross_fade
-from data import AUDIO_SUFFIXES, load_audio, safe_peak, write_audio
+from common.files.audio import AUDIO_SUFFIXES, safe_peak
+from common.training.devices import start_backend
+from data import load_audio, write_audio
 from vae_generation.chords import progression
 from vae_generation.flags import MODELS
 from vae_generation.sound import continue_with, place
@@ -273,8 +274,8 @@ def reconstruct(generation):
 
 def grid(generation):
     """The latent plane: a picture, a sound for each cell, and a page to hear them."""
-    from common.page import mp3
-    from common.report import png_of
+    from common.report.page import mp3
+    from common.report.plots import png_of
     from vae_generation.latents import Latents, plane_grid
     from vae_generation.page import write_plane_page
     from vae_generation.plots import plot_grid, plot_latents

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.batches import Batches
+from common.training.batches import Batches
 
 
 class Images(Batches):

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
-from common.hdf5 import UNREADABLE, open_hdf5
-from data import replace_when_done
+from common.files.atomic import replace_when_done
+from common.files.hdf5 import UNREADABLE, open_hdf5
 from vae_generation.store import Example
 
 ACTIVE_VARIANCE = 0.01  # Burda et al. 2016, section 5.2

@@ -10,7 +10,7 @@ import keras
 from keras import layers, ops
 
 from common.cli import UserError
-from common.distributed import DistributedModel
+from common.training.model import DistributedModel
 
 RECONSTRUCTION_WEIGHT = 1_000_000
 _WIDEST = 3.0  # logarithm of variance; the prior's is 0

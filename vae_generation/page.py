@@ -2,8 +2,8 @@
 
 from html import escape
 
-from common.page import data_uri
-from data import replace_when_done
+from common.files.atomic import replace_when_done
+from common.report.page import data_uri
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }

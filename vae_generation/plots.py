@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from common.report import new_figure, save_figure
+from common.report.plots import new_figure, save_figure
 
 _SCALE = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": 0, "vmax": 1}
 

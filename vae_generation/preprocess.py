@@ -26,9 +26,10 @@ from common.cli import (
     report_skipped,
     run,
 )
-from common.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
-from common.lock import only_run
-from data import AUDIO_SUFFIXES, load_audio, peak, resample
+from common.files.audio import AUDIO_SUFFIXES, peak, resample
+from common.work.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
+from common.work.lock import only_run
+from data import load_audio
 from vae_generation.spectrogram import FRAMES, KINDS, Spectrogram, default_fft
 from vae_generation.store import Example, parse_note, write_images
 

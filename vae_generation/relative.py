@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError
-from common.hdf5 import UNREADABLE, open_hdf5
+from common.files.hdf5 import UNREADABLE, open_hdf5
 from vae_generation.model import (
     Architecture,
     build_decoder,

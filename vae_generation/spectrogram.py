@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
-from data import safe_peak
+from common.files.audio import safe_peak
 
 KINDS = ("mel", "log", "linear")
 GRIFFIN_LIM_ITERATIONS = 64

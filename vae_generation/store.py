@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError, printable
-from common.features import is_held_out
-from common.hdf5 import UNREADABLE, open_hdf5, plain_attributes
-from data import replace_when_done
+from common.files.atomic import replace_when_done
+from common.files.hdf5 import UNREADABLE, open_hdf5, plain_attributes
+from common.files.split import is_held_out
 from vae_generation.spectrogram import Spectrogram
 
 FORMAT_VERSION = 1

@@ -11,8 +11,8 @@ instrument, pitch and velocity, and so can be asked for a note.
 from pathlib import Path
 
 from common.cli import UserError, number, parser, run
-from common.flags import add_training_flags
-from common.session import TrainingSession, network_writer
+from common.training.flags import add_training_flags
+from common.training.session import TrainingSession, network_writer
 from vae_generation.condition import Conditions
 from vae_generation.flags import stride
 from vae_generation.store import ImageStore
@@ -164,7 +164,7 @@ class Session(TrainingSession):
 
     def epoch_writer(self, model):
         """Function that writes weights and pictures after an epoch, latents after the last one."""
-        from common.report import plot_history
+        from common.report.plots import plot_history
         from vae_generation.latents import encode_store
         from vae_generation.plots import plot_latents, plot_reconstructions
         from vae_generation.trained import TrainedVAE

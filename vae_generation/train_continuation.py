@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, number, parser, run
-from common.flags import add_training_flags
-from common.session import TrainingSession
+from common.training.flags import add_training_flags
+from common.training.session import TrainingSession
 from vae_generation.store import ImageStore
 
 

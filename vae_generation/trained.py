@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError
-from common.training import RunFolder
-from common.weights import load_into
+from common.training.run_folder import RunFolder
+from common.training.weights import load_into
 from vae_generation.condition import Conditions
 from vae_generation.spectrogram import Spectrogram
 

@@ -1,0 +1,38 @@
+"""What libraries print on stderr by themselves, left out."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def quiet_decoder(path):
+    """Context manager that drops what libmpg123 itself prints on stderr about MPEG audio."""
+    with Path(path).open("rb") as file:
+        begin = file.read(2)
+    if Path(path).suffix.lower() != ".mp3" and begin != b"ID" and begin < b"\xff\xe0":
+        yield
+        return
+    kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(sink)
+
+
+@contextlib.contextmanager
+def silent_stderr():
+    """Leave out what is written to stderr meanwhile, also by C++, which knows the descriptor."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

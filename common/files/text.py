@@ -1,0 +1,32 @@
+"""JSON and CSV files, written whole or not at all."""
+
+import csv
+import json
+
+from common.files.atomic import replace_when_done
+
+
+def write_json(path, content):
+    """Write JSON with sorted keys; the file appears whole or not at all."""
+    with replace_when_done(path) as temporary:
+        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        # what of a file's name is not UTF-8 becomes an escape of JSON
+        temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def write_rows(path, rows):
+    """Write dicts as CSV, what is None or missing as an empty field; whole or not at all."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    with (
+        replace_when_done(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, fieldnames=list(names))
+        writer.writeheader()
+        writer.writerows(
+            {
+                name: f"{value:.6g}" if isinstance(value, float) else value
+                for name, value in row.items()
+            }
+            for row in rows
+        )

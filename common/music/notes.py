@@ -1,0 +1,171 @@
+"""Libraries of single notes, in the folder structure of NSynth.
+
+A note is one audio file ``<family>_<source>_<preset:03d>-<pitch:03d>-<velocity:03d>.wav`` (or
+``.flac``), directly in the folder or in its sub-folder ``audio``, as in NSynth's train, valid and
+test folders (Engel et al. 2017, https://magenta.tensorflow.org/datasets/nsynth). ``examples.json``
+is not needed: the names say it all.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError
+from common.files.audio import read_header, resample
+from data import load_audio
+
+MAX_SUBSTITUTION = 6  # semitones: farther, a resampled note no longer sounds like its instrument
+NOTE_SECONDS = 4.0  # length of a note in NSynth, and the longest ring of a note here
+
+_FILE_NAME = re.compile(r"(?P<name>.+)_(?P<preset>\d{3})-(?P<pitch>\d{3})-(?P<velocity>\d{3})")
+_FADE_SECONDS = 0.01
+_SUFFIXES = (".wav", ".flac")
+
+
+def parse_instrument(text):
+    """Split the name of an instrument from its presets.
+
+    Args:
+        text: ``keyboard_acoustic``, ``keyboard_acoustic:0,4,9`` or, as NSynth writes one preset,
+            ``keyboard_acoustic_004``.
+
+    Returns:
+        ``(name, presets)``; ``presets`` is a tuple of numbers without repetition, or None when the
+        text names none.
+
+    Raises:
+        UserError: The text has another form.
+    """
+    match = re.fullmatch(r"([A-Za-z]\w*?)(?:_(\d{3})|:(\d{1,3}(?:,\d{1,3})*))?", text)
+    if not match:
+        raise UserError(
+            f"instrument {text!r}: write <family>_<source>, or <family>_<source>:<preset>,<preset>"
+        )
+    name, nsynth_preset, presets = match.groups()
+    numbers = nsynth_preset or presets
+    return name, numbers and tuple(dict.fromkeys(int(number) for number in numbers.split(",")))
+
+
+class NoteLibrary:
+    """The notes below one folder. Only names are read here; a note is opened when it is played.
+
+    Args:
+        path: The folder, or one that holds the notes in ``audio``.
+
+    Raises:
+        UserError: No folder, or no file named as a note.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        folder = self.path / "audio" if (self.path / "audio").is_dir() else self.path
+        if not folder.is_dir():
+            raise UserError(f"{path}: no such folder of notes")
+        self._voices = {}
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 (300,000 of them)
+                match = suffix.lower() in _SUFFIXES and _FILE_NAME.fullmatch(stem)
+                if match:
+                    voice = self._voices.setdefault(match["name"], {}).setdefault(
+                        int(match["preset"]), {}
+                    )
+                    layers = voice.setdefault(int(match["pitch"]), {})
+                    layers.setdefault(int(match["velocity"]), entry.path)
+        if not self._voices:
+            raise UserError(
+                f"{path}: no notes named <family>_<source>_<preset>-<pitch>-<velocity>.wav or .flac"
+            )
+
+    @property
+    def instruments(self):
+        """Names of the instruments, sorted."""
+        return sorted(self._voices)
+
+    def presets(self, instrument):
+        """Preset numbers of an instrument, ascending; ``UserError`` when it is unknown."""
+        if instrument not in self._voices:
+            raise UserError(
+                f"{self.path}: no instrument {instrument!r}; it has {', '.join(self.instruments)}"
+            )
+        return sorted(self._voices[instrument])
+
+    def default_preset(self, instrument):
+        """Preset 0, or the first one where the library has no preset 0 (as NSynth's test set)."""
+        return self.presets(instrument)[0]
+
+    def voice(self, instrument, preset):
+        """The notes of one preset as a ``Voice``; ``UserError`` when there are none."""
+        presets = self.presets(instrument)
+        if preset not in presets:
+            raise UserError(
+                f"{self.path}: {instrument} has no preset {preset}; it has "
+                f"{', '.join(map(str, presets))}"
+            )
+        return Voice(f"{instrument}_{preset:03d}", self._voices[instrument][preset])
+
+
+class Voice:
+    """One preset of an instrument, its notes loaded when first played and kept.
+
+    Attributes:
+        name: As in NSynth, ``keyboard_acoustic_004``.
+        sample_rate: Hz; that of the lowest note's file, to which the others are resampled.
+    """
+
+    def __init__(self, name, files):
+        self.name = name
+        self._files = files
+        self._notes = {}  # by pitch and file; None of a silent one
+        self._chosen = {}  # by pitch and velocity
+        lowest = files[min(files)]
+        self.sample_rate = read_header(lowest[min(lowest)]).samplerate
+
+    def note(self, pitch, velocity):
+        """Samples of a note.
+
+        The velocity layer is the nearest one of the pitch. A pitch without a file, or whose file
+        is silent, is made from the nearest other one by resampling, at most ``MAX_SUBSTITUTION``
+        semitones away.
+
+        Args:
+            pitch: MIDI number.
+            velocity: MIDI velocity, 1 to 127.
+
+        Returns:
+            ``(samples, distance)``: float32 at ``sample_rate``, at most ``NOTE_SECONDS`` long and
+            ending without a click, shared and not to be modified; semitones to the pitch of the
+            file that was used.
+
+        Raises:
+            UserError: No pitch near enough, naming instrument and pitch.
+            AudioFileError: The file of the note cannot be read.
+        """
+        if (pitch, velocity) not in self._chosen:
+            self._chosen[pitch, velocity] = self._choose(pitch, velocity)
+        return self._chosen[pitch, velocity]
+
+    def _choose(self, pitch, velocity):
+        near = [source for source in self._files if abs(source - pitch) <= MAX_SUBSTITUTION]
+        for source in sorted(near, key=lambda source: (abs(source - pitch), source)):
+            layer = min(self._files[source], key=lambda known: (abs(known - velocity), known))
+            key = (pitch, source, layer)
+            if key not in self._notes:
+                self._notes[key] = self._load(self._files[source][layer], pitch - source)
+            if self._notes[key] is not None:
+                return self._notes[key], abs(source - pitch)
+        raise UserError(
+            f"{self.name}: no sounding note within {MAX_SUBSTITUTION} semitones of pitch {pitch}; "
+            f"it has {min(self._files)} to {max(self._files)}: transpose, or add notes"
+        )
+
+    def _load(self, path, semitones):
+        note, rate = load_audio(path, sample_rate=None)
+        # read as if recorded at another rate, a note is transposed
+        note = resample(note, rate * 2 ** (semitones / 12), self.sample_rate)
+        note = note[: int(NOTE_SECONDS * self.sample_rate)].copy()
+        fade = min(int(_FADE_SECONDS * self.sample_rate), len(note))
+        note[len(note) - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+        return note if note.any() else None

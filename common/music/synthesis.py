@@ -1,0 +1,256 @@
+"""Synthesis of a piece: the notes of a MIDI file, played by the voices of a note library."""
+
+import errno
+import functools
+import re
+import stat
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.audio.streaming import resample_blocks
+from common.cli import UserError
+from common.files.audio import AudioFileError, AudioWriter, peak, read_header
+from common.music.midi import LONGEST_HOURS, read_notes
+from common.music.names import pair_key
+from common.music.notes import NOTE_SECONDS, NoteLibrary
+from common.work.cluster import keep_for_a_run
+from data import SAMPLE_RATE
+
+HELD = 0.9  # share of a note's length after which it is released
+RELEASE_SECONDS = 3000 / 16000  # time constant of the exponential release
+PEAK = 32000 / 2**15  # of a normalised piece
+_INAUDIBLE = 2.0**-16
+
+
+class Settings(NamedTuple):
+    """What shapes the sound of every piece of a run."""
+
+    nsynth_path: Path
+    audios_path: Path
+    voices: tuple  # of (instrument, preset)
+    sustain: bool
+    shared_gain: bool
+    overwrite: bool
+
+
+class Piece(NamedTuple):
+    """One MIDI file, the name under which its audio appears, and how it is varied."""
+
+    midi: Path
+    name: str
+    transpose: int
+    playback_speed: float
+    duration_rate: float
+
+
+def variation(transpose, playback_speed, duration_rate, sustain):
+    """What is added to the name of a piece that is not played as written; "" for the defaults."""
+    parts = []
+    if transpose:
+        parts.append(f"transpose{transpose:+d}")
+    if playback_speed != 1:
+        parts.append(f"speed{playback_speed:g}")
+    if duration_rate != 4:
+        parts.append(f"duration{duration_rate:g}")
+    if not sustain:
+        parts.append("nopedal")
+    return "~" + "_".join(parts) if parts else ""
+
+
+_VARIATION = re.compile(
+    r"(?:transpose([+-]\d+))?_?(?:speed([\d.e+-]+))?_?(?:duration([\d.e+-]+))?_?(nopedal)?"
+)
+
+
+def tempo_of(rendering):
+    """A rendering's name at the tempo as written, and its playback speed: ``(name, speed)``.
+
+    Args:
+        rendering: Name of an audio file of ``synthesize_audios.py``; any other name is at speed 1.
+    """
+    key = pair_key(rendering)
+    piece, _, varied = key.partition("~")
+    match = _VARIATION.fullmatch(varied)
+    if match is None or not match[2]:
+        return rendering, 1.0
+    transpose, speed, duration, nopedal = match.groups()
+    try:
+        speed = float(speed)
+        written = variation(int(transpose or 0), 1, float(duration or 4), not nopedal)
+    except ValueError:  # not named by synthesize_audios.py
+        return rendering, 1.0
+    return (piece + written + rendering[len(key) :], speed) if speed > 0 else (rendering, 1.0)
+
+
+def notes_of(rendering, midi_path):
+    """The notes that a rendering plays.
+
+    Args:
+        rendering: Name of an audio file of ``synthesize_audios.py``: piece, variation, preset.
+        midi_path: Folder of the MIDI files.
+
+    Returns:
+        Tuple of ``common.music.midi.Note``.
+
+    Raises:
+        UserError: The MIDI file is missing or unreadable.
+    """
+    piece, _, varied = pair_key(rendering).partition("~")
+    transpose, speed, _, nopedal = _VARIATION.fullmatch(varied).groups()
+    paths = [midi_path / f"{piece}{suffix}" for suffix in (".mid", ".midi")]
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None:
+        raise UserError(f"{paths[0]}: no such file; --midi_path is what the audios were made from")
+    sequence = read_notes(
+        found,
+        sustain=not nopedal,
+        transpose=int(transpose or 0),
+        playback_speed=float(speed or 1),
+    )
+    return sequence.notes
+
+
+def audio_path(audios_path, instrument, piece, preset):
+    """Where the audio of a piece lies; the preset is told apart by ``@`` unless it is 0."""
+    ambiguous = re.search(r"@\d{3}$", piece)
+    name = f"{piece}@{preset:03d}" if preset or ambiguous else piece
+    return audios_path / instrument / f"{name}.wav"
+
+
+def mix(notes, voice, duration_rate=4.0):
+    """Play notes with a voice.
+
+    Each note sounds unchanged for ``HELD`` of its length and then decays exponentially with the
+    time constant ``RELEASE_SECONDS`` until it cannot be heard, or its sample ends.
+
+    Args:
+        notes: ``common.music.midi.Note`` objects; not empty.
+        voice: ``common.music.notes.Voice``.
+        duration_rate: Factor on the length of each note.
+
+    Returns:
+        ``(audio, counts)``: float32 (samples,) at the voice's rate, not normalised, as long as the
+        notes can ring at all, whatever the voice; Counter of ``notes``, of those ``substituted``
+        from another pitch, and of those ``cut``: the sample ended before the note was released.
+    """
+    rate = voice.sample_rate
+    release = _release(rate)
+    held_seconds = [HELD * (note.end - note.start) * duration_rate for note in notes]
+    end = max(
+        note.start + min(held + release.size / rate, NOTE_SECONDS)
+        for note, held in zip(notes, held_seconds, strict=True)
+    )
+    audio = np.zeros(int(end * rate) + 2, np.float32)
+    counts = Counter(notes=len(notes))
+    for note, held in zip(notes, held_seconds, strict=True):
+        sample, distance = voice.note(note.pitch, note.velocity)
+        start = round(note.start * rate)
+        sustained = sample[: round(held * rate)]
+        released = sample[sustained.size : sustained.size + release.size]
+        audio[start : start + sustained.size] += sustained
+        start += sustained.size
+        audio[start : start + released.size] += released * release[: released.size]
+        counts["substituted"] += distance > 0
+        counts["cut"] += released.size == 0
+    return audio, counts
+
+
+@functools.lru_cache
+def _release(rate):
+    length = int(-np.log(_INAUDIBLE) * RELEASE_SECONDS * rate)
+    return np.exp(-np.arange(length, dtype=np.float32) / np.float32(RELEASE_SECONDS * rate))
+
+
+def _state(path, piece):
+    """What there is of an audio: "kept" when it is whole, "damaged", or "missing"."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return "missing"
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise UserError(f"{piece.midi}: the name of its audio is too long; shorten it") from error
+    try:
+        read_header(path)
+    except AudioFileError:  # cut off: the machine failed before all of it was on the disk
+        return "damaged"
+    return "kept"
+
+
+@keep_for_a_run
+def library(path):
+    """The ``NoteLibrary`` of a folder, one per process."""
+    return NoteLibrary(path)
+
+
+@keep_for_a_run
+def _voice(path, instrument, preset):
+    return library(path).voice(instrument, preset)
+
+
+def render_piece(settings, piece):
+    """Write the audio of one piece for every voice of the settings.
+
+    Returns:
+        Counter of ``written`` and ``kept`` files, of those found ``damaged``, and of what happened
+        to the notes.
+
+    Raises:
+        UserError: The MIDI file cannot be read, needs a note that the library lacks, would last
+            longer than ``LONGEST_HOURS`` at its speed, or has too long a name.
+    """
+    outputs = {
+        voice: audio_path(settings.audios_path, voice[0], piece.name, voice[1])
+        for voice in settings.voices
+    }
+    states = {voice: _state(path, piece) for voice, path in outputs.items()}
+    missing = {voice: path for voice, path in outputs.items() if states[voice] != "kept"}
+    if settings.overwrite:
+        wanted = outputs
+    else:
+        wanted = missing
+        if wanted and settings.shared_gain:
+            wanted = outputs  # the gain depends on all of them
+    counts = Counter(written=len(wanted), kept=len(outputs) - len(wanted))
+    counts["damaged"] = 0 if settings.overwrite else [*states.values()].count("damaged")
+    if not wanted:
+        return counts
+    sequence = read_notes(
+        piece.midi,
+        sustain=settings.sustain,
+        transpose=piece.transpose,
+        playback_speed=piece.playback_speed,
+    )
+    if sequence.duration > LONGEST_HOURS * 3600:
+        raise UserError(
+            f"{piece.midi}: would last {sequence.duration / 3600:,.0f} hours, more than"
+            f" {LONGEST_HOURS}; raise --playback_speed"
+        )
+    for kind in ("drums", "unreleased", "empty", "out_of_range"):
+        counts[kind] += getattr(sequence, kind)
+    audios, peaks = {}, {}
+    for instrument, preset in wanted:
+        voice = _voice(settings.nsynth_path, instrument, preset)
+        try:
+            audio, played = mix(sequence.notes, voice, piece.duration_rate)
+        except UserError as error:
+            raise UserError(f"{piece.midi}: {error}") from error
+        counts += played
+        blocks, loudest = [], 0.0
+        for block in resample_blocks(audio, voice.sample_rate, SAMPLE_RATE):
+            blocks.append(block)
+            loudest = max(loudest, peak(block))
+        if not loudest:  # its samples begin with silence longer than the notes
+            raise UserError(f"{piece.midi}: {instrument}_{preset:03d} makes no sound of its notes")
+        audios[instrument, preset], peaks[instrument, preset] = blocks, loudest
+    for voice, blocks in audios.items():
+        loudest = max(peaks.values()) if settings.shared_gain else peaks[voice]
+        with AudioWriter(wanted[voice], SAMPLE_RATE, channels=1, durable=False) as writer:
+            for block in blocks:
+                writer.write(block * np.float32(PEAK / loudest))
+    return counts

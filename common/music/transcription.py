@@ -1,0 +1,86 @@
+"""Notes of a recording, heard by a transcriber, and how many of the true ones are among them."""
+
+import functools
+import logging
+from importlib.util import find_spec
+
+import numpy as np
+
+from common.cli import UserError
+from common.files.quiet import silent_stderr
+from common.music.midi import Note
+
+PACKAGES = ("basic_pitch", "onnxruntime", "mir_eval")
+INSTALL = "make notes"
+ONSET_TOLERANCE = 0.05  # seconds, as in MIREX
+_MIDI_A4, _A4 = 69, 440.0
+
+
+def require_transcriber():
+    """Raise ``UserError`` when a package of the transcriber is missing."""
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise UserError(f"--midi_path: {', '.join(missing)} not installed; run `{INSTALL}`")
+
+
+@functools.lru_cache
+def _model():
+    level = logging.root.level
+    logging.root.setLevel(logging.ERROR)  # it warns of every runtime that is not installed
+    try:
+        with silent_stderr():  # and loads TensorFlow, which greets
+            from basic_pitch import FilenameSuffix, build_icassp_2022_model_path
+            from basic_pitch.inference import Model
+
+            return Model(build_icassp_2022_model_path(FilenameSuffix.onnx))
+    finally:
+        logging.root.setLevel(level)
+
+
+def transcribe(path):
+    """Notes of a recording, by Basic Pitch (Bittner et al. 2022) with its default thresholds.
+
+    Args:
+        path: Audio file.
+
+    Returns:
+        List of ``common.music.midi.Note``, sorted.
+    """
+    import contextlib
+    import io
+
+    model = _model()
+    from basic_pitch.inference import predict
+
+    with contextlib.redirect_stdout(io.StringIO()):  # it announces every file
+        _, _, events = predict(path, model)
+    return sorted(
+        Note(int(pitch), max(round(127 * float(amplitude)), 1), float(start), float(end))
+        for start, end, pitch, amplitude, _ in events
+    )
+
+
+def note_scores(reference, estimated):
+    """Precision, recall and F1 of transcribed notes (Bay, Ehmann and Downie 2009).
+
+    A note counts as found when its onset is within ONSET_TOLERANCE and its pitch the same; each
+    note is matched at most once, so that most are. When it ends does not matter.
+
+    Args:
+        reference, estimated: ``common.music.midi.Note`` objects.
+
+    Returns:
+        Dict: ``precision``, ``recall``, ``F1``, in [0, 1]; all 0 when nothing was found.
+    """
+    from mir_eval.transcription import precision_recall_f1_overlap
+
+    if not reference or not estimated:
+        return {"precision": 0.0, "recall": 0.0, "F1": 0.0}
+    arrays = []
+    for notes in (reference, estimated):
+        arrays.append(np.array([(note.start, note.end) for note in notes]))
+        arrays.append(_A4 * 2 ** ((np.array([note.pitch for note in notes]) - _MIDI_A4) / 12))
+    precision, recall, f1, _ = precision_recall_f1_overlap(
+        *arrays, onset_tolerance=ONSET_TOLERANCE, offset_ratio=None
+    )
+    return {"precision": float(precision), "recall": float(recall), "F1": float(f1)}

@@ -1,0 +1,316 @@
+"""The devices of a training: one, several of this machine, or those of several machines.
+
+On TensorFlow, ``tf.distribute``: no strategy for one device, ``MirroredStrategy`` for several,
+``MultiWorkerMirroredStrategy`` where ``TF_CONFIG`` names several workers. On JAX,
+``keras.distribution.DataParallel``. The result does not depend on the number of devices, but for
+rounding and dropout: losses and batch statistics are those of the global batch.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import re
+
+from common.cli import UserError
+from common.files.quiet import silent_stderr
+from common.training.fast import all_layers, fuse_batch_normalization, multiply_convolutions
+
+
+def start_backend(gpus):
+    """Import Keras and its backend with only the named GPUs in sight.
+
+    TensorFlow greets on stderr with a dozen lines that no setting of its own silences, and hides a
+    script's own line among them. They are left out: set ``TF_CPP_MIN_LOG_LEVEL`` to 0 to see them,
+    and why a GPU is not found.
+
+    Args:
+        gpus: Comma-separated numbers as ``nvidia-smi`` shows them, "" for none (CPU), or None to
+            leave the choice to the environment.
+
+    Raises:
+        UserError: Fewer GPUs than named are found.
+    """
+    if gpus is not None:
+        os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpus
+    chatty = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") == "0"
+    with contextlib.nullcontext() if chatty else silent_stderr():
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.list_physical_devices("GPU")  # greets once more
+    if gpus:
+        _require_gpus([number for number in gpus.split(",") if number.strip()])
+
+
+def list_gpus():
+    """Names of the GPUs that ``start_backend`` left in sight."""
+    import keras
+
+    try:
+        return keras.distribution.list_devices("gpu")
+    except RuntimeError:  # JAX without support for GPUs
+        return []
+
+
+def _require_gpus(numbers):
+    import keras
+
+    found = list_gpus()
+    if len(found) < len(numbers):
+        raise UserError(
+            f"--gpu {','.join(numbers)}: {keras.backend.backend()} finds {len(found)} of them; see "
+            'nvidia-smi, or give --gpu "" to compute on the CPU'
+        )
+
+
+def jit_setting():
+    """The value for ``compile(jit_compile=)``: XLA on one GPU with TensorFlow, always with JAX.
+
+    On a CPU it makes convolutional networks of this size slower, and ``tf.distribute`` cannot have
+    it.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return bool(tf.config.list_physical_devices("GPU")) and not tf.distribute.has_strategy()
+    return True
+
+
+def compiled(function):
+    """A function of tensors, compiled by Keras's backend: a graph, or XLA with JAX."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function)
+    import jax
+
+    return jax.jit(function)
+
+
+def find_devices():
+    """The devices that a training uses: all that ``start_backend`` left in sight."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        names = keras.distribution.list_devices()
+        return JaxDevices(names) if len(names) > 1 else OneDevice()
+    if keras.backend.backend() != "tensorflow":
+        return OneDevice()
+    import tensorflow as tf
+
+    if _workers() > 1:
+        return TensorFlowDevices(tf.distribute.MultiWorkerMirroredStrategy())
+    names = [
+        device.name
+        for device in tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    ]
+    return (
+        TensorFlowDevices(tf.distribute.MirroredStrategy(names)) if len(names) > 1 else OneDevice()
+    )
+
+
+def _workers():
+    """Number of workers that ``TF_CONFIG`` names."""
+    text = os.environ.get("TF_CONFIG", "")
+    if not text:
+        return 1
+    try:
+        cluster = json.loads(text)["cluster"]
+        return sum(len(cluster.get(job, ())) for job in ("chief", "worker"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"TF_CONFIG: not the description of a cluster ({error!r}); unset it to train on this "
+            "machine alone"
+        ) from error
+
+
+class OneDevice:
+    """A training on one device.
+
+    Attributes:
+        count: Number of devices.
+        is_chief: Whether this process writes the files of the run.
+    """
+
+    count = 1
+    is_chief = True
+
+    def scope(self):
+        """Context in which models and optimisers are built."""
+        return contextlib.nullcontext()
+
+    def prepare(self, model):
+        """Make a built network ready for a training on these devices."""
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            fuse_batch_normalization(model)
+            if not list_gpus():
+                multiply_convolutions(model)
+
+    def steps(self, dataset):
+        """Number of steps in an epoch of a ``pix2pix_timbre.pairs.PairedFrames``."""
+        return len(dataset)
+
+    def feed(self, training, validation, epoch):
+        """Data arguments of ``fit``.
+
+        Args:
+            training, validation: ``pix2pix_timbre.pairs.PairedFrames``, the latter or None.
+            epoch: Number of the epoch that comes first, from 0.
+        """
+        return {"x": training, "validation_data": validation}
+
+    def agree(self, number):
+        """The chief's number, in every process."""
+        return number
+
+    @contextlib.contextmanager
+    def guard(self):
+        """Context of the training: turns the loss of a worker into a ``UserError``."""
+        yield
+
+
+class JaxDevices(OneDevice):
+    """Several devices of this machine, on JAX: data parallelism of ``keras.distribution``."""
+
+    def __init__(self, names):
+        import keras
+
+        class DataParallel(keras.distribution.DataParallel):
+            def get_data_layout(self, data_shape):
+                # Each device receives all frames, and DistributedModel shares them out: Keras
+                # would take the layout of the first batch for a smaller last one, too.
+                axes = [None] * len(data_shape)
+                return keras.distribution.TensorLayout(axes, self.device_mesh)
+
+        self.count = len(names)
+        self._distribution = DataParallel(devices=names)
+
+    def scope(self):
+        return self._distribution.scope()
+
+    @contextlib.contextmanager
+    def guard(self):
+        with self._distribution.scope():
+            yield
+
+
+class TensorFlowDevices(OneDevice):
+    """Several devices of this machine or of a cluster, under a strategy of ``tf.distribute``."""
+
+    def __init__(self, strategy):
+        self._strategy = strategy
+        self.count = strategy.num_replicas_in_sync
+        resolver = strategy.cluster_resolver
+        self.is_chief = resolver is None or (
+            resolver.task_type in (None, "chief")
+            or (resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs)
+        )
+
+    def scope(self):
+        return self._strategy.scope()
+
+    def prepare(self, model):
+        import keras
+
+        for layer in all_layers(model):
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized = True
+
+    def steps(self, dataset):
+        return len(self._spans(dataset))
+
+    def _spans(self, dataset):
+        """Places of each global batch, with at least one frame for each device.
+
+        A smaller last batch joins the one before: empty shares crash convolutions of TensorFlow.
+        """
+        spans = [dataset.positions(index) for index in range(len(dataset))]
+        if len(spans) > 1 and len(spans[-1]) < self.count:
+            spans[-2:] = [range(spans[-2].start, spans[-1].stop)]
+        if min(map(len, spans)) < self.count:
+            raise UserError(
+                f"--batch_size: {min(map(len, spans))} frames cannot be shared among {self.count} "
+                "devices; raise it, use fewer devices with --gpu, or give more data"
+            )
+        return spans
+
+    def feed(self, training, validation, epoch):
+        arguments = {
+            "x": self._distribute(training, itertools.count(epoch)),
+            "steps_per_epoch": self.steps(training),  # Keras must not run into the end
+        }
+        if validation is not None:
+            arguments["validation_data"] = self._distribute(validation, itertools.repeat(0))
+            arguments["validation_steps"] = self.steps(validation)
+        return arguments
+
+    def _distribute(self, dataset, epochs):
+        """Each replica receives its share of every global batch, cut by its own process."""
+        import tensorflow as tf
+
+        spans = self._spans(dataset)
+        example = dataset.cut(range(1), 0)
+        signature = tf.nest.map_structure(
+            lambda part: tf.TensorSpec((None, *part.shape[1:]), part.dtype), example
+        )
+
+        def of_worker(context):
+            local = context.num_replicas_in_sync // context.num_input_pipelines
+            first = context.input_pipeline_id * local
+
+            def shares():
+                for epoch in epochs:
+                    for span in spans:
+                        for replica in range(first, first + local):
+                            part = slice(*share_of(len(span), replica, self.count))
+                            yield dataset.cut(span[part], epoch)
+
+            dataset_of_worker = tf.data.Dataset.from_generator(shares, output_signature=signature)
+            return dataset_of_worker.prefetch(2 * local)
+
+        return self._strategy.distribute_datasets_from_function(of_worker)
+
+    def agree(self, number):
+        import tensorflow as tf
+
+        @tf.function
+        def total():
+            context = tf.distribute.get_replica_context
+            return self._strategy.run(
+                lambda: context().all_reduce("sum", tf.constant(number if self.is_chief else 0))
+            )
+
+        with self.guard():
+            # every replica of the chief contributes its number
+            replicas = self._strategy.experimental_local_results(total())
+            return int(replicas[0]) // len(replicas)
+
+    @contextlib.contextmanager
+    def guard(self):
+        import tensorflow as tf
+
+        errors = tf.errors
+        lost = (errors.UnavailableError, errors.AbortedError, errors.CancelledError)
+        try:
+            yield
+        except lost as error:
+            reason = re.sub(r"\{\{.*?\}\} ?", "", str(error.message)).partition("\n")[0]
+            raise UserError(
+                "a worker of the cluster does not answer any more; start all of them again with "
+                f"the same command, and the run goes on after its last finished epoch ({reason})"
+            ) from error
+
+
+def share_of(number, replica, replicas):
+    """Start and stop of a replica's share of a number of frames; shares differ by one at most."""
+    return number * replica // replicas, number * (replica + 1) // replicas

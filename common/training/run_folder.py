@@ -1,0 +1,137 @@
+"""The folder of a training: what it holds, and how a run begins in it or goes on."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+from common.cli import UserError
+from common.files.atomic import replace_when_done
+from common.files.hdf5 import UNREADABLE, open_hdf5
+from common.files.text import write_json, write_rows
+
+_RESUME = re.compile(r"resume-(\d+)\.weights\.h5")
+
+
+class RunFolder:
+    """The folder of one training: ``config.json``, ``history.csv``, weights, resume state, samples.
+
+    Args:
+        path: Folder; made when the run starts.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+
+    @property
+    def resume_file(self):
+        """Newest resume state, or None."""
+        states = sorted(self.path.glob("resume-*.weights.h5"), key=self._epoch_of)
+        return states[-1] if states else None
+
+    @staticmethod
+    def _epoch_of(path):
+        match = _RESUME.fullmatch(path.name)
+        return int(match[1]) if match else -1
+
+    @property
+    def finished_epochs(self):
+        """Number of the epoch that the newest resume state ended; 0 without one."""
+        return self._epoch_of(self.resume_file) if self.resume_file else 0
+
+    def read_config(self):
+        """Content of ``config.json``; ``UserError`` when it is missing or damaged."""
+        path = self.path / "config.json"
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file; {self.path} is no run folder") from None
+        except ValueError as error:
+            raise UserError(f"{path}: not readable as JSON ({error})") from error
+        if not isinstance(config, dict):
+            raise UserError(f"{path}: not the configuration of a run")
+        return config
+
+    def start(self, config, *, resume, may_change=(), from_weights=False):
+        """Take the folder for a run, or find that one goes on in it.
+
+        Args:
+            config: Dict for ``config.json``; its ``flags`` are those of the command line.
+            resume: Go on when there is a resume state; otherwise it is thrown away.
+            may_change: Names of flags that may differ from those of the run that goes on.
+            from_weights: The run starts from the weights in the folder, and may replace them.
+
+        Returns:
+            Number of finished epochs.
+
+        Raises:
+            UserError: The run in the folder was started with other flags, or the folder holds
+                weights that the run would overwrite.
+        """
+        finished = self.finished_epochs if resume else 0
+        if finished:
+            old = self.read_config().get("flags", {})
+            for name, value in config["flags"].items():
+                if name not in may_change and old.get(name) != value:
+                    raise UserError(
+                        f"{self.path}: its run was started with --{name} {old.get(name)}, not "
+                        f"{value}; choose another --output, or --no-resume to start it afresh"
+                    )
+        elif resume and not from_weights and self._holds_foreign_weights():
+            raise UserError(
+                f"{self.path}: holds weights but nothing to resume from; choose another --output, "
+                "go on from them with --epoch_offset, or replace them with --no-resume"
+            )
+        else:
+            for state in self.path.glob("resume-*.weights.h5"):
+                state.unlink()
+        write_json(self.path / "config.json", config)
+        return finished
+
+    def _holds_foreign_weights(self):
+        # A run that was killed in its first epoch has weights at most of that epoch, and no resume
+        # state yet: it may begin again. Its history tells.
+        history = self.path / "history.csv"
+        if not any(self.path.glob("*.h5")):
+            return False
+        return not history.exists() or len(history.read_text().splitlines()) > 2
+
+    def save_resume(self, model, epoch):
+        """Keep the state of model and optimisers after an epoch, instead of older ones."""
+        newest = self._resume_file(epoch)
+        with replace_when_done(newest) as temporary:
+            model.save_weights(temporary)
+        for state in self.path.glob("resume-*.weights.h5"):
+            if state != newest:
+                state.unlink()
+
+    def load_resume(self, model, epoch):
+        """Restore the state after an epoch into a built and compiled model."""
+        path = self._resume_file(epoch)
+        try:
+            open_hdf5(path).close()  # Keras opens it by its path
+            model.load_weights(path)
+        except UNREADABLE as error:
+            raise UserError(
+                f"{path}: cannot be resumed from ({error}); --no-resume starts afresh"
+            ) from error
+
+    def _resume_file(self, epoch):
+        return self.path / f"resume-{epoch:04d}.weights.h5"
+
+    def read_history(self):
+        """Rows of ``history.csv`` up to the newest resume state, as dicts of numbers or None."""
+        path = self.path / "history.csv"
+        if not self.finished_epochs or not path.exists():
+            return []
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [
+                {name: float(value) if value else None for name, value in row.items()}
+                for row in csv.DictReader(file)
+            ]
+        rows = [{**row, "epoch": int(row["epoch"])} for row in rows]
+        return [row for row in rows if row["epoch"] <= self.finished_epochs]
+
+    def write_history(self, rows):
+        """Write ``history.csv``: a row per epoch."""
+        write_rows(self.path / "history.csv", rows)

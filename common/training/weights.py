@@ -1,0 +1,93 @@
+"""Weights on disk: stock-layer HDF5 files that other Keras code loads."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError
+from common.files.atomic import replace_when_done
+from common.files.hdf5 import UNREADABLE, open_hdf5
+
+
+def save_h5(model, path):
+    """Save a built model as a classic HDF5 file; it appears whole or not at all.
+
+    Keras 3 reads it with ``load_model`` and ``load_weights``, Keras 2 with ``load_weights``.
+    """
+    from absl import logging
+
+    with replace_when_done(path) as temporary:
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity(logging.ERROR)  # Keras calls the format legacy at each save
+        try:
+            model.save(temporary, include_optimizer=False)
+        finally:
+            logging.set_verbosity(verbosity)
+
+
+def stand_alone(model):
+    """A copy of a network without what belongs to a training and its machine.
+
+    It computes in float32 and on one device, and so does everyone who loads its file.
+    """
+    import keras
+
+    text = re.sub('"(mixed_)?b?float16"', '"float32"', model.to_json())
+    text = text.replace('"synchronized": true', '"synchronized": false')
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # nested blocks take that of the process
+    try:
+        copy = keras.models.model_from_json(text)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def halve_precision(path, output):
+    """Copy an HDF5 weights file with its arrays stored as float16.
+
+    Half the size; loads like the original.
+
+    Args:
+        path: File written by ``save_h5``.
+        output: File to write.
+    """
+    import h5py
+
+    def copy(source, target):
+        target.attrs.update(source.attrs)
+        for name, item in source.items():
+            if isinstance(item, h5py.Group):
+                copy(item, target.create_group(name))
+            else:
+                array = item[()]
+                is_float = np.issubdtype(array.dtype, np.floating)
+                target.create_dataset(name, data=array.astype(np.float16) if is_float else array)
+
+    with (
+        replace_when_done(output) as temporary,
+        open_hdf5(path) as source,
+        h5py.File(temporary, "w") as target,
+    ):
+        copy(source, target)
+
+
+def load_into(model, path):
+    """Load a weights file into a built model; ``UserError`` when it does not fit or is damaged.
+
+    Args:
+        model: Keras model.
+        path: .h5 or .hdf5; by other suffixes Keras would take it for another format.
+    """
+    if Path(path).suffix not in (".h5", ".hdf5"):
+        raise UserError(f"{path}: no file of weights by its name; end it in .h5")
+    try:
+        open_hdf5(path).close()  # Keras opens it by its path
+        model.load_weights(path)
+    except UNREADABLE as error:
+        reason = str(error).partition(".")[0]
+        raise UserError(f"{path}: weights of another architecture ({reason})") from error
+    if not all(np.isfinite(array).all() for array in model.get_weights()):
+        raise UserError(f"{path}: holds NaN or infinite weights; the training diverged")

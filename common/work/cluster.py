@@ -1,0 +1,251 @@
+"""Work on the workers of a Dask scheduler, which may be on other machines.
+
+Workers are processes of their own life and place, so that what a run may take for granted on one
+machine is seen to here:
+
+- A file has one absolute path everywhere; each worker proves it before its first task of a run.
+- What a process keeps in memory is forgotten with each run: files may have changed since.
+- A task can be at work twice, where a worker that was given up for dead is not. Each attempt writes
+  temporary files of its own, and whichever is last replaces a file by the same whole file. Those of
+  killed workers are removed.
+
+joblib's Dask backend is not used: it waits for ever for a task whose workers have died.
+"""
+
+import contextlib
+import functools
+import itertools
+import logging
+import re
+import secrets
+import socket
+import time
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import NamedTuple
+
+from common.cli import UserError
+from common.files.atomic import temporary_mark
+
+CONNECT_SECONDS = 8
+LONELY_SECONDS = 60  # without any worker, after which a run gives up
+_TASKS_PER_THREAD = 2  # one at work and one on its way
+_POLL_SECONDS = 1.0
+_REMAINS = re.compile(r"\.part\.[0-9a-f]{8}\..+")
+
+_caches = []
+
+
+def keep_for_a_run(function):
+    """Decorator: ``functools.lru_cache``, emptied where a worker begins another run."""
+    cached = functools.lru_cache(function)
+    _caches.append(cached)
+    return cached
+
+
+class _Run(NamedTuple):
+    """What a worker is told of a run.
+
+    Attributes:
+        name: That of this run alone.
+        folders: Those that it must see.
+        proof: A file that it must see, too, beside its output: no other disk has it.
+    """
+
+    name: str
+    folders: tuple
+    proof: Path | None
+
+
+class Cluster(NamedTuple):
+    """The workers of a scheduler, for one script.
+
+    Attributes:
+        address: Of the scheduler, such as ``tcp://host:8786``.
+        folders: Absolute paths of the folders that tasks read.
+        output: That of the folder that tasks write into; None when they write nothing.
+    """
+
+    address: str
+    folders: tuple
+    output: Path | None
+
+    def check(self):
+        """Raise ``UserError`` unless a scheduler answers."""
+        import asyncio  # not above: it takes a tenth of the time in which a worker starts
+
+        try:
+            from distributed.comm import connect
+        except ImportError:
+            raise UserError(
+                "--scheduler: needs the package distributed; run `pip install 'dask[distributed]'`"
+            ) from None
+
+        async def answer():  # connect() alone would wait for ever for a server that says nothing
+            comm = await asyncio.wait_for(connect(self.address, CONNECT_SECONDS), CONNECT_SECONDS)
+            comm.abort()
+
+        try:
+            asyncio.run(answer())
+        except (OSError, asyncio.TimeoutError, MemoryError) as error:  # of what other servers send
+            raise UserError(
+                f"--scheduler {self.address}: no scheduler answers; start one with `dask "
+                "scheduler`, and give the address that it prints"
+            ) from error
+
+    def run(self, function, tasks):
+        """Yield what a function returns for each task, in the order in which they are done.
+
+        Args:
+            function: A picklable function of one argument, (number, task), that returns (number,
+                result, error).
+            tasks: Iterable of (number, task); nothing more is begun once it ends.
+
+        Raises:
+            UserError: A worker cannot do its work, or there is none, or the scheduler is gone.
+        """
+        from distributed import Client
+
+        # it warns of results that a dead worker took along, which are made again
+        logging.getLogger("distributed.client").setLevel(logging.ERROR)
+        with self._begun() as run:
+            work = functools.partial(_work, run, function)
+            try:
+                with Client(self.address, set_as_default=False) as client:
+                    yield from self._outcomes(client, run, work, tasks)
+            except (OSError, CancelledError) as error:
+                raise UserError(
+                    f"--scheduler {self.address}: the scheduler is gone; start it again, then "
+                    "this command: what is finished is kept"
+                ) from error
+        if self.output is not None:
+            remove_temporaries(self.output)
+
+    def _outcomes(self, client, run, work, tasks):
+        from distributed import TimeoutError
+
+        try:  # none gets a task before it is known to have the project
+            client.wait_for_workers(1, timeout=LONELY_SECONDS)
+        except TimeoutError:
+            raise self._lonely({}) from None
+        tasks, running, known, met = iter(tasks), {}, set(), time.monotonic()
+        while True:
+            workers = client.nthreads()
+            self._prepare(client, run, workers.keys() - known)
+            known = set(workers)
+            if workers:
+                met = time.monotonic()
+            elif time.monotonic() - met > LONELY_SECONDS:
+                raise self._lonely(running)
+            room = _TASKS_PER_THREAD * max(sum(workers.values()), 1) - len(running)
+            for task in itertools.islice(tasks, max(room, 0)):
+                running[client.submit(work, task, pure=False)] = task
+            if not running:
+                return
+            for future in _wait(client, list(running)):
+                yield self._outcome(future, running.pop(future))
+
+    @contextlib.contextmanager
+    def _begun(self):
+        name = secrets.token_hex(4)
+        if self.output is None:
+            yield _Run(name, self.folders, None)
+            return
+        proof = self.output / f".part.{name}.shared"
+        proof.touch()
+        try:
+            yield _Run(name, self.folders, proof)
+        finally:
+            proof.unlink(missing_ok=True)
+
+    def _lonely(self, running):
+        begun = ", ".join(str(_subject(task)) for task in running.values())
+        return UserError(
+            f"--scheduler {self.address}: no worker for {LONELY_SECONDS} s; start some with `dask "
+            "worker`, then this command: what is finished is kept"
+            + (f" (begun: {begun})" if begun else "")
+        )
+
+    def _prepare(self, client, run, workers):
+        """Have workers begin the run: one that lacks the project would end with its first task."""
+        if workers:
+            answers = client.run(_begin, run, workers=list(workers), on_error="return")
+            for error in filter(None, answers.values()):
+                if isinstance(error, UserError):
+                    raise error
+                if not isinstance(error, OSError):  # that is of a worker that has gone already
+                    raise self._foreign(error)
+
+    def _foreign(self, error):
+        return UserError(
+            f"--scheduler {self.address}: the scheduler or a worker there cannot load the project "
+            f"({error}); start both with its folder in PYTHONPATH, and its packages installed"
+        )
+
+    def _outcome(self, future, task):
+        """What the function returned for a task; an error is raised unless it is the task's own."""
+        from distributed import KilledWorker
+
+        error = future.exception()
+        if error is None:
+            return future.result()
+        if isinstance(error, KilledWorker):
+            died = UserError(
+                f"{_subject(task)}: its worker died {error.allowed_failures + 1} times, at last "
+                f"{error.last_worker.address}; see what that printed"
+            )
+            return task[0], None, died
+        for reason in (error, error.__cause__):
+            if isinstance(reason, ImportError):
+                raise self._foreign(reason) from error
+        raise error
+
+
+def _wait(client, futures):
+    """Those of the futures that are done, after at most ``_POLL_SECONDS``."""
+    import distributed
+
+    with client.as_current(), contextlib.suppress(distributed.TimeoutError):
+        distributed.wait(futures, timeout=_POLL_SECONDS, return_when="FIRST_COMPLETED")
+    return [future for future in futures if future.done()]
+
+
+def _subject(numbered):
+    """What a (number, task) is about: tasks of several parts begin with their file."""
+    _, task = numbered
+    return task[0] if isinstance(task, tuple) else task
+
+
+def remove_temporaries(folder):
+    """Remove the temporary files that killed workers left in a folder and below it."""
+    for path in folder.rglob(".part.*"):
+        if _REMAINS.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
+# On a worker
+
+
+def _work(run, function, task):
+    _begin(run)
+    mark = temporary_mark.set(f".{secrets.token_hex(4)}")
+    try:
+        return function(task)
+    finally:
+        temporary_mark.reset(mark)
+
+
+@functools.lru_cache(maxsize=1)
+def _begin(run):
+    """What a worker does once in each run."""
+    for cached in _caches:
+        cached.cache_clear()
+    for path in (*run.folders, *filter(None, [run.proof])):
+        try:
+            path.stat()
+        except OSError as error:
+            folder = path.parent if path == run.proof else path
+            raise UserError(
+                f"{folder}: {socket.gethostname()} does not see this folder "
+                f"({error.strerror}); put it on a file system that all machines have under one path"
+            ) from error

@@ -1,0 +1,134 @@
+"""Work split by piece over processes, of this machine or of a Dask cluster."""
+
+import argparse
+import functools
+import itertools
+import os
+import re
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from common.cli import UserError, number
+from common.files.audio import AudioFileError
+from common.work.cluster import Cluster, remove_temporaries
+from common.work.workers import end_with_parent
+
+
+def add_job_flags(built):
+    """Add the flags that say who does the work."""
+    group = built.add_mutually_exclusive_group()
+    group.add_argument(
+        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
+    )
+    group.add_argument(
+        "--scheduler",
+        type=_address,
+        metavar="ADDRESS",
+        help="leave the work to the workers of this Dask scheduler, such as tcp://host:8786",
+    )
+
+
+def _address(text):
+    if not re.fullmatch(r"(tcp://)?([^\s:/]+|\[[\da-fA-F:]+\]):\d{1,5}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address such as tcp://host:8786")
+    return text
+
+
+def parse_job_args(built, argv):
+    """Parsed flags; with ``--scheduler`` all paths absolute, as other machines need them."""
+    args = vars(built.parse_args(argv))
+    if args["scheduler"] is not None:
+        args = {name: _absolute(value) for name, value in args.items()}
+    return argparse.Namespace(**args)
+
+
+def _absolute(value):
+    if isinstance(value, list):
+        return [_absolute(item) for item in value]
+    return value.absolute() if isinstance(value, Path) else value
+
+
+def workers_of(args, folders, output=None):
+    """Who does the work, for ``run_jobs``: a number of processes, or a ``Cluster`` that answers.
+
+    Args:
+        args: Of ``parse_job_args``.
+        folders: Those that tasks read.
+        output: That into which tasks write, if they do. Temporary files that killed workers of a
+            cluster left there are removed.
+
+    Raises:
+        UserError: No scheduler answers.
+    """
+    workers = args.jobs
+    if args.scheduler is not None:
+        workers = Cluster(args.scheduler, tuple(folders), output)
+        workers.check()
+    if output is not None:
+        remove_temporaries(output)
+    return workers
+
+
+def _guarded(function, numbered):
+    end_with_parent()
+    index, task = numbered
+    # what is not caught is a fault of ours; joblib then kills the other workers
+    try:
+        return index, function(task), None
+    except (UserError, OSError) as error:
+        return index, None, error
+
+
+def run_jobs(function, tasks, workers, title):
+    """Call ``function`` on each task in worker processes, with a progress bar on stderr.
+
+    Args:
+        function: A picklable function of one argument.
+        tasks: Sequence of picklable tasks; one that is a tuple begins with its file.
+        workers: Number of processes; 1 works in this process, -1 uses all cores. Or a ``Cluster``.
+        title: Shown beside the progress bar.
+
+    Yields:
+        ``(task, result, error)`` in the order of the tasks; ``error`` is None, or the UserError or
+        AudioFileError that ended this task.
+
+    Raises:
+        UserError: A worker process was killed, or the cluster does not work.
+        OSError: Of a task, such as a full disk. No task is begun after it, but those that other
+            processes work on are ended in good order, so that no half-written file stays. So it is
+            where the caller itself fails; it must close the generator then.
+    """
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
+
+    ended, waiting, due = [], {}, 0
+    guarded = functools.partial(_guarded, function)
+    pending = itertools.takewhile(lambda _: not ended, enumerate(tasks))
+    if isinstance(workers, Cluster):
+        outcomes = workers.run(guarded, pending)
+    else:
+        # one task at a time per worker: pieces differ in length too much for batches
+        parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
+        outcomes = parallel(delayed(guarded)(numbered) for numbered in pending)
+    try:
+        # not around the outcomes: it would end them as soon as the caller fails
+        with tqdm(total=len(tasks), desc=title, unit="file", disable=None) as progress:
+            for index, result, error in outcomes:
+                progress.update()
+                if isinstance(error, OSError) and not isinstance(error, AudioFileError):
+                    ended.append(error)
+                waiting[index] = result, error
+                while not ended and due in waiting:
+                    yield tasks[due], *waiting.pop(due)
+                    due += 1
+    except GeneratorExit:  # the caller has all that it wants, or failed, such as for a full disk
+        ended.append(None)
+        for _ in outcomes:
+            pass
+        raise
+    except BrokenProcessPool as error:
+        raise UserError(
+            "--jobs: a worker process was killed, perhaps for lack of memory; give a lower number"
+        ) from error
+    if ended:
+        raise ended[0]

@@ -1,0 +1,294 @@
+"""The feature store: one HDF5 file per instrument with the magnitude image of every piece.
+
+Group ``pieces`` holds one dataset per rendering, (columns, BINS) float16 in [0, 1] (the scale of
+``data.amplitude_to_db``), chunked by 256 columns, so that a window can be cut at any offset; the
+published frames are the windows at multiples of 256. The attributes of the file hold every constant
+of the codec.
+
+A rendering is named ``<piece>[~<variation>][@<preset:03d>]``. Origin and target are paired by piece
+and variation; training and validation are told apart by piece alone.
+"""
+
+import contextlib
+import io
+import signal
+import threading
+from collections import defaultdict
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+import data
+from common.audio.streaming import filled_header, make_resampler, parts_of, read_blocks
+from common.cli import UserError, printable
+from common.files.atomic import replace_when_done
+from common.files.hdf5 import UNREADABLE, open_hdf5, plain_attributes
+from common.music.names import pair_key
+from data import FRAME_COLUMNS, SAMPLE_RATE
+
+FORMAT_VERSION = 1
+CODEC = {
+    "sample_rate": data.SAMPLE_RATE,
+    "fft_size": data.FFT_SIZE,
+    "hop": data.HOP,
+    "window": "symmetric Hann",
+    "bins": data.BINS,
+    "frame_columns": data.FRAME_COLUMNS,
+    "amin": float(data.AMIN),
+}
+
+
+def to_half(image):
+    """As ``image.astype(np.float16)``, four times as fast, of float32 values from 0 to 65504.
+
+    Scaled by the difference of the exponents' biases, a number has the bits of its half in its own,
+    with 13 more of them, which are rounded to the nearest half, the even one of two. (What lies a
+    hair from the middle of two halves below 2^-14 counts as in the middle.)
+    """
+    bits = (image * np.float32(2.0**-112)).view(np.uint32)
+    bits += (bits >> 13 & 1) + np.uint32(0x0FFF)
+    bits >>= 13
+    return bits.astype(np.uint16).view(np.float16)
+
+
+def magnitude_image(audio, columns=slice(None)):
+    """The image that the store holds: (columns, BINS) float16 in [0, 1].
+
+    Args:
+        audio: (samples,).
+        columns: Slice of its columns to return.
+    """
+    magnitude, _ = data.forward_transform(audio, with_phase=False, columns=columns)
+    return to_half(data.amplitude_to_db(magnitude)).T
+
+
+def phase_image(audio, columns=slice(None)):
+    """The phase of the same columns and bins, as an image: (columns, BINS) float16 in [0, 1]."""
+    _, phase = data.forward_transform(audio, columns=columns)
+    return to_half(data.phase_to_image(phase)).T
+
+
+def phase_instrument(instrument):
+    """Name under which the phase of an instrument is stored, as an instrument of its own."""
+    return f"{instrument}_phase"
+
+
+def _key(rendering):
+    # In HDF5 a slash makes a group, and a piece may be named like the folder of other pieces.
+    return quote(rendering, safe=" ~@+!#$&'(),;=[]{}", errors="surrogateescape")
+
+
+def _rendering(key):
+    return unquote(key, errors="surrogateescape")
+
+
+def _described(item):
+    """Rendering and columns of a dataset of the store, given with its key."""
+    key, dataset = item
+    if dataset.dtype != np.float16 or dataset.shape != (len(dataset), data.BINS):
+        raise ValueError(f"{key} is no image but {dataset.dtype} {dataset.shape}")
+    if _key(_rendering(key)) != key:
+        raise ValueError(f"{key} is no name of a rendering")
+    return _rendering(key), len(dataset)
+
+
+class FeatureStore:
+    """A feature store, open for reading.
+
+    Args:
+        path: The HDF5 file.
+
+    Raises:
+        UserError: Missing, not a feature store, damaged, or made with other codec constants.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise UserError(f"{path}: no such feature store; make it with compute_features.py")
+        remake = "delete it and make it again with compute_features.py"
+        try:
+            self._file = open_hdf5(path)
+            attributes = plain_attributes(self._file)
+            self._pieces = self._file["pieces"]
+            self.columns = dict(map(_described, self._pieces.items()))
+            self._images = {}  # looked up once: that takes as long as reading a window
+        except UNREADABLE as error:
+            raise UserError(f"{path}: not a readable feature store ({error}); {remake}") from error
+        if attributes.get("format_version") != FORMAT_VERSION:
+            raise UserError(f"{path}: not of feature format {FORMAT_VERSION}; {remake}")
+        for name, value in CODEC.items():
+            if attributes.get(name) != value:
+                raise UserError(f"{path}: {name} is {attributes.get(name)}, not {value}; {remake}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        """Close the file; reading ends."""
+        self._file.close()
+
+    @property
+    def instrument(self):
+        """Name of the instrument: that of the file."""
+        return self.path.stem
+
+    @property
+    def renderings(self):
+        """Names of all renderings, sorted."""
+        return sorted(self.columns)
+
+    def read(self, rendering, start=0, stop=None):
+        """Columns ``start`` to ``stop`` of a rendering: (columns, BINS) float16 in [0, 1].
+
+        Raises:
+            UserError: Damaged.
+        """
+        try:
+            if rendering not in self._images:
+                self._images[rendering] = self._pieces[_key(rendering)]
+            image = self._images[rendering][start:stop]
+        except UNREADABLE as error:
+            raise UserError(f"{self.path}: {rendering} cannot be read ({error})") from error
+        if not np.isfinite(image).all():
+            raise UserError(f"{self.path}: {rendering} is damaged, holds what is no number")
+        return image
+
+
+class _Output(io.FileIO):
+    """A file that takes every write, also when the disk is full, and keeps the ``error``.
+
+    HDF5 never gets rid of a file that it could not write: it crashes at the end of the process.
+    """
+
+    def __init__(self, path):
+        super().__init__(path, "w+")
+        self.error = None
+
+    def write(self, content):
+        rest = memoryview(content).cast("B")
+        try:
+            while rest and not self.error:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return len(content)
+
+    def truncate(self, size=None):
+        try:
+            return super().truncate(size)
+        except OSError as error:  # the system limits the size of files
+            self.error = error
+            return size
+
+
+@contextlib.contextmanager
+def _uninterrupted():
+    """Put Ctrl-C off to the end of the block: HDF5 crashes where it comes while a file is written.
+
+    Only the main thread gets it; a process that ignores it, or ends of it at once, needs nothing.
+    """
+    put_off = []
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *_: put_off.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if put_off:
+            signal.raise_signal(signal.SIGINT)
+
+
+def write_store(path, images, instrument):
+    """Write a feature store; the file appears whole or not at all.
+
+    Args:
+        path: The HDF5 file.
+        images: Iterable of (rendering, image), as ``magnitude_image`` returns it; the same images
+            in the same order give the same bytes.
+        instrument: Its name, kept as an attribute.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    import h5py
+
+    with replace_when_done(path) as temporary, _Output(temporary) as output:
+        with contextlib.ExitStack() as opened:
+            with _uninterrupted():
+                file = h5py.File(output, "w")
+                opened.callback(_uninterrupted()(file.close))  # that writes, too
+                file.attrs["format_version"] = FORMAT_VERSION
+                file.attrs["instrument"] = printable(instrument)  # HDF5 takes no other text
+                for name, value in CODEC.items():
+                    file.attrs[name] = value
+                pieces = file.create_group("pieces")
+            columns = 0
+            for rendering, image in images:
+                chunk = (min(data.FRAME_COLUMNS, image.shape[0]), data.BINS)
+                with _uninterrupted():
+                    pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
+                columns += image.shape[0]
+                if output.error:
+                    break
+            with _uninterrupted():
+                file.attrs["piece_count"] = len(pieces)
+                file.attrs["column_count"] = columns
+        if output.error:
+            raise OSError(f"{path}: cannot be written; is the disk full?") from output.error
+
+
+def find_pairs(origin, target):
+    """Renderings of the same piece and variation in two stores.
+
+    Args:
+        origin, target: Open ``FeatureStore``.
+
+    Returns:
+        ``(pairs, unpaired)``: sorted list of (origin rendering, target rendering), every origin
+        preset with every target preset; the pair keys that only one of the stores has.
+
+    Raises:
+        UserError: No piece in common.
+    """
+    sides = []
+    for store in (origin, target):
+        by_key = defaultdict(list)
+        for rendering in store.renderings:
+            by_key[pair_key(rendering)].append(rendering)
+        sides.append(by_key)
+    origins, targets = sides
+    pairs = [
+        (first, second)
+        for key in sorted(origins.keys() & targets.keys())
+        for first in origins[key]
+        for second in targets[key]
+    ]
+    if not pairs:
+        raise UserError(
+            f"{origin.path} and {target.path} share no piece; render both from the same MIDI files"
+        )
+    return pairs, sorted(origins.keys() ^ targets.keys())
+
+
+def read_image(path, image=magnitude_image):
+    """Image of an audio file, its channels averaged: (columns, BINS) float16 in [0, 1].
+
+    Args:
+        path: Audio file.
+        image: ``pix2pix_timbre.features.magnitude_image`` or ``phase_image``.
+
+    Raises:
+        AudioFileError: Not readable, empty, or NaN or infinite samples.
+    """
+    resampler = make_resampler(filled_header(path).samplerate, SAMPLE_RATE, 1)
+    blocks = read_blocks(path, resampler, mono=True)
+    parts = parts_of((block for block, _ in blocks), FRAME_COLUMNS)
+    return np.concatenate([image(audio[0], columns) for audio, columns, _ in parts])

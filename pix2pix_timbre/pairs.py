@@ -1,0 +1,189 @@
+"""Training pairs: batches of origin and target frames cut from feature stores."""
+
+import os
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from common.files.split import is_held_out
+from common.music.names import piece_of
+from common.training.batches import Batches
+from data import BINS, FRAME_COLUMNS
+from pix2pix_timbre.features import FeatureStore, find_pairs
+
+_IN_MEMORY = 4 * 2**30  # bytes of images that are read once where the memory's size is unknown
+
+
+class Source(NamedTuple):
+    """A rendering in a feature store."""
+
+    store: FeatureStore
+    rendering: str
+
+    @property
+    def columns(self):
+        """Its number of columns."""
+        return self.store.columns[self.rendering]
+
+    def read(self, start=0, stop=None):
+        """Its columns ``start`` to ``stop``: (BINS, columns) float16 in [0, 1]."""
+        return self.store.read(self.rendering, start, stop).T
+
+
+class Window(NamedTuple):
+    """Where a pair of frames is cut."""
+
+    origin: Source
+    target: Source
+    offset: int
+
+
+def split_pairs(origin, target, share):
+    """Pairs of two stores, split by piece into training and held out.
+
+    Args:
+        origin, target: Open ``pix2pix_timbre.features.FeatureStore``.
+        share: Share of the pieces that is held out, decided by the hash of their names.
+
+    Returns:
+        ``(training, held_out, report)``: lists of pairs of ``Source``, origin and target; Counter
+        of what has no partner: ``unpaired_renderings``, ``unpaired_columns``.
+
+    Raises:
+        UserError: The stores share no piece.
+    """
+    names, unpaired = find_pairs(origin, target)
+    training, held_out = [], []
+    for first, second in names:
+        side = held_out if is_held_out(piece_of(first), share) else training
+        side.append((Source(origin, first), Source(target, second)))
+    beyond = sum(abs(first.columns - second.columns) for first, second in training + held_out)
+    report = Counter(unpaired_renderings=len(unpaired), unpaired_columns=beyond)
+    return training, held_out, report
+
+
+def memory_limit():
+    """Bytes of images that are read once instead of window by window: a quarter of the memory."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+    except (AttributeError, ValueError, OSError):  # not a POSIX system
+        return _IN_MEMORY
+
+
+class PairedFrames(Batches):
+    """Batches ``(origin, target)`` of frames, each (batch, BINS, FRAME_COLUMNS, 1) in [-1, 1].
+
+    The order of an epoch and its offsets depend on ``seed`` and ``epoch`` only.
+
+    Args:
+        pairs: List of pairs of ``Source``, origin and target.
+        batch_size: Frames per batch; the last batch may be smaller.
+        random_offsets: Cut the windows anywhere instead of at multiples of FRAME_COLUMNS. Their
+            number per piece stays the same.
+        shuffle: Draw a new order each epoch.
+        steps: Batches per epoch; default as many as the regular frames fill. More of them go
+            through the frames again.
+        augment: ``pix2pix_timbre.augment.Augmentation``, or None.
+        seed: Integer.
+        workers: Threads that prepare batches.
+
+    Attributes:
+        seed: As given.
+    """
+
+    def __init__(
+        self,
+        pairs,
+        batch_size,
+        *,
+        random_offsets=False,
+        shuffle=False,
+        steps=None,
+        augment=None,
+        seed=0,
+        workers=2,
+    ):
+        self._length = {pair: min(side.columns for side in pair) for pair in pairs}
+        self._regular = [
+            Window(*pair, offset)
+            for pair in pairs
+            for offset in range(0, self._length[pair], FRAME_COLUMNS)
+        ]
+        self._random_offsets = random_offsets
+        self._shuffle = shuffle
+        self._augment = augment
+        self.seed = seed
+        count = steps * batch_size if steps else len(self._regular)
+        super().__init__(count, batch_size, workers=workers, max_queue_size=16)
+        self._images = self._read_all(pairs)
+        self._drawn = (None, None)
+
+    @property
+    def frame_count(self):
+        """Number of regular frames."""
+        return len(self._regular)
+
+    @staticmethod
+    def _read_all(pairs):
+        sources = {source for pair in pairs for source in pair}
+        columns = sum(source.columns for source in sources)
+        if columns * BINS * np.dtype(np.float16).itemsize > memory_limit():
+            return {}
+        # frequency first, as the frames are, so that cutting one copies whole runs of memory
+        return {source: np.ascontiguousarray(source.read()) for source in sources}
+
+    def windows(self, epoch):
+        """The ``Window`` list of an epoch, in its order."""
+        drawn_epoch, windows = self._drawn  # read once: other threads may draw another epoch
+        if drawn_epoch == epoch:
+            return windows
+        rng = np.random.default_rng([self.seed, epoch])
+        rounds = -(-self._count // len(self._regular))
+        indices = np.tile(np.arange(len(self._regular)), (rounds, 1))
+        if self._shuffle or self._random_offsets:
+            indices = rng.permuted(indices, axis=1)
+        windows = [self._regular[index] for index in indices.ravel()[: self._count]]
+        if self._random_offsets:
+            last = [max(self._end(window) - FRAME_COLUMNS, 0) for window in windows]
+            offsets = rng.integers(0, np.array(last), endpoint=True)
+            windows = [
+                window._replace(offset=int(offset))
+                for window, offset in zip(windows, offsets, strict=True)
+            ]
+        self._drawn = (epoch, windows)
+        return windows
+
+    def cut(self, positions, epoch):
+        """The frames at some places of an epoch: ``(origin, target)``, as many as places."""
+        windows = [self.windows(epoch)[position] for position in positions]
+        origin, target = (
+            self.frames([(window[side], window.offset, self._end(window)) for window in windows])
+            for side in (0, 1)
+        )
+        if self._augment is not None:
+            for place, position in enumerate(positions):
+                rng = np.random.default_rng([self.seed, epoch, position])
+                pair = np.stack([origin[place, ..., 0], target[place, ..., 0]])
+                pair = self._augment((pair + 1) / 2, rng) * 2 - 1
+                origin[place, ..., 0], target[place, ..., 0] = pair
+        return origin, target
+
+    def _end(self, window):
+        return self._length[window[:2]]
+
+    def frames(self, cuts):
+        """Frames from anywhere: (cuts, BINS, FRAME_COLUMNS, 1) float32 in [-1, 1].
+
+        Args:
+            cuts: List of (source, offset, end): what lies at ``end`` and after it is silent.
+        """
+        frames = np.zeros((len(cuts), BINS, FRAME_COLUMNS, 1), np.float32)
+        for frame, (source, offset, end) in zip(frames, cuts, strict=True):
+            stop = min(offset + FRAME_COLUMNS, end)
+            kept = self._images.get(source)
+            image = source.read(offset, stop) if kept is None else kept[:, offset:stop]
+            frame[:, : image.shape[1], 0] = image
+        frames *= 2
+        frames -= 1
+        return frames

@@ -1,0 +1,1 @@
+"""Killing, fuzzing and odd names: what the scripts have to survive."""

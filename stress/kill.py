@@ -1,0 +1,489 @@
+"""Kill a training again and again; it has to end like one that nobody disturbed.
+
+    python -m stress.kill
+
+Trains a small model by train.py, once in peace, then by the same command in another folder, where
+each process but the last is killed (SIGKILL) at a random moment: a while after its start or after
+its first change in the folder, or within microseconds to milliseconds of a file's being begun or
+finished. After every kill each file that has its name must be whole, history.csv must hold each
+epoch once, and nothing may be lost that an earlier process had finished. In the end weights, resume
+state, history, pictures and sounds must equal those of the undisturbed run.
+
+Prints where each kill hit and how many hit each phase. The exit status is 1 at the first fault, and
+the folder is kept. Logs of TensorBoard are not looked at: they grow by appending.
+"""
+
+import collections
+import csv
+import functools
+import json
+import random
+import re
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from matplotlib.image import imread
+
+from common.cli import number, parser, run
+from common.training.run_folder import RunFolder
+from data import BINS, load_audio
+from pix2pix_timbre.features import write_store
+from stress.processes import (
+    OFTEN,
+    PART,
+    ROOT,
+    Fault,
+    Victim,
+    changed,
+    is_part,
+    shortly,
+    verdict,
+    versions,
+)
+
+INSTRUMENTS = "keyboard_acoustic", "guitar_acoustic"
+PIECES = "arpeggio", "march", "scale", "waltz"  # at a share of 0.3 the first one is held out
+COLUMNS = 300  # of each piece: frames can be cut at random offsets
+STEPS = 2  # of an epoch
+PNG_END = b"IEND\xaeB`\x82"
+
+# What a run writes, in this order
+AT_FIRST = ("config.json", "samples/input.wav", "samples/target.wav")  # once in each process
+WRITTEN = (
+    *AT_FIRST,
+    "history.csv",
+    "generator.h5",
+    "discriminator.h5",
+    "history.png",
+    "samples/epoch_*.png",
+    "samples/epoch_*.wav",
+    "resume-*.weights.h5",
+)
+
+
+class Plan(NamedTuple):
+    """A moment to kill a process.
+
+    Attributes:
+        what: "start", "change" or a name of ``WRITTEN``: what the moment follows.
+        whole: Of a file: its being finished rather than its being begun.
+        skip: Epochs to wait for before.
+        delay: Seconds from then on.
+    """
+
+    what: str
+    whole: bool = False
+    skip: int = 0
+    delay: float = 0.0
+
+    def __str__(self):
+        if self.what in ("start", "change"):
+            return f"{self.delay:.1f} s after the {'first ' * (self.what == 'change')}{self.what}"
+        return f"{1000 * self.delay:.3g} ms after {self.what} {'whole' if self.whole else 'begun'}"
+
+    @property
+    def epochs(self):
+        """Epochs that the process may finish until then."""
+        final = self.what == "change" or (self.whole and self.what.startswith("resume"))
+        return self.skip + final
+
+
+def build_parser():
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument("--kills", type=number(int, 1), default=50)
+    built.add_argument("--epochs", type=number(int, 2), default=30)
+    built.add_argument("--seed", type=number(int, 0), default=0, help="of the moments to kill at")
+    built.add_argument(
+        "--folder", type=Path, help="new folder for the runs (default: one that is removed)"
+    )
+    return built
+
+
+def write_features(folder):
+    """Features of the ``PIECES`` for both instruments."""
+    rng = np.random.default_rng(0)
+    for instrument in INSTRUMENTS:
+        images = rng.random((len(PIECES), COLUMNS, 1)) * rng.random((len(PIECES), 1, BINS)) ** 2
+        write_store(
+            folder / f"{instrument}.h5",
+            zip(PIECES, images.astype(np.float16), strict=True),
+            instrument,
+        )
+
+
+def command(features, output, epochs):
+    """Command line of the training, on the CPU, where it is the same to the last bit."""
+    flags = {
+        "dataset_path": features,
+        "origin": INSTRUMENTS[0],
+        "target": INSTRUMENTS[1],
+        "output": output,
+        "gpu": "",
+        "epochs": epochs,
+        "steps_per_epoch": STEPS,
+        "batch_size": 2,
+        "width": 2,
+        "validation_split": 0.3,
+        "adversarial_start": epochs * STEPS // 2 + 1,  # within an epoch
+        "dropout": 0.5,
+        "offsets": "random",
+        "lr_decay": "cosine",
+        "gen_lr": 1e-3,
+        "disc_lr": 1e-3,
+    }
+    words = [str(word) for name, value in flags.items() for word in (f"--{name}", value)]
+    return [sys.executable, str(ROOT / "train.py"), *words]
+
+
+# What is in a folder
+
+
+def all_versions(folder):
+    """``versions`` of every file of a run, but for its logs."""
+    return versions(folder, "*.*") | versions(folder, "samples/*.*")
+
+
+def read_arrays(path):
+    """Every array of an .h5 file, by its place in it."""
+    arrays = {}
+
+    def visit(name, item):
+        dict(item.attrs)  # readable
+        if isinstance(item, h5py.Dataset):
+            arrays[name] = item[()]
+
+    with h5py.File(path) as file:
+        dict(file.attrs)
+        file.visititems(visit)
+    return arrays
+
+
+def read_rows(path):
+    """Rows of history.csv without the time that they took and without empty fields."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            {name: value for name, value in row.items() if value and name != "seconds"}
+            for row in csv.DictReader(file, strict=True)
+        ]
+
+
+def is_same(one, other):
+    """Whether two dicts of arrays are equal to the last bit."""
+    return one.keys() == other.keys() and all(
+        array.dtype == other[name].dtype
+        and array.shape == other[name].shape
+        and array.tobytes() == other[name].tobytes()
+        for name, array in one.items()
+    )
+
+
+def check_whole(path):
+    """Raise ``Fault`` unless a file can be read from its beginning to its end."""
+    try:
+        if path.suffix == ".h5":
+            for name, array in read_arrays(path).items():
+                if array.dtype.kind == "f" and not np.isfinite(array).all():
+                    raise ValueError(f"{name} is not finite")
+        elif path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+        elif path.suffix == ".csv":
+            if not path.read_bytes().endswith(b"\n"):
+                raise ValueError("the last line is cut off")
+            read_rows(path)
+        elif path.suffix == ".png":
+            imread(path)
+            if not path.read_bytes().endswith(PNG_END):
+                raise ValueError("the end is missing")
+        elif path.suffix == ".wav":
+            load_audio(path)
+        else:
+            raise ValueError("this file is none of a run")
+    except Exception as error:  # whatever a library raises on half a file
+        raise Fault(f"{path}: not whole ({error!r})") from error
+
+
+class Inspector:
+    """Looks after each kill at what the process left.
+
+    Args:
+        folder: Run folder.
+        undisturbed: That of the run to compare with.
+    """
+
+    def __init__(self, folder, undisturbed):
+        self._folder = folder
+        self._undisturbed = undisturbed
+        self._rows = read_rows(undisturbed / "history.csv")
+        self._seen = {}
+        self._finished = 0
+
+    def check(self):
+        """Raise ``Fault`` when a file is not whole, or an epoch is missing, doubled or lost."""
+        found = {path: one for path, one in all_versions(self._folder).items() if not is_part(path)}
+        for path in changed(found, self._seen):
+            check_whole(path)
+            if path.suffix == ".h5":
+                self._check_arrays(path)
+        self._seen = found
+        finished = RunFolder(self._folder).finished_epochs
+        if finished < self._finished:
+            raise Fault(f"{self._folder}: epoch {self._finished} was finished, now {finished} is")
+        self._finished = finished
+        history = self._folder / "history.csv"
+        rows = read_rows(history) if history.exists() else []
+        if len(rows) not in (finished, finished + 1) or rows != self._rows[: len(rows)]:
+            epochs = ", ".join(row.get("epoch", "?") for row in rows)
+            raise Fault(
+                f"{history}: epochs {epochs or 'none'} after epoch {finished} was finished, or "
+                "other losses than in the undisturbed run"
+            )
+
+    def _check_arrays(self, path):
+        pattern = re.sub(r"\d+", "*", path.name)
+        (model,) = map(read_arrays, self._undisturbed.glob(pattern))
+        arrays = read_arrays(path)
+        if {name: array.shape for name, array in arrays.items()} != {
+            name: array.shape for name, array in model.items()
+        }:
+            raise Fault(f"{path}: other arrays than in the undisturbed run")
+
+    def check_end(self):
+        """Raise ``Fault`` unless the run ended like the undisturbed one."""
+        self.check()
+        folders = self._folder, self._undisturbed
+        mine, theirs = (
+            {path.relative_to(folder) for path in all_versions(folder)} for folder in folders
+        )
+        if mine != theirs:
+            names = ", ".join(sorted(map(str, mine ^ theirs)))
+            raise Fault(f"{self._folder}: has, or lacks, other than the undisturbed run: {names}")
+        for name in sorted(mine):
+            one, other = (folder / name for folder in folders)
+            if name.suffix == ".h5":
+                same = is_same(read_arrays(one), read_arrays(other))
+            elif name.suffix == ".csv":
+                same = read_rows(one) == read_rows(other)
+            elif name.suffix == ".json":
+                configs = [json.loads(path.read_text(encoding="utf-8")) for path in (one, other)]
+                for config in configs:
+                    del config["flags"]["output"]
+                same = configs[0] == configs[1]
+            else:
+                # the curves are drawn from what history.csv has rounded
+                same = name.name == "history.png" or one.read_bytes() == other.read_bytes()
+            if not same:
+                raise Fault(f"{one}: differs from that of the undisturbed run")
+
+
+# Processes and their end
+
+
+class Training(Victim):
+    """A process that trains.
+
+    Args:
+        words: Command line.
+        folder: Its run folder.
+        log: File for what it prints.
+    """
+
+    def __init__(self, words, folder, log):
+        self._folder = folder
+        self.before = all_versions(folder)
+        self.finished = RunFolder(folder).finished_epochs
+        super().__init__("train.py", words, log)
+
+    def has_changed(self, pattern="*.*"):
+        """Whether the process has written a file of the folder."""
+        return bool(changed(versions(self._folder, pattern), self.before))
+
+    def kill_as(self, plan):
+        """Kill the process as planned; False when it ended before, and well."""
+        if plan.what not in ("start", "change"):
+            self._wait_for_file(plan)
+            time.sleep(plan.delay)
+        else:
+            if plan.what == "change":
+                self.wait_until(self.has_changed)
+            due, limit = time.monotonic() + plan.delay, self.finished + plan.epochs
+            self.wait_until(
+                lambda: time.monotonic() >= due or self.finished < limit <= self._now_finished()
+            )
+        return self.kill()
+
+    def _wait_for_file(self, plan):
+        self.wait_until(lambda: self._now_finished() >= self.finished + plan.skip)
+        name = Path(plan.what)
+        part = str(name.with_name(PART + name.name))
+        # seen too late, a file that is being written has its name already
+        patterns = [plan.what] if plan.whole else [part, plan.what]
+        before = [versions(self._folder, pattern) for pattern in patterns]
+        self.wait_until(
+            lambda: any(
+                changed(versions(self._folder, pattern), one)
+                for pattern, one in zip(patterns, before, strict=True)
+            ),
+            OFTEN,
+        )
+
+    def _now_finished(self):
+        return RunFolder(self._folder).finished_epochs
+
+    def phase(self):
+        """Where a killed process was, in words, and the file that it was writing, or None."""
+        written = changed(all_versions(self._folder), self.before)
+        parts = [path for path in written if is_part(path)]
+        if parts:
+            return f"writing {re.sub('[0-9]+', '*', parts[0].name[len(PART) :])}", parts[0]
+        _, *epochs = re.split(r"Epoch (\d+)/\d+", self.printed())
+        if epochs:
+            if int(epochs[0]) != self.finished + 1:
+                raise Fault(f"{self._folder}: went on with epoch {epochs[0]} after {self.finished}")
+            return self._phase_of_epoch(int(epochs[-2]), epochs[-1]), None
+        begun = self.has_changed("config.json")
+        return f"start-up: {'building and loading' if begun else 'importing'}", None
+
+    def _phase_of_epoch(self, epoch, printed):
+        if self._now_finished() >= epoch:
+            return "between epochs"
+        history = self._folder / "history.csv"
+        rows = read_rows(history) if history.exists() else []
+        # its row may be of an earlier process, which was killed before the epoch was final
+        if len(rows) == epoch and history.stat().st_mtime_ns > self.clock:
+            return "between two files of an epoch"
+        # Keras does not print each step
+        compiling = epoch == self.finished + 1 and not re.search(rf"\d/{STEPS}\b", printed)
+        return "compiling the first step" if compiling else "training and validation"
+
+
+def kill_repeatedly(words, folder, log, inspector, plans):
+    """Run a command and kill it, once for each plan.
+
+    Returns:
+        Counter of phases; Counter of the remains: "left" in all, "torn" of them, "most" at a time.
+    """
+    phases, remains = collections.Counter(), collections.Counter()
+    for index, plan in enumerate(plans, 1):
+        with Training(words, folder, log) as training:
+            if not training.kill_as(plan):
+                raise Fault(f"the run ended before kill {index}; raise --epochs")
+            phase, part = training.phase()
+            seconds = training.seconds
+        phases[phase] += 1
+        state = ""
+        if part is not None:
+            remains["left"] += 1
+            try:
+                check_whole(part)
+            except Fault:
+                remains["torn"] += 1
+                state = ", which is not whole"
+        parts = sum(map(is_part, all_versions(folder)))
+        remains["most"] = max(remains["most"], parts)
+        finished = RunFolder(folder).finished_epochs
+        print(
+            f"kill {index:3d} after {seconds:5.1f} s and epoch {finished:3d}: {phase}{state} "
+            f"({plan})",
+            flush=True,
+        )
+        inspector.check()
+    return phases, remains
+
+
+def make_plans(args, folder, timing):
+    """Draw a plan for each kill, so that the last one still hits the run.
+
+    Args:
+        args: Parsed flags.
+        folder: Run folder, whose finished epochs decide what can be drawn.
+        timing: Seconds that an undisturbed process takes: ``start`` until its first change of the
+            folder, ``first`` from then on for an epoch, ``epoch`` for another one.
+    """
+    rng = random.Random(args.seed)
+    deck = []
+    for index in range(args.kills):
+        finished = RunFolder(folder).finished_epochs
+        pace = (args.epochs - 1) * (index + 1) / args.kills
+        fits = [plan for plan in deck if finished + plan.epochs <= pace]
+        if not fits:
+            deck += _shuffled_deck(rng, timing)
+            fits = [plan for plan in deck if finished + plan.epochs <= pace]
+        deck.remove(fits[0])
+        yield fits[0]
+
+
+def _shuffled_deck(rng, timing):
+    """Moments of every kind: most of them files, each once as begun and once as finished."""
+    deck = [Plan("start", delay=rng.uniform(0, timing["start"])) for _ in range(5)]
+    for skip in (0, 0, 0, 0, 1, 1, 1, 2, 2):
+        first, epoch = timing["first"], timing["epoch"]
+        # without skipping: within the first epoch, most of which is spent on compiling it
+        after = rng.uniform(0, first) if not skip else first + rng.uniform(0, skip * epoch)
+        deck.append(Plan("change", skip=skip, delay=after))
+    for what in WRITTEN:
+        for whole in (False, True):
+            skip = rng.choice((0, 1)) if whole and what not in AT_FIRST else 0
+            deck.append(Plan(what, whole, skip, shortly(rng)))
+    rng.shuffle(deck)
+    return deck
+
+
+def run_undisturbed(words, folder, log, epochs):
+    """Run a command to its end; the ``timing`` that ``make_plans`` takes."""
+    with Training(words, folder, log) as training:
+        training.wait_until(training.has_changed)
+        start = training.seconds
+        training.wait_until(lambda: RunFolder(folder).finished_epochs)
+        first = training.seconds - start
+        training.wait()
+        epoch = (training.seconds - start - first) / (epochs - 1)
+    return {"start": start, "first": first, "epoch": epoch}
+
+
+def compare(args, folder):
+    """Run in peace, then killed; print what was hit."""
+    features, undisturbed, killed = (
+        folder / name for name in ("features", "undisturbed", "killed")
+    )
+    write_features(features)
+    log = folder / "log.txt"
+    began = time.monotonic()
+    words = command(features, undisturbed, args.epochs)
+    timing = run_undisturbed(words, undisturbed, log, args.epochs)
+    print(
+        f"undisturbed: {args.epochs} epochs, {timing['start']:.1f} s of start-up, "
+        f"{timing['first']:.1f} s for the first epoch, {timing['epoch']:.2f} s for another one",
+        flush=True,
+    )
+    inspector = Inspector(killed, undisturbed)
+    words = command(features, killed, args.epochs)
+    plans = make_plans(args, killed, timing)
+    phases, remains = kill_repeatedly(words, killed, log, inspector, plans)
+    with Training(words, killed, log) as training:
+        training.wait()
+    inspector.check_end()
+    print(f"{sum(phases.values())} kills in {time.monotonic() - began:.0f} s:")
+    for phase, count in phases.most_common():
+        print(f"{count:4d}  {phase}")
+    print(
+        f"remains of files that were being written: {remains['left']}, {remains['torn']} of them "
+        f"not whole; at most {remains['most']} at a time, none in the end"
+    )
+    print("the run ended like the undisturbed one")
+
+
+def main(argv=None):
+    """Run the test; exit status 1 when the killed run is not like the other."""
+    args = build_parser().parse_args(argv)
+    if args.folder is not None:
+        args.folder.mkdir(parents=True)
+    return verdict("kill", args.folder, functools.partial(compare, args))
+
+
+if __name__ == "__main__":
+    run(main)
