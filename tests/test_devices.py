@@ -98,7 +98,7 @@ import sys
 from pathlib import Path
 import keras
 import numpy as np
-from common.devices import find_devices
+from common.training.devices import find_devices
 from pix2pix_timbre.features import FeatureStore
 from pix2pix_timbre.pairs import PairedFrames, split_pairs
 from pix2pix_timbre.gan import Pix2Pix

@@ -230,7 +230,7 @@ import sys
 from pathlib import Path
 import keras
 import numpy as np
-from common.weights import save_h5
+from common.training.weights import save_h5
 from pix2pix_timbre.weights import load_generator
 
 assert keras.backend.backend() == "tensorflow"

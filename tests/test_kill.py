@@ -1,4 +1,4 @@
-"""benchmarks/kill.py: our training passes it, and it finds the faults that it is made for."""
+"""stress/kill.py: our training passes it, and it finds the faults that it is made for."""
 
 import csv
 import re

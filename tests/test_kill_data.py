@@ -1,4 +1,4 @@
-"""benchmarks/kill_data.py: the data scripts pass it, and it finds what it is made for."""
+"""stress/kill_data.py: the data scripts pass it, and it finds what it is made for."""
 
 import itertools
 import re

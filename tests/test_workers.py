@@ -17,7 +17,7 @@ from stress.kill_data import MARK, survivors
 SLEEPERS = """
 import os, pathlib, sys, time
 from common.cli import run
-from common.jobs import run_jobs
+from common.work.jobs import run_jobs
 
 def sleep(task):
     pathlib.Path(task).with_suffix(".begun").write_text(str(os.getpid()))
