@@ -29,8 +29,10 @@ from common.cli import (
     report_skipped,
     run,
 )
+from common.music.midi import MIDI_SUFFIXES
+from common.music.names import Variation
 from common.music.notes import parse_instrument
-from common.music.synthesis import Piece, Settings, audio_path, library, render_piece, variation
+from common.music.synthesis import Piece, Settings, audio_path, library, render_piece
 from common.work.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.work.lock import only_run, require_distinct
 
@@ -116,14 +118,14 @@ def variations_of(args):
     Values that are given twice, or that names do not tell apart, count once.
     """
     combinations = itertools.product(args.transpose, args.playback_speed, args.duration_rate)
-    return {variation(*values, args.sustain): values for values in combinations}
+    return {str(Variation(*values, args.sustain)): values for values in combinations}
 
 
 def main(argv=None):
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
     voices = voices_of(library(args.nsynth_path), args.instruments)
-    files = find_files(args.midi_path, {".mid", ".midi"})
+    files = find_files(args.midi_path, MIDI_SUFFIXES)
     if not files:
         raise UserError(f"{args.midi_path}: no .mid or .midi file in it or below it")
     variations = variations_of(args)

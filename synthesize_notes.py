@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.cli import UserError, number, parser, printable, run
+from common.music.names import parse_note
 
 # The numbers of NSynth (Engel et al. 2017) are the positions in these lists.
 FAMILIES = [
@@ -47,8 +48,6 @@ HELD_SECONDS, RELEASE_SECONDS, FADE_SECONDS = 3, 1, 0.02
 # their relative loudness. At 1, single notes of General MIDI fonts peak between 0.2 and 0.9.
 GAIN = 1.0
 SILENCE = 4 / 2**15  # a peak below this is no tone any more in 16 bit
-
-_FILE_NAME = re.compile(r"((\w+)_([a-z]+)_(\d{3}))-(\d{3})-(\d{3})")
 
 
 class Instrument(NamedTuple):
@@ -320,27 +319,27 @@ def write_notes(tasks, synthesizer, jobs):
 
 def describe(stem):
     """Entry of ``examples.json`` for a note's name; None when it is not named as in NSynth."""
-    match = _FILE_NAME.fullmatch(stem)
-    if not match or match[2] not in FAMILIES or match[3] not in SOURCES:
+    name = parse_note(stem)
+    family_name, _, source_name = name.instrument.rpartition("_") if name else ("", "", "")
+    if family_name not in FAMILIES or source_name not in SOURCES:
         return None
-    family, source = FAMILIES.index(match[2]), SOURCES.index(match[3])
-    preset, pitch, velocity = (int(match[group]) for group in (4, 5, 6))
+    family, source = FAMILIES.index(family_name), SOURCES.index(source_name)
     # these numbers are as unique as NSynth's, and no note that is added later changes them
-    instrument_number = (family * len(SOURCES) + source) * 1000 + preset
+    instrument_number = (family * len(SOURCES) + source) * 1000 + name.preset
     return {
-        "note": (instrument_number * 128 + pitch) * 128 + velocity,
+        "note": (instrument_number * 128 + name.pitch) * 128 + name.velocity,
         "note_str": stem,
         "instrument": instrument_number,
-        "instrument_str": match[1],
-        "pitch": pitch,
-        "velocity": velocity,
+        "instrument_str": stem.partition("-")[0],
+        "pitch": name.pitch,
+        "velocity": name.velocity,
         "sample_rate": SAMPLE_RATE,
         "qualities": [0] * 10,  # NSynth's labels of the sound; nobody has given ours any
         "qualities_str": [],
         "instrument_family": family,
-        "instrument_family_str": match[2],
+        "instrument_family_str": family_name,
         "instrument_source": source,
-        "instrument_source_str": match[3],
+        "instrument_source_str": source_name,
     }
 
 

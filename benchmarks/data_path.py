@@ -40,6 +40,7 @@ import soundfile
 
 from benchmarks.floor import timed
 from common.cli import number, parser, run
+from common.music.midi import MIDI_SUFFIXES
 from common.report.tables import as_text
 from data import AMIN, BINS, FFT_SIZE, FRAME_COLUMNS, HOP, SAMPLE_RATE, WINDOW, load_audio
 
@@ -152,7 +153,7 @@ def synthesis(args, folder):
     ours = folder / "ours"
     argv = ["--nsynth_path", ROOT / "data" / "notes", "--midi_path", args.midi_path]
     argv += ["--audios_path", ours, "--instruments", *INSTRUMENTS, "--transpose", *shifts]
-    files = find_files(args.midi_path, {".mid", ".midi"})
+    files = find_files(args.midi_path, MIDI_SUFFIXES)
 
     def plain():
         pieces = [

@@ -2,7 +2,6 @@
 
 import time
 
-import common.music.notes
 import numpy as np
 import pytest
 import soundfile
@@ -10,6 +9,7 @@ from conftest import NOTE_RATE, PITCHES, VOICES, frequency_of, make_note, write_
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import common.music.notes
 from common.cli import UserError
 from common.files.audio import AudioFileError
 from common.music.notes import MAX_SUBSTITUTION, NOTE_SECONDS, NoteLibrary, Voice, parse_instrument

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from common.audio.phase import project, unit
 from common.cli import UserError
-from common.music.synthesis import tempo_of, variation
+from common.music.names import Variation, tempo_of
 from time_stretching import measures, methods
 from time_stretching.measures import clicks, tone
 from time_stretching.methods import by_spectra, stretch
@@ -278,8 +278,8 @@ def test_a_difference_of_level_is_found(louder):
     st.sampled_from(["", "@003"]),
 )
 def test_the_tempo_of_a_rendering_is_in_its_name(transpose, speed, duration, sustain, preset):
-    name = "guitar/piece" + variation(transpose, speed, duration, sustain) + preset
-    written = "guitar/piece" + variation(transpose, 1, duration, sustain) + preset
+    name = f"guitar/piece{Variation(transpose, speed, duration, sustain)}{preset}"
+    written = f"guitar/piece{Variation(transpose, 1, duration, sustain)}{preset}"
     assert tempo_of(name) == (written, speed)
 
 

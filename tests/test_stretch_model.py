@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.cli import UserError
+from common.music.names import piece_below
 from common.training.weights import save_h5
 from time_stretching.components import find_components
 from time_stretching.model import (
@@ -30,7 +31,7 @@ from time_stretching.model import (
 from time_stretching.pairs import Pair, Pairs, find_pairs, louder
 from time_stretching.resize import positions, resize
 from time_stretching.spectrogram import BINS, PUBLISHED, WIDE
-from time_stretching.store import Recording, Store, group_of, write_store
+from time_stretching.store import Recording, Store, write_store
 from time_stretching.trained import Stretcher, told
 from time_stretching.windows import Windows
 
@@ -319,8 +320,8 @@ def test_nothing_is_corrected_at_rate_1():
 @given(st.sampled_from(["", "~speed1.5", "~transpose+2_speed0.5"]), st.sampled_from(["", "@003"]))
 def test_versions_of_a_piece_stay_together(varied, preset):
     for instrument in ("guitar_acoustic", "keyboard_acoustic"):
-        assert group_of(f"{instrument}/folder/piece{varied}{preset}") == "folder/piece"
-    assert group_of("song") == "song"
+        assert piece_below(f"{instrument}/folder/piece{varied}{preset}") == "folder/piece"
+    assert piece_below("song") == "song"
 
 
 def test_a_damaged_store_is_refused(tmp_path, store):

@@ -10,6 +10,7 @@ from conftest import assert_refused, assert_same_run, outcome, read_csv
 
 import synthesize_audios
 from benchmarks import time_stretching as benchmark
+from common.music.names import piece_below
 from common.training.run_folder import RunFolder
 from data import load_audio
 from time_stretching import (
@@ -22,7 +23,7 @@ from time_stretching import (
 )
 from time_stretching.methods import LEVEL
 from time_stretching.spectrogram import SAMPLE_RATE, Transform
-from time_stretching.store import Store, group_of
+from time_stretching.store import Store
 from time_stretching.trained import load_stretcher
 
 SPLIT = ["--validation_split", "0.3"]
@@ -72,7 +73,7 @@ def test_a_store_holds_recordings_and_what_the_vocoder_makes_of_them(folder):
             )
             assert one.columns == pytest.approx(original.columns / one.rate, abs=9)
         training, held_out = store.split(0.3)
-        assert {group_of(one.name) for one in held_out} == {"arpeggio"}
+        assert {piece_below(one.name) for one in held_out} == {"arpeggio"}
         assert len(held_out) == 8
         assert len(training) == 24
         image = store.read(training[0])

@@ -13,9 +13,9 @@ import synthesize_audios
 from common import cli
 from common.cli import UserError
 from common.music.midi import Note
-from common.music.names import pair_key, piece_of
+from common.music.names import Variation, pair_key, piece_of
 from common.music.notes import NoteLibrary
-from common.music.synthesis import PEAK, audio_path, mix, notes_of, variation
+from common.music.synthesis import PEAK, audio_path, mix, notes_of
 from data import load_audio
 
 BOTH = ["keyboard_acoustic", "guitar_acoustic"]
@@ -148,7 +148,7 @@ def test_no_note_ends_with_a_click(tmp_path, length):
     ],
 )
 def test_what_is_not_played_as_written_is_in_the_name(settings_, name):
-    assert variation(*settings_) == name
+    assert str(Variation(*settings_)) == name
 
 
 def test_presets_are_told_apart_by_name(tmp_path):
@@ -520,7 +520,7 @@ def test_a_default_other_than_preset_0_is_said(tmp_path, capsys):
 @settings(max_examples=40)
 def test_the_notes_of_a_rendering_follow_from_its_name(midi_folder, varied, preset):
     transpose, speed, *_ = varied
-    found = notes_of(f"march{variation(*varied)}{preset}", midi_folder)
+    found = notes_of(f"march{Variation(*varied)}{preset}", midi_folder)
     assert [note.pitch - transpose for note in found] == list(PIECES["march"])
     assert [note.start * speed for note in found] == pytest.approx(np.arange(8) / 4)
 

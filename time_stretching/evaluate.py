@@ -32,7 +32,7 @@ import numpy as np
 from common.audio.metrics import log_spectral_distance
 from common.cli import UserError, existing_folder, find_files, number, parser, run
 from common.files.audio import AUDIO_SUFFIXES
-from common.music.synthesis import tempo_of
+from common.music.names import tempo_of
 from common.report.tables import as_text
 from common.training.devices import start_backend
 from data import load_audio
@@ -101,12 +101,12 @@ def held_out(folder, model):
     All those whose piece is held out, whether the model's store had them or not.
     """
     from common.files.split import is_held_out
+    from common.music.names import piece_below
     from common.training.run_folder import RunFolder
-    from time_stretching.store import group_of
 
     share = RunFolder(model).read_config()["flags"]["validation_split"]
     files = find_files(folder, AUDIO_SUFFIXES)
-    found = {name: path for name, path in files.items() if is_held_out(group_of(name), share)}
+    found = {name: path for name, path in files.items() if is_held_out(piece_below(name), share)}
     if not found:
         raise UserError(
             f"{folder}: holds none of the pieces that {model} held out; render those, or more"

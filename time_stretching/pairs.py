@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.music.synthesis import tempo_of
+from common.music.names import tempo_of
 from common.training.batches import Batches
 from time_stretching.measures import level_difference
 from time_stretching.resize import HIGHEST, LOWEST, draw_rates, positions, resize

@@ -9,7 +9,7 @@ from common.cli import UserError, printable
 from common.files.atomic import replace_when_done
 from common.files.hdf5 import UNREADABLE, open_hdf5, plain_attributes
 from common.files.split import is_held_out
-from common.music.names import piece_of
+from common.music.names import piece_below
 from time_stretching.spectrogram import BINS, HOP, SAMPLE_RATE, WIDE
 
 FORMAT_VERSION = 1
@@ -30,16 +30,6 @@ class Recording(NamedTuple):
     rate: float
     start: int
     columns: int
-
-
-def group_of(name):
-    """What a recording has in common with others of the same piece, whoever plays it and how fast.
-
-    Args:
-        name: <instrument>/<piece>[~<variation>][@<preset>], as ``synthesize_audios.py`` names its
-            audio files; any other name is its own piece.
-    """
-    return piece_of(name.partition("/")[2] or name)
 
 
 def write_store(path, recordings):
@@ -138,5 +128,5 @@ class Store:
         """
         sides = [], []
         for recording in self.recordings:
-            sides[is_held_out(group_of(recording.name), share)].append(recording)
+            sides[is_held_out(piece_below(recording.name), share)].append(recording)
         return sides

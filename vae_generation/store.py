@@ -1,6 +1,5 @@
 """The store of spectrogram images: one HDF5 file with the settings that made them."""
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,10 +9,10 @@ from common.cli import UserError, printable
 from common.files.atomic import replace_when_done
 from common.files.hdf5 import UNREADABLE, open_hdf5, plain_attributes
 from common.files.split import is_held_out
+from common.music import names
 from vae_generation.spectrogram import Spectrogram
 
 FORMAT_VERSION = 1
-_NOTE = re.compile(r"(?P<instrument>.+)_(?P<preset>\d{3})-(?P<pitch>\d{3})-(?P<velocity>\d{3})")
 UNKNOWN = -1
 
 
@@ -36,10 +35,8 @@ class Example(NamedTuple):
 
 def parse_note(name):
     """``Example`` of a file named as in NSynth; None where it is not."""
-    match = _NOTE.fullmatch(name.rpartition("/")[2])
-    if match is None or not (0 <= int(match["pitch"]) < 128 and 0 < int(match["velocity"]) < 128):
-        return None
-    return Example(name, 0.0, match["instrument"], int(match["pitch"]), int(match["velocity"]))
+    note = names.parse_note(name)
+    return note and Example(name, 0.0, note.instrument, note.pitch, note.velocity)
 
 
 def write_images(path, spectrogram, examples):

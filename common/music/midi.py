@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from common.cli import UserError
 
+MIDI_SUFFIXES = frozenset({".mid", ".midi"})
 LONGEST_HOURS = 24  # a file that lasts longer is taken for corrupt
 
 _DRUM_CHANNEL = 9  # counted from 0: channel 10 of General MIDI

@@ -1,18 +1,133 @@
-"""Names of renderings and of notes, and what they say."""
+"""What the names of notes and of renderings say.
+
+A note of NSynth is named ``<family>_<source>_<preset:03d>-<pitch:03d>-<velocity:03d>``, a rendering
+of ``synthesize_audios.py`` ``<piece>[~<variation>][@<preset:03d>]``.
+"""
 
 import re
+from typing import NamedTuple
+
+_NOTE = re.compile(r"(.+)_(\d{3})-(\d{3})-(\d{3})")
+_PRESET = re.compile(r"@(\d{3})$")
+_VARIATION = re.compile(
+    r"(?:transpose([+-]\d+))?_?(?:speed([\d.e+-]+))?_?(?:duration([\d.e+-]+))?_?(nopedal)?"
+)
+
+
+class NoteName(NamedTuple):
+    """A note of a library; its ``str`` is the name of its file.
+
+    Attributes:
+        instrument: ``<family>_<source>``.
+        preset: Number of the preset, 0 to 999.
+        pitch: MIDI number, 0 to 127.
+        velocity: MIDI velocity, 1 to 127.
+    """
+
+    instrument: str
+    preset: int
+    pitch: int
+    velocity: int
+
+    def __str__(self):
+        """The name without suffix, as in NSynth."""
+        return f"{self.instrument}_{self.preset:03d}-{self.pitch:03d}-{self.velocity:03d}"
+
+
+def parse_note(name):
+    """``NoteName`` of a file's name without suffix, also below a folder; None for other names."""
+    match = _NOTE.fullmatch(name.rpartition("/")[2])
+    if match is None:
+        return None
+    found = NoteName(match[1], *map(int, match.groups()[1:]))
+    return found if found.pitch < 128 and 0 < found.velocity < 128 else None
+
+
+class Variation(NamedTuple):
+    """How a piece is played otherwise than written; its ``str`` is added to the piece's name.
+
+    Attributes:
+        transpose: Semitones.
+        playback_speed: Factor on the tempo.
+        duration_rate: Factor on the length of each note.
+        sustain: Whether the pedal is honoured.
+    """
+
+    transpose: int = 0
+    playback_speed: float = 1.0
+    duration_rate: float = 4.0
+    sustain: bool = True
+
+    def __str__(self):
+        """What the name says, after a "~"; "" for the defaults."""
+        parts = []
+        if self.transpose:
+            parts.append(f"transpose{self.transpose:+d}")
+        if self.playback_speed != 1:
+            parts.append(f"speed{self.playback_speed:g}")
+        if self.duration_rate != 4:
+            parts.append(f"duration{self.duration_rate:g}")
+        if not self.sustain:
+            parts.append("nopedal")
+        return "~" + "_".join(parts) if parts else ""
+
+
+def split_variation(key):
+    """What is played and how: ``(piece, Variation)``.
+
+    Args:
+        key: Name of a rendering without its preset. A "~" that no variation follows belongs to the
+            name of the piece.
+    """
+    piece, mark, text = key.rpartition("~")
+    match = _VARIATION.fullmatch(text)
+    if not mark or not text or match is None:
+        return key, Variation()
+    transpose, speed, duration, nopedal = match.groups()
+    try:
+        found = Variation(int(transpose or 0), float(speed or 1), float(duration or 4), not nopedal)
+    except ValueError:
+        return key, Variation()
+    return (piece, found) if found.playback_speed > 0 else (key, Variation())
+
+
+def rendering_name(piece, preset):
+    """Name of a rendering of a piece, variation included; preset 0 is named only if it has to be.
+
+    Args:
+        piece: Name with its variation.
+        preset: Number of the preset, 0 to 999.
+    """
+    return f"{piece}@{preset:03d}" if preset or _PRESET.search(piece) else piece
 
 
 def pair_key(rendering):
     """Piece and variation of a rendering: what an origin and its target have in common."""
-    return re.sub(r"@\d{3}$", "", rendering)
+    return _PRESET.sub("", rendering)
 
 
 def preset_of(rendering):
     """Preset that plays a rendering: its number as three digits, "" for preset 0."""
-    return rendering[len(pair_key(rendering)) :].lstrip("@")
+    match = _PRESET.search(rendering)
+    return match[1] if match else ""
 
 
 def piece_of(rendering):
-    """Piece of a rendering, whatever its variation and preset."""
+    """Piece of a rendering, whatever its variation and preset: what a split keeps together."""
     return pair_key(rendering).partition("~")[0]
+
+
+def piece_below(name):
+    """Piece of an audio file ``<instrument>/<rendering>``; of any other name, the name itself."""
+    return piece_of(name.partition("/")[2] or name)
+
+
+def tempo_of(rendering):
+    """A rendering's name at the tempo as written, and its playback speed: ``(name, speed)``."""
+    key = pair_key(rendering)
+    piece, varied = split_variation(key)
+    if varied.playback_speed == 1:
+        return rendering, 1.0
+    return f"{piece}{varied._replace(playback_speed=1.0)}{rendering[len(key) :]}", (
+        varied.playback_speed
+    )

@@ -14,12 +14,12 @@ import numpy as np
 
 from common.cli import UserError
 from common.files.audio import read_header, resample
+from common.music.names import parse_note
 from data import load_audio
 
 MAX_SUBSTITUTION = 6  # semitones: farther, a resampled note no longer sounds like its instrument
 NOTE_SECONDS = 4.0  # length of a note in NSynth, and the longest ring of a note here
 
-_FILE_NAME = re.compile(r"(?P<name>.+)_(?P<preset>\d{3})-(?P<pitch>\d{3})-(?P<velocity>\d{3})")
 _FADE_SECONDS = 0.01
 _SUFFIXES = (".wav", ".flac")
 
@@ -67,13 +67,11 @@ class NoteLibrary:
         with os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda entry: entry.name):
                 stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 (300,000 of them)
-                match = suffix.lower() in _SUFFIXES and _FILE_NAME.fullmatch(stem)
-                if match:
-                    voice = self._voices.setdefault(match["name"], {}).setdefault(
-                        int(match["preset"]), {}
-                    )
-                    layers = voice.setdefault(int(match["pitch"]), {})
-                    layers.setdefault(int(match["velocity"]), entry.path)
+                note = parse_note(stem) if suffix.lower() in _SUFFIXES else None
+                if note is not None:
+                    presets = self._voices.setdefault(note.instrument, {})
+                    layers = presets.setdefault(note.preset, {}).setdefault(note.pitch, {})
+                    layers.setdefault(note.velocity, entry.path)
         if not self._voices:
             raise UserError(
                 f"{path}: no notes named <family>_<source>_<preset>-<pitch>-<velocity>.wav or .flac"

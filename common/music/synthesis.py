@@ -2,7 +2,6 @@
 
 import errno
 import functools
-import re
 import stat
 from collections import Counter
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from common.audio.streaming import resample_blocks
-from common.cli import UserError
+from common.cli import UserError, find_files
 from common.files.audio import AudioFileError, AudioWriter, peak, read_header
-from common.music.midi import LONGEST_HOURS, read_notes
-from common.music.names import pair_key
+from common.music.midi import LONGEST_HOURS, MIDI_SUFFIXES, read_notes
+from common.music.names import Variation, pair_key, rendering_name, split_variation
 from common.music.notes import NOTE_SECONDS, NoteLibrary
 from common.work.cluster import keep_for_a_run
 from data import SAMPLE_RATE
@@ -46,45 +45,6 @@ class Piece(NamedTuple):
     duration_rate: float
 
 
-def variation(transpose, playback_speed, duration_rate, sustain):
-    """What is added to the name of a piece that is not played as written; "" for the defaults."""
-    parts = []
-    if transpose:
-        parts.append(f"transpose{transpose:+d}")
-    if playback_speed != 1:
-        parts.append(f"speed{playback_speed:g}")
-    if duration_rate != 4:
-        parts.append(f"duration{duration_rate:g}")
-    if not sustain:
-        parts.append("nopedal")
-    return "~" + "_".join(parts) if parts else ""
-
-
-_VARIATION = re.compile(
-    r"(?:transpose([+-]\d+))?_?(?:speed([\d.e+-]+))?_?(?:duration([\d.e+-]+))?_?(nopedal)?"
-)
-
-
-def tempo_of(rendering):
-    """A rendering's name at the tempo as written, and its playback speed: ``(name, speed)``.
-
-    Args:
-        rendering: Name of an audio file of ``synthesize_audios.py``; any other name is at speed 1.
-    """
-    key = pair_key(rendering)
-    piece, _, varied = key.partition("~")
-    match = _VARIATION.fullmatch(varied)
-    if match is None or not match[2]:
-        return rendering, 1.0
-    transpose, speed, duration, nopedal = match.groups()
-    try:
-        speed = float(speed)
-        written = variation(int(transpose or 0), 1, float(duration or 4), not nopedal)
-    except ValueError:  # not named by synthesize_audios.py
-        return rendering, 1.0
-    return (piece + written + rendering[len(key) :], speed) if speed > 0 else (rendering, 1.0)
-
-
 def notes_of(rendering, midi_path):
     """The notes that a rendering plays.
 
@@ -98,26 +58,25 @@ def notes_of(rendering, midi_path):
     Raises:
         UserError: The MIDI file is missing or unreadable.
     """
-    piece, _, varied = pair_key(rendering).partition("~")
-    transpose, speed, _, nopedal = _VARIATION.fullmatch(varied).groups()
-    paths = [midi_path / f"{piece}{suffix}" for suffix in (".mid", ".midi")]
-    found = next((path for path in paths if path.is_file()), None)
-    if found is None:
-        raise UserError(f"{paths[0]}: no such file; --midi_path is what the audios were made from")
-    sequence = read_notes(
-        found,
-        sustain=not nopedal,
-        transpose=int(transpose or 0),
-        playback_speed=float(speed or 1),
-    )
-    return sequence.notes
+    key = pair_key(rendering)
+    files = find_files(midi_path, MIDI_SUFFIXES) if midi_path.is_dir() else {}
+    # a file may itself be named like a variation
+    piece, varied = (key, Variation()) if key in files else split_variation(key)
+    if piece not in files:
+        raise UserError(
+            f"{midi_path / piece}.mid: no such file; --midi_path is what the audios were made from"
+        )
+    return read_notes(
+        files[piece],
+        sustain=varied.sustain,
+        transpose=varied.transpose,
+        playback_speed=varied.playback_speed,
+    ).notes
 
 
 def audio_path(audios_path, instrument, piece, preset):
     """Where the audio of a piece lies; the preset is told apart by ``@`` unless it is 0."""
-    ambiguous = re.search(r"@\d{3}$", piece)
-    name = f"{piece}@{preset:03d}" if preset or ambiguous else piece
-    return audios_path / instrument / f"{name}.wav"
+    return audios_path / instrument / f"{rendering_name(piece, preset)}.wav"
 
 
 def mix(notes, voice, duration_rate=4.0):

@@ -1,0 +1,63 @@
+"""Names of notes and of renderings, and the MIDI files that renderings are found to play."""
+
+import pytest
+from conftest import write_midi
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.music.names import (
+    NoteName,
+    Variation,
+    parse_note,
+    split_variation,
+    tempo_of,
+)
+from common.music.synthesis import notes_of
+
+
+@given(st.integers(0, 999), st.integers(0, 127), st.integers(1, 127))
+def test_a_note_is_recovered_from_its_name(preset, pitch, velocity):
+    note = NoteName("synth_lead_synthetic", preset, pitch, velocity)
+    assert parse_note(str(note)) == parse_note(f"folder/{note}") == note
+
+
+@pytest.mark.parametrize(
+    "name", ["a_000-128-100", "a_000-060-000", "a_00-060-100", "_000-060-100", "a_000-060-100.wav"]
+)
+def test_other_names_are_no_notes(name):
+    assert parse_note(name) is None
+
+
+@given(
+    st.integers(-12, 12),
+    st.sampled_from([0.5, 1.0, 1.25]),
+    st.sampled_from([1.0, 2.5, 4.0]),
+    st.booleans(),
+    st.sampled_from(["piece", "piece~live", "a/piece~2"]),
+)
+def test_a_variation_is_recovered_from_its_name(transpose, speed, duration, sustain, piece):
+    varied = Variation(transpose, speed, duration, sustain)
+    assert split_variation(f"{piece}{varied}") == (piece, varied)
+
+
+@pytest.mark.parametrize("key", ["speed2", "a~", "a~live", "a~speed1.2.3", "a~speed0", "~"])
+def test_what_is_no_variation_belongs_to_the_piece(key):
+    assert split_variation(key) == (key, Variation())
+    assert tempo_of(key) == (key, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("file", "rendering", "pitch"),
+    [
+        ("song~live.mid", "song~live", 60),
+        ("song~live.mid", "song~live~transpose+2@003", 62),
+        ("song.MID", "song", 60),
+        ("deep/song.Midi", "deep/song~transpose-1", 59),
+        ("song~transpose+2.mid", "song~transpose+2", 60),
+        ("song~speed2~live.mid", "song~speed2~live", 60),
+    ],
+)
+def test_the_midi_file_of_a_rendering_is_found_whatever_its_name(tmp_path, file, rendering, pitch):
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    write_midi(tmp_path / file, (60,))
+    assert [note.pitch for note in notes_of(rendering, tmp_path)] == [pitch]
