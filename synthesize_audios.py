@@ -188,7 +188,13 @@ def _summary(total):
         "drums": "drum notes left out",
         "unreleased": "never released, ended with their track",
         "empty": "of no length left out",
+        "doubled": "struck twice at once, played once",
         "out_of_range": "transposed out of the MIDI range and left out",
+        "bends": "pitch bends not played",
+        "sostenuto": "presses of the sostenuto pedal not played",
+        "controls": "other changes (volume, pan, ...) not played",
+        "extra_tracks": "tracks more than their headers count, played",
+        "missing_tracks": "tracks that headers count and files do not hold",
     }
     parts = [f"{total[key]:,} {text}" for key, text in said.items() if total[key]]
     return "; ".join([f"{total['written']:,} files written", *parts])

@@ -4,36 +4,32 @@
     >>> sequence.notes[0]
     Note(pitch=60, velocity=80, start=0.0, end=2.5)
 
-Sources: Standard MIDI Files 1.0 (MIDI Manufacturers Association, RP-001) for the bytes, General
-MIDI 1 for drums on channel 10, MIDI 1.0 for the sustain pedal (controller 64).
-
-Bytes are decoded here and not by mido: mido 1.3 drops the waiting time of every meta event that it
-does not know, so that all later notes come early, and refuses files for a broken key signature
-(mido issues 187 and 235), which no note depends on.
+Sources: General MIDI 1 for drums on channel 10, MIDI 1.0 for the sustain pedal (controller 64) and
+for the controllers that end notes (120 and 123 to 127).
 """
 
 import functools
 import math
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from common.cli import UserError
+from common.music.midi_file import META, META_TEMPO, Unreadable, parse, tempo_of
 
 MIDI_SUFFIXES = frozenset({".mid", ".midi"})
 LONGEST_HOURS = 24  # a file that lasts longer is taken for corrupt
+MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".rmi", ".kar"}
 
 _DRUM_CHANNEL = 9  # counted from 0: channel 10 of General MIDI
-_DEFAULT_TEMPO = 500_000  # microseconds per quarter note, 120 quarter notes per minute
-_FRAME_RATES = {24: (24, 1), 25: (25, 1), 29: (30000, 1001), 30: (30, 1)}  # SMPTE, per second
-
-_NOTE_OFF, _NOTE_ON, _CONTROL = 0x80, 0x90, 0xB0
-_CHANNEL_DATA = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}  # bytes
-_SYSEX, _SYSEX_MORE, _META = 0xF0, 0xF7, 0xFF
-_META_END, _META_TEMPO = 0x2F, 0x51
-_SUSTAIN, _RESET_CONTROLLERS = 64, 121
+_NOTE_OFF, _NOTE_ON, _CONTROL, _PROGRAM, _BEND, _SYSTEM = 0x80, 0x90, 0xB0, 0xC0, 0xE0, 0xF0
+_BANKS = 0, 32  # like the program they name an instrument, which the caller chooses
+_SUSTAIN, _SOSTENUTO, _RESET_CONTROLLERS = 64, 66, 121
+_SOUND_OFF, _NOTES_OFF = 120, range(123, 128)  # the changes of mode from 124 on release keys, too
+_UNDERSTOOD = {*_BANKS, _SUSTAIN, _RESET_CONTROLLERS, _SOUND_OFF, *_NOTES_OFF}
+_NOT_BENT = 0x2000
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Sequence:
-    """The notes of a MIDI file and the number of those that were left out or mended.
+    """The notes of a MIDI file and the number of what was left out or mended.
 
     Attributes:
         notes: Sorted by start, then by pitch; at least one.
@@ -65,13 +61,29 @@ class Sequence:
         unreleased: Notes without a note-off, released at the end of their track.
         empty: Notes whose key goes up at the tick at which it went down, left out.
         out_of_range: Notes whose pitch leaves 0 to 127 after transposition, left out.
+        doubled: Notes struck again at the tick at which they were struck, played once.
+        bends, sostenuto, controls: Changes of pitch bend, presses of the sostenuto pedal, and other
+            changes (volume, pan, pressure, ...) outside channel 10, none of which is played.
+        extra_tracks, missing_tracks: Tracks that the header does not count, played; tracks that it
+            counts and that are not there.
     """
 
     notes: tuple[Note, ...]
-    drums: int
-    unreleased: int
-    empty: int
-    out_of_range: int
+    drums: int = 0
+    unreleased: int = 0
+    empty: int = 0
+    out_of_range: int = 0
+    doubled: int = 0
+    bends: int = 0
+    sostenuto: int = 0
+    controls: int = 0
+    extra_tracks: int = 0
+    missing_tracks: int = 0
+
+    @property
+    def counts(self):
+        """Counter of all but the notes."""
+        return Counter({name: count for name, count in vars(self).items() if name != "notes"})
 
     @property
     def duration(self):
@@ -87,12 +99,17 @@ def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
     0, which would stop time, is ignored: the tempo before it goes on.
 
     A note ends at its note-off, at a note-on of velocity 0, or when its pitch is struck again on
-    the same track and channel; the end of a track releases its keys. The sustain pedal (down from
-    value 64) holds released notes of its channel, in whichever track they are, until it is lifted
-    (controller 121, reset, lifts it too), the pitch is struck again on that channel, or the piece
-    ends. Within one tick the order is: pedal lifted, keys released, pedal pressed, keys struck. So
-    a change of pedal on a chord (legato pedalling) parts the chords, and a pedal pressed with a
-    chord does not catch the one before.
+    the same track and channel; the end of a track releases its keys. Controllers 120 and 123 to 127
+    release all keys of their channel, in whichever track they are. A pitch that is struck twice at
+    one tick, as where voices were merged, is one note with the greater velocity, which ends at the
+    first note-off: a string can be struck once.
+
+    The sustain pedal (down from value 64) holds released notes of its channel, in whichever track
+    they are, until it is lifted (controller 121, reset, lifts it too), the pitch is struck again on
+    that channel, controller 120 silences the channel, or the piece ends. Within one tick the order
+    is: pedal lifted, keys released, pedal pressed, keys struck. So a change of pedal on a chord
+    (legato pedalling) parts the chords, and a pedal pressed with a chord does not catch the one
+    before.
 
     Args:
         path: MIDI file.
@@ -116,7 +133,7 @@ def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
         raise UserError(
             f"{path}: cannot be read ({error.strerror or error}); check the path"
         ) from error
-    except _Unreadable as error:
+    except Unreadable as error:
         raise UserError(
             f"{path}: not a readable MIDI file ({error}); export or download it again"
         ) from error
@@ -135,10 +152,8 @@ def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
         else:
             counts["out_of_range"] += 1
 
-    sequence = Sequence(
-        notes=tuple(sorted(notes, key=lambda note: (note.start, note.pitch))),
-        **{name: counts[name] for name in ("drums", "unreleased", "empty", "out_of_range")},
-    )
+    notes.sort(key=lambda note: (note.start, note.pitch))
+    sequence = Sequence(tuple(notes), **counts)
     if not notes:
         raise UserError(
             f"{path}: holds no playable note ({sequence.drums} drum notes,"
@@ -150,61 +165,18 @@ def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
 
 @functools.lru_cache(maxsize=1)  # a file that is played in several variations is parsed once
 def _sounds_of(data, sustain):
-    """What ``_sounds`` finds in the bytes of a file, as a tuple; Counter of ``_Track.counts``."""
-    parts, division = _parse(data)
+    """What ``_sounds`` finds in the bytes of a file, as a tuple; Counter of what was left out."""
+    file = parse(data)
+    tracks = [_parse_track(events) for events in file.tracks]
+    parts = [[track] for track in tracks] if file.midi_format == 2 else [tracks]
+    parts = [_release_all(together) for together in parts]
     counts = Counter()
-    for track in (track for tracks in parts for track in tracks):
+    for track in (track for together in parts for track in together):
         counts.update(track.counts)
-    return tuple(_sounds(parts, division, sustain)), counts
-
-
-class _Unreadable(Exception):
-    """Why bytes are no Standard MIDI File."""
-
-
-_CUT_OFF = "it is cut off or its lengths are wrong"
-
-
-class _Division(NamedTuple):
-    """What a tick is worth, in whole units of which ``per_second`` make a second."""
-
-    per_second: int
-    per_tick: int  # until the first tempo change
-    follows_tempo: bool
-
-
-class _Bytes:
-    """Bytes read from front to back."""
-
-    def __init__(self, data):
-        self.data = data
-        self.position = 0
-
-    def __bool__(self):
-        return self.position < len(self.data)
-
-    def take(self, count):
-        part = self.data[self.position : self.position + count]
-        if len(part) < count:
-            raise _Unreadable(_CUT_OFF)
-        self.position += count
-        return part
-
-    def byte(self):
-        if self.position == len(self.data):
-            raise _Unreadable(_CUT_OFF)
-        self.position += 1
-        return self.data[self.position - 1]
-
-    def quantity(self):
-        """A variable-length quantity: 7 bits a byte, at most 4 bytes by the standard."""
-        value = 0
-        for _ in range(4):
-            byte = self.byte()
-            value = value << 7 | byte & 0x7F
-            if byte < 0x80:
-                return value
-        raise _Unreadable("a quantity has more than four bytes")
+        counts["unreleased"] += sum(not key.is_released for key in track.keys)
+    counts["extra_tracks"] = max(len(tracks) - file.announced, 0)
+    counts["missing_tracks"] = max(file.announced - len(tracks), 0)
+    return tuple(_sounds(parts, file.division, sustain)), counts
 
 
 class _Key(NamedTuple):
@@ -215,6 +187,7 @@ class _Key(NamedTuple):
     velocity: int
     down: int
     up: int
+    is_released: bool  # or the track has ended
 
 
 class _Pedal(NamedTuple):
@@ -223,6 +196,14 @@ class _Pedal(NamedTuple):
     channel: int
     tick: int
     pressed: bool
+
+
+class _Release(NamedTuple):
+    """The end of all notes of a channel; a silence ends those that the pedal holds, too."""
+
+    channel: int
+    tick: int
+    is_silence: bool
 
 
 @dataclass
@@ -240,82 +221,34 @@ class _Track:
 
     keys: list[_Key] = field(default_factory=list)
     pedals: list[_Pedal] = field(default_factory=list)
+    releases: list[_Release] = field(default_factory=list)
     tempos: list[tuple[int, int]] = field(default_factory=list)  # microseconds per quarter note
     counts: Counter = field(default_factory=Counter)
     end: int = 0
 
 
-def _parse(data):
-    """``(parts, division)``: lists of the tracks that sound together, and the ``_Division``."""
-    source = _Bytes(data)
-    if source.data[:4] != b"MThd":
-        raise _Unreadable("it does not begin with MThd" if data else "it is empty")
-    header = _Bytes(_chunk(source)[1])
-    midi_format, count, division = (int.from_bytes(header.take(2), "big") for _ in range(3))
-    if midi_format > 2:
-        raise _Unreadable(f"its format is {midi_format}, not 0, 1 or 2")
-    division = _parse_division(division)
-    tracks = []
-    while len(tracks) < count:
-        name, body = _chunk(source)
-        if name == b"MTrk":  # the standard asks readers to skip chunks that they do not know
-            tracks.append(_parse_track(body))
-    if not tracks:
-        raise _Unreadable("it has no track")
-    return [[track] for track in tracks] if midi_format == 2 else [tracks], division
-
-
-def _chunk(source):
-    """``(name, body)`` of the next chunk."""
-    name = source.take(4)
-    return name, source.take(int.from_bytes(source.take(4), "big"))
-
-
-def _events(source):
-    """Yield ``(tick, status, data)`` of a track; the data of a meta event begins with its type."""
-    tick, running = 0, None
-    while source:
-        tick += source.quantity()
-        status = source.byte()
-        if status < 0x80:  # a data byte: the status of the channel message before goes on
-            if running is None:
-                raise _Unreadable("data without a status byte")
-            status = running
-            source.position -= 1
-        if status == _META:
-            yield tick, status, source.take(1) + source.take(source.quantity())
-        elif status in (_SYSEX, _SYSEX_MORE):
-            yield tick, status, source.take(source.quantity())
-        elif status > _SYSEX:
-            raise _Unreadable(f"status byte {status:#x} has no place in a file")
-        else:
-            # Kept over meta and system events, unlike the standard, since some programs write so.
-            running = status
-            yield tick, status, source.take(_CHANNEL_DATA[status & 0xF0])
-
-
-def _parse_track(body):
-    """The ``_Track`` of the body of a track chunk; a missing end-of-track event is no fault."""
+def _parse_track(events):
+    """The ``_Track`` of the events of a track; a missing end-of-track event is no fault."""
     track = _Track()
     down = {}  # (channel, pitch) -> _Down
 
-    def release(channel, pitch, tick):
+    def release(channel, pitch, tick, is_released=True):
         key = down.pop((channel, pitch))
         if tick == key.tick:
             track.counts["empty"] += 1
         else:
-            track.keys.append(_Key(channel, pitch, key.velocity, key.tick, tick))
+            track.keys.append(_Key(channel, pitch, key.velocity, key.tick, tick, is_released))
 
-    for tick, status, data in _events(_Bytes(body)):
+    for tick, status, data in events:
         track.end = tick
         kind, channel = status & 0xF0, status & 0x0F
-        if status == _META:
-            if data[0] == _META_END:
-                break
-            if data[0] == _META_TEMPO:
-                track.tempos.append((tick, _tempo(data[1:])))
+        if status == META:
+            if data[0] == META_TEMPO:
+                track.tempos.append((tick, tempo_of(data[1:])))
         elif kind == _CONTROL and data[0] in (_SUSTAIN, _RESET_CONTROLLERS):
             track.pedals.append(_Pedal(channel, tick, data[0] == _SUSTAIN and data[1] >= 64))
+        elif kind == _CONTROL and (data[0] == _SOUND_OFF or data[0] in _NOTES_OFF):
+            track.releases.append(_Release(channel, tick, data[0] == _SOUND_OFF))
         elif kind in (_NOTE_ON, _NOTE_OFF):
             # Some programs write data above 127: a velocity is cut, a pitch will be out of range.
             pitch, velocity = data[0], min(data[1], 127)
@@ -323,48 +256,66 @@ def _parse_track(body):
             key = down.get((channel, pitch))
             if channel == _DRUM_CHANNEL:
                 track.counts["drums"] += struck
+            elif struck and key and key.tick == tick:
+                key.velocity = max(key.velocity, velocity)
+                track.counts["doubled"] += 1
             elif struck:
                 if key:
                     release(channel, pitch, tick)
-                repeats = key is not None and key.tick < tick
-                down[channel, pitch] = _Down(velocity, tick, repeats)
+                down[channel, pitch] = _Down(velocity, tick, repeats=key is not None)
             elif key and key.repeats and key.tick == tick:
                 # Some programs write a repeated note as on, off: the off is the former note's.
                 key.repeats = False
             elif key:
                 release(channel, pitch, tick)
-    track.counts["unreleased"] += len(down)
     for channel, pitch in list(down):
-        release(channel, pitch, track.end)
+        release(channel, pitch, track.end, is_released=False)
+    track.counts.update(_unplayed(events))
     return track
 
 
-def _tempo(data):
-    if len(data) < 3:
-        raise _Unreadable("a tempo has fewer than three bytes")
-    return int.from_bytes(data[:3], "big")
+def _unplayed(events):
+    """Counter of the ``bends``, ``sostenuto`` and ``controls`` among the events of a track."""
+    counts, bends, held = Counter(), defaultdict(lambda: _NOT_BENT), defaultdict(bool)
+    for _, status, data in events:
+        kind, channel = status & 0xF0, status & 0x0F
+        if kind in (_NOTE_ON, _NOTE_OFF, _PROGRAM, _SYSTEM) or channel == _DRUM_CHANNEL:
+            continue
+        if kind == _BEND:
+            bend = data[0] | data[1] << 7
+            counts["bends"] += bend != bends[channel]
+            bends[channel] = bend
+        elif kind == _CONTROL and data[0] == _SOSTENUTO:
+            counts["sostenuto"] += data[1] >= 64 and not held[channel]
+            held[channel] = data[1] >= 64
+        else:
+            counts["controls"] += kind != _CONTROL or data[0] not in _UNDERSTOOD
+    return counts
 
 
-def _parse_division(division):
-    """``_Division`` of the last two bytes of the header."""
-    if division < 0x8000:  # ticks per quarter note, whose length is in microseconds
-        parsed = _Division(division * 1_000_000, _DEFAULT_TEMPO, follows_tempo=True)
-    else:  # SMPTE: minus the frames per second in the first byte, ticks per frame in the second
-        frames = 256 - (division >> 8)
-        if frames not in _FRAME_RATES:
-            raise _Unreadable(f"its time division of {frames} frames per second is unknown")
-        rate, per_tick = _FRAME_RATES[frames]
-        parsed = _Division(rate * (division & 0xFF), per_tick, follows_tempo=False)
-    if not parsed.per_second:
-        raise _Unreadable("its time division is 0")
-    return parsed
+def _release_all(tracks):
+    """Tracks that sound together, their keys let go where a controller releases their channel."""
+    ticks = defaultdict(list)
+    for release in sorted(release for track in tracks for release in track.releases):
+        ticks[release.channel].append(release.tick)
+
+    def released(key):
+        later = ticks[key.channel]
+        next_one = bisect_right(later, key.down)
+        if next_one < len(later) and later[next_one] <= key.up:
+            return key._replace(up=later[next_one], is_released=True)
+        return key
+
+    if not ticks:
+        return tracks
+    return [replace(track, keys=[released(key) for key in track.keys]) for track in tracks]
 
 
 def _clock(division, tempos):
     """A function from ticks to seconds.
 
     Args:
-        division: ``_Division``.
+        division: ``common.music.midi_file.Division``.
         tempos: (tick, microseconds per quarter note) in the order of the file.
     """
     changes = [change for change in tempos if division.follows_tempo and change[1]]
@@ -390,32 +341,38 @@ def _sounds(parts, division, sustain):
         seconds = _clock(division, [tempo for track in tracks for tempo in track.tempos])
         keys = [key for track in tracks for key in track.keys]
         if sustain:
-            keys = _hold(keys, [pedal for track in tracks for pedal in track.pedals], end)
+            pedals = [pedal for track in tracks for pedal in track.pedals]
+            keys = _hold(keys, pedals, [cut for track in tracks for cut in track.releases], end)
         for key in keys:
             yield key.pitch, key.velocity, offset + seconds(key.down), offset + seconds(key.up)
         offset += seconds(end)
 
 
-def _hold(keys, pedals, end):
+def _hold(keys, pedals, releases, end):
     """Keys whose release is put off to where the sustain pedal lets go of the note.
 
     Args:
-        keys, pedals: ``_Key`` and ``_Pedal`` of tracks that sound together.
+        keys, pedals, releases: ``_Key``, ``_Pedal`` and ``_Release`` of tracks that sound together.
         end: Tick at which the last track ends.
     """
     spans = _pedal_spans(pedals, end)
-    strikes = defaultdict(list)
+    strikes, silences = defaultdict(list), defaultdict(list)
     for key in sorted(keys, key=lambda key: key.down):
         strikes[key.channel, key.pitch].append(key.down)
+    for release in sorted(releases):
+        if release.is_silence:
+            silences[release.channel].append(release.tick)
 
     def let_go(key):
         presses, lifts = spans[key.channel]
         span = bisect_left(presses, key.up) - 1  # a press at the tick of the release is too late
         if span < 0 or lifts[span] <= key.up:
             return key.up
-        again = strikes[key.channel, key.pitch]
-        strike = bisect_left(again, key.up)
-        return min(lifts[span], again[strike]) if strike < len(again) else lifts[span]
+        ends = [lifts[span]]
+        for ticks in (strikes[key.channel, key.pitch], silences[key.channel]):
+            following = bisect_left(ticks, key.up)
+            ends += ticks[following : following + 1]
+        return min(ends)
 
     return [key._replace(up=let_go(key)) for key in keys]
 

@@ -190,8 +190,7 @@ def render_piece(settings, piece):
             f"{piece.midi}: would last {sequence.duration / 3600:,.0f} hours, more than"
             f" {LONGEST_HOURS}; raise --playback_speed"
         )
-    for kind in ("drums", "unreleased", "empty", "out_of_range"):
-        counts[kind] += getattr(sequence, kind)
+    counts += sequence.counts
     audios, peaks = {}, {}
     for instrument, preset in wanted:
         voice = _voice(settings.nsynth_path, instrument, preset)
