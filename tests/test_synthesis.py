@@ -1,5 +1,6 @@
 """Mixing in closed form, and the script synthesize_audios.py on real small files."""
 
+import tracemalloc
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -338,6 +339,31 @@ def test_a_restart_keeps_what_is_there_and_makes_what_is_missing(synthesize, tmp
     changed = {name for name, *_ in snapshot(out) - before if name.endswith(".wav")}
     assert len(changed) == 8
     assert {path: path.read_bytes() for path in out.rglob("*.wav")} == first
+
+
+@pytest.mark.parametrize("gain", [[], ["--shared_gain"]])
+def test_memory_does_not_grow_with_the_number_of_voices(synthesize, tmp_path, monkeypatch, gain):
+    for number in range(4):
+        write_notes(tmp_path / "notes", {("guitar_acoustic", number): (1.0, number)}, [60], [100])
+    write_midi(tmp_path / "midi" / "a.mid", [60] * 60)
+    arguments = {"midi": tmp_path / "midi", "notes": tmp_path / "notes"}
+
+    def peak_memory(name, presets):
+        tracemalloc.start()
+        try:
+            only = [f"guitar_acoustic:{presets}"]
+            assert synthesize(*gain, only=only, out=tmp_path / name, **arguments) == 0
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak_memory("in_memory", "0,1,2,3")
+    monkeypatch.setattr("common.music.synthesis._IN_MEMORY", 2**16)
+    one, four = peak_memory("one", "0"), peak_memory("four", "0,1,2,3")
+    assert four < 1.5 * one
+    for path in (tmp_path / "in_memory").rglob("*.wav"):
+        same = tmp_path / "four" / path.relative_to(tmp_path / "in_memory")
+        assert same.read_bytes() == path.read_bytes()
 
 
 def test_two_processes_write_the_same_bytes_as_one(synthesize, tmp_path, audios_folder):

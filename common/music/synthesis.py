@@ -1,8 +1,10 @@
 """Synthesis of a piece: the notes of a MIDI file, played by the voices of a note library."""
 
+import contextlib
 import errno
 import functools
 import stat
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +24,8 @@ HELD = 0.9  # share of a note's length after which it is released
 RELEASE_SECONDS = 3000 / 16000  # time constant of the exponential release
 PEAK = 32000 / 2**15  # of a normalised piece
 _INAUDIBLE = 2.0**-16
+_IN_MEMORY = 2**25  # bytes of one voice, three minutes; more is kept in a file without a name
+_BLOCK = 2**20  # bytes
 
 
 class Settings(NamedTuple):
@@ -191,24 +195,39 @@ def render_piece(settings, piece):
             f" {LONGEST_HOURS}; raise --playback_speed"
         )
     counts += sequence.counts
-    audios, peaks = {}, {}
-    for instrument, preset in wanted:
-        voice = _voice(settings.nsynth_path, instrument, preset)
-        try:
-            audio, played = mix(sequence.notes, voice, piece.duration_rate)
-        except UserError as error:
-            raise UserError(f"{piece.midi}: {error}") from error
-        counts += played
-        blocks, loudest = [], 0.0
-        for block in resample_blocks(audio, voice.sample_rate, SAMPLE_RATE):
-            blocks.append(block)
-            loudest = max(loudest, peak(block))
-        if not loudest:  # its samples begin with silence longer than the notes
-            raise UserError(f"{piece.midi}: {instrument}_{preset:03d} makes no sound of its notes")
-        audios[instrument, preset], peaks[instrument, preset] = blocks, loudest
-    for voice, blocks in audios.items():
-        loudest = max(peaks.values()) if settings.shared_gain else peaks[voice]
-        with AudioWriter(wanted[voice], SAMPLE_RATE, channels=1, durable=False) as writer:
-            for block in blocks:
-                writer.write(block * np.float32(PEAK / loudest))
+    with contextlib.ExitStack() as stack:
+        files, peaks = {}, {}
+        for name, path in wanted.items():
+            voice = _voice(settings.nsynth_path, *name)
+            try:
+                audio, played = mix(sequence.notes, voice, piece.duration_rate)
+            except UserError as error:
+                raise UserError(f"{piece.midi}: {error}") from error
+            counts += played
+            settings.audios_path.mkdir(parents=True, exist_ok=True)
+            files[path] = stack.enter_context(
+                tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=settings.audios_path)
+            )
+            blocks = resample_blocks(audio, voice.sample_rate, SAMPLE_RATE)
+            peaks[path] = _keep(blocks, files[path], path)
+            if not peaks[path]:  # its samples begin with silence longer than the notes
+                raise UserError(f"{piece.midi}: {voice.name} makes no sound of its notes")
+        for path, file in files.items():
+            loudest = max(peaks.values()) if settings.shared_gain else peaks[path]
+            file.seek(0)
+            with AudioWriter(path, SAMPLE_RATE, channels=1, durable=False) as writer:
+                while block := file.read(_BLOCK):
+                    writer.write(np.frombuffer(block, np.float32) * np.float32(PEAK / loudest))
     return counts
+
+
+def _keep(blocks, file, path):
+    """Write float32 blocks to a temporary file until the gain of ``path`` is known; their peak."""
+    loudest = 0.0
+    try:
+        for block in blocks:
+            file.write(block.data)
+            loudest = max(loudest, peak(block))
+    except OSError as error:
+        raise OSError(f"{path}: cannot be written; is the disk full?") from error
+    return loudest
