@@ -5,19 +5,14 @@
 A note becomes <out>/audio/<family>_<source>_<preset>-<pitch>-<velocity>.wav: 16 kHz, mono, 16 bit,
 3 s held and 1 s released, the three numbers with three digits. <out>/examples.json describes all
 notes of the folder as NSynth does. Notes that exist are kept: a stopped run goes on where it was,
-and a second SoundFont can add its instruments. Needs FluidSynth: `pip install pyfluidsynth` and the
-system package libfluidsynth3.
+and a second SoundFont can add its instruments. FluidSynth plays them (`pip install pyfluidsynth`
+and the system package libfluidsynth3), or where that is missing TinySoundFont (`make notes`).
 """
 
 import argparse
-import contextlib
-import functools
-import io
 import json
 import os
 import re
-import struct
-import weakref
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
@@ -40,10 +35,7 @@ INSTRUMENTS = [
 ]
 
 SAMPLE_RATE = 16000  # Hz, of the files
-# A synthesizer that works at 16 kHz folds all that its samples hold above 8 kHz into the note, so
-# render high and let `data.resample` filter.
-SYNTH_RATE = 48000
-HELD_SECONDS, RELEASE_SECONDS, FADE_SECONDS = 3, 1, 0.02
+FADE_SECONDS = 0.02
 # The same for all notes, and fixed rather than measured: notes of several runs and SoundFonts keep
 # their relative loudness. At 1, single notes of General MIDI fonts peak between 0.2 and 0.9.
 GAIN = 1.0
@@ -121,7 +113,7 @@ def build_parser():
         "--gain",
         type=number(float, above=0, high=10),
         default=GAIN,
-        help="FluidSynth's gain, the same for all notes; a note that would clip ends the run "
+        help="the player's gain, the same for all notes; a note that would clip ends the run "
         f"(default: {GAIN:g})",
     )
     built.add_argument(
@@ -136,122 +128,12 @@ def build_parser():
     return built
 
 
-@functools.cache
-def _library():
-    """The module ``fluidsynth``, and the function that renders to float, which it does not wrap."""
-    try:
-        # under CI the module prints where it found the library
-        with contextlib.redirect_stdout(io.StringIO()):
-            import fluidsynth
-
-        wrap, integer, pointer = fluidsynth.cfunc, fluidsynth.c_int, fluidsynth.c_void_p
-    except (ImportError, OSError, AttributeError) as error:  # the last: a namesake on PyPI
-        raise UserError(
-            f"FluidSynth is missing ({error}): pip install pyfluidsynth, and install the system "
-            "package libfluidsynth3"
-        ) from error
-
-    def arguments(**kinds):
-        return [(name, kind, 1) for name, kind in kinds.items()]
-
-    # FluidSynth's own messages would stand beside the one line that we print
-    silence = arguments(level=integer, function=pointer, data=pointer)
-    for level in range(5):
-        wrap("fluid_set_log_function", pointer, *silence)(level, None, None)
-    output = arguments(synth=pointer, length=integer)
-    for side in ("left", "right"):
-        output += [(side, pointer, 1), (f"{side}_offset", integer, 1), (f"{side}_step", integer, 1)]
-    return fluidsynth, wrap("fluid_synth_write_float", integer, *output)
-
-
-class Synthesizer:
-    """FluidSynth with one SoundFont, playing one note at a time.
-
-    Args:
-        soundfont: Path of the file.
-        gain: FluidSynth's gain.
-
-    Raises:
-        UserError: FluidSynth is not installed, or cannot read the file.
-    """
-
-    def __init__(self, soundfont, gain=GAIN):
-        # get_samples() of the module clips, and dithers by what was played before
-        fluidsynth, self._write_float = _library()
-        if not soundfont.is_file():
-            raise UserError(f"{soundfont}: no such file; give a SoundFont, .sf2 or .sf3")
-        with soundfont.open("rb") as file:
-            riff, size, kind = struct.unpack("<4sI4s", file.read(12).ljust(12))
-        # FluidSynth would offer such a file to its loader of DLS, which is not silent
-        if (riff, kind) != (b"RIFF", b"sfbk") or size + 8 > soundfont.stat().st_size:
-            raise UserError(f"{soundfont}: not a whole SoundFont; get it anew, as .sf2 or .sf3")
-        self.soundfont, self.gain = soundfont, gain
-        self._selected = None
-        # of a large font only the programs that are played are loaded, and swap may have them
-        settings = {"synth.dynamic-sample-loading": 1, "synth.lock-memory": 0}
-        settings.update({"synth.reverb.active": 0, "synth.chorus.active": 0})
-        self._synth = fluidsynth.Synth(float(gain), SYNTH_RATE, 16, **settings)
-        weakref.finalize(self, self._synth.delete)
-        # sfload() of the module takes no name that is not UTF-8
-        self._font = fluidsynth.fluid_synth_sfload(self._synth.synth, os.fsencode(soundfont), 0)
-        if self._font < 0:
-            raise UserError(f"{soundfont}: not a SoundFont that FluidSynth can read")
-
-    def select(self, bank, program):
-        """Choose the program of the next notes; ``UserError`` when the font cannot play it."""
-        if self._selected == (bank, program):
-            return
-        if self._synth.program_select(0, self._font, bank, program) != 0:
-            if self._synth.sfpreset_name(self._font, bank, program):
-                problem = "cannot be loaded: is the file whole?"
-            else:
-                problem = f"is not in it; the nearest ones are {self._nearest(bank, program)}"
-            raise UserError(f"{self.soundfont}: program {bank}:{program} {problem}")
-        self._selected = (bank, program)
-
-    def _nearest(self, bank, program):
-        """The eight programs of the font with the nearest numbers, as text."""
-        found = []
-        for known in sorted(range(128), key=lambda known: abs(known - program)):
-            for there in sorted(range(129), key=lambda there: abs(there - bank)):
-                name = self._synth.sfpreset_name(self._font, there, known)
-                if name:
-                    found.append(f"{there}:{known} {name}")
-        return ", ".join(found[:8])
-
-    def render(self, pitch, velocity):
-        """One note of the selected program: held, then released.
-
-        Returns:
-            float32 (samples,) at ``SYNTH_RATE``, the mean of both channels, of any amplitude.
-        """
-        import numpy as np
-
-        # A voice fades in its first block of 64 samples from the level of the note that it played
-        # before. So let each note follow its own beginning, to be the same in every order of notes.
-        for _ in range(2):
-            self._synth.all_sounds_off(0)
-            self._samples(SYNTH_RATE // 10)
-            self._synth.noteon(0, pitch, velocity)
-            start = self._samples(64)
-        held = self._samples(HELD_SECONDS * SYNTH_RATE - 64)
-        self._synth.noteoff(0, pitch)
-        return np.concatenate([start, held, self._samples(RELEASE_SECONDS * SYNTH_RATE)])
-
-    def _samples(self, count):
-        import numpy as np
-
-        stereo = np.zeros((2, count), np.float32)
-        left, right = (channel.ctypes.data for channel in stereo)
-        self._write_float(self._synth.synth, count, left, 0, 1, right, 0, 1)
-        return stereo.mean(axis=0)
-
-
 def finish(audio):
     """A rendered note as the file holds it: at ``SAMPLE_RATE``, its last samples faded to zero."""
     import numpy as np
 
     from common.files.audio import resample
+    from common.music.soundfont import SYNTH_RATE
 
     note = resample(audio, SYNTH_RATE, SAMPLE_RATE)
     fade = int(FADE_SECONDS * SAMPLE_RATE)
@@ -259,7 +141,7 @@ def finish(audio):
     return note
 
 
-def write_note(synthesizer, played, pitch, velocity, path):
+def write_note(player, played, pitch, velocity, path):
     """Render one note and write its file.
 
     Returns:
@@ -270,8 +152,8 @@ def write_note(synthesizer, played, pitch, velocity, path):
     """
     from data import write_audio
 
-    synthesizer.select(played.bank, played.program)
-    note = finish(synthesizer.render(pitch, velocity))
+    player.select(played.bank, played.program)
+    note = finish(player.render(pitch, velocity))
     peak = float(abs(note).max())
     if peak < SILENCE:
         path.unlink(missing_ok=True)  # of another font, with --overwrite
@@ -285,12 +167,12 @@ def write_note(synthesizer, played, pitch, velocity, path):
     return True
 
 
-def write_notes(tasks, synthesizer, jobs):
-    """Write notes in several threads: FluidSynth and the writing of files run outside of Python.
+def write_notes(tasks, player, jobs):
+    """Write notes in several threads: players and the writing of files run outside of Python.
 
     Args:
         tasks: List of (``Instrument``, pitch, velocity, path).
-        synthesizer: What plays them; further threads make others like it.
+        player: ``common.music.soundfont.Player``; each further thread makes another.
         jobs: Number of threads.
 
     Returns:
@@ -301,9 +183,9 @@ def write_notes(tasks, synthesizer, jobs):
 
     jobs = max(1, min(jobs, len(tasks)))
     idle = SimpleQueue()
-    idle.put(synthesizer)
+    idle.put(player)
     for _ in range(jobs - 1):
-        idle.put(Synthesizer(synthesizer.soundfont, synthesizer.gain))
+        idle.put(player.another())
 
     def work(task):
         free = idle.get()
@@ -370,20 +252,21 @@ def write_examples(out):
 
 def main(argv=None):
     """Run the script; its exit status."""
+    from common.music.soundfont import open_soundfont
     from common.work.lock import only_run
 
     args = build_parser().parse_args(argv)
     names = [played.name for played in args.instruments]
     if len(set(names)) < len(names):
         raise UserError("--instruments: two have the same name; number them, as in NAME:1")
-    synthesizer = Synthesizer(args.soundfont, args.gain)
+    player = open_soundfont(args.soundfont, args.gain)
     for played in args.instruments:  # a program that is not there ends the run before it starts
-        synthesizer.select(played.bank, played.program)
+        player.select(played.bank, played.program)
     with only_run(args.out):
-        return synthesize(args, synthesizer)
+        return synthesize(args, player)
 
 
-def synthesize(args, synthesizer):
+def synthesize(args, player):
     """Render the notes that the flags ask for; the exit status of the script."""
     audio = args.out / "audio"
     audio.mkdir(parents=True, exist_ok=True)
@@ -394,12 +277,14 @@ def synthesize(args, synthesizer):
         for velocity in dict.fromkeys(args.velocities)
     ]
     missing = [task for task in tasks if args.overwrite or not task[-1].is_file()]
-    silent = write_notes(missing, synthesizer, args.jobs)
+    silent = write_notes(missing, player, args.jobs)
     described = write_examples(args.out)
     print(
         f"{len(missing) - len(silent)} notes written, {len(tasks) - len(missing)} kept, "
         f"{len(silent)} silent; {described} in {printable(args.out / 'examples.json')}"
     )
+    if missing and player.name != "FluidSynth":
+        print(f"played by {player.name}, as FluidSynth is missing")
     pitches = defaultdict(list)
     for played, pitch, *_ in silent:
         pitches[played.name].append(pitch)

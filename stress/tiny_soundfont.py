@@ -8,15 +8,27 @@ PERIOD = 100  # samples of one period of the tone
 RATE = 44000  # Hz: the tone is A4, 440 Hz, exactly
 
 
-def write_soundfont(path, *, partials=1, keys=(0, 127), bank=0, program=0, amplitude=0.5):
+def write_soundfont(
+    path,
+    *,
+    partials=1,
+    keys=(0, 127),
+    velocities=(0, 127),
+    bank=0,
+    program=0,
+    amplitude=0.5,
+    attenuation=0,
+):
     """Write a SoundFont 2.01 file.
 
     Args:
         path: Where to write.
         partials: Number of partials of the tone, all equally loud; at most 49.
         keys: Lowest and highest MIDI number that sounds.
+        velocities: Lowest and highest velocity that sounds.
         bank, program: Where its only preset lies.
         amplitude: Peak of the tone, at most 1.
+        attenuation: In the format's tenths of a dB.
 
     Returns:
         The path.
@@ -28,6 +40,8 @@ def write_soundfont(path, *, partials=1, keys=(0, 127), bank=0, program=0, ampli
     loop = (10 * PERIOD, 20 * PERIOD)
     generators = [
         (43, keys[0] | keys[1] << 8),  # keyRange, first as the format demands
+        (44, velocities[0] | velocities[1] << 8),  # velRange, second
+        (48, attenuation),  # initialAttenuation
         (54, 1),  # sampleModes: loop
         (58, 69),  # overridingRootKey
         (53, 0),  # sampleID, last

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, settings
 import compute_features
 import synthesize_audios
 from common.cli import run
+from common.music import soundfont
 
 # Machines that run tests are slow at times; that is no fault of what they test.
 settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -37,6 +39,19 @@ PIECES = {  # name -> pitches, an eighth note each; only "arpeggio" is held out 
     "scale": (60, 62, 64, 65, 67, 69, 71, 72, 71, 69, 67, 65, 64, 62, 60, 59),
     "waltz": (50, 62, 66, 50, 62, 66),
 }
+
+
+def _has_player():
+    try:
+        soundfont._fluidsynth()
+    except ImportError:
+        return find_spec("tinysoundfont") is not None
+    return True
+
+
+needs_player = pytest.mark.skipif(
+    not _has_player(), reason="neither FluidSynth nor TinySoundFont is installed"
+)
 
 
 def frequency_of(pitch):

@@ -9,8 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-from conftest import assert_refused, outcome, write_midi
-from test_synthesize_notes import needs_fluidsynth
+from conftest import assert_refused, needs_player, outcome, write_midi
 
 import compute_features
 import synthesize_audios
@@ -33,7 +32,7 @@ ESCAPE = "\x1b]0;title\x07\x1b[2J"
 INVALID = os.fsdecode(b"caf\xe9")
 
 
-@pytest.fixture(params=[pytest.param("notes", marks=needs_fluidsynth), "audios", "features"])
+@pytest.fixture(params=[pytest.param("notes", marks=needs_player), "audios", "features"])
 def script(request, tmp_path, notes_folder, midi_folder, audios_folder):
     """One of the data scripts: ``main``, and ``argv`` without the output."""
     if request.param == "notes":
@@ -56,7 +55,7 @@ def files(folder):
 # Disks
 
 
-@needs_fluidsynth
+@needs_player
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_full_disk_is_one_line_and_leaves_no_half_note(tmp_path, small_disk, run_script, jobs):
     """As those of the other scripts, which are tested beside them."""

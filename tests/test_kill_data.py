@@ -7,14 +7,14 @@ import sys
 import time
 
 import pytest
-from test_synthesize_notes import needs_fluidsynth
+from conftest import needs_player
 
 from stress import kill_data
 from stress.processes import Fault, Victim
 
 
 @pytest.mark.parametrize(
-    "script", [pytest.param("notes", marks=needs_fluidsynth), "audios", "features"]
+    "script", [pytest.param("notes", marks=needs_player), "audios", "features"]
 )
 def test_a_run_that_was_killed_ends_like_an_undisturbed_one(script, tmp_path, capsys):
     flags = ["--script", script, "--kills", "3", "--files", "3", "--seed", "1"]

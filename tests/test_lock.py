@@ -6,8 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT, arguments, assert_refused
-from test_synthesize_notes import needs_fluidsynth
+from conftest import ROOT, arguments, assert_refused, needs_player
 
 import train
 from common.cli import UserError, find_files
@@ -158,7 +157,7 @@ def contents(output):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param("notes", marks=needs_fluidsynth), "audios", "features", "images"]
+    "name", [pytest.param("notes", marks=needs_player), "audios", "features", "images"]
 )
 def test_two_processes_together_make_what_one_makes(commands, name, tmp_path):
     outputs = [tmp_path / number / "out.h5" for number in ("one", "two")]

@@ -1,0 +1,296 @@
+"""Single notes of a SoundFont: FluidSynth plays them, or TinySoundFont where that is missing.
+
+Both are told to sound alike: no reverberation or chorus, the attenuation and the velocity curve of
+FluidSynth. Over eight instruments of a General MIDI font (TimGM6mb) TinySoundFont's held notes have
+FluidSynth's pitch and, within 1 dB, its level (within 2 dB where several layers beat); its treble
+differs by some dB, as it interpolates samples linearly, and notes ring longer after their release.
+"""
+
+import contextlib
+import functools
+import io
+import os
+import struct
+import weakref
+
+import numpy as np
+
+from common.cli import UserError
+
+# A synthesizer that works at 16 kHz folds all that its samples hold above 8 kHz into the note, so
+# render high and let `data.resample` filter.
+SYNTH_RATE = 48000
+HELD_SECONDS, RELEASE_SECONDS = 3, 1
+INSTALL = "`make notes`, or pip install pyfluidsynth and the system package libfluidsynth3"
+
+_ATTENUATION = 48  # number of the generator `initialAttenuation`
+_ATTENUATION_SHARE = 0.4  # of it that FluidSynth applies, as E-mu's hardware did
+
+
+def open_soundfont(path, gain):
+    """The player of a SoundFont: ``FluidSynth``, or ``TinySoundFont`` where that is missing.
+
+    Args:
+        path: Path of the file, .sf2 or .sf3.
+        gain: Linear factor on the sound, the same for all notes.
+
+    Raises:
+        UserError: No player is installed, or the file is not a whole SoundFont.
+    """
+    try:
+        return FluidSynth(path, gain)
+    except ImportError as error:
+        missing = error
+    try:
+        return TinySoundFont(path, gain)
+    except ImportError:
+        raise UserError(f"FluidSynth is missing ({missing}): {INSTALL}") from missing
+
+
+def check_whole(path):
+    """Raise ``UserError`` when a file is missing, cut off, or no SoundFont by its beginning."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; give a SoundFont, .sf2 or .sf3")
+    with path.open("rb") as file:
+        riff, size, kind = struct.unpack("<4sI4s", file.read(12).ljust(12))
+    # FluidSynth would offer such a file to its loader of DLS, which is not silent
+    if (riff, kind) != (b"RIFF", b"sfbk") or size + 8 > path.stat().st_size:
+        raise UserError(f"{path}: not a whole SoundFont; get it anew, as .sf2 or .sf3")
+
+
+class Player:
+    """Plays the notes of one SoundFont, one at a time.
+
+    Args:
+        path: Path of the file.
+        gain: Linear factor on the sound.
+
+    Raises:
+        ImportError: The player is not installed.
+        UserError: It cannot read the file.
+    """
+
+    name = ""
+
+    def __init__(self, path, gain=1.0):
+        self.path, self.gain = path, gain
+        self._selected = None
+
+    def select(self, bank, program):
+        """Choose the program of the next notes; ``UserError`` when the font cannot play it."""
+        if self._selected == (bank, program):
+            return
+        if not self._select(bank, program):
+            if self._preset_name(bank, program):
+                problem = "cannot be loaded: is the file whole?"
+            else:
+                problem = f"is not in it; the nearest ones are {self._nearest(bank, program)}"
+            raise UserError(f"{self.path}: program {bank}:{program} {problem}")
+        self._selected = (bank, program)
+
+    def render(self, pitch, velocity):
+        """One note of the selected program: held, then released.
+
+        Args:
+            pitch, velocity: MIDI numbers.
+
+        Returns:
+            float32 (samples,) at ``SYNTH_RATE``, the mean of both channels, of any amplitude; the
+            same in every order of notes.
+        """
+        raise NotImplementedError
+
+    def another(self):
+        """A player like this one, for another thread."""
+        return type(self)(self.path, self.gain)
+
+    def _select(self, bank, program):
+        """Select a program; whether that worked."""
+        raise NotImplementedError
+
+    def _preset_name(self, bank, program):
+        """Name of a program in the font, or None."""
+        raise NotImplementedError
+
+    def _unreadable(self):
+        return UserError(f"{self.path}: not a SoundFont that {self.name} can read")
+
+    def _nearest(self, bank, program):
+        """The eight programs of the font with the nearest numbers, as text."""
+        found = []
+        for known in sorted(range(128), key=lambda known: abs(known - program)):
+            for there in sorted(range(129), key=lambda there: abs(there - bank)):
+                name = self._preset_name(there, known)
+                if name:
+                    found.append(f"{there}:{known} {name}")
+        return ", ".join(found[:8])
+
+
+class FluidSynth(Player):
+    """FluidSynth, a system library, by pyfluidsynth (https://www.fluidsynth.org)."""
+
+    name = "FluidSynth"
+
+    def __init__(self, path, gain=1.0):
+        super().__init__(path, gain)
+        # get_samples() of the module clips, and dithers by what was played before
+        fluidsynth, self._write_float = _fluidsynth()
+        check_whole(path)
+        # of a large font only the programs that are played are loaded, and swap may have them
+        settings = {"synth.dynamic-sample-loading": 1, "synth.lock-memory": 0}
+        settings.update({"synth.reverb.active": 0, "synth.chorus.active": 0})
+        self._synth = fluidsynth.Synth(float(gain), SYNTH_RATE, 16, **settings)
+        weakref.finalize(self, self._synth.delete)
+        # sfload() of the module takes no name that is not UTF-8
+        self._font = fluidsynth.fluid_synth_sfload(self._synth.synth, os.fsencode(path), 0)
+        if self._font < 0:
+            raise self._unreadable()
+
+    def render(self, pitch, velocity):
+        # A voice fades in its first block of 64 samples from the level of the note that it played
+        # before. So let each note follow its own beginning, to be the same in every order of notes.
+        for _ in range(2):
+            self._synth.all_sounds_off(0)
+            self._samples(SYNTH_RATE // 10)
+            self._synth.noteon(0, pitch, velocity)
+            start = self._samples(64)
+        held = self._samples(HELD_SECONDS * SYNTH_RATE - 64)
+        self._synth.noteoff(0, pitch)
+        return np.concatenate([start, held, self._samples(RELEASE_SECONDS * SYNTH_RATE)])
+
+    def _samples(self, count):
+        stereo = np.zeros((2, count), np.float32)
+        left, right = (channel.ctypes.data for channel in stereo)
+        self._write_float(self._synth.synth, count, left, 0, 1, right, 0, 1)
+        return stereo.mean(axis=0)
+
+    def _select(self, bank, program):
+        return self._synth.program_select(0, self._font, bank, program) == 0
+
+    def _preset_name(self, bank, program):
+        return self._synth.sfpreset_name(self._font, bank, program)
+
+
+class TinySoundFont(Player):
+    """TinySoundFont, a wheel of its own (https://github.com/nwhitehead/tinysoundfont-pybind)."""
+
+    name = "TinySoundFont"
+
+    def __init__(self, path, gain=1.0):
+        super().__init__(path, gain)
+        from tinysoundfont import _tinysoundfont  # its Synth rounds velocities down
+
+        check_whole(path)
+        try:
+            self._font = _tinysoundfont.SoundFont(_less_attenuated(path.read_bytes()))
+        except (RuntimeError, ValueError) as error:
+            raise self._unreadable() from error
+        self._font.set_output(_tinysoundfont.OutputMode.StereoInterleaved, SYNTH_RATE, 0)
+        self._font.set_max_voices(256)
+
+    def render(self, pitch, velocity):
+        # It compares the whole number below `played` with the ranges of the layers, and is as loud
+        # as the velocity, not its square. Its middle is 3 dB louder.
+        played = velocity + 0.5
+        level = self.gain * velocity**2 / (played * 127) / 2**0.5
+        self._font.reset()
+        self._font.note_on(self._preset, pitch, played / 127)
+        held = self._samples(HELD_SECONDS * SYNTH_RATE)
+        self._font.note_off(self._preset, pitch)
+        released = self._samples(RELEASE_SECONDS * SYNTH_RATE)
+        return np.concatenate([held, released]) * np.float32(level)
+
+    def _samples(self, count):
+        stereo = np.zeros((count, 2), np.float32)
+        self._font.render(stereo.data.cast("B"))
+        return stereo.mean(axis=1)
+
+    def _select(self, bank, program):
+        self._preset = self._font.get_preset_index(bank, program)
+        return self._preset >= 0
+
+    def _preset_name(self, bank, program):
+        index = self._font.get_preset_index(bank, program)
+        return self._font.get_preset_name(index) if index >= 0 else None
+
+
+@functools.cache
+def _fluidsynth():
+    """The module ``fluidsynth``, and the function that renders to float, which it does not wrap."""
+    try:
+        # under CI the module prints where it found the library
+        with contextlib.redirect_stdout(io.StringIO()):
+            import fluidsynth
+
+        wrap, integer, pointer = fluidsynth.cfunc, fluidsynth.c_int, fluidsynth.c_void_p
+    except (ImportError, OSError, AttributeError) as error:  # the last: a namesake on PyPI
+        raise ImportError(str(error)) from error
+
+    def arguments(**kinds):
+        return [(name, kind, 1) for name, kind in kinds.items()]
+
+    # FluidSynth's own messages would stand beside the one line that we print
+    silence = arguments(level=integer, function=pointer, data=pointer)
+    for level in range(5):
+        wrap("fluid_set_log_function", pointer, *silence)(level, None, None)
+    output = arguments(synth=pointer, length=integer)
+    for side in ("left", "right"):
+        output += [(side, pointer, 1), (f"{side}_offset", integer, 1), (f"{side}_step", integer, 1)]
+    return fluidsynth, wrap("fluid_synth_write_float", integer, *output)
+
+
+# Tables of the format (SoundFont 2.04, section 7), and the bytes of a record in each.
+_SIZES = {"phdr": 38, "pbag": 4, "pgen": 4, "inst": 22, "ibag": 4, "igen": 4, "shdr": 46}
+_POINTERS = [  # table, byte of a record at which a number stands, table that it counts in
+    ("phdr", 24, "pbag"),
+    ("pbag", 0, "pgen"),
+    ("inst", 20, "ibag"),
+    ("ibag", 0, "igen"),
+]
+_LINKS = [("pgen", 41, "inst"), ("igen", 53, "shdr")]  # generators that name a record
+
+
+def _less_attenuated(font):
+    """The bytes of a SoundFont with the attenuation of its layers as FluidSynth applies it.
+
+    Raises:
+        ValueError: A table is missing, or points out of another one; TinySoundFont would crash.
+    """
+    font = bytearray(font)
+    chunks = {}
+    for kind, start, stop in _chunks(font, 12, len(font)):
+        if kind == b"LIST":
+            chunks |= {name: (a, b) for name, a, b in _chunks(font, start + 4, stop)}
+    tables = {}
+    for name, size in _SIZES.items():
+        start, stop = chunks.get(name.encode(), (0, 0))
+        tables[name] = np.frombuffer(font, np.uint8)[start:stop][: (stop - start) // size * size]
+        tables[name] = tables[name].reshape(-1, size)
+        if len(tables[name]) < 2:  # the last record ends the others
+            raise ValueError(f"no records in {name}")
+    for name, place, target in _POINTERS:
+        pointers = tables[name][:, place : place + 2].copy().view("<u2")[:, 0]
+        if (np.diff(pointers.astype(int)) < 0).any() or pointers[-1] >= len(tables[target]):
+            raise ValueError(f"{name} points out of {target}")
+    for name, number, target in _LINKS:
+        numbers, amounts = tables[name].view("<u2").T
+        if (amounts[numbers == number] >= len(tables[target]) - 1).any():
+            raise ValueError(f"{name} points out of {target}")
+    start, stop = chunks.get(b"smpl", (0, 0))
+    compressed = font[chunks.get(b"ifil", (0, 0))[0]] == 3  # .sf3: places are bytes, loops are not
+    last, unit = (28, 1) if compressed else (36, 2)
+    if (tables["shdr"][:-1, 20:last].copy().view("<u4") > (stop - start) // unit).any():
+        raise ValueError("a sample lies outside of the data")
+    for name in ("pgen", "igen"):
+        numbers, amounts = tables[name].view("<i2").T
+        here = numbers == _ATTENUATION
+        amounts[here] = np.rint(_ATTENUATION_SHARE * amounts[here])
+    return bytes(font)
+
+
+def _chunks(data, start, stop):
+    """Yield ``(name, start, stop)`` of the chunks of a RIFF file between two bytes."""
+    while start + 8 <= stop:
+        name, size = struct.unpack_from("<4sI", data, start)
+        yield name, start + 8, min(start + 8 + size, stop)
+        start += 8 + size + size % 2
