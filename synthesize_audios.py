@@ -21,15 +21,15 @@ from pathlib import Path
 from common.cli import (
     UserError,
     existing_folder,
-    find_files,
     number,
     on_off,
     one_line,
     parser,
+    report_others,
     report_skipped,
     run,
 )
-from common.music.midi import MIDI_SUFFIXES
+from common.music.midi import find_midi
 from common.music.names import Variation
 from common.music.notes import parse_instrument
 from common.music.synthesis import Piece, Settings, audio_path, library, render_piece
@@ -125,13 +125,13 @@ def main(argv=None):
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
     voices = voices_of(library(args.nsynth_path), args.instruments)
-    files = find_files(args.midi_path, MIDI_SUFFIXES)
-    if not files:
-        raise UserError(f"{args.midi_path}: no .mid or .midi file in it or below it")
+    found = find_midi(args.midi_path)
+    if not found.files:
+        raise UserError(f"{args.midi_path}: no MIDI file in it or below it")
     variations = variations_of(args)
     pieces = [
         Piece(path, name + suffix, *values)
-        for name, path in files.items()
+        for name, path in found.files.items()
         for suffix, values in variations.items()
     ]
     name, times = Counter(piece.name for piece in pieces).most_common(1)[0]
@@ -153,7 +153,9 @@ def main(argv=None):
     )
     with only_run(args.audios_path):
         require_distinct(args.audios_path, [piece.name for piece in pieces])
-        return synthesize(args, settings, pieces, len(variations))
+        status = synthesize(args, settings, pieces, len(variations))
+    report_others(found.others, "MIDI files")
+    return status
 
 
 def synthesize(args, settings, pieces, variations):

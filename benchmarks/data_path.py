@@ -40,7 +40,7 @@ import soundfile
 
 from benchmarks.floor import timed
 from common.cli import number, parser, run
-from common.music.midi import MIDI_SUFFIXES
+from common.music.midi import find_midi
 from common.report.tables import as_text
 from data import AMIN, BINS, FFT_SIZE, FRAME_COLUMNS, HOP, SAMPLE_RATE, WINDOW, load_audio
 
@@ -146,14 +146,13 @@ def plain_synthesis(pieces, output):
 def synthesis(args, folder):
     """Measure the part of this name; ours is timed with the start of its processes."""
     import synthesize_audios
-    from common.cli import find_files
     from common.music.midi import read_notes
 
     shifts = list(range(-(args.renderings // 2), args.renderings - args.renderings // 2))
     ours = folder / "ours"
     argv = ["--nsynth_path", ROOT / "data" / "notes", "--midi_path", args.midi_path]
     argv += ["--audios_path", ours, "--instruments", *INSTRUMENTS, "--transpose", *shifts]
-    files = find_files(args.midi_path, MIDI_SUFFIXES)
+    files = find_midi(args.midi_path).files
 
     def plain():
         pieces = [

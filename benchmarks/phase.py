@@ -23,8 +23,8 @@ from common.audio.metrics import (
     spectral_convergence,
 )
 from common.audio.phase import ESTIMATORS, estimate_phase
-from common.cli import existing_folder, find_files, number, parser, run
-from common.files.audio import AUDIO_SUFFIXES, peak
+from common.cli import existing_folder, number, parser, run
+from common.files.audio import find_recordings, peak
 from common.music.synthesis import notes_of
 from common.music.transcription import note_scores, require_transcriber, transcribe
 from common.report.tables import as_text
@@ -56,7 +56,7 @@ def main(argv=None):
     require_transcriber()
     networks = load(args)
     found = {}
-    for piece in find_files(args.audios_path / args.origin, AUDIO_SUFFIXES):
+    for piece in find_recordings(args.audios_path / args.origin).files:
         for name, scores in measure(args, piece, networks).items():
             found.setdefault(name, []).append(scores)
     rows = [

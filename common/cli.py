@@ -8,6 +8,9 @@ import stat
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
+
+_NAMED = 10  # files of other kinds; of more only the number is said
 
 
 class UserError(Exception):
@@ -97,8 +100,22 @@ def report_skipped(skipped):
     return 1 if skipped else 0
 
 
-def find_files(folder, suffixes):
-    """Files below a folder, each under a name of its own.
+class Found(NamedTuple):
+    """What a folder holds.
+
+    Attributes:
+        files: Dict from name to path of the files that are wanted, sorted: the path below the
+            folder without its suffix, which stays only where the name would be that of another
+            file, too.
+        others: Sorted paths of the other files below the folder.
+    """
+
+    files: dict
+    others: list
+
+
+def find_inputs(folder, is_wanted):
+    """Files below a folder, each under a name of its own, and what is not wanted: ``Found``.
 
     Hidden ones, whose name or folder begins with a dot, are left out: among them are the remains of
     killed runs. A link counts as what it leads to, unless that is a folder that holds the link. One
@@ -106,22 +123,37 @@ def find_files(folder, suffixes):
 
     Args:
         folder: Path.
-        suffixes: Lower-case suffixes that are wanted, with their dot.
-
-    Returns:
-        Dict from name to path, sorted: the path below the folder without its suffix, which stays
-        only where the name would be that of another file, too.
+        is_wanted: Function of a path.
 
     Raises:
         OSError: A folder cannot be read.
     """
-    files = sorted(
-        path.relative_to(folder) for path in _walk(folder) if path.suffix.lower() in suffixes
-    )
+    wanted, others = [], []
+    for path in sorted(_walk(folder)):
+        (wanted if is_wanted(path) else others).append(path)
+    files = [path.relative_to(folder) for path in wanted]
     taken = Counter(path.with_suffix("") for path in files) + Counter(files)
     names = [path if taken[path.with_suffix("")] > 1 else path.with_suffix("") for path in files]
     found = {name.as_posix(): folder / path for name, path in zip(names, files, strict=True)}
-    return dict(sorted(found.items()))
+    return Found(dict(sorted(found.items())), others)
+
+
+def find_files(folder, suffixes):
+    """As ``find_inputs(...).files``, of the files of some suffixes, lower-case with their dot."""
+    return find_inputs(folder, lambda path: path.suffix.lower() in suffixes).files
+
+
+def report_others(others, what):
+    """Print how many files of a folder are no input of a script, and the names of the first.
+
+    Args:
+        others: Paths, as ``Found`` has them.
+        what: What they are not, such as "audio".
+    """
+    if others:
+        names = [printable(path.name) for path in others[:_NAMED]]
+        more = [f"{len(others) - _NAMED:,} more"] if len(others) > _NAMED else []
+        print(f"{len(others):,} left out, no {what} by their content: {', '.join(names + more)}")
 
 
 def _walk(folder):

@@ -61,6 +61,19 @@ def test_samples_so_large_that_sums_overflow_are_refused(tmp_path):
     assert_refused(tmp_path / "a.wav", "some beyond 2147483648")
 
 
+@pytest.mark.parametrize("peak", [128, 2047, 32767, 8388607, 2**31 - 1])
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_integers_that_were_stored_as_they_are_are_refused(tmp_path, peak, subtype):
+    soundfile.write(tmp_path / "a.wav", tone(RATE)[0] * 2 * peak, RATE, subtype)
+    assert_refused(tmp_path / "a.wav", "floating-point samples up to .* full scale is 1; divide")
+
+
+@pytest.mark.parametrize("peak", [1, 1.2, 4, 15.9])
+def test_peaks_above_full_scale_are_read(tmp_path, peak):
+    soundfile.write(tmp_path / "a.wav", tone(RATE)[0] * 2 * np.float32(peak), RATE, "FLOAT")
+    assert np.abs(load_audio(tmp_path / "a.wav")[0]).max() == pytest.approx(peak, rel=1e-3)
+
+
 @pytest.mark.parametrize("content", [b"", b"no audio at all" * 100])
 def test_what_libsndfile_would_play_as_raw_noise_is_refused(tmp_path, content):
     (tmp_path / "a.au").write_bytes(content)
@@ -127,6 +140,71 @@ def test_what_may_follow_the_audio_does_no_harm(tmp_path, after):
     path = tmp_path / "a.wav"
     path.write_bytes(written(path) + after)
     assert load_audio(path)[0].shape == (RATE,)
+
+
+def riff(samples, bits, *after, order="<", padded=True):
+    """A RIFF or AIFF file of noise with these chunks, (name, content), after its audio."""
+
+    def chunk(name, content):
+        pad = bytes(len(content) % 2 if padded else 0)
+        return name + struct.pack(f"{order}L", len(content)) + content + pad
+
+    audio = np.random.default_rng(0).integers(1, 255, samples * bits // 8, dtype=np.uint8).tobytes()
+    if order == "<":
+        rate = struct.pack("<HHLLHH", 1, 1, RATE, RATE * bits // 8, bits // 8, bits)
+        body = b"WAVE" + chunk(b"fmt ", rate) + chunk(b"data", audio)
+    else:
+        rate = b"\x40\x0e\xac\x44" + bytes(6)  # 44100 as a number of 80 bits
+        body = b"AIFF" + chunk(b"COMM", struct.pack(">hLh", 1, samples, bits) + rate)
+        body += chunk(b"SSND", bytes(8) + audio)
+    body += b"".join(chunk(*pair) for pair in after)
+    return {"<": b"RIFF", ">": b"FORM"}[order] + struct.pack(f"{order}L", len(body)) + body
+
+
+ID3 = b"ID3\x03\0\0\0\0\x4d\x44" + bytes(range(1, 251)) * 40
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize(
+    "after",
+    [
+        [(b"id3 ", ID3)],
+        [(b"LIST", b"INFOINAM\x05\0\0\0title"), (b"id3 ", ID3 + b"!")],
+        [(b"cue ", b"\1" * 2001), (b"smpl", b"\2" * 2001), (b"LIST", b"adtl" + b"\3" * 2001)],
+        [(b"bext", b"\1" * 603), (b"Xyz1", b"\2" * 999)],
+    ],
+    ids=["id3", "info", "odd", "unknown"],
+)
+def test_chunks_with_and_without_padding_follow_the_audio(tmp_path, order, padded, after):
+    path = tmp_path / ("a.wav" if order == "<" else "a.aiff")
+    for bits in (8, 16, 24):
+        path.write_bytes(riff(4411, bits, *after, order=order, padded=padded))
+        assert load_audio(path)[0].shape == (4411,)
+
+
+@pytest.mark.parametrize("length", [0, 17, 10**6, 2**32 - 1])
+@pytest.mark.parametrize("name", [b"id3 ", b"LIST", b"bext"])
+def test_a_wrong_length_of_a_known_chunk_after_the_audio(tmp_path, name, length):
+    path = tmp_path / "a.wav"
+    content = riff(4411, 24, padded=False) + name + struct.pack("<L", length) + ID3
+    path.write_bytes(content)
+    assert load_audio(path)[0].shape == (4411,)
+
+
+@pytest.mark.parametrize("tag", [ID3, b"APETAGEX" + b"\1" * 999, b"<?xml " + b"x" * 999])
+def test_tags_without_a_chunk_after_the_audio(tmp_path, tag):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(4411, 24, padded=False) + tag)
+    assert load_audio(path)[0].shape == (4411,)
+
+
+@pytest.mark.parametrize("bits", [8, 16, 24])
+@pytest.mark.parametrize("lost", [1, 2, 3, 700])
+def test_a_wav_of_odd_length_that_was_cut_off_is_refused(tmp_path, bits, lost):
+    path = tmp_path / "a.wav"
+    path.write_bytes(riff(4411, bits, padded=False)[:-lost])
+    assert_refused(path, "cut off, holds")
 
 
 def test_a_flac_that_claims_more_than_it_can_hold_is_refused(tmp_path):
@@ -209,6 +287,38 @@ def test_an_mp3_that_was_cut_off_is_refused_wherever(mp3):
     for size in {*range(len(content) // 10, len(content), 97), len(content) - 1}:
         path.write_bytes(content[:size])
         assert_refused(path, "cut off|not a readable audio file")
+
+
+def miscounted(content, frames=0, with_size=True):
+    """An MP3 file whose header counts more frames; and no bytes, unless ``with_size``."""
+    place = max(content.find(b"Xing"), content.find(b"Info")) + 4
+    flags, count, size = struct.unpack_from(">LLL", content, place)
+    numbers = (flags, count + frames, size) if with_size else (1, count + frames)
+    header = struct.pack(f">{len(numbers)}L", *numbers)
+    return content[:place] + header + content[place + len(header) :]
+
+
+@pytest.mark.parametrize("with_size", [True, False])
+def test_an_mp3_whose_header_counts_its_own_frame_is_whole(mp3, with_size):
+    path, content = mp3
+    path.write_bytes(miscounted(content, 1, with_size))
+    audio = load_audio(path)[0]
+    assert abs(audio.size - RATE) <= 2 * 1152
+    assert audio[5000:40000].std() == pytest.approx(tone(RATE)[0].std(), rel=0.1)
+
+
+def test_an_mp3_of_as_many_bytes_as_it_counts_is_whole(mp3):
+    path, content = mp3
+    path.write_bytes(miscounted(content, frames=7))
+    assert abs(load_audio(path)[0].size - RATE) <= 1152
+
+
+def test_an_mp3_that_lost_its_last_frame_is_refused(mp3):
+    path, content = mp3
+    path.write_bytes(content[: mpeg_frames(content)[-1]])
+    assert_refused(path, "cut off, holds")
+    path.write_bytes(miscounted(content, with_size=False)[: mpeg_frames(content)[-2]])
+    assert_refused(path, "cut off, holds")
 
 
 def test_an_mp3_of_several_recordings_would_lose_all_but_the_first(mp3):

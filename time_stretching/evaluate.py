@@ -30,8 +30,8 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.metrics import log_spectral_distance
-from common.cli import UserError, existing_folder, find_files, number, parser, run
-from common.files.audio import AUDIO_SUFFIXES
+from common.cli import UserError, existing_folder, number, parser, run
+from common.files.audio import find_recordings
 from common.music.names import tempo_of
 from common.report.tables import as_text
 from common.training.devices import start_backend
@@ -105,7 +105,7 @@ def held_out(folder, model):
     from common.training.run_folder import RunFolder
 
     share = RunFolder(model).read_config()["flags"]["validation_split"]
-    files = find_files(folder, AUDIO_SUFFIXES)
+    files = find_recordings(folder).files
     found = {name: path for name, path in files.items() if is_held_out(piece_below(name), share)}
     if not found:
         raise UserError(

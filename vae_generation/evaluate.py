@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.metrics import log_spectral_distance
-from common.cli import UserError, existing_folder, find_files, number, parser, run
-from common.files.audio import AUDIO_SUFFIXES, resample
+from common.cli import UserError, existing_folder, number, parser, run
+from common.files.audio import find_recordings, resample
 from common.report.tables import as_text
 from common.training.devices import start_backend
 from data import load_audio
@@ -61,7 +61,7 @@ def build_parser():
 def real_notes(folder, spectrogram):
     """Notes of a folder: list of (``Example``, audio) at the spectrogram's rate."""
     notes = []
-    for name, path in find_files(folder, AUDIO_SUFFIXES).items():
+    for name, path in find_recordings(folder).files.items():
         example = parse_note(name)
         if example is not None:
             notes.append((example, load_audio(path, sample_rate=spectrogram.sample_rate)[0]))

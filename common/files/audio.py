@@ -8,20 +8,43 @@ import os
 import re
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from common.cli import find_inputs
 from common.files.atomic import replace_when_done
 from common.files.containers import UNKNOWN_LENGTH, Damaged, whole_frames
+from common.files.kinds import foreign_recording, true_kind
 from common.files.quiet import quiet_decoder
 
 PEAK = 0.999  # a louder result is turned down to it
 RATES = 4000, 768000  # Hz, of audio files; at others they are taken for damaged
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus", ".w64", ".au", ".caf"}
-_FORMATS = {".aif": "AIFF", ".opus": "OGG"}
+_FORMATS = {  # those of libsndfile whose suffix is not their name
+    ".aif": "AIFF",
+    ".aifc": "AIFF",
+    ".opus": "OGG",
+    ".oga": "OGG",
+    ".snd": "AU",
+    ".wave": "WAV",
+    ".bwf": "WAV",
+}
+AUDIO_SUFFIXES = {
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".mp3",
+    ".aiff",
+    ".w64",
+    ".rf64",
+    ".au",
+    ".caf",
+    *_FORMATS,
+}
 # libsndfile reads what there is of a file that was cut off, and tells it in its log only
 _CUT_OFF = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-_LOUDEST = 2**31  # of 32-bit samples that were stored as they are
+_INTEGERS = 2**31  # the largest ones
+_LOUDEST = 16  # of floating-point samples, 24 dB above full scale; more are integers, or damage
 _MOST_SAMPLES = 4096  # in a byte: more than any format makes of silence
 _SYSTEM_ERROR = 2  # of libsndfile
 _SECONDS_AT_ONCE = 600  # of a file that is read as a whole
@@ -100,10 +123,7 @@ def read_blocks(path, seconds=10):
                 if dtype == "int16":  # as libsndfile does it, but faster
                     block = block * np.float32(2**-15)
                 elif not (np.abs(block) <= _LOUDEST).all():
-                    raise AudioFileError(
-                        f"{path}: holds NaN or infinite samples, or some beyond {_LOUDEST}; repair "
-                        "the recording first"
-                    )
+                    raise AudioFileError(f"{path}: {_beyond(block)}")
                 samples += len(block)
                 last = len(block) < size
                 if last and samples < whole:
@@ -114,6 +134,19 @@ def read_blocks(path, seconds=10):
                 yield block, last
     except soundfile.SoundFileError as error:
         raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
+
+
+def _beyond(block):
+    """What is wrong with samples that are no numbers, or too large ones."""
+    loudest = np.abs(block).max()
+    if not loudest <= _INTEGERS:
+        return (
+            f"holds NaN or infinite samples, or some beyond {_INTEGERS}; repair the recording first"
+        )
+    return (
+        f"holds floating-point samples up to {loudest:.6g}, where full scale is 1; divide them, by "
+        "32768 if they are 16-bit integers, and save it again"
+    )
 
 
 def to_mono(block):
@@ -144,7 +177,8 @@ def _checked_header(path):
         with quiet_decoder(path):
             header = soundfile.info(os.fsencode(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, which has no header
-        raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
+        reason = true_kind(path) or f"not a readable audio file ({error})"
+        raise AudioFileError(f"{path}: {reason}") from error
     sizes = _CUT_OFF.search(header.extra_info)
     if sizes and int(sizes[2]) < int(sizes[1]) < UNKNOWN_LENGTH:
         raise AudioFileError(
@@ -158,12 +192,49 @@ def _checked_header(path):
     try:
         whole = whole_frames(path, header)
     except Damaged as error:
-        raise AudioFileError(f"{path}: {error}") from error
+        raise AudioFileError(f"{path}: {true_kind(path) or error}") from error
     if header.frames * header.channels > _MOST_SAMPLES * Path(path).stat().st_size:
         raise AudioFileError(
             f"{path}: claims {header.frames} samples, more than it can hold; copy it again"
         )
     return header, whole
+
+
+class Recordings(NamedTuple):
+    """What a folder holds.
+
+    Attributes:
+        files: Dict from name to path of the recordings, as ``common.cli.Found`` has it.
+        foreign: List of (path, remedy) of recordings in formats that libsndfile does not read,
+            unless they are there in another format, too.
+        others: Sorted paths of all other files.
+    """
+
+    files: dict
+    foreign: list
+    others: list
+
+
+def find_recordings(folder):
+    """The ``Recordings`` below a folder: by their suffix, or else by their content."""
+    files, others = find_inputs(folder, _is_recording)
+    foreign = [
+        (path, true_kind(path))
+        for path in others
+        if foreign_recording(path)
+        and path.relative_to(folder).with_suffix("").as_posix() not in files
+    ]
+    left = {path for path, _ in foreign}
+    return Recordings(files, foreign, [path for path in others if path not in left])
+
+
+def _is_recording(path):
+    if path.suffix.lower() in AUDIO_SUFFIXES:
+        return True
+    try:
+        return path.suffix.lower() != ".raw" and bool(read_header(path))
+    except OSError:
+        return False
 
 
 def resample(audio, from_rate, to_rate):
@@ -196,7 +267,10 @@ class AudioWriter:
         self._format = (sample_rate, channels, subtype)
         name = _FORMATS.get(self.path.suffix.lower(), self.path.suffix[1:].upper())
         if name not in soundfile.available_formats():
-            raise AudioFileError(f"{path}: unknown audio format; use .wav, .flac or .ogg")
+            others = ", ".join(sorted(AUDIO_SUFFIXES - {".wav", ".flac", ".ogg"}))
+            raise AudioFileError(
+                f"{path}: unknown audio format; use .wav, .flac or .ogg (or {others})"
+            )
         if not soundfile.check_format(name, subtype):
             raise AudioFileError(f"{path}: {name} has no sample format {subtype}")
         self._name = name

@@ -19,6 +19,15 @@ _NO_LENGTH = 2**63 - 1  # samples; what libsndfile says of a FLAC file that was 
 _NO_LENGTH_TOLD = "does not say how long it is, so that parts would be lost; convert it to .wav"
 _PAGE = 27 + 255 + 255 * 255  # bytes of the longest Ogg page
 
+# Chunks and tags that may follow the audio, even where their length is wrong
+_CHUNKS = (
+    b"LIST id3  ID3  bext iXML _PMX fact cue  smpl inst JUNK junk PAD  FLLR PEAK DISP acid afsp "
+    b"cart regn umid minf elm1 axml chna levl strc plst labl note MD5  SAUR Trkn COMT MARK INST "
+    b"APPL NAME AUTH ANNO (c)  MIDI AESD SAXL FVER CHAN "
+)
+_CHUNKS = tuple(_CHUNKS[place : place + 4] for place in range(0, len(_CHUNKS), 5))
+_TAGS = b"ID3", b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"<?xml", b"<x:xmpmeta"
+
 # MPEG audio: kbit/s by (version 1, layer), then by index; None where the length is not said
 _BITRATES = {
     (True, 1): (None, *range(32, 449, 32)),
@@ -81,26 +90,41 @@ def whole_frames(path, header):
 
 
 def _check_chunks(content, order, wanted):
-    """Refuse a RIFF or AIFF file with more audio than its header counts."""
-    position, found = 12, False
-    while position + 8 <= len(content):
-        name = content[position : position + 4]
-        length = int.from_bytes(content[position + 4 : position + 8], order)
-        if not all(0x20 <= byte < 0x7F for byte in name):
-            break
-        if found and position + 8 + length > len(content) + 1:
-            break
-        if name == wanted:
-            found, counted, start = True, length, position + 8
+    """Refuse a RIFF or AIFF file with more audio than its header counts.
+
+    What follows the audio may be chunks, with their padding byte or without, or tags.
+    """
+    end, length, start, counted = 12, 0, None, 0
+    while (place := _next_chunk(content, end, length, order)) is not None:
+        if start is not None and content[place : place + 4] in _CHUNKS:
+            return
+        length = int.from_bytes(content[place + 4 : place + 8], order)
+        end = place + 8 + length
+        if start is None and content[place : place + 4] == wanted:
+            start, counted = place + 8, length
             if length >= UNKNOWN_LENGTH:
                 return
-        position += 8 + length + length % 2
-    rest = len(content) - position
-    if found and rest > _SLACK and any(content[position:]):
+    rest = content[end:]
+    is_tag = rest.startswith(_TAGS) or rest[length % 2 :].startswith(_TAGS)
+    if start is not None and len(rest) > _SLACK and not is_tag and rest.strip(b"\0"):
         raise Damaged(
             f"its header counts {counted} of up to {len(content) - start} bytes of audio, as of a "
             "recording that was not finished; repair it, or open it as raw audio and save it"
         )
+
+
+def _next_chunk(content, end, length, order):
+    """Where the chunk after one of this end and length begins; None where there is none."""
+    places = (end + length % 2, end)  # many a program forgets to fill up to an even length
+    for place in places:
+        if content[place : place + 4] in _CHUNKS:
+            return place
+    for place in places:
+        name = content[place : place + 4]
+        whole = place + 8 + int.from_bytes(content[place + 4 : place + 8], order)
+        if len(name) == 4 and all(0x20 <= byte < 0x7F for byte in name) and whole <= len(content):
+            return place
+    return None
 
 
 def _check_last_page(content):
@@ -120,7 +144,7 @@ def _whole_mpeg(content, frames):
     first = _mpeg_frame(content, position)
     if first is None:
         raise Damaged("no MPEG audio by its content")
-    count, samples, declared = 0, 0, None
+    count, samples, declared, size, begin = 0, 0, None, 0, position
     while position + 4 <= len(content):
         frame = _mpeg_frame(content, position, like=first)
         if frame is None:
@@ -136,13 +160,18 @@ def _whole_mpeg(content, frames):
         if position + frame.length > len(content):
             raise Damaged("cut off; copy it again")
         if not count:
-            declared = _declared_frames(content[position : position + frame.length], frame.side)
+            declared, size = _declared(content[position : position + frame.length], frame.side)
         if count or declared is None:
             samples += frame.samples
         count += 1
         position += frame.length
     found = count - (declared is not None)
-    if declared and found < declared:
+    # some programs count the frame that holds the number, too; the number of bytes tells
+    if (
+        declared
+        and found < declared
+        and (position - begin < size if size else found < declared - 1)
+    ):
         raise Damaged(f"cut off, holds {found} of {declared} frames; copy it again")
     if declared and found > declared + 1:
         raise Damaged(
@@ -151,7 +180,9 @@ def _whole_mpeg(content, frames):
         )
     if not declared and frames < samples - 2 * 1152:
         raise Damaged(_NO_LENGTH_TOLD)
-    return frames if declared else samples - 2 * 1152
+    if not declared:
+        return samples - 2 * 1152
+    return frames - max(declared - found, 0) * first.samples
 
 
 def _first_frame(content):
@@ -198,12 +229,21 @@ def _mpeg_frame(content, position, like=None):
     return _Frame(length, samples, 4 + side, kind)
 
 
-def _declared_frames(frame, side):
-    """Number of the frames that follow a first one without audio, 0 if untold; None for audio."""
+def _declared(frame, side):
+    """What a first frame without audio says of the file: ``(frames, bytes)``.
+
+    The frames are those that follow it, 0 if untold, and None where the frame holds audio; the
+    bytes are those of all frames, 0 if untold.
+    """
     if frame[side : side + 4] in (b"Xing", b"Info"):
-        has_number = frame[side + 7 : side + 8] and frame[side + 7] & 1
-        return int.from_bytes(frame[side + 8 : side + 12], "big") if has_number else 0
-    return 0 if frame[36:40] == b"VBRI" else None
+        flags = int.from_bytes(frame[side + 4 : side + 8], "big")
+        numbers = [
+            int.from_bytes(frame[place : place + 4], "big")
+            for place in range(side + 8, side + 16, 4)
+        ]
+        frames = numbers.pop(0) if flags & 1 else 0
+        return frames, numbers[0] if flags & 2 else 0
+    return (0 if frame[36:40] == b"VBRI" else None), 0
 
 
 def _tag_length(content, position):

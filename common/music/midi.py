@@ -16,12 +16,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from common.cli import UserError
+from common.cli import UserError, find_inputs
 from common.music.midi_file import META, META_TEMPO, Unreadable, parse, tempo_of
 
-MIDI_SUFFIXES = frozenset({".mid", ".midi"})
 LONGEST_HOURS = 24  # a file that lasts longer is taken for corrupt
-MIDI_SUFFIXES = {".mid", ".midi", ".smf", ".rmi", ".kar"}
+MIDI_SUFFIXES = frozenset({".mid", ".midi", ".smf", ".rmi", ".kar"})
 
 _DRUM_CHANNEL = 9  # counted from 0: channel 10 of General MIDI
 _NOTE_OFF, _NOTE_ON, _CONTROL, _PROGRAM, _BEND, _SYSTEM = 0x80, 0x90, 0xB0, 0xC0, 0xE0, 0xF0
@@ -89,6 +88,23 @@ class Sequence:
     def duration(self):
         """End of the last note in seconds; 0.0 without notes."""
         return max((note.end for note in self.notes), default=0.0)
+
+
+def find_midi(folder):
+    """The MIDI files below a folder and its other files: ``common.cli.Found``."""
+    return find_inputs(folder, _is_midi)
+
+
+def _is_midi(path):
+    """Whether a file claims to be MIDI by its suffix, or is MIDI by its first bytes."""
+    if path.suffix.lower() in MIDI_SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            begin = file.read(12)
+    except OSError:
+        return False
+    return begin[:4] == b"MThd" or (begin[:4] == b"RIFF" and begin[8:] == b"RMID")
 
 
 def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):

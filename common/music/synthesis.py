@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from common.audio.streaming import resample_blocks
-from common.cli import UserError, find_files
+from common.cli import UserError
 from common.files.audio import AudioFileError, AudioWriter, peak, read_header
-from common.music.midi import LONGEST_HOURS, MIDI_SUFFIXES, read_notes
+from common.music.midi import LONGEST_HOURS, find_midi, read_notes
 from common.music.names import Variation, pair_key, rendering_name, split_variation
 from common.music.notes import NOTE_SECONDS, NoteLibrary
 from common.work.cluster import keep_for_a_run
@@ -63,7 +63,7 @@ def notes_of(rendering, midi_path):
         UserError: The MIDI file is missing or unreadable.
     """
     key = pair_key(rendering)
-    files = find_files(midi_path, MIDI_SUFFIXES) if midi_path.is_dir() else {}
+    files = find_midi(midi_path).files if midi_path.is_dir() else {}
     # a file may itself be named like a variation
     piece, varied = (key, Variation()) if key in files else split_variation(key)
     if piece not in files:
