@@ -127,7 +127,7 @@ def main(argv=None):
     voices = voices_of(library(args.nsynth_path), args.instruments)
     found = find_midi(args.midi_path)
     if not found.files:
-        raise UserError(f"{args.midi_path}: no MIDI file in it or below it")
+        raise UserError(f"{args.midi_path}: no .mid or .midi file in it or below it")
     variations = variations_of(args)
     pieces = [
         Piece(path, name + suffix, *values)
