@@ -1,6 +1,8 @@
 # make demo  sets everything up and turns the shipped piano pieces into a guitar
 # make test  sets everything up and runs the tests
-# make notes  adds the transcriber that evaluate.py counts notes with
+# make stress  kills, damages and crowds what the tests leave in peace, and tries the benchmarks, for
+#              hours; make stress SHORT=1 for minutes
+# make notes  adds what renders and hears notes: a SoundFont player and the transcriber of evaluate.py
 # make test-jax  sets up JAX without TensorFlow, and runs the tests of training and prediction there
 PYTHON ?= python3
 VENV ?= .venv
@@ -14,7 +16,7 @@ MODEL := models/keyboard_acoustic_2_guitar_acoustic
 TESTS_JAX := $(addprefix tests/test_,$(addsuffix .py,jax golden model losses weights convert pairs style \
 	random_cnn stretch_model stretch_methods stretch_shipped vae_model vae_models vae_spectrogram))
 
-.PHONY: demo notes test test-jax lint clean
+.PHONY: demo notes test stress test-jax lint clean
 .DELETE_ON_ERROR:
 
 $(VENV)/ready: requirements.txt requirements.lock
@@ -22,7 +24,16 @@ $(VENV)/ready: requirements.txt requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt -c requirements.lock
 	touch $@
 
-$(VENV)/ready-dev: $(VENV)/ready requirements-dev.txt
+# Basic Pitch asks for old versions of what is there already; TinySoundFont for what would play aloud,
+# and there is no wheel of it for some machines
+$(VENV)/ready-notes: $(VENV)/ready requirements-notes.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-notes.txt -c requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps basic-pitch -c requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+		tinysoundfont -c requirements.lock || echo "synthesize_notes.py will need FluidSynth"
+	touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready-notes requirements-dev.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c requirements.lock
 	touch $@
 
@@ -46,13 +57,22 @@ demo: $(VENV)/ready
 		--audios_path $(DEMO)/audios --output $(DEMO)
 	@echo "Listen to $(DEMO)/guitar.wav, and open $(DEMO)/report.html"
 
-# what evaluate.py needs to count notes; Basic Pitch asks for old versions of what is there already
-notes: $(VENV)/ready
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-notes.txt -c requirements.lock
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps basic-pitch -c requirements.lock
+notes: $(VENV)/ready-notes
+
+# files in parallel; pass more to pytest by FLAGS
+PYTEST = $(PY) -m pytest --numprocesses auto --dist loadfile $(FLAGS)
 
 test: $(VENV)/ready-dev
-	$(PY) -m pytest
+	$(PYTEST)
+
+stress: $(VENV)/ready-dev
+	$(PYTEST) -m stress
+ifndef SHORT
+	$(PY) -m stress.kill
+	$(PY) -m stress.kill_data --script all
+	$(PY) -m stress.fuzz --target all
+	$(PY) -m stress.names
+endif
 
 # the ordinary environment is there to load weights that JAX wrote
 test-jax: $(VENV)/ready $(VENV_JAX)/ready

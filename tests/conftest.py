@@ -3,6 +3,7 @@
 import csv
 import os
 import resource
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -24,6 +25,12 @@ from common.music import soundfont
 settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kit")
 
+# What is started in the background may ignore Ctrl-C; tests press it, here and in their children.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+INSTALLED = "not installed"  # ends the reason of a skip that an installation would avoid
+LONG = []
 ROOT = Path(__file__).parent.parent
 NOTE_RATE = 16000  # Hz, as in NSynth
 PITCHES = (48, 54, 60, 66, 72)
@@ -41,6 +48,44 @@ PIECES = {  # name -> pitches, an eighth note each; only "arpeggio" is held out 
 }
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--missing-fails",
+        action="store_true",
+        help="fail where a test is skipped because something is not installed",
+    )
+
+
+def pytest_xdist_auto_num_workers():
+    """As many processes as cores, within what TensorFlow takes of the memory."""
+    return min(len(os.sched_getaffinity(0)), 8)
+
+
+def pytest_collection_modifyitems(items):
+    """Files that take long come first, lest one of them runs alone in the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if terminalreporter.config.getoption("missing_fails"):
+        for reason in _missing(terminalreporter):
+            terminalreporter.write_line(f"FAILED as something is missing: {reason}")
+
+
+def pytest_sessionfinish(session):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("missing_fails") and reporter and _missing(reporter):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _missing(reporter):
+    """Reasons of skips that an installation would avoid: they end in "is not installed"."""
+    reasons = {str(report.longrepr[-1]) for report in reporter.stats.get("skipped", [])}
+    return sorted(
+        reason.removeprefix("Skipped: ") for reason in reasons if reason.endswith(INSTALLED)
+    )
+
+
 def _has_player():
     try:
         soundfont._fluidsynth()
@@ -50,7 +95,7 @@ def _has_player():
 
 
 needs_player = pytest.mark.skipif(
-    not _has_player(), reason="neither FluidSynth nor TinySoundFont is installed"
+    not _has_player(), reason="FluidSynth and TinySoundFont are not installed"
 )
 
 

@@ -26,6 +26,7 @@ def number_after(text, printed):
     return float(re.search(rf"^{re.escape(text)} ([\d.]+)", printed, re.MULTILINE)[1])
 
 
+@pytest.mark.stress
 def test_the_training_benchmark_prints_what_fits_together(capsys):
     argv = ["--width", "2", "--batch_size", "3", "--rounds", "1", "--steps", "2"]
     assert training.main(argv) == 0
@@ -101,6 +102,7 @@ def test_the_eager_loop_trains_as_our_step_does():
             np.testing.assert_allclose(one.numpy(), other.numpy(), atol=5e-6, err_msg=one.path)
 
 
+@pytest.mark.stress
 @pytest.mark.skipif(not find_spec("basic_pitch"), reason="Basic Pitch is not installed")
 @pytest.mark.filterwarnings("ignore")  # of packages that are not ours
 def test_the_phase_benchmark_measures_every_estimator(audios_folder, midi_folder, capsys):
@@ -114,6 +116,7 @@ def test_the_phase_benchmark_measures_every_estimator(audios_folder, midi_folder
     assert all(float(row["seconds"]) >= 0 for name, row in rows.items() if name != phase.TARGET)
 
 
+@pytest.mark.stress
 def test_the_style_benchmark_counts_its_operations(capsys):
     # two convolutions of 2 * 4 * (3 * 5 * 7), two products of both kinds
     assert random_cnn_style.operations(4, 6, (3, 5, 7)) == 2 * (2 * 4 * 105 + 2 * 4 * 10 * 7)
@@ -167,6 +170,7 @@ def test_costs_on_paper_are_those_of_files(capsys, tmp_path):
     assert (synthesis["scheduler MB"], features["scheduler MB"]) == ("6", "38")
 
 
+@pytest.mark.stress
 def test_the_benchmark_of_learning_rates_tells_both_generators_apart(features_folder, capsys):
     argv = ["--dataset_path", str(features_folder), "--width", "1", "--steps", "50"]
     argv += ["--networks", "discriminator", "--sweep_steps", "20"]

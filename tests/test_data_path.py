@@ -76,6 +76,7 @@ def test_every_script_has_help_and_stands_in_the_benchmark():
     assert "data.py" not in names
 
 
+@pytest.mark.stress
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what librosa imports
 def test_the_benchmark_prints_what_fits_together(tmp_path, capsys):
     (tmp_path / "piece.mid").write_bytes(
@@ -85,7 +86,7 @@ def test_the_benchmark_prints_what_fits_together(tmp_path, capsys):
     assert data_path.main([*argv, "--part", "memory", "synthesis", "features"]) == 0
     printed = capsys.readouterr().out
     held = float(re.search(r"5 velocities take (\d+) MB", printed)[1])
-    assert held == pytest.approx(88 * 5 * 4 * 16000 * 4 / 1e6, rel=0.02) and held < 300
+    assert held == pytest.approx(88 * 5 * 4 * 16000 * 4 / 1e6, rel=0.1) and held < 300
     rows = dict(re.findall(r"^(\S.*\S)\s{2,}([\d,]+)\s+\d+\.\d{4}$", printed, re.MULTILINE))
     speeds = {name: float(speed.replace(",", "")) for name, speed in rows.items()}
     ratios = dict(re.findall(r"^(\S.*\S)\s{2,}[\d,]+\s+(\d+\.\d{4})$", printed, re.MULTILINE))

@@ -270,6 +270,7 @@ def test_a_run_in_mixed_precision_with_styles_begins_on_two_devices_and_ends_on_
     assert float(rows[1]["gen_mae"]) < float(rows[0]["gen_mae"])
 
 
+@pytest.mark.stress
 def test_who_dies_ends_the_other_and_the_pair_goes_on_after_the_last_epoch(
     features_folder, tmp_path, start
 ):

@@ -60,6 +60,7 @@ CHANGES = st.lists(
 )
 
 
+@pytest.mark.stress
 @pytest.mark.parametrize("name", TARGETS)
 def test_any_damage_is_read_or_refused(worker, samples, name):
     structured = [(sample, sample.structure or [slice(0, None)]) for sample in samples(name)]
@@ -92,6 +93,7 @@ def test_any_name_of_a_note_is_read_or_refused(worker, text):
     assert not outcome.fault, outcome
 
 
+@pytest.mark.stress
 def test_the_benchmark_feeds_every_target_and_prints_a_table(tmp_path, capsys):
     folder = tmp_path / "faults"
     for name in FAST:
@@ -125,6 +127,7 @@ def test_damage_is_the_same_for_the_same_seed_and_hits_what_it_is_aimed_at(sampl
     assert hits > 30
 
 
+@pytest.mark.stress
 @pytest.mark.parametrize(
     ("reader", "kind"),
     [
@@ -143,6 +146,7 @@ def test_every_fault_is_found_and_survived(reader, kind):
         assert worker.read(".bin", b".").kind == "accepted"
 
 
+@pytest.mark.stress
 def test_inputs_with_a_fault_are_kept(tmp_path, capsys, monkeypatch):
     target = TARGETS["midi"]._replace(reader=faulty_readers.fail)
     monkeypatch.setitem(TARGETS, "midi", target)

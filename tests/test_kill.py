@@ -11,6 +11,8 @@ from conftest import outcome, read_csv
 
 from stress import kill
 
+pytestmark = pytest.mark.stress
+
 EPOCHS = 3
 
 

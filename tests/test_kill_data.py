@@ -12,6 +12,8 @@ from conftest import needs_player
 from stress import kill_data
 from stress.processes import Fault, Victim
 
+pytestmark = pytest.mark.stress
+
 
 @pytest.mark.parametrize(
     "script", [pytest.param("notes", marks=needs_player), "audios", "features"]

@@ -12,7 +12,7 @@ from common.report.plots import image_png, png_of
 from vae_generation.page import write_plane_page
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
 
 # Tabs to each heading of the first table and presses it, then tells what became of it and how long
 # each player's sound is.

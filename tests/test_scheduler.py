@@ -24,9 +24,11 @@ from common.work.cluster import Cluster
 from common.work.jobs import run_jobs
 from vae_generation import preprocess
 
+pytestmark = pytest.mark.stress
+
 distributed = pytest.importorskip(
     "distributed",
-    reason="the package distributed is not installed: pip install 'dask[distributed]'",
+    reason="dask[distributed] is not installed",
 )
 
 PIECES = ["chopin_prelude_op28_no7", "mozart_sonata_k545", "schumann_wild_horseman"]

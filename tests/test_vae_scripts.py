@@ -211,9 +211,12 @@ def test_notes_that_are_asked_for_are_named_as_in_NSynth(folder, tmp_path):
 
 
 def test_chords_last_as_long_as_their_beats(folder, tmp_path):
-    flags = ["--chords", "C Am", "--bpm", 120, "--beats", 2, "--instrument", "keyboard"]
-    with pytest.raises(UserError, match="pitch"):  # these notes have no C2
-        make(folder, "told", tmp_path / "song.wav", *flags)
+    flags = ["--beats", 2, "--instrument", "keyboard", "--chords"]
+    for bpm, seconds in ((120, 1.0), (240, 0.5)):
+        make(folder, "told", tmp_path / "song.wav", "--bpm", bpm, *flags, "Am Bb")
+        assert sounds(tmp_path / "song.wav").size == 2 * seconds * 16000
+    with pytest.raises(UserError, match="pitch 36 is beyond"):  # these notes have no C2
+        make(folder, "told", tmp_path / "song.wav", *flags, "Am C")
 
 
 def test_a_continuation_begins_with_its_seed(folder, tmp_path):
@@ -327,3 +330,6 @@ def test_the_classifier_sees_where_the_loudness_lies_and_not_its_level():
     classifier = evaluate.Classifier(images, names, 80.0)
     assert classifier.accuracy(images - 0.2, names) == 1
     assert classifier.accuracy(images[:, ::-1], names) == 0
+    levels = np.tile([0.0, 0.2], 20)[:, np.newaxis, np.newaxis]
+    first, second = rng.uniform(0.3, 0.5, (2, 40, 64, 16)) + levels
+    assert evaluate.Classifier(first, names, 80.0).accuracy(second, names) < 0.8
