@@ -229,18 +229,27 @@ def main(argv=None):
         raise UserError(f"{path}: both an instrument and the phase of another; rename a folder")
     with only_run(args.features_path):
         require_distinct(args.features_path, [path.name for path, *_ in stores])
-        return update_stores(args, stores)
+        workers = workers_of(args.jobs, args.scheduler, [args.audios_path], args.features_path)
+        total, skipped = update_stores(stores, workers)
+        shutil.rmtree(args.features_path / ".parts", ignore_errors=True)
+        status = report_skipped(sorted(skipped, key=itemgetter(0)))
+        if not total:
+            raise UserError(f"{args.audios_path}: no features could be computed")
+        return status
 
 
-def update_stores(args, stores):
-    """Bring the stores up to date: list of (path, folder of audios, kind of image).
+def update_stores(stores, workers):
+    """Bring stores up to date.
+
+    Args:
+        stores: List of (path, folder of audios, kind of image).
+        workers: As of ``common.work.jobs.run_jobs``.
 
     Returns:
-        The exit status of the script.
+        ``(total, skipped)``: number of renderings in the stores; list of (audio, error).
     """
     from tqdm import tqdm
 
-    workers = workers_of(args, [args.audios_path], args.features_path)
     updates, all_skipped, total = [], [], 0
     for path, folder, image in stores:
         try:
@@ -267,11 +276,7 @@ def update_stores(args, stores):
             tqdm.write(f"{printable(update.path)}: {computed:,} computed, {kept:,} kept")
             total += computed + kept
             all_skipped += skipped
-    shutil.rmtree(args.features_path / ".parts", ignore_errors=True)
-    status = report_skipped(sorted(all_skipped, key=itemgetter(0)))
-    if not total:
-        raise UserError(f"{args.audios_path}: no features could be computed")
-    return status
+    return total, all_skipped
 
 
 if __name__ == "__main__":

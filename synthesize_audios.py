@@ -160,7 +160,9 @@ def main(argv=None):
 
 def synthesize(args, settings, pieces, variations):
     """Render pieces, each in a number of variations; the exit status of the script."""
-    workers = workers_of(args, [args.nsynth_path, args.midi_path], args.audios_path)
+    workers = workers_of(
+        args.jobs, args.scheduler, [args.nsynth_path, args.midi_path], args.audios_path
+    )
     total, failed = Counter(), defaultdict(list)
     render = functools.partial(render_piece, settings)
     for piece, counts, error in run_jobs(render, pieces, workers, "synthesising"):

@@ -9,12 +9,7 @@ A rendering is named ``<piece>[~<variation>][@<preset:03d>]``. Origin and target
 and variation; training and validation are told apart by piece alone.
 """
 
-import contextlib
-import io
-import signal
-import threading
 from collections import defaultdict
-from pathlib import Path
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -22,12 +17,11 @@ import numpy as np
 import data
 from common.audio.streaming import filled_header, make_resampler, parts_of, read_blocks
 from common.cli import UserError, printable
-from common.files.atomic import replace_when_done
-from common.files.hdf5 import UNREADABLE, open_hdf5, plain_attributes
+from common.files.hdf5 import create_hdf5
+from common.files.store import FORMAT_VERSION, ImageFile
 from common.music.names import pair_key
 from data import FRAME_COLUMNS, SAMPLE_RATE
 
-FORMAT_VERSION = 1
 CODEC = {
     "sample_rate": data.SAMPLE_RATE,
     "fft_size": data.FFT_SIZE,
@@ -93,44 +87,26 @@ def _described(item):
     return _rendering(key), len(dataset)
 
 
-class FeatureStore:
+class FeatureStore(ImageFile):
     """A feature store, open for reading.
 
     Args:
         path: The HDF5 file.
+
+    Attributes:
+        columns: Dict from the name of a rendering to its number of columns.
 
     Raises:
         UserError: Missing, not a feature store, damaged, or made with other codec constants.
     """
 
     def __init__(self, path):
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise UserError(f"{path}: no such feature store; make it with compute_features.py")
-        remake = "delete it and make it again with compute_features.py"
-        try:
-            self._file = open_hdf5(path)
-            attributes = plain_attributes(self._file)
-            self._pieces = self._file["pieces"]
-            self.columns = dict(map(_described, self._pieces.items()))
-            self._images = {}  # looked up once: that takes as long as reading a window
-        except UNREADABLE as error:
-            raise UserError(f"{path}: not a readable feature store ({error}); {remake}") from error
-        if attributes.get("format_version") != FORMAT_VERSION:
-            raise UserError(f"{path}: not of feature format {FORMAT_VERSION}; {remake}")
-        for name, value in CODEC.items():
-            if attributes.get(name) != value:
-                raise UserError(f"{path}: {name} is {attributes.get(name)}, not {value}; {remake}")
+        super().__init__(path, kind="feature store", remake="compute_features.py", expected=CODEC)
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.close()
-
-    def close(self):
-        """Close the file; reading ends."""
-        self._file.close()
+    def _load(self):
+        self._pieces = self._file["pieces"]
+        self.columns = dict(map(_described, self._pieces.items()))
+        self._images = {}  # looked up once: that takes as long as reading a window
 
     @property
     def instrument(self):
@@ -148,62 +124,13 @@ class FeatureStore:
         Raises:
             UserError: Damaged.
         """
-        try:
+
+        def cut():
             if rendering not in self._images:
                 self._images[rendering] = self._pieces[_key(rendering)]
-            image = self._images[rendering][start:stop]
-        except UNREADABLE as error:
-            raise UserError(f"{self.path}: {rendering} cannot be read ({error})") from error
-        if not np.isfinite(image).all():
-            raise UserError(f"{self.path}: {rendering} is damaged, holds what is no number")
-        return image
+            return self._images[rendering][start:stop]
 
-
-class _Output(io.FileIO):
-    """A file that takes every write, also when the disk is full, and keeps the ``error``.
-
-    HDF5 never gets rid of a file that it could not write: it crashes at the end of the process.
-    """
-
-    def __init__(self, path):
-        super().__init__(path, "w+")
-        self.error = None
-
-    def write(self, content):
-        rest = memoryview(content).cast("B")
-        try:
-            while rest and not self.error:
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            self.error = error
-        return len(content)
-
-    def truncate(self, size=None):
-        try:
-            return super().truncate(size)
-        except OSError as error:  # the system limits the size of files
-            self.error = error
-            return size
-
-
-@contextlib.contextmanager
-def _uninterrupted():
-    """Put Ctrl-C off to the end of the block: HDF5 crashes where it comes while a file is written.
-
-    Only the main thread gets it; a process that ignores it, or ends of it at once, needs nothing.
-    """
-    put_off = []
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda *_: put_off.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if put_off:
-            signal.raise_signal(signal.SIGINT)
+        return self._read(rendering, cut)
 
 
 def write_store(path, images, instrument):
@@ -218,31 +145,18 @@ def write_store(path, images, instrument):
     Raises:
         OSError: The file cannot be written.
     """
-    import h5py
-
-    with replace_when_done(path) as temporary, _Output(temporary) as output:
-        with contextlib.ExitStack() as opened:
-            with _uninterrupted():
-                file = h5py.File(output, "w")
-                opened.callback(_uninterrupted()(file.close))  # that writes, too
-                file.attrs["format_version"] = FORMAT_VERSION
-                file.attrs["instrument"] = printable(instrument)  # HDF5 takes no other text
-                for name, value in CODEC.items():
-                    file.attrs[name] = value
-                pieces = file.create_group("pieces")
-            columns = 0
-            for rendering, image in images:
-                chunk = (min(data.FRAME_COLUMNS, image.shape[0]), data.BINS)
-                with _uninterrupted():
-                    pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
-                columns += image.shape[0]
-                if output.error:
-                    break
-            with _uninterrupted():
-                file.attrs["piece_count"] = len(pieces)
-                file.attrs["column_count"] = columns
-        if output.error:
-            raise OSError(f"{path}: cannot be written; is the disk full?") from output.error
+    new = create_hdf5(path)
+    with new as file:
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["instrument"] = printable(instrument)  # HDF5 takes no other text
+        file.attrs.update(CODEC)
+        pieces, columns = file.create_group("pieces"), 0
+        for rendering, image in new.each(images):
+            chunk = (min(data.FRAME_COLUMNS, len(image)), data.BINS)
+            pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
+            columns += len(image)
+        file.attrs["piece_count"] = len(pieces)
+        file.attrs["column_count"] = columns
 
 
 def find_pairs(origin, target):

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import data
 from common.cli import UserError
+from common.files import hdf5
 from common.files.split import is_held_out
 from common.music.names import pair_key, piece_of, preset_of
 from data import BINS
-from pix2pix_timbre import features
 from pix2pix_timbre.features import (
     CODEC,
     FORMAT_VERSION,
@@ -218,7 +218,7 @@ def test_a_foreign_file_is_one_line(tmp_path):
             FeatureStore(path)
     with h5py.File(path, "w") as file:
         file.create_group("pieces")
-    with pytest.raises(UserError, match="not of feature format 1"):
+    with pytest.raises(UserError, match="feature store not of format 1"):
         FeatureStore(path)
 
 
@@ -237,7 +237,7 @@ def test_a_store_of_a_later_format_is_refused(tmp_path):
     store(path, "a").close()
     with h5py.File(path, "a") as file:
         file.attrs["format_version"] = 2
-    with pytest.raises(UserError, match="not of feature format 1"):
+    with pytest.raises(UserError, match="feature store not of format 1"):
         FeatureStore(path)
 
 
@@ -300,13 +300,13 @@ def test_ctrl_c_in_the_midst_of_a_write_leaves_nothing(tmp_path, monkeypatch, sh
     """It would crash HDF5 there."""
     pieces = [(name, image(300)) for name in "abc"]
     writes = []
-    write = features._Output.write
+    write = hdf5._Output.write
 
     def counted(self, content):
         writes.append(len(content))
         return write(self, content)
 
-    monkeypatch.setattr(features._Output, "write", counted)
+    monkeypatch.setattr(hdf5._Output, "write", counted)
     write_store(tmp_path / "x.h5", pieces, "x")
     (tmp_path / "x.h5").unlink()
     moment = len(writes) + 1 + round(share * (len(writes) - 1))
@@ -316,7 +316,7 @@ def test_ctrl_c_in_the_midst_of_a_write_leaves_nothing(tmp_path, monkeypatch, sh
             signal.raise_signal(signal.SIGINT)
         return counted(self, content)
 
-    monkeypatch.setattr(features._Output, "write", interrupted)
+    monkeypatch.setattr(hdf5._Output, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_store(tmp_path / "x.h5", pieces, "x")
     assert len(writes) >= moment

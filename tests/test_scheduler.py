@@ -18,7 +18,6 @@ from tasks import fail_at_once, halve, kill_the_worker, write_slowly
 import compute_features
 import synthesize_audios
 from common.cli import UserError, one_line
-from common.files.atomic import replace_when_done
 from common.work import cluster
 from common.work.cluster import Cluster
 from common.work.jobs import run_jobs
@@ -306,7 +305,3 @@ def test_each_run_reads_the_files_anew():
     for run in ("first", "first", "second"):
         cluster._work(cluster._Run(run, (), None), library, "notes")
     assert opened == ["notes", "notes"]
-
-
-def test_local_runs_name_their_temporary_files_by_the_path_alone(tmp_path):
-    assert replace_when_done(tmp_path / "a.wav").temporary.name == ".part.a.wav"

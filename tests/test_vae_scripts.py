@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
 def test_notes_become_images_that_know_what_they_are(folder):
     with ImageStore(folder / "notes.h5") as store:
         assert len(store) == 2 * 2 * 2 * len(PITCHES)
-        example = store.examples[1]
+        example = store.rows[1]
         assert example == Example("guitar_acoustic_000-045-050~+1", 0.0, "guitar_acoustic", 46, 50)
         image = store.read([1])[0, ..., 0]
         expected, _ = store.spectrogram.image(
@@ -75,7 +75,7 @@ def test_a_split_leaves_no_note_on_both_sides(folder):
         assert training
         assert held_out
         sides = [
-            {store.examples[index].source.split("~")[0][:-4] for index in side}
+            {store.rows[index].source.split("~")[0][:-4] for index in side}
             for side in (training, held_out)
         ]
         assert not sides[0] & sides[1]
@@ -83,7 +83,7 @@ def test_a_split_leaves_no_note_on_both_sides(folder):
 
 def test_recordings_become_windows_one_after_the_other(folder):
     with ImageStore(folder / "music.h5") as store:
-        windows = [one for one in store.examples if one.source == "guitar_acoustic/tune_0"]
+        windows = [one for one in store.rows if one.source == "guitar_acoustic/tune_0"]
         assert [one.start for one in windows] == pytest.approx([1.024 * n for n in range(18)])
         assert {(one.instrument, one.pitch) for one in windows} == {("guitar_acoustic", -1)}
 
@@ -92,7 +92,7 @@ def test_the_same_files_give_the_same_store(folder, tmp_path):
     argv = words("--audio_path", folder / "notes", "--features_path", tmp_path / "again.h5")
     assert preprocess.main([*argv, "--transpose", "0", "1", "--jobs", "1"]) == 0
     with ImageStore(tmp_path / "again.h5") as again, ImageStore(folder / "notes.h5") as store:
-        assert again.examples == store.examples
+        assert again.rows == store.rows
         everything = range(len(store))
         np.testing.assert_array_equal(again.read(everything), store.read(everything))
 

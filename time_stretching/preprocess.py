@@ -126,7 +126,7 @@ def main(argv=None):
 
 def write_features(args, tasks):
     """Read recordings and write their store; the exit status of the script."""
-    workers = workers_of(args, [args.audio_path])
+    workers = workers_of(args.jobs, args.scheduler, [args.audio_path])
     skipped, silent = [], []
 
     def recordings():

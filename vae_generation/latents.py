@@ -89,10 +89,10 @@ def encode_store(trained, store, indices):
     parts = []
     for start in range(0, len(indices), _BATCH):
         chosen = indices[start : start + _BATCH]
-        conditions = trained.condition_vectors([store.examples[index] for index in chosen])
+        conditions = trained.condition_vectors([store.rows[index] for index in chosen])
         parts.append(trained.encode(store.read(chosen), conditions))
     mean, log_variance = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Latents(mean, log_variance, [store.examples[index] for index in indices])
+    return Latents(mean, log_variance, [store.rows[index] for index in indices])
 
 
 def interpolate(first, second, steps):

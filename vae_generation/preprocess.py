@@ -8,30 +8,16 @@ All other audio files are cut into windows, one after the other (--hop_seconds s
 distance); their folder's name is their instrument. Silent windows are left out and counted.
 """
 
-from collections import Counter
-from contextlib import closing
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from common.cli import (
-    UserError,
-    existing_folder,
-    find_files,
-    number,
-    parser,
-    printable,
-    report_skipped,
-    run,
-)
-from common.files.audio import AUDIO_SUFFIXES, peak, resample
-from common.work.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
-from common.work.lock import only_run
+from common.cli import existing_folder, number, parser, printable, report_skipped, run
+from common.files.audio import peak, resample
+from common.work.fill import fill_store, find_recordings
+from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from vae_generation.spectrogram import FRAMES, KINDS, Spectrogram, default_fft
-from vae_generation.store import Example, parse_note, write_images
+from vae_generation.store import Example, parse_note
 
 _SILENCE = 1e-4  # peak
 
@@ -98,30 +84,12 @@ def build_parser():
     return built
 
 
-def settings(args):
-    """The ``Spectrogram`` that the flags ask for; ``UserError`` when there is none."""
-    fft_size = args.fft_size or default_fft(args.spectrogram)
-    hop = args.hop or fft_size // 4
-    frames = FRAMES
-    if args.duration is not None:
-        frames = 1 + round(args.duration * args.sample_rate) // hop
-    return Spectrogram(
-        args.spectrogram,
-        args.sample_rate,
-        fft_size,
-        hop,
-        args.bins,
-        frames,
-        args.floor_db,
-        args.ceiling_db,
-    ).check()
-
-
 def cut(recording):
-    """Images of one file: ``(examples, silent)``.
+    """Images of one file, for ``fill_store``.
 
     Returns:
-        List of (``Example``, image, share of clipped values); number of silent windows left out.
+        ``(items, counts)``: list of (``Example``, image); counts of ``notes``, ``windows``, silent
+        windows left out (``silent``), and the sum of the shares of ``clipped`` values.
     """
     spectrogram = recording.spectrogram
     note = parse_note(recording.name)
@@ -148,7 +116,12 @@ def cut(recording):
         ]
     sounding = [(example, audio) for example, audio in windows if _sounds(audio, spectrogram)]
     images = [(example, *spectrogram.image(audio)) for example, audio in sounding]
-    return images, len(windows) - len(sounding)
+    counts = {
+        "windows" if note is None else "notes": len(images),
+        "silent": len(windows) - len(images),
+        "clipped": sum(share for *_, share in images),
+    }
+    return [(example, image) for example, image, _ in images], counts
 
 
 def _sounds(audio, spectrogram):
@@ -158,57 +131,39 @@ def _sounds(audio, spectrogram):
 def main(argv=None):
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
-    spectrogram = settings(args)
-    files = {}
-    for folder in args.audio_path:
-        found = find_files(folder, AUDIO_SUFFIXES)
-        if not found:
-            raise UserError(f"{folder}: no audio file in it or below it")
-        twice = sorted(files.keys() & found.keys())
-        if twice:
-            raise UserError(f"{found[twice[0]]}: named like {files[twice[0]]}; rename one of them")
-        files |= found
+    fft_size = args.fft_size or default_fft(args.spectrogram)
+    hop = args.hop or fft_size // 4
+    frames = FRAMES
+    if args.duration is not None:
+        frames = 1 + round(args.duration * args.sample_rate) // hop
+    levels = args.floor_db, args.ceiling_db
+    spectrogram = Spectrogram(
+        args.spectrogram, args.sample_rate, fft_size, hop, args.bins, frames, *levels
+    ).check()
     hop_seconds = args.hop_seconds or spectrogram.seconds
+    shifts = tuple(dict.fromkeys(args.transpose))
     recordings = [
-        Recording(path, name, spectrogram, hop_seconds, tuple(dict.fromkeys(args.transpose)))
-        for name, path in files.items()
+        Recording(path, name, spectrogram, hop_seconds, shifts)
+        for name, path in find_recordings(args.audio_path).items()
     ]
-    with only_run(args.features_path, folder=False):
-        return write_store(args, spectrogram, recordings)
-
-
-def write_store(args, spectrogram, recordings):
-    """Cut recordings and write their store; the exit status of the script."""
-    workers = workers_of(args, args.audio_path)
-    counts, skipped, clipped = Counter(), [], []
-
-    def images():
-        for recording, result, error in run_jobs(cut, recordings, workers, "images"):
-            if error is not None:
-                skipped.append((recording.path, error))
-                continue
-            found, silent = result
-            counts["silent"] += silent
-            for example, image, share in found:
-                counts["notes" if example.pitch >= 0 else "windows"] += 1
-                clipped.append(share)
-                yield example, image
-
-    # nothing is written where nothing was found
-    with closing(images()) as stream:
-        first = next(stream, None)
-        if first is None:
-            report_skipped(skipped)
-            names = ", ".join(map(str, args.audio_path))
-            raise UserError(f"{names}: no sounding audio in it; nothing is written")
-        write_images(args.features_path, spectrogram, chain([first], stream))
+    rows, counts, skipped = fill_store(
+        args.features_path,
+        Example,
+        cut,
+        recordings,
+        settings=spectrogram._asdict(),
+        shape=(spectrogram.bins, spectrogram.frames),
+        folders=args.audio_path,
+        jobs=args.jobs,
+        scheduler=args.scheduler,
+    )
     said = [f"{counts['notes']:,} notes", f"{counts['windows']:,} windows"]
     if counts["silent"]:
         said.append(f"{counts['silent']:,} silent ones left out")
     print(
         f"{printable(args.features_path)}: {', '.join(said)}; "
-        f"{spectrogram.bins}x{spectrogram.frames}, "
-        f"{spectrogram.seconds:.2f} s each, {np.mean(clipped):.3%} above --ceiling_db"
+        f"{spectrogram.bins}x{spectrogram.frames}, {spectrogram.seconds:.2f} s each, "
+        f"{counts['clipped'] / len(rows):.3%} above --ceiling_db"
     )
     return report_skipped(skipped)
 

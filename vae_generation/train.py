@@ -87,7 +87,7 @@ class Session(TrainingSession):
     def __init__(self, args):
         super().__init__(args, args.output)
         self.store = ImageStore(args.features_path)
-        examples = self.store.examples
+        examples = self.store.rows
         self.conditions = Conditions.of(examples) if args.conditional else None
         self.require_networks()
         self.find_devices()
@@ -137,7 +137,7 @@ class Session(TrainingSession):
             "spectrogram": self.store.spectrogram._asdict(),
             "conditions": self.conditions._asdict() if self.conditions else None,
             "split": {
-                name: sorted({self.store.examples[index].source for index in side})
+                name: sorted({self.store.rows[index].source for index in side})
                 for name, side in zip(("training", "held_out"), self.sides, strict=True)
             },
         }
@@ -178,7 +178,7 @@ class Session(TrainingSession):
             folder = self.run.path
             plot_history(folder / "history.png", rows)
             images = self.store.read(shown)
-            examples = [self.store.examples[index] for index in shown]
+            examples = [self.store.rows[index] for index in shown]
             found = trained.reconstruct(images, trained.condition_vectors(examples))
             names = [f"{one.source.rpartition('/')[2]} {one.start:g} s" for one in examples]
             plot_reconstructions(folder / "reconstructions.png", names, images, found)

@@ -2,10 +2,12 @@
 
 import hashlib
 import os
-from contextvars import ContextVar
+import re
+import secrets
 from pathlib import Path
 
 _LONG_NAME = 100  # bytes; most file systems take 255, some that encrypt 143
+_TEMPORARY = re.compile(r"\.(part\.[0-9a-f]{8})\..+", re.DOTALL)
 
 
 def hidden_beside(path, kind):
@@ -16,16 +18,13 @@ def hidden_beside(path, kind):
     return path.with_name(f".{kind}.{name}")
 
 
-# Stands in the names of temporary files, where several processes may write the same file at once.
-temporary_mark = ContextVar("temporary_mark", default="")
-
-
 class replace_when_done:
     """Context manager: a temporary path beside ``path`` that takes its place on success.
 
     The temporary file is removed when the block fails, so a file is either whole or absent. Its
-    name depends on ``path`` alone (and on ``temporary_mark``): what a killed process left is
-    overwritten by the next one. It keeps the suffix, from which libraries tell the format.
+    name is drawn at random: several processes may write the same file at once, and the last one
+    replaces it. It keeps the suffix, from which libraries tell the format. What a killed process
+    left is removed by the next run that keeps the output to itself (``common.work.lock``).
 
     Args:
         path: The file.
@@ -35,7 +34,7 @@ class replace_when_done:
 
     def __init__(self, path, durable=True):
         self.path, self._durable = Path(path), durable
-        self.temporary = hidden_beside(self.path, f"part{temporary_mark.get()}")
+        self.temporary = hidden_beside(self.path, f"part.{secrets.token_hex(4)}")
 
     def __enter__(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,3 +49,14 @@ class replace_when_done:
                 self.temporary.replace(self.path)
         finally:
             self.temporary.unlink(missing_ok=True)
+
+
+def temporaries_of(path):
+    """Temporary files of ``replace_when_done`` for one file: list of paths."""
+    found = ((_TEMPORARY.fullmatch(other.name), other) for other in path.parent.iterdir())
+    return [other for match, other in found if match and hidden_beside(path, match[1]) == other]
+
+
+def is_temporary(path):
+    """Whether a file is one that ``replace_when_done`` makes until it is whole."""
+    return bool(_TEMPORARY.fullmatch(path.name))

@@ -1,20 +1,25 @@
-"""HDF5 files of others: opened only after another process went through them.
+"""HDF5 files: read safely, whoever wrote them, and written whole or not at all.
 
-libhdf5 loops for ever, or crashes, at some damaged files, and a file may claim any size and link to
-any other file. So a helper process opens it first, under limits of time and memory, and reads
-everything but the numbers. It refuses what the kit never writes: links that are not hard, arrays
-that lie in other files, that are compressed, or that are larger than what is stored of them, and
-model configurations with code in them. No model is ever made from a configuration in a file; only
-arrays are read.
+Reading: libhdf5 loops for ever, or crashes, at some damaged files, and a file may claim any size
+and link to any other file. So a helper process opens it first, under limits of time and memory, and
+reads everything but the numbers. It refuses what the kit never writes: links that are not hard,
+arrays that lie in other files, that are compressed, or that are larger than what is stored of them,
+and model configurations with code in them. No model is ever made from a configuration in a file;
+only arrays are read.
 
     with open_hdf5("keyboard_acoustic.h5") as file:
         names = list(file["pieces"])
 
 A file that makes libhdf5 overwrite memory without dying in the helper can still harm the process
 that opens it; that only libhdf5 can mend.
+
+Writing: libhdf5 crashes at the end of a process that could not write a file, and where Ctrl-C comes
+while it writes. ``create_hdf5`` keeps both from it, so nothing else in the kit creates HDF5 files.
 """
 
 import atexit
+import contextlib
+import io
 import json
 import math
 import signal
@@ -22,6 +27,8 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+
+from common.files.atomic import replace_when_done
 
 # What h5py and Keras raise on files that are damaged or hold something else.
 UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError)
@@ -55,6 +62,124 @@ def plain_attributes(item):
         name: value.tolist() if hasattr(value, "tolist") else value
         for name, value in item.attrs.items()
     }
+
+
+class create_hdf5:
+    """Context manager: a new HDF5 file, open for writing; it appears whole or not at all.
+
+    Ctrl-C is put off to the end of the block. A block that takes long draws what it writes from
+    ``each``, so that Ctrl-C, or a full disk, ends it before the next item:
+
+        new = create_hdf5(path)
+        with new as file:  # an h5py.File
+            for name, image in new.each(images):
+                file[name] = image
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It cannot be written; raised at the end of the block.
+    """
+
+    def __init__(self, path):
+        self._path = Path(path)
+
+    def __enter__(self):
+        import h5py
+
+        with contextlib.ExitStack() as stack:
+            temporary = stack.enter_context(replace_when_done(self._path))
+            stack.callback(self._check)
+            self._output = stack.enter_context(_Output(temporary))
+            self._interrupts = stack.enter_context(_Interrupts())
+            file = stack.enter_context(h5py.File(self._output, "w"))
+            self._opened = stack.pop_all()
+        return file
+
+    def __exit__(self, *exception):
+        return self._opened.__exit__(*exception)
+
+    def each(self, items):
+        """Yield the items of an iterable, as long as the disk is not full."""
+        items = iter(items)
+        while not self._output.error:
+            with self._interrupts.let_through():
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+            yield item
+
+    def _check(self):
+        if self._output.error:
+            error = OSError(f"{self._path}: cannot be written; is the disk full?")
+            raise error from self._output.error
+
+
+class _Output(io.FileIO):
+    """A file that takes every write, also when the disk is full, and keeps the ``error``.
+
+    HDF5 never gets rid of a file that it could not write: it crashes at the end of the process.
+    """
+
+    def __init__(self, path):
+        self.error = None
+        super().__init__(path, "w+")
+
+    def write(self, content):
+        rest = memoryview(content).cast("B")
+        try:
+            while rest and not self.error:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return len(content)
+
+    def truncate(self, size=None):
+        try:
+            return super().truncate(size)
+        except OSError as error:  # the system limits the size of files
+            self.error = error
+            return size
+
+
+class _Interrupts:
+    """Context manager that puts Ctrl-C off to its end: HDF5 crashes where it comes in a write.
+
+    Only the main thread gets it; a process that ignores it, or ends of it at once, needs nothing.
+    """
+
+    def __enter__(self):
+        self._came = False
+        self._before = signal.getsignal(signal.SIGINT)
+        is_main = threading.current_thread() is threading.main_thread()
+        self._needed = is_main and callable(self._before)
+        self._put_off()
+        return self
+
+    def __exit__(self, *exception):
+        if self._needed:
+            signal.signal(signal.SIGINT, self._before)
+            if self._came:
+                self._came = False
+                signal.raise_signal(signal.SIGINT)
+
+    @contextlib.contextmanager
+    def let_through(self):
+        """Context in which Ctrl-C comes through, also one that was put off before."""
+        self.__exit__()
+        try:
+            yield
+        finally:
+            self._put_off()
+
+    def _put_off(self):
+        if self._needed:
+            signal.signal(signal.SIGINT, self._note)
+
+    def _note(self, *_):
+        self._came = True
 
 
 class _Helper:

@@ -5,9 +5,8 @@ machine is seen to here:
 
 - A file has one absolute path everywhere; each worker proves it before its first task of a run.
 - What a process keeps in memory is forgotten with each run: files may have changed since.
-- A task can be at work twice, where a worker that was given up for dead is not. Each attempt writes
-  temporary files of its own, and whichever is last replaces a file by the same whole file. Those of
-  killed workers are removed.
+- A task can be at work twice, where a worker that was given up for dead is not. Whichever is last
+  replaces a file by the same whole file. What killed workers left half-written is removed.
 
 joblib's Dask backend is not used: it waits for ever for a task whose workers have died.
 """
@@ -16,7 +15,6 @@ import contextlib
 import functools
 import itertools
 import logging
-import re
 import secrets
 import socket
 import time
@@ -25,13 +23,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.cli import UserError
-from common.files.atomic import temporary_mark
+from common.work.lock import remove_temporaries
 
 CONNECT_SECONDS = 8
 LONELY_SECONDS = 60  # without any worker, after which a run gives up
 _TASKS_PER_THREAD = 2  # one at work and one on its way
 _POLL_SECONDS = 1.0
-_REMAINS = re.compile(r"\.part\.[0-9a-f]{8}\..+")
 
 _caches = []
 
@@ -216,23 +213,12 @@ def _subject(numbered):
     return task[0] if isinstance(task, tuple) else task
 
 
-def remove_temporaries(folder):
-    """Remove the temporary files that killed workers left in a folder and below it."""
-    for path in folder.rglob(".part.*"):
-        if _REMAINS.fullmatch(path.name):
-            path.unlink(missing_ok=True)
-
-
 # On a worker
 
 
 def _work(run, function, task):
     _begin(run)
-    mark = temporary_mark.set(f".{secrets.token_hex(4)}")
-    try:
-        return function(task)
-    finally:
-        temporary_mark.reset(mark)
+    return function(task)
 
 
 @functools.lru_cache(maxsize=1)

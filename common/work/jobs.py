@@ -3,14 +3,14 @@
 import argparse
 import functools
 import itertools
-import os
 import re
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from common.cli import UserError, number
 from common.files.audio import AudioFileError
-from common.work.cluster import Cluster, remove_temporaries
+from common.work.cluster import Cluster
+from common.work.machine import cores
 from common.work.workers import end_with_parent
 
 
@@ -18,7 +18,7 @@ def add_job_flags(built):
     """Add the flags that say who does the work."""
     group = built.add_mutually_exclusive_group()
     group.add_argument(
-        "--jobs", type=number(int, 1), default=os.cpu_count(), help="processes (default: all cores)"
+        "--jobs", type=number(int, 1), default=cores(), help="processes (default: all cores)"
     )
     group.add_argument(
         "--scheduler",
@@ -48,25 +48,23 @@ def _absolute(value):
     return value.absolute() if isinstance(value, Path) else value
 
 
-def workers_of(args, folders, output=None):
+def workers_of(jobs, scheduler, folders, output=None):
     """Who does the work, for ``run_jobs``: a number of processes, or a ``Cluster`` that answers.
 
     Args:
-        args: Of ``parse_job_args``.
+        jobs: Number of processes.
+        scheduler: Address of a scheduler, or None.
         folders: Those that tasks read.
-        output: That into which tasks write, if they do. Temporary files that killed workers of a
-            cluster left there are removed.
+        output: That into which tasks write, if they do.
 
     Raises:
         UserError: No scheduler answers.
     """
-    workers = args.jobs
-    if args.scheduler is not None:
-        workers = Cluster(args.scheduler, tuple(folders), output)
-        workers.check()
-    if output is not None:
-        remove_temporaries(output)
-    return workers
+    if scheduler is None:
+        return jobs
+    cluster = Cluster(scheduler, tuple(folders), output)
+    cluster.check()
+    return cluster
 
 
 def _guarded(function, numbered):

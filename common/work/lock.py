@@ -7,11 +7,13 @@ import os
 import sys
 import time
 import unicodedata
+from pathlib import Path
 
 from common.cli import UserError, printable
-from common.files.atomic import hidden_beside
+from common.files.atomic import hidden_beside, is_temporary, temporaries_of
 from common.work.workers import POLL_SECONDS, end_workers, remove_remains
 
+_NAME = ".lock"  # in a folder
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _PID_BYTES = 20
 
@@ -22,9 +24,9 @@ def only_run(output, *, folder=True):
 
     The lock is the operating system's and ends with its process, however that ends. It is on a
     hidden file, ``.lock`` in the folder or ``.lock.<name>`` beside a file, which is removed at the
-    end; a killed run leaves it, and the next one clears up after that. On a network file system the
-    lock holds as far as that passes it on to other machines (NFS does); where there are no locks at
-    all, the run says so and goes on.
+    end; a killed run leaves it, and the next one clears up after that: half-written files are
+    removed, too. On a network file system the lock holds as far as that passes it on to other
+    machines (NFS does); where there are no locks at all, the run says so and goes on.
 
     Args:
         output: Path of a folder, or of a file. Folders are made, and removed if they stay empty.
@@ -35,7 +37,7 @@ def only_run(output, *, folder=True):
         OSError: The folder cannot be written.
     """
     place = output if folder else output.parent
-    path = place / ".lock" if folder else hidden_beside(output, "lock")
+    path = place / _NAME if folder else hidden_beside(output, "lock")
     missing = [parent for parent in path.parents if not parent.exists()]
     with contextlib.ExitStack() as stack:
         stack.callback(_remove_empty, missing)
@@ -56,7 +58,29 @@ def only_run(output, *, folder=True):
             path.unlink(missing_ok=True)
             said = f"{printable(place)}: no locks on this file system; start no second run"
             print(said, file=sys.stderr)
+        if folder:
+            remove_temporaries(output)
+        else:
+            _unlink(temporaries_of(output))
         yield
+
+
+def remove_temporaries(folder):
+    """Remove what killed processes left half-written in a folder, which a run keeps to itself.
+
+    Folders below it that another run may be keeping are passed over.
+    """
+    for parent, folders, names in os.walk(folder):
+        paths = [Path(parent, name) for name in names]
+        if parent != os.fspath(folder) and _NAME in names:
+            folders.clear()
+        else:
+            _unlink(filter(is_temporary, paths))
+
+
+def _unlink(paths):
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def require_distinct(folder, names):

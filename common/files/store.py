@@ -1,0 +1,282 @@
+"""Stores: one HDF5 file with many images, a table of where they come from, and settings.
+
+    class Take(NamedTuple):
+        name: str
+        pitch: int
+
+    write_store("takes.h5", Take, [(Take("a", 60), image)], settings={"hop": 512}, shape=(256, 64))
+    with Store("takes.h5", Take, kind="store of takes", remake="takes.preprocess") as store:
+        training, held_out = store.split(0.1, key=lambda take: take.name)
+        batch = store.read(training[:32])
+
+Images are (bins, columns), float16 on the disk and float32 in memory. The dataset ``images`` holds
+(images, bins, columns) or, where each image has columns of a number of its own, those of all images
+one after the other: (columns, bins). Each field of the table is a dataset of that name, and the
+settings are the attributes of the file.
+"""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import UserError, printable
+from common.files.hdf5 import UNREADABLE, create_hdf5, open_hdf5, plain_attributes
+from common.files.split import is_held_out
+
+FORMAT_VERSION = 1
+_IMAGES, _COLUMNS = 8, 64  # of a chunk
+
+
+def write_store(path, row_type, items, *, settings, shape):
+    """Write a store; the file appears whole or not at all.
+
+    Args:
+        path: HDF5 file.
+        row_type: Type of the table's rows, a ``NamedTuple`` of str, int and float.
+        items: Iterable of (row, image), images (bins, columns).
+        settings: Dict of what made the images: numbers and texts.
+        shape: Of every image, (bins, columns); or (bins, None) for any number of columns. Then the
+            rows have the fields ``start`` and ``columns``, which are filled in here.
+
+    Returns:
+        List of the rows.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    bins, columns = shape
+    rows, new = [], create_hdf5(path)
+    with new as file:
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs.update(settings)
+        size, chunk = (shape, _IMAGES) if columns else ((bins,), _COLUMNS)
+        images = file.create_dataset(
+            "images", (0, *size), np.float16, maxshape=(None, *size), chunks=(chunk, *size)
+        )
+        for row, image in new.each(items):
+            start, block = len(images), image[np.newaxis] if columns else image.T
+            images.resize(start + len(block), axis=0)
+            images[start:] = block
+            rows.append(row if columns else row._replace(start=start, columns=len(block)))
+        _write_rows(file, row_type, rows)
+    return rows
+
+
+class ImageFile:
+    """A file of images, open for reading: what all stores have in common.
+
+    A subclass says in ``_load`` what else is read when the file is opened.
+
+    Args:
+        path: HDF5 file.
+        kind: What it is, in words, such as "feature store".
+        remake: The command that makes it.
+        expected: Dict of settings that it must have.
+
+    Attributes:
+        path: ``Path``.
+        settings: Dict of the file's attributes but for its version.
+
+    Raises:
+        UserError: Missing, damaged, or of another format or other settings.
+    """
+
+    def __init__(self, path, *, kind, remake, expected=None):
+        self.path = Path(path)
+        with contextlib.ExitStack() as opened:
+            with _readable(path, kind, remake):
+                self._file = opened.enter_context(open_hdf5(path))
+                self.settings = plain_attributes(self._file)
+                self._load()
+            again = f"delete it and make it again with {remake}"
+            if self.settings.pop("format_version", None) != FORMAT_VERSION:
+                raise UserError(f"{path}: {kind} not of format {FORMAT_VERSION}; {again}")
+            for name, value in (expected or {}).items():
+                if self.settings.get(name) != value:
+                    found = self.settings.get(name)
+                    raise UserError(f"{path}: {name} is {found}, not {value}; {again}")
+            opened.pop_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        """Close the file; reading ends."""
+        self._file.close()
+
+    def _load(self):
+        """Read what is needed of ``_file``; an error of ``UNREADABLE`` means that it is damaged."""
+
+    def _read(self, what, read):
+        """The numbers that a function of nothing reads; ``UserError`` where they are damaged."""
+        try:
+            numbers = read()
+        except UNREADABLE as error:
+            raise UserError(f"{self.path}: {what} cannot be read ({error})") from error
+        if not np.isfinite(numbers).all():
+            raise UserError(f"{self.path}: {what} is damaged, holds what is no number")
+        return numbers
+
+
+class Store(ImageFile):
+    """A store of ``write_store``, open for reading.
+
+    Args:
+        path: HDF5 file.
+        row_type: As it was written with.
+        kind, remake, expected: As of ``ImageFile``.
+
+    Attributes:
+        rows: List of the rows of the table, one for each image.
+        settings: Dict of what made the images.
+
+    Raises:
+        UserError: Missing, damaged, or of another format or other settings.
+    """
+
+    def __init__(self, path, row_type, *, kind, remake, expected=None):
+        self._row_type = row_type
+        super().__init__(path, kind=kind, remake=remake, expected=expected)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def _load(self):
+        self._images = self._file["images"]
+        self.rows = _read_rows(self._file, self._row_type)
+        if self._images.dtype != np.float16:
+            raise ValueError(f"its images are {self._images.dtype}")
+        held = len(self._images)
+        if "columns" in self._row_type._fields:
+            fits = held == sum(row.columns for row in self.rows) and all(
+                0 <= row.start <= row.start + row.columns <= held for row in self.rows
+            )
+        else:
+            fits = held == len(self.rows)
+        if not fits:
+            raise ValueError("its table does not fit its images")
+
+    def read(self, indices):
+        """Images of one shape: (indices, bins, columns) float32.
+
+        Args:
+            indices: Numbers of images, in any order, also repeated.
+
+        Raises:
+            UserError: Damaged.
+        """
+        unique, place = np.unique(np.asarray(indices, int), return_inverse=True)
+        images = self._read("an image", lambda: self._images[unique])
+        return images[place].astype(np.float32)
+
+    def columns(self, row, start=0, stop=None):
+        """Columns ``start`` to ``stop`` of an image of any length: (bins, columns) float32.
+
+        Args:
+            row: The image's row of the table.
+            start, stop: Columns, from 0; what lies beyond the end is left out.
+
+        Raises:
+            UserError: Damaged.
+        """
+        stop = row.columns if stop is None else min(stop, row.columns)
+        place = slice(row.start + start, row.start + max(stop, start))
+        return self._read("an image", lambda: self._images[place]).astype(np.float32).T
+
+    def split(self, share, key):
+        """Numbers of the images to train on and of those held out: ``(training, held_out)``.
+
+        Args:
+            share: Of the names that is held out, in [0, 1], decided by their hashes.
+            key: Function of a row that returns a name; images of one name stay together.
+        """
+        sides = [], []
+        for index, row in enumerate(self.rows):
+            sides[is_held_out(key(row), share)].append(index)
+        return sides
+
+
+def write_arrays(path, arrays, *, settings=None, rows=()):
+    """Write a small file of arrays at once; it appears whole or not at all.
+
+    Args:
+        path: HDF5 file.
+        arrays: Dict from name to array, stored as they are.
+        settings: Dict of attributes: numbers and texts.
+        rows: List of one type of ``NamedTuple`` of str, int and float.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    with create_hdf5(path) as file:
+        file.attrs.update(settings or {})
+        for name, array in arrays.items():
+            file[name] = array
+        if rows:
+            _write_rows(file, type(rows[0]), rows)
+
+
+def read_arrays(path, names, row_type=None, *, kind, remake):
+    """Read a file of ``write_arrays``.
+
+    Args:
+        path: HDF5 file.
+        names: Those of its arrays.
+        row_type: Type of the rows, if it has any.
+        kind: What it is, in words, such as "style".
+        remake: The command that makes it.
+
+    Returns:
+        ``(arrays, settings, rows)``: dict from name to float32 array; dict of attributes; list.
+
+    Raises:
+        UserError: Missing or damaged, or it holds NaN or infinite numbers.
+    """
+    with _readable(path, kind, remake), open_hdf5(path) as file:
+        arrays = {name: file[name][()].astype(np.float32) for name in names}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise ValueError("damaged, holds NaN or infinite numbers")
+        rows = _read_rows(file, row_type) if row_type else []
+        return arrays, plain_attributes(file), rows
+
+
+@contextlib.contextmanager
+def _readable(path, kind, remake):
+    """Context in which an HDF5 file is read; what is wrong with it becomes a ``UserError``."""
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such {kind}; make it with {remake}")
+    try:
+        yield
+    except UNREADABLE as error:
+        raise UserError(
+            f"{path}: not a readable {kind} ({error}); delete it and make it again with {remake}"
+        ) from error
+
+
+def _write_rows(file, row_type, rows):
+    import h5py
+
+    for name, kind in row_type.__annotations__.items():
+        values = [getattr(row, name) for row in rows]
+        if kind is str:  # HDF5 takes no other text
+            file.create_dataset(name, data=list(map(printable, values)), dtype=h5py.string_dtype())
+        else:
+            file.create_dataset(name, data=values, dtype=kind)
+
+
+def _read_rows(file, row_type):
+    columns = [_read_field(file, *field) for field in row_type.__annotations__.items()]
+    return [row_type(*values) for values in zip(*columns, strict=True)]
+
+
+def _read_field(file, name, kind):
+    if kind is str:
+        return file[name].asstr()[()].tolist()
+    values = file[name][()]
+    if values.dtype.kind != np.dtype(kind).kind or not np.isfinite(values).all():
+        raise ValueError(f"{name} holds other than finite numbers of type {kind.__name__}")
+    return values.tolist()

@@ -1,0 +1,92 @@
+"""Recordings to one store of images, in parallel, with counts of what was left out and why."""
+
+from collections import Counter
+from contextlib import closing
+from itertools import chain
+from typing import NamedTuple
+
+from common.cli import UserError, find_files, report_skipped
+from common.files.audio import AUDIO_SUFFIXES
+from common.files.store import write_store
+from common.work.jobs import run_jobs, workers_of
+from common.work.lock import only_run
+
+
+class Filled(NamedTuple):
+    """What a store was filled with.
+
+    Attributes:
+        rows: List of the rows of its table.
+        counts: ``Counter`` of what was counted while cutting, such as silent parts left out.
+        skipped: List of (path, error) of the files that could not be read.
+    """
+
+    rows: list
+    counts: Counter
+    skipped: list
+
+
+def find_recordings(folders):
+    """Audio files in folders and below them: dict from name to path.
+
+    A name is the path below its folder without suffix.
+
+    Raises:
+        UserError: A folder without audio files, or two files of one name.
+    """
+    recordings = {}
+    for folder in folders:
+        found = find_files(folder, AUDIO_SUFFIXES)
+        if not found:
+            raise UserError(f"{folder}: no audio file in it or below it")
+        twice = sorted(recordings.keys() & found.keys())
+        if twice:
+            name = twice[0]
+            raise UserError(f"{found[name]}: named like {recordings[name]}; rename one of them")
+        recordings |= found
+    return recordings
+
+
+def fill_store(path, row_type, cut, tasks, *, settings, shape, folders, jobs=1, scheduler=None):
+    """Cut recordings into images and write their store; it appears whole or not at all.
+
+    Args:
+        path: HDF5 file.
+        row_type, settings, shape: As of ``common.files.store.write_store``.
+        cut: Picklable function of a task that returns ``(items, counts)``: a list of (row, image),
+            and a dict of numbers that are added up over all tasks.
+        tasks: Sequence of picklable tuples that begin with the path of the recording.
+        folders: Those of the recordings.
+        jobs: Number of processes.
+        scheduler: Address of a Dask scheduler to leave the work to, instead.
+
+    Returns:
+        ``Filled``.
+
+    Raises:
+        UserError: No image came of all the recordings, another run is writing the file, or no
+            scheduler answers.
+        OSError: The file cannot be written.
+    """
+    counts, skipped = Counter(), []
+
+    def images(workers):
+        for task, result, error in run_jobs(cut, tasks, workers, "images"):
+            if error is not None:
+                skipped.append((task[0], error))
+                continue
+            items, found = result
+            counts.update(found)
+            yield from items
+
+    with (
+        only_run(path, folder=False),
+        closing(images(workers_of(jobs, scheduler, folders))) as stream,
+    ):
+        first = next(stream, None)
+        if first is None:  # then nothing is written
+            report_skipped(skipped)
+            names = ", ".join(map(str, folders))
+            raise UserError(f"{names}: no sounding audio in it; nothing is written")
+        rows = write_store(path, row_type, chain([first], stream), settings=settings, shape=shape)
+    return Filled(rows, counts, skipped)
