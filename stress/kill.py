@@ -319,7 +319,7 @@ class Training(Victim):
     def _wait_for_file(self, plan):
         self.wait_until(lambda: self._now_finished() >= self.finished + plan.skip)
         name = Path(plan.what)
-        part = str(name.with_name(PART + name.name))
+        part = str(name.with_name(f"{PART}*.{name.name}"))
         # seen too late, a file that is being written has its name already
         patterns = [plan.what] if plan.whole else [part, plan.what]
         before = [versions(self._folder, pattern) for pattern in patterns]
@@ -339,7 +339,8 @@ class Training(Victim):
         written = changed(all_versions(self._folder), self.before)
         parts = [path for path in written if is_part(path)]
         if parts:
-            return f"writing {re.sub('[0-9]+', '*', parts[0].name[len(PART) :])}", parts[0]
+            _, name = parts[0].name.removeprefix(PART).split(".", 1)
+            return f"writing {re.sub('[0-9]+', '*', name)}", parts[0]
         _, *epochs = re.split(r"Epoch (\d+)/\d+", self.printed())
         if epochs:
             if int(epochs[0]) != self.finished + 1:

@@ -561,11 +561,17 @@ def test_a_disk_without_a_single_byte_left_is_told_from_a_bad_format(small_disk)
     assert [path.name for path in small_disk.iterdir()] == ["fill"]
 
 
-def test_what_a_killed_process_left_is_overwritten(tmp_path):
-    (tmp_path / ".part.a.wav").write_bytes(b"half a file" * 10000)
-    write_audio(tmp_path / "a.wav", noise(10))
-    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
-    assert load_audio(tmp_path / "a.wav")[0].shape == (10,)
+def test_two_that_write_one_file_at_once_do_not_harm_what_the_first_finished(tmp_path):
+    path = tmp_path / "a.wav"
+    with pytest.raises(KeyError), replace_when_done(path) as slow:
+        slow.write_bytes(b"half of the slow")
+        with replace_when_done(path) as fast:
+            fast.write_bytes(b"whole")
+        with slow.open("ab") as file:
+            file.write(b" one")
+        assert path.read_bytes() == b"whole"
+        raise KeyError
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("a.wav", b"whole")]
 
 
 def test_a_block_that_makes_no_file_is_an_error(tmp_path):

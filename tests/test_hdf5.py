@@ -313,9 +313,7 @@ def test_attributes_of_another_shape_are_one_line(tmp_path):
         write_store(path, [("a", np.zeros((3, BINS), np.float16))], "x")
         with h5py.File(path, "a") as file:
             file.attrs[name] = [512, 512]
-        with pytest.raises(
-            UserError, match=r"x\.h5: (hop is \[512, 512\]|.* not of format)"
-        ):
+        with pytest.raises(UserError, match=r"x\.h5: (hop is \[512, 512\]|.* not of format)"):
             FeatureStore(path)
 
 

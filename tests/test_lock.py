@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 
@@ -82,6 +83,43 @@ def test_a_killed_run_is_cleared_away(tmp_path, monkeypatch):
         with only_run(tmp_path):
             assert int((tmp_path / ".lock").read_text()) == os.getpid()
     assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(["joblib", alive.name])
+
+
+def killed_while_writing(*paths):
+    """What a process leaves half-written that is killed: list of its temporary files."""
+    code = (
+        "import os, signal, sys; from contextlib import ExitStack\n"
+        "from common.files.atomic import replace_when_done\n"
+        "with ExitStack() as stack:\n"
+        "    for path in sys.argv[1:]:\n"
+        "        stack.enter_context(replace_when_done(path)).write_text('half a file')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    words = [sys.executable, "-c", code, *map(str, paths)]
+    assert subprocess.run(words, cwd=ROOT, check=False).returncode == -signal.SIGKILL
+    return [other for path in paths for other in path.parent.glob(f".part.*{path.name[-5:]}")]
+
+
+def test_what_a_killed_run_left_half_written_is_removed_by_the_next(tmp_path):
+    out = tmp_path / "out"
+    left = killed_while_writing(out / "a.wav", out / "deep" / "n\ne.wav", out / ".parts" / "x.npy")
+    (kept,) = killed_while_writing(out / "other run" / "b.wav")
+    (out / "other run" / ".lock").write_bytes(b"")
+    (out / ".part.of.wav").write_bytes(b"by this name none of ours")
+    assert len(left) == 3
+    with only_run(out):
+        assert not [path for path in left if path.exists()]
+        assert kept.exists()
+        assert (out / ".part.of.wav").exists()
+
+
+def test_what_a_killed_run_left_of_a_file_is_removed_by_the_next(tmp_path):
+    names = "a.h5", f"{'x' * 250}.h5", "b.a.h5"
+    left = [killed_while_writing(tmp_path / name)[0] for name in names]
+    for name, other in zip(names[:2], left, strict=False):
+        with only_run(tmp_path / name, folder=False):
+            assert not other.exists()
+    assert [path.name for path in tmp_path.iterdir()] == [left[2].name]
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
