@@ -39,6 +39,7 @@ from stress.processes import (
     Fault,
     Victim,
     changed,
+    final_path,
     is_part,
     shortly,
     verdict,
@@ -339,8 +340,7 @@ class Training(Victim):
         written = changed(all_versions(self._folder), self.before)
         parts = [path for path in written if is_part(path)]
         if parts:
-            _, name = parts[0].name.removeprefix(PART).split(".", 1)
-            return f"writing {re.sub('[0-9]+', '*', name)}", parts[0]
+            return f"writing {re.sub('[0-9]+', '*', final_path(parts[0]).name)}", parts[0]
         _, *epochs = re.split(r"Epoch (\d+)/\d+", self.printed())
         if epochs:
             if int(epochs[0]) != self.finished + 1:

@@ -37,12 +37,12 @@ from pix2pix_timbre.features import FeatureStore
 from stress.processes import (
     LOCK,
     OFTEN,
-    PART,
     ROOT,
     Fault,
     Victim,
     all_versions,
     changed,
+    final_path,
     is_part,
     shortly,
     verdict,
@@ -281,7 +281,7 @@ def phase_of(output, before, inspector):
     """
     written = changed(all_versions(output), before)
     parts = [path for path in written if is_part(path)]
-    finals = {path: path.with_name(path.name.removeprefix(PART)) for path in parts}
+    finals = {path: final_path(path) for path in parts}
     whole = [path for path, final in finals.items() if inspector.is_whole(path, final)]
     torn = [path for path in parts if path not in whole]
     if parts:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PART = ".part."  # begins the name of a file that is being written
+PART = ".part."  # begins the name of a file that is being written; a random mark follows
 LOCK = ".lock"  # of a run; a killed one leaves it, the next one that ends removes it
 OFTEN, SELDOM = 2e-4, 5e-3  # seconds between two looks at a folder
 
@@ -89,6 +89,12 @@ def changed(after, before):
 def is_part(path):
     """Whether a file is one that was being written."""
     return path.name.startswith(PART)
+
+
+def final_path(part):
+    """Path that a file which is being written is to have when it is whole."""
+    _, name = part.name.removeprefix(PART).split(".", 1)
+    return part.with_name(name)
 
 
 class Victim:
