@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import data
-from common.files.atomic import replace_when_done
 from common.files.audio import AudioFileError, AudioWriter, read_header, resample, safe_peak
 from data import (
     AMIN,
@@ -559,26 +558,6 @@ def test_a_disk_without_a_single_byte_left_is_told_from_a_bad_format(small_disk)
             write_audio(small_disk / f"a{suffix}", noise(100))
         assert not isinstance(caught.value, AudioFileError)
     assert [path.name for path in small_disk.iterdir()] == ["fill"]
-
-
-def test_two_that_write_one_file_at_once_do_not_harm_what_the_first_finished(tmp_path):
-    path = tmp_path / "a.wav"
-    with pytest.raises(KeyError), replace_when_done(path) as slow:
-        slow.write_bytes(b"half of the slow")
-        with replace_when_done(path) as fast:
-            fast.write_bytes(b"whole")
-        with slow.open("ab") as file:
-            file.write(b" one")
-        assert path.read_bytes() == b"whole"
-        raise KeyError
-    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("a.wav", b"whole")]
-
-
-def test_a_block_that_makes_no_file_is_an_error(tmp_path):
-    (tmp_path / "a.txt").write_text("before")
-    with pytest.raises(FileNotFoundError), replace_when_done(tmp_path / "a.txt"):
-        pass
-    assert (tmp_path / "a.txt").read_text() == "before"
 
 
 # Imports
