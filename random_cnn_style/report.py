@@ -1,41 +1,31 @@
 """Pictures and pages of transfers."""
 
-import io
-
 import numpy as np
 
 from common.files.audio import resample
 from common.files.text import write_rows
 from common.report.page import Clip, Section, mp3, write_page
-from common.report.plots import new_figure, save_figure
+from common.report.plots import Panel, curves, figure_png, image_grid, save_figure
 from data import load_audio
 from random_cnn_style import metrics
 from random_cnn_style.spectrogram import HOP, SAMPLE_RATE, log_magnitude
 
 _RANGE_DB = 80
-_KILOHERTZ = SAMPLE_RATE / 2000
 
 
 def _mono(audio):
     return np.atleast_2d(audio).mean(axis=0)
 
 
-def _draw(axis, audio, title):
-    magnitude, _ = log_magnitude(_mono(audio))
-    decibels = 20 * np.log10(np.maximum(np.expm1(magnitude), 1e-5))
-    top = decibels.max()
-    extent = (0, len(decibels) * HOP / SAMPLE_RATE, 0, _KILOHERTZ)
-    axis.imshow(
-        decibels.T,
-        origin="lower",
-        aspect="auto",
-        extent=extent,
-        cmap="magma",
-        vmin=top - _RANGE_DB,
-        vmax=top,
-    )
-    axis.set_title(title)
-    axis.set_xlabel("time (s)")
+def _draw(sounds, size):
+    panels = []
+    for title, audio in sounds.items():
+        magnitude, _ = log_magnitude(_mono(audio))
+        decibels = 20 * np.log10(np.maximum(np.expm1(magnitude.T), 1e-5))
+        top = decibels.max()
+        panels.append(Panel(decibels, title, (top - _RANGE_DB, top)))
+    kilohertz = SAMPLE_RATE / 2000 / len(decibels)
+    return image_grid(panels, size=size, scale=(HOP / SAMPLE_RATE, kilohertz))
 
 
 def plot_spectrograms(path, sounds):
@@ -45,11 +35,7 @@ def plot_spectrograms(path, sounds):
         path: PNG file.
         sounds: Dict from title to audio at SAMPLE_RATE.
     """
-    figure, axes = new_figure(1, len(sounds), (4.2 * len(sounds), 4))
-    for axis, (title, audio) in zip(axes[0], sounds.items(), strict=True):
-        _draw(axis, audio, title)
-    axes[0][0].set_ylabel("frequency (kHz)")
-    save_figure(figure, path)
+    save_figure(_draw(sounds, (4.2, 4)), path)
 
 
 def plot_losses(path, history):
@@ -59,16 +45,14 @@ def plot_losses(path, history):
         path: PNG file.
         history: Rows of ``Transfer.history``.
     """
-    figure, axes = new_figure(1, 2, (10, 4))
+    names = ("content", "style")
+    figure, axes = curves([f"{name} loss" for name in names], "iteration")
     searches = dict.fromkeys((row["channel"], row["segment"]) for row in history)
-    for axis, name in zip(axes[0], ("content", "style"), strict=True):
+    for axis, name in zip(axes, names, strict=True):
         for search in searches:
             rows = [row for row in history if (row["channel"], row["segment"]) == search]
             axis.plot([row["iteration"] for row in rows], [row[name] for row in rows])
-        axis.set_title(f"{name} loss")
-        axis.set_xlabel("iteration")
         axis.set_yscale("log")
-        axis.grid(alpha=0.3)
     save_figure(figure, path)
 
 
@@ -79,15 +63,11 @@ def plot_sweep(path, rows):
         path: PNG file.
         rows: Dicts with alpha, ``pitch_sets`` and ``cepstral``.
     """
-    figure, axes = new_figure(1, 1, (5.5, 4.5))
-    axis = axes[0][0]
+    label = "pitch set distance from the content"
+    figure, (axis,) = curves(["alpha"], label, (5.5, 4.5), "cepstral distance from the style")
     axis.plot([row["pitch_sets"] for row in rows], [row["cepstral"] for row in rows], "o-")
     for row in rows:
         axis.annotate(f" {row['alpha']:.3g}", (row["pitch_sets"], row["cepstral"]))
-    axis.set_xlabel("pitch set distance from the content")
-    axis.set_ylabel("cepstral distance from the style")
-    axis.set_title("alpha")
-    axis.grid(alpha=0.3)
     save_figure(figure, path)
 
 
@@ -132,7 +112,11 @@ def write_sweep_page(folder, content, style, results):
     sounds = {"content": content, "style": style}
     sounds |= {f"alpha {alpha:.3g}": result for alpha, result in results.items()}
     clips = [
-        Clip(title, _picture(audio), mp3(_mono(audio), SAMPLE_RATE))
+        Clip(
+            title,
+            figure_png(_draw({"": audio}, (4.6, 3.2)), dpi=80),
+            mp3(_mono(audio), SAMPLE_RATE),
+        )
         for title, audio in sounds.items()
     ]
     write_page(
@@ -141,17 +125,8 @@ def write_sweep_page(folder, content, style, results):
         [Section("All of them", [], clips)],
         explanation="pitch_sets: distance of the pitches from the content's, 0 to 1\n"
         "cepstral: distance of the timbre from the style's, 0 to 2",
-        settings={},
         tables={"Distances": rows},
     )
-
-
-def _picture(audio):
-    figure, axes = new_figure(1, 1, (4.6, 3.2))
-    _draw(axes[0][0], audio, "")
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=80, metadata={"Software": None})
-    return content.getvalue()
 
 
 def style_sound(paths):

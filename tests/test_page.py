@@ -7,9 +7,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from common.report.page import Clip, Section, mp3, write_page
-from common.report.plots import image_png, png_of
-from vae_generation.page import write_plane_page
+from common.report.page import Clip, Plane, Section, mp3, write_page
+from common.report.plots import image_png, pixels_png
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
@@ -110,9 +109,10 @@ buttons[2].click();
 def test_cells_of_the_plane_are_heard_and_reached_by_keyboard(tmp_path):
     tones = [np.float32(0.1 * np.sin(np.arange(16000 * seconds) / 9)) for seconds in (1, 2, 3, 4)]
     cells = [
-        (f"<{index}>", png_of(np.eye(9)), mp3(tone, 16000)) for index, tone in enumerate(tones)
+        Clip(f"<{index}>", pixels_png(np.eye(9)), mp3(tone, 16000))
+        for index, tone in enumerate(tones)
     ]
-    write_plane_page(tmp_path / "plane.html", "<Plane>", cells, 2, explanation="&")
+    write_page(tmp_path / "plane.html", "<Plane>", explanation="&", plane=Plane(cells, 2))
     reached, pressed, duration = probe(tmp_path / "plane.html", PLANE_PROBE, tmp_path).split("|")
     assert reached == "1"
     assert pressed.split() == ["false", "false", "true", "false"]

@@ -1,10 +1,23 @@
 """Pictures: written whole, readable, and of the size that their panels need."""
 
+import io
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from conftest import ROOT
 from matplotlib.image import imread
 
-from common.report.plots import plot_history, plot_images, plot_sweep
+from common.report.plots import (
+    Panel,
+    image_grid,
+    pixels_png,
+    plot_history,
+    plot_images,
+    plot_sweep,
+)
 
 
 @pytest.fixture
@@ -66,3 +79,39 @@ def test_a_picture_that_fails_leaves_nothing(tmp_path, images):
     with pytest.raises(KeyError):
         plot_images(tmp_path / "x.png", images, error=("prediction", "absent"))
     assert not list(tmp_path.iterdir())
+
+
+def test_an_image_alone_has_a_pixel_for_each_value():
+    image = np.linspace(0, 1, 12).reshape(3, 4)
+    picture = imread(io.BytesIO(pixels_png(image)))
+    assert picture.shape[:2] == image.shape
+    brightness = picture[::-1, :, :3].sum(axis=-1)  # the first row is the lowest
+    assert np.all(np.diff(brightness.ravel()) > 0)
+
+
+def test_a_grid_leaves_the_rest_of_its_last_row_empty_and_explains_its_colours():
+    panels = [Panel(np.eye(4), str(number)) for number in range(3)]
+    axes = image_grid(panels, size=(1, 1), columns=2).axes
+    assert [axis.get_title() for axis in axes] == ["0", "1", "2", ""]
+    assert not axes[3].axison
+    explained = image_grid([*panels, Panel(np.eye(4), limits=(-1, 1))], size=(1, 1), bar="x")
+    assert [axis.get_ylabel() for axis in explained.axes[4:]] == ["x", ""]
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "none", "TkAgg"])
+def test_pictures_are_drawn_whatever_backend_the_surroundings_ask_for(tmp_path, backend):
+    program = (
+        "import numpy, pathlib; from common.report import plots;"
+        "plots.plot_images(pathlib.Path('x.png'), {'a': numpy.eye(256)});"
+        "plots.pixels_png(numpy.eye(9))"
+    )
+    environment = os.environ | {"MPLBACKEND": backend, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert size(tmp_path / "x.png")[1] == 400

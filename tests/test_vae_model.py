@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
+from common.latent import interpolate, plane_grid
 from common.training.weights import save_h5
 from vae_generation.condition import Conditions, pitch_number
 from vae_generation.continuation import Sequences, tracks_of
-from vae_generation.latents import Latents, interpolate, plane_grid
+from vae_generation.latents import Latents
 from vae_generation.model import (
     VAE,
     Architecture,
@@ -306,7 +307,7 @@ def test_latents_survive_their_file(tmp_path):
 
 def test_a_plane_is_gone_through_row_by_row_from_above():
     mean = np.random.default_rng(0).uniform(-1, 1, (5000, 2))
-    points = plane_grid(latents(mean), 3)
+    points = plane_grid(mean, 3)
     expected = [(-1, 1), (0, 1), (1, 1), (-1, 0), (0, 0), (1, 0), (-1, -1), (0, -1), (1, -1)]
     np.testing.assert_allclose(points, 0.96 * np.array(expected), atol=0.03)
 

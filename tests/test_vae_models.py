@@ -36,13 +36,13 @@ def test_each_comes_with_its_papers_and_opens_in_plain_keras(folder):
         assert part in card
     trained = load_trained(folder)
     latents = Latents.load(folder / "latents.h5")
-    assert latents.mean.shape[1] == trained.latent_dim
+    assert latents.mean.shape[1] == trained.dims
     decoder = keras.models.load_model(folder / "decoder.h5", compile=False)
     vectors = latents.mean[:2]
     conditions = trained.condition_vectors(latents.examples[:2])
     given = vectors if conditions is None else [vectors, conditions]
     found = decoder.predict(given, verbose=0)
-    decoded = trained.decode(vectors, conditions)
+    decoded = trained.decode_images(vectors, conditions)
     np.testing.assert_allclose(np.where(decoded > 0, found, 0), decoded, atol=1e-5)
     assert found[decoded == 0].max() < 0.05 + 1e-5  # 4 of 80 dB: taken for silence
 

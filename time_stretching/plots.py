@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from common.report.plots import new_figure, save_figure
+from common.report.plots import Panel, curves, image_grid, save_figure
+from time_stretching.spectrogram import HOP, SAMPLE_RATE
 
 
 def plot_images(path, images, *, columns, limits=(0, 1)):
@@ -14,38 +15,25 @@ def plot_images(path, images, *, columns, limits=(0, 1)):
         columns: Pictures in a row.
         limits: Values of the darkest and the lightest colour.
     """
-    rows = -(-len(images) // columns)
-    figure, axes = new_figure(rows, columns, (4.5 * columns, 3 * rows))
-    low, high = limits
-    for axis, (title, image) in zip(axes.ravel(), images.items(), strict=False):
-        drawn = axis.imshow(
-            np.asarray(image).T, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high
-        )
-        axis.set_title(title, fontsize=8)
-        axis.set_xlabel("column (32 ms)", fontsize=7)
-    for axis in axes.ravel()[len(images) :]:
-        axis.axis("off")
-    figure.colorbar(drawn, ax=axes)
+    panels = [Panel(np.asarray(image).T, title, limits) for title, image in images.items()]
+    scale = HOP / SAMPLE_RATE, None
+    figure = image_grid(panels, size=(4.5, 3), columns=columns, scale=scale, bar="")
     save_figure(figure, path)
 
 
-def plot_errors(path, curves, label):
+def plot_errors(path, errors, label):
     """Draw errors against the rate.
 
     Args:
         path: PNG file.
-        curves: Dict from title to a dict from name to list of (rate, error).
+        errors: Dict from title to a dict from name to list of (rate, error).
         label: What the errors are.
     """
-    figure, axes = new_figure(1, len(curves), (5.5 * len(curves), 4))
-    for axis, (title, lines) in zip(axes[0], curves.items(), strict=True):
+    figure, axes = curves(list(errors), "rate", (5.5, 4), label)
+    for axis, lines in zip(axes, errors.values(), strict=True):
         for name, points in lines.items():
             axis.plot(*zip(*sorted(points), strict=True), marker=".", label=name)
         axis.set_xscale("log", base=2)
-        axis.set_xlabel("rate")
-        axis.set_ylabel(label)
-        axis.set_title(title)
-        axis.grid(alpha=0.3)
     # beside the axes, which all have the same lines
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     save_figure(figure, path)

@@ -9,10 +9,9 @@ import numpy as np
 from keras import ops
 
 from common.cli import UserError
+from common.trained import load_networks, open_run
 from common.training.batches import Batches
 from common.training.model import DistributedModel
-from common.training.run_folder import RunFolder
-from common.training.weights import load_into
 
 HOP_SHARE = 0.5  # of an image, from window to window
 FOLDER = "predictor"  # in the run folder of the auto-encoder
@@ -162,18 +161,22 @@ class Continuation:
 
 def load_continuation(folder):
     """The recurrent network that belongs to an auto-encoder; ``UserError`` when there is none."""
-    from vae_generation.model import build_predictor
-
     folder = Path(folder) / FOLDER
     if not folder.is_dir():
         raise UserError(
             f"{folder}: no such folder; train it with python -m vae_generation.train_continuation"
         )
-    config = RunFolder(folder).read_config()
+    return open_continuation(folder, open_run(folder, "vae_generation.continuation"))
+
+
+def open_continuation(folder, config):
+    """``Continuation`` of its own folder and the content of that one's ``config.json``."""
+    from vae_generation.model import build_predictor
+
     try:
         scale = config["scale"]
         network = build_predictor(len(scale["mean"]), config["flags"]["units"])
     except (KeyError, TypeError) as error:
-        raise UserError(f"{folder / 'config.json'}: damaged ({error!r})") from error
-    load_into(network, folder / "predictor.h5")
+        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
+    load_networks(folder, {"predictor": network})
     return Continuation(network, scale["mean"], scale["spread"], scale["hop_seconds"])

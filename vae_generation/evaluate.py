@@ -24,10 +24,11 @@ import numpy as np
 from common.audio.metrics import log_spectral_distance
 from common.cli import UserError, existing_folder, number, parser, run
 from common.files.audio import find_recordings, resample
+from common.report.evaluation import held_out
 from common.report.tables import as_text
+from common.trained import open_run, shipped
 from common.training.devices import start_backend
 from data import load_audio
-from vae_generation.flags import MODELS
 from vae_generation.store import parse_note
 
 PITCHES = range(36, 97, 3)
@@ -47,11 +48,11 @@ def build_parser():
     built.add_argument(
         "--audio_path", required=True, type=existing_folder, help="notes named as in NSynth"
     )
-    built.add_argument("--model", type=Path, default=MODELS / "vae_notes", help="run folder")
+    built.add_argument("--model", type=Path, default=shipped("vae_notes"), help="run folder")
     built.add_argument(
         "--conditional_model",
         type=Path,
-        default=MODELS / "vae_notes_conditional",
+        default=shipped("vae_notes_conditional"),
         help="run folder of a model that was trained --conditional",
     )
     built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
@@ -70,18 +71,26 @@ def real_notes(folder, spectrogram):
     return notes
 
 
-def held_out(notes, folder):
-    """Which of the notes a model was not trained on: ``(training, held out)``, lists of notes."""
-    from common.training.run_folder import RunFolder
+def split(notes, folder, where):
+    """Notes that a model was trained on and others: ``(training, held out)``, lists of notes.
 
-    split = RunFolder(folder).read_config()["split"]
-    known = {source.partition("~")[0] for source in split["held_out"]}
-    sides = [], []
-    for note in notes:
-        sides[note[0].source in known].append(note)
-    if not sides[1]:
-        raise UserError(f"{folder}: none of the notes was held out; give those of its training")
-    return sides
+    Args:
+        notes: As ``real_notes`` returns them.
+        folder: Run folder of the model.
+        where: Folder of the notes, for messages.
+    """
+    config = open_run(folder, "vae_generation")
+    names = [example.source for example, _ in notes]
+    others = set(held_out(names, [config], _note, where=where))
+    training = [note for note in notes if note[0].source not in others]
+    if not training:
+        raise UserError(f"{where}: the model was trained on none of it; give its training's notes")
+    return training, [note for note in notes if note[0].source in others]
+
+
+def _note(source):
+    """What a split keeps together: a note at any strength, wherever its file lies."""
+    return source.partition("~")[0].rpartition("/")[2].rpartition("-")[0]
 
 
 def distances(trained, training, others):
@@ -176,8 +185,8 @@ def asked_for(trained, training, others, seed):
     rng = np.random.default_rng(seed)
     pitches = [pitch for pitch in PITCHES if conditions.lowest <= pitch <= conditions.highest]
     notes = [(name, pitch, VELOCITY) for name in conditions.instruments for pitch in pitches]
-    latents = rng.standard_normal((len(notes), trained.latent_dim))
-    images = trained.decode(latents, conditions.vectors(notes))[..., 0]
+    latents = rng.standard_normal((len(notes), trained.dims))
+    images = trained.decode_images(latents, conditions.vectors(notes))[..., 0]
     sounds = [spectrogram.audio(image, seed=seed) for image in images]
     rate, known, names = spectrogram.sample_rate, [], []
     for example, audio in training:
@@ -210,15 +219,15 @@ def asked_for(trained, training, others, seed):
 
 def smoothness(trained, others, seed):
     """Row about interpolation between pairs of notes."""
-    from vae_generation.latents import interpolate
+    from common.latent import interpolate
 
     rng = np.random.default_rng(seed)
     images = np.stack([trained.spectrogram.image(audio)[0] for _, audio in others])
-    mean, _ = trained.encode(images[..., np.newaxis])
+    mean, _ = trained.encode_images(images[..., np.newaxis])
     lengths, steps = [], []
     for _ in range(20):
         first, second = rng.choice(len(mean), 2, replace=False)
-        way = trained.decode(interpolate(mean[first], mean[second], _WAY))[..., 0]
+        way = trained.decode_images(interpolate(mean[first], mean[second], _WAY))[..., 0]
         moves = np.sqrt(np.mean(np.diff(way, axis=0) ** 2, axis=(1, 2)))
         straight = np.sqrt(np.mean((way[-1] - way[0]) ** 2))
         lengths.append(moves.sum() / straight)
@@ -238,7 +247,8 @@ def main(argv=None):
     from vae_generation.trained import load_trained
 
     trained = load_trained(args.model)
-    training, others = held_out(real_notes(args.audio_path, trained.spectrogram), args.model)
+    notes = real_notes(args.audio_path, trained.spectrogram)
+    training, others = split(notes, args.model, args.audio_path)
     print(as_text(distances(trained, training, others)), end="\n\n")
     active = Latents.load(args.model / "latents.h5").active_units()
     print(f"active units: {active.sum()} of {active.size} ({active.mean():.0%})\n")
@@ -246,7 +256,8 @@ def main(argv=None):
     conditional = load_trained(args.conditional_model)
     if not conditional.conditions:
         raise UserError(f"--conditional_model {args.conditional_model}: was not trained so")
-    notes = held_out(real_notes(args.audio_path, conditional.spectrogram), args.conditional_model)
+    notes = real_notes(args.audio_path, conditional.spectrogram)
+    notes = split(notes, args.conditional_model, args.audio_path)
     print(as_text(asked_for(conditional, *notes, args.seed)))
     return 0
 

@@ -1,9 +1,6 @@
-"""Argument types of this system, and what stays the same between its scripts."""
+"""Argument types of this system."""
 
 import argparse
-from pathlib import Path
-
-MODELS = Path(__file__).parent.parent / "models"
 
 
 def stride(text):

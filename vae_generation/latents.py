@@ -1,4 +1,4 @@
-"""Latent vectors: where the training set lies, and ways through the space."""
+"""Latent vectors of a training set."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -90,38 +90,6 @@ def encode_store(trained, store, indices):
     for start in range(0, len(indices), _BATCH):
         chosen = indices[start : start + _BATCH]
         conditions = trained.condition_vectors([store.rows[index] for index in chosen])
-        parts.append(trained.encode(store.read(chosen), conditions))
+        parts.append(trained.encode_images(store.read(chosen), conditions))
     mean, log_variance = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Latents(mean, log_variance, [store.rows[index] for index in indices])
-
-
-def interpolate(first, second, steps):
-    """Latent vectors on the way from one to another: (steps, latent_dim), both ends included.
-
-    On the great circle, with the length changing evenly (White 2016, section 2.1): what lies on a
-    straight line is nearer to zero than anything that was trained on.
-    """
-    first, second = np.asarray(first, float), np.asarray(second, float)
-    lengths = np.linalg.norm(first), np.linalg.norm(second)
-    share = np.linspace(0, 1, steps)[:, np.newaxis]
-    straight = (1 - share) * first + share * second
-    if min(lengths) == 0:
-        return straight
-    angle = np.arccos(np.clip(first @ second / (lengths[0] * lengths[1]), -1, 1))
-    if np.sin(angle) < 1e-6:
-        return straight
-    units = first / lengths[0], second / lengths[1]
-    weights = np.sin((1 - share) * angle), np.sin(share * angle)
-    directions = (weights[0] * units[0] + weights[1] * units[1]) / np.sin(angle)
-    return directions * ((1 - share) * lengths[0] + share * lengths[1])
-
-
-def plane_grid(latents, number):
-    """Points of a grid over a latent plane: (number * number, 2), row by row from above.
-
-    Its lines are quantiles of the training set, from 2 to 98 %, so that they are close where much
-    is to be heard.
-    """
-    lines = np.quantile(latents.mean, np.linspace(0.02, 0.98, number), axis=0)
-    across, down = lines[:, 0], lines[::-1, 1]
-    return np.stack([np.tile(across, number), np.repeat(down, number)], axis=-1)

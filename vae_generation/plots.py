@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from common.report.plots import new_figure, save_figure
-
-_SCALE = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": 0, "vmax": 1}
+from common.latent import plane_points
+from common.report.plots import Panel, image_grid, new_figure, save_figure
 
 
 def plot_reconstructions(path, names, images, reconstructed):
@@ -13,17 +12,12 @@ def plot_reconstructions(path, names, images, reconstructed):
     Args:
         path: PNG file.
         names: Title of each.
-        images, reconstructed: (names, bins, frames, 1) in [0, 1].
+        images, reconstructed: (names, bins, columns, 1) in [0, 1].
     """
-    figure, axes = new_figure(2, len(names), (2.6 * len(names), 5))
-    for row, (label, stack) in enumerate((("input", images), ("output", reconstructed))):
-        for axis, image, name in zip(axes[row], stack, names, strict=True):
-            axis.imshow(image[..., 0], **_SCALE)
-            axis.set_title(name if row == 0 else "", fontsize=7)
-            axis.set_xticks([])
-            axis.set_yticks([])
-        axes[row][0].set_ylabel(label)
-    save_figure(figure, path)
+    panels = [Panel(image[..., 0], name) for image, name in zip(images, names, strict=True)]
+    panels += [Panel(image[..., 0]) for image in reconstructed]
+    rows = ("input", "output")
+    save_figure(image_grid(panels, size=(2.6, 2.5), columns=len(names), rows=rows), path)
 
 
 def plot_latents(path, latents):
@@ -54,40 +48,16 @@ def plot_latents(path, latents):
     save_figure(figure, path)
 
 
-def plane_points(mean):
-    """Two coordinates of latent vectors, and the coordinates' names.
-
-    Returns:
-        ``(points, names)``: (images, 2): themselves where they have two, else the first two
-        principal components; of one dimension, that and zero.
-    """
-    dimensions = mean.shape[1]
-    if dimensions == 2:
-        return mean, ("latent 1", "latent 2")
-    if dimensions == 1:
-        return np.pad(mean, ((0, 0), (0, 1))), ("latent 1", "")
-    centred = mean - mean.mean(axis=0)
-    _, _, directions = np.linalg.svd(centred, full_matrices=False)
-    return centred @ directions[:2].T, ("principal component 1", "principal component 2")
-
-
-def plot_row(path, names, images):
+def plot_sounds(path, names, images):
     """Draw images side by side, at most eight in a row.
 
     Args:
         path: PNG file.
         names: Title of each.
-        images: (names, bins, frames, 1) in [0, 1].
+        images: (names, bins, columns, 1) in [0, 1].
     """
-    columns = min(len(names), 8)
-    rows = -(-len(names) // columns)
-    figure, axes = new_figure(rows, columns, (2.2 * columns, 2.4 * rows))
-    for axis in axes.ravel():
-        axis.axis("off")
-    for axis, name, image in zip(axes.ravel(), names, images, strict=False):
-        axis.imshow(image[..., 0], **_SCALE)
-        axis.set_title(name, fontsize=8)
-    save_figure(figure, path)
+    panels = [Panel(image[..., 0], name) for image, name in zip(images, names, strict=True)]
+    save_figure(image_grid(panels, size=(2.2, 2.4), columns=min(len(names), 8)), path)
 
 
 def plot_grid(path, images, number):
@@ -95,12 +65,8 @@ def plot_grid(path, images, number):
 
     Args:
         path: PNG file.
-        images: (number * number, bins, frames, 1) in [0, 1], row by row.
+        images: (number * number, bins, columns, 1) in [0, 1], row by row.
         number: Of rows and of columns.
     """
-    figure, axes = new_figure(number, number, (1.2 * number, 1.2 * number))
-    for axis, image in zip(axes.ravel(), images, strict=True):
-        axis.imshow(image[..., 0], **_SCALE)
-        axis.set_xticks([])
-        axis.set_yticks([])
-    save_figure(figure, path)
+    panels = [Panel(image[..., 0]) for image in images]
+    save_figure(image_grid(panels, size=(1.2, 1.2), columns=number), path)

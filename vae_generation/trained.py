@@ -1,12 +1,10 @@
 """A trained model: its networks, and what its images and conditions mean."""
 
-from pathlib import Path
-
 import numpy as np
 
+from common.audio.fades import cross_fade
 from common.cli import UserError
-from common.training.run_folder import RunFolder
-from common.training.weights import load_into
+from common.trained import load_networks, open_run
 from vae_generation.condition import Conditions
 from vae_generation.spectrogram import Spectrogram
 
@@ -15,12 +13,17 @@ _SQUELCH_DB = 4.0  # above the floor
 
 
 class TrainedVAE:
-    """Encoder and decoder at work.
+    """Encoder and decoder at work, a ``common.latent.LatentModel``.
 
     Args:
         encoder, decoder: Keras models as ``vae_generation.model`` builds them.
         spectrogram: ``Spectrogram`` of its images.
         conditions: ``Conditions``, or None.
+
+    Attributes:
+        dims: Length of a latent vector.
+        rate: Latent vectors a second of ``encode``: one for each half of an image.
+        sample_rate: Of its audio, Hz.
     """
 
     def __init__(self, encoder, decoder, spectrogram, conditions):
@@ -28,27 +31,48 @@ class TrainedVAE:
         self.decoder = decoder
         self.spectrogram = spectrogram
         self.conditions = conditions
+        self.dims = encoder.output_shape[0][-1]
+        self.sample_rate = spectrogram.sample_rate
+        self._hop = spectrogram.frames // 2  # columns
+        self.rate = spectrogram.sample_rate / (self._hop * spectrogram.hop)
         for network in (encoder, decoder):
             network.compile(jit_compile=False)
 
-    @property
-    def latent_dim(self):
-        """Length of a latent vector."""
-        return self.encoder.output_shape[0][-1]
+    def encode(self, audio):
+        """Path (windows, dims) of an audio (samples,) float32, the last window filled up."""
+        return self.encode_images(self.windows(audio))[0]
+
+    def decode(self, z, *, seed=0, exact=False):
+        """Audio (samples,) of a path (windows, dims); arguments as of ``Spectrogram.audio``."""
+        image = cross_fade(self.decode_images(z)[..., 0], self._hop)
+        return self.spectrogram.audio(image, seed=seed, exact=exact)
+
+    def windows(self, audio, hop=None):
+        """Images of an audio, one after the other: (windows, bins, columns, 1) float32.
+
+        Args:
+            audio: (samples,) float32 at ``sample_rate``.
+            hop: Samples from one to the next; default half an image.
+        """
+        hop = hop or self._hop * self.spectrogram.hop
+        reach = max(audio.size - self.spectrogram.samples, 0)
+        starts = range(0, -(-reach // hop) * hop + 1, hop)
+        images = [self.spectrogram.image(audio[start:])[0] for start in starts]
+        return np.stack(images)[..., np.newaxis]
 
     def condition_vectors(self, notes):
         """Condition vectors of notes; None for a model without conditions."""
         return self.conditions.vectors(notes) if self.conditions else None
 
-    def encode(self, images, conditions=None):
-        """Mean and logarithm of variance: (images, latent_dim) float32 each."""
+    def encode_images(self, images, conditions=None):
+        """Mean and logarithm of variance: (images, dims) float32 each."""
         found = [
             self.encoder.predict_on_batch(batch) for batch in self._batches(images, conditions)
         ]
         return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
-    def decode(self, latents, conditions=None):
-        """Images of latent vectors: (latents, bins, frames, 1) float32 in [0, 1].
+    def decode_images(self, latents, conditions=None):
+        """Images of latent vectors: (latents, bins, columns, 1) float32 in [0, 1].
 
         The decoder's sigmoid never reaches the 0 of silence, and what it leaves there is heard as a
         hiss: what is less than 4 dB above the floor is set to 0.
@@ -60,7 +84,7 @@ class TrainedVAE:
 
     def reconstruct(self, images, conditions=None):
         """Images, encoded and decoded."""
-        return self.decode(self.encode(images, conditions)[0], conditions)
+        return self.decode_images(self.encode_images(images, conditions)[0], conditions)
 
     def _batches(self, values, conditions):
         if self.conditions and conditions is None:
@@ -71,34 +95,34 @@ class TrainedVAE:
 
 
 def load_trained(folder):
-    """The model of a run folder.
-
-    Args:
-        folder: Path of a folder that ``vae_generation.train`` wrote.
-
-    Returns:
-        ``TrainedVAE``.
+    """The ``TrainedVAE`` of a run folder of ``vae_generation.train``.
 
     Raises:
         UserError: No such folder, another system's, or damaged files.
     """
+    return open_trained(folder, open_run(folder, "vae_generation"))
+
+
+def open_trained(folder, config):
+    """As ``load_trained``, or the ``Continuation`` of a folder that holds one.
+
+    Args:
+        folder: Path.
+        config: Content of its ``config.json``.
+    """
+    if config["system"] == "vae_generation.continuation":
+        from vae_generation.continuation import open_continuation
+
+        return open_continuation(folder, config)
     from vae_generation.model import Architecture, build_decoder, build_encoder
 
-    folder = Path(folder)
-    config = RunFolder(folder).read_config()
-    if config.get("system") != "vae_generation":
-        raise UserError(f"{folder}: holds no model of vae_generation; name a folder of its train")
     try:
         architecture = Architecture.of(config["architecture"]).check()
         spectrogram = Spectrogram(**config["spectrogram"]).check()
         given = config["conditions"]
         conditions = given and Conditions(**given | {"instruments": tuple(given["instruments"])})
     except (KeyError, TypeError) as error:
-        raise UserError(f"{folder / 'config.json'}: damaged ({error!r})") from error
-    networks = build_encoder(architecture), build_decoder(architecture)
-    for network in networks:
-        path = folder / f"{network.name}.h5"
-        if not path.is_file():
-            raise UserError(f"{path}: no such file of weights")
-        load_into(network, path)
-    return TrainedVAE(*networks, spectrogram, conditions)
+        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
+    networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
+    load_networks(folder, networks)
+    return TrainedVAE(**networks, spectrogram=spectrogram, conditions=conditions)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import find_inputs
+from common.cli import UserError, find_inputs
 from common.files.atomic import replace_when_done
 from common.files.containers import UNKNOWN_LENGTH, Damaged, whole_frames
 from common.files.kinds import foreign_recording, true_kind
@@ -41,6 +41,8 @@ AUDIO_SUFFIXES = {
     ".caf",
     *_FORMATS,
 }
+_USUAL = (".wav", ".flac", ".ogg")
+_KNOWN = f"{', '.join(_USUAL)} (or {', '.join(sorted(AUDIO_SUFFIXES - {*_USUAL}))})"
 # libsndfile reads what there is of a file that was cut off, and tells it in its log only
 _CUT_OFF = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _INTEGERS = 2**31  # the largest ones
@@ -49,6 +51,12 @@ _MOST_SAMPLES = 4096  # in a byte: more than any format makes of silence
 _SYSTEM_ERROR = 2  # of libsndfile
 _SECONDS_AT_ONCE = 600  # of a file that is read as a whole
 _FEWEST_AT_ONCE = 2**16  # samples, should a header tell too few
+
+
+def require_audio_suffix(path):
+    """Raise ``UserError`` for an ``--output`` whose suffix is that of no audio format."""
+    if path.suffix.lower() not in AUDIO_SUFFIXES:
+        raise UserError(f"--output {path}: end it in {_KNOWN}")
 
 
 class AudioFileError(OSError):
@@ -267,10 +275,7 @@ class AudioWriter:
         self._format = (sample_rate, channels, subtype)
         name = _FORMATS.get(self.path.suffix.lower(), self.path.suffix[1:].upper())
         if name not in soundfile.available_formats():
-            others = ", ".join(sorted(AUDIO_SUFFIXES - {".wav", ".flac", ".ogg"}))
-            raise AudioFileError(
-                f"{path}: unknown audio format; use .wav, .flac or .ogg (or {others})"
-            )
+            raise AudioFileError(f"{path}: unknown audio format; use {_KNOWN}")
         if not soundfile.check_format(name, subtype):
             raise AudioFileError(f"{path}: {name} has no sample format {subtype}")
         self._name = name

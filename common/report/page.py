@@ -1,12 +1,12 @@
-"""The listening page: one HTML file that holds its tables, pictures and sounds."""
+"""Pages to listen to: one HTML file that holds its tables, pictures and sounds."""
 
 import base64
 import io
-import re
 from html import escape
 from typing import NamedTuple
 
 from common.files.atomic import replace_when_done
+from common.report.tables import as_html
 
 _STYLE = """
 pre { white-space: pre-wrap; font-size: .85rem; }
@@ -27,10 +27,16 @@ tr.overall { font-weight: bold; }
 figure { margin: 0; min-width: 0; }
 td, th, button { overflow-wrap: normal; }
 img, audio { width: 100%; }
+.plane { display: grid; gap: 2px; max-width: 60rem; }
+.plane button { padding: 0; border: 2px solid transparent; background: none; cursor: pointer;
+  aspect-ratio: 1; min-width: 0; }
+.plane button:focus-visible, .plane button[aria-pressed=true] { border-color: #e80; outline: 0; }
+.plane img { height: 100%; display: block; }
 @media (prefers-color-scheme: dark) { body { background: #111; color: #eee; } }
 """
 
-# Sorts by the column whose heading is pressed, numbers as numbers, then the other way round.
+# Sorts by the column whose heading is pressed, numbers as numbers, then the other way round. Arrow
+# keys go from cell to cell of a plane. One sound is heard at a time.
 _SCRIPT = """
 for (const heading of document.querySelectorAll("th")) {
   heading.querySelector("button").addEventListener("click", () => {
@@ -54,6 +60,24 @@ for (const heading of document.querySelectorAll("th")) {
 for (const player of document.querySelectorAll("audio")) {
   player.addEventListener("play", () => {
     for (const other of document.querySelectorAll("audio")) if (other !== player) other.pause();
+  });
+}
+for (const plane of document.querySelectorAll(".plane")) {
+  const cells = [...plane.querySelectorAll("button")];
+  const columns = Number(plane.dataset.columns);
+  const player = plane.parentNode.querySelector("audio");
+  cells.forEach((cell, index) => {
+    cell.addEventListener("click", () => {
+      for (const other of cells) other.setAttribute("aria-pressed", other === cell);
+      player.src = cell.dataset.sound;
+      player.play();
+    });
+    cell.addEventListener("keydown", event => {
+      const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns}[event.key];
+      if (step === undefined || !cells[index + step]) return;
+      event.preventDefault();
+      cells[index + step].focus();
+    });
   });
 }
 """
@@ -84,17 +108,32 @@ class Section(NamedTuple):
     clips: list
 
 
-def write_page(path, title, sections, *, explanation, settings, tables):
+class Plane(NamedTuple):
+    """A grid of pictures, each a button that plays its sound.
+
+    Attributes:
+        clips: List of ``Clip``, row by row.
+        columns: Number of cells in a row.
+        picture: PNG of where the training set lies, as bytes, or None.
+    """
+
+    clips: list
+    columns: int
+    picture: bytes | None = None
+
+
+def write_page(path, title, sections=(), *, explanation, settings=None, tables=None, plane=None):
     """Write the page; it appears whole or not at all, and needs no other file and no network.
 
     Args:
         path: HTML file.
         title: Headline.
-        explanation: Lines of text below it.
+        sections: List of ``Section``.
+        explanation: Lines of text below the headline.
         settings: Dict of what the page was made with.
         tables: Dict from a caption to the rows of a table, dicts of numbers and texts; a row that
             begins with "overall" is set off. A press on a heading sorts by it.
-        sections: List of ``Section``.
+        plane: ``Plane``, or None.
     """
     parts = [
         "<!doctype html>",
@@ -104,25 +143,47 @@ def write_page(path, title, sections, *, explanation, settings, tables):
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(title)}</h1>",
         f"<pre>{escape(explanation)}</pre>",
-        *(_table(rows, caption) for caption, rows in tables.items()),
+        *(as_html(rows, caption) for caption, rows in (tables or {}).items()),
     ]
+    if plane is not None:
+        parts.append(_plane(plane))
     for section in sections:
         clips = "".join(_clip(clip, section.heading) for clip in section.clips)
         parts += [
             f"<h2>{escape(section.heading)}</h2>",
             f'<div class="players">{clips}</div>',
-            _table(section.rows),
         ]
-    listed = "".join(
-        f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>"
-        for name, value in settings.items()
-    )
-    parts += [
-        f"<details><summary>Settings</summary><dl>{listed}</dl></details>",
-        f"<script>{_SCRIPT}</script></body></html>",
-    ]
+        if section.rows:
+            parts.append(as_html(section.rows))
+    if settings:
+        listed = "".join(
+            f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>"
+            for name, value in settings.items()
+        )
+        parts.append(f"<details><summary>Settings</summary><dl>{listed}</dl></details>")
+    parts.append(f"<script>{_SCRIPT}</script></body></html>")
     with replace_when_done(path) as temporary:
         temporary.write_text("\n".join(parts), encoding="utf-8")
+
+
+def _plane(plane):
+    cells = []
+    for clip in plane.clips:
+        name = escape(clip.label, quote=True)
+        cells.append(
+            f'<button type="button" aria-pressed="false" title="{name}" '
+            f'data-sound="{data_uri("audio/mpeg", clip.audio)}"><img alt="{name}" '
+            f'src="{data_uri("image/png", clip.picture)}"></button>'
+        )
+    shown = ""
+    if plane.picture is not None:
+        source = data_uri("image/png", plane.picture)
+        shown = f'<figure><img alt="Training set" src="{source}"></figure>'
+    return (
+        f'<div><div class="plane" data-columns="{plane.columns}" '
+        f'style="grid-template-columns: repeat({plane.columns}, 1fr)">{"".join(cells)}</div>'
+        f'<p><audio controls aria-label="The chosen cell"></audio></p>{shown}</div>'
+    )
 
 
 def _clip(clip, heading):
@@ -140,33 +201,3 @@ def _clip(clip, heading):
 def data_uri(kind, content):
     """Bytes as an address that holds them, such as ``data:image/png;base64,...``."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _table(rows, caption=None):
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    text = {name: any(isinstance(row.get(name), str) for row in rows) for name in names}
-    side = {name: ' class="text"' if text[name] else "" for name in names}
-    head = "".join(
-        f'<th scope="col"{side[name]}><button type="button">{_breakable(name)}</button></th>'
-        for name in names
-    )
-    body = []
-    for row in rows:
-        cells = "".join(
-            f"<td{side[name]}>{_breakable(_text(row.get(name, '')))}</td>" for name in names
-        )
-        mark = ' class="overall"' if str(next(iter(row.values()))).startswith("overall") else ""
-        body.append(f"<tr{mark}>{cells}</tr>")
-    said = "" if caption is None else f"<caption>{escape(caption)}</caption>"
-    return (
-        f'<div class="wide"><table>{said}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
-    )
-
-
-def _text(value):
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def _breakable(name):
-    return re.sub(r"([_/])", r"\1<wbr>", escape(name))

@@ -1,33 +1,129 @@
-"""Pictures of spectrograms and of training curves."""
+"""Pictures: grids of spectrograms, and curves."""
 
+import contextlib
 import io
+import os
+from typing import NamedTuple
 
 import numpy as np
 
 from common.files.atomic import replace_when_done
 from data import HOP, SAMPLE_RATE
 
-_COLUMN_SECONDS = HOP / SAMPLE_RATE
-_BIN_KILOHERTZ = SAMPLE_RATE / 2 / 512 / 1000
+# Of the axes of a magnitude image: seconds of a column, kilohertz of a bin.
+FRAME_SCALE = HOP / SAMPLE_RATE, SAMPLE_RATE / 2 / 512 / 1000
 _NO_LOSSES = ("epoch", "seconds")
+
+
+@contextlib.contextmanager
+def _any_backend():
+    """Let matplotlib be imported whatever MPLBACKEND says, such as the backend of a notebook.
+
+    It is not used here: figures get their canvas by themselves, no pyplot keeps them alive and
+    asks for a screen.
+    """
+    asked = os.environ.pop("MPLBACKEND", None)
+    try:
+        yield
+    finally:
+        if asked is not None:
+            os.environ["MPLBACKEND"] = asked
 
 
 def new_figure(rows, columns, size):
     """A figure of rows times columns axes: ``(figure, axes)``, axes always in two dimensions."""
-    # no pyplot: it keeps figures alive and asks for a screen
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def _figure(**settings):
+    with _any_backend():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+    figure = Figure(**settings)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def figure_png(figure, dpi=100):
+    """A figure as PNG: bytes, the same for the same figure."""
+    content = io.BytesIO()
+    # the version of matplotlib would make each file differ
+    figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
+    return content.getvalue()
 
 
 def save_figure(figure, path):
     """Write a figure as PNG; the file appears whole or not at all."""
     with replace_when_done(path) as temporary:
-        # the date would make each file differ
-        figure.savefig(temporary, dpi=100, metadata={"Software": None})
+        temporary.write_bytes(figure_png(figure))
+
+
+class Panel(NamedTuple):
+    """An image of a grid.
+
+    Attributes:
+        image: (bins, columns).
+        title: Above it.
+        limits: Values of the darkest and the lightest colour.
+        colours: Name of a colour map of matplotlib.
+    """
+
+    image: np.ndarray
+    title: str = ""
+    limits: tuple = (0, 1)
+    colours: str = "magma"
+
+
+def image_grid(panels, *, size, columns=None, scale=None, bar=None, rows=()):
+    """Draw images side by side, the first bin below.
+
+    Args:
+        panels: List of ``Panel``.
+        size: Width and height of each, inches.
+        columns: Panels in a row; all of them by default.
+        scale: Seconds of a column, and kilohertz of a bin or None where rows are no frequencies;
+            without it the axes have no ticks.
+        bar: Label of the bar that explains the colours of the first panel and of those with the
+            same limits; others have a bar of their own. None draws none.
+        rows: Labels of the rows.
+
+    Returns:
+        The figure, for ``save_figure`` or ``figure_png``.
+    """
+    columns = columns or len(panels)
+    lines = -(-len(panels) // columns)
+    figure, axes = new_figure(lines, columns, (size[0] * columns, size[1] * lines))
+    shared = {}
+    for axis, panel in zip(axes.ravel(), panels, strict=False):
+        height, width = panel.image.shape
+        extent = scale and (0, width * scale[0], 0, height * (scale[1] or 1))
+        drawn = axis.imshow(
+            panel.image,
+            origin="lower",
+            aspect="auto",
+            extent=extent,
+            cmap=panel.colours,
+            vmin=panel.limits[0],
+            vmax=panel.limits[1],
+        )
+        # as large as its panel is wide, for the longer ones
+        axis.set_title(panel.title, fontsize=min(12, 100 * size[0] / max(len(panel.title), 1)))
+        if scale is None:
+            axis.set(xticks=[], yticks=[])
+        else:
+            axis.set_xlabel("time (s)")
+        shared.setdefault(panel[2:], (drawn, []))[1].append(axis)
+    for axis in axes.ravel()[len(panels) :]:
+        axis.axis("off")
+    label = "frequency (kHz)" if scale and scale[1] else ""
+    for axis, row in zip(axes[:, 0], rows or [label] * lines, strict=True):
+        axis.set_ylabel(row)
+    if bar is not None:
+        for number, (drawn, explained) in enumerate(shared.values()):
+            figure.colorbar(drawn, ax=explained, label="" if number else bar)
+    return figure
 
 
 def plot_images(path, images, error=None):
@@ -38,18 +134,12 @@ def plot_images(path, images, error=None):
         images: Dict from title to (BINS, columns) in [0, 1].
         error: Titles (a, b) of two images whose difference a - b is added.
     """
-    panels = len(images) + bool(error)
-    figure, axes = new_figure(1, panels, (4.2 * panels, 4))
-    for axis, (title, image) in zip(axes[0], images.items(), strict=False):
-        drawn = _draw(axis, image, title, cmap="magma", vmin=0, vmax=1)
-    figure.colorbar(drawn, ax=list(axes[0][: len(images)]), label="magnitude, 0 to 1 (log1p scale)")
+    panels = [Panel(image, title) for title, image in images.items()]
     if error:
         difference = images[error[0]] - images[error[1]]
-        title = f"{error[0]} - {error[1]}"
-        drawn = _draw(axes[0][-1], difference, title, cmap="RdBu_r", vmin=-0.5, vmax=0.5)
-        figure.colorbar(drawn, ax=axes[0][-1])
-    axes[0][0].set_ylabel("frequency (kHz)")
-    save_figure(figure, path)
+        panels.append(Panel(difference, f"{error[0]} - {error[1]}", (-0.5, 0.5), "RdBu_r"))
+    bar = "magnitude, 0 to 1 (log1p scale)"
+    save_figure(image_grid(panels, size=(4.2, 4), scale=FRAME_SCALE, bar=bar), path)
 
 
 def image_png(image):
@@ -58,31 +148,31 @@ def image_png(image):
     Returns:
         The PNG file as bytes.
     """
-    figure, axes = new_figure(1, 1, (4.6, 3.2))
-    drawn = _draw(axes[0][0], image, "", cmap="magma", vmin=0, vmax=1)
-    axes[0][0].set_ylabel("frequency (kHz)")
-    figure.colorbar(drawn)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=80, metadata={"Software": None})
-    return content.getvalue()
+    figure = image_grid([Panel(image)], size=(4.6, 3.2), scale=FRAME_SCALE, bar="")
+    return figure_png(figure, dpi=80)
 
 
-def png_of(image):
-    """A PNG of an image alone, (rows, columns) in [0, 1], a pixel for each value: bytes."""
-    from matplotlib.image import imsave
-
-    content = io.BytesIO()
-    style = {"cmap": "magma", "vmin": 0, "vmax": 1, "origin": "lower"}
-    imsave(content, image, format="png", metadata={"Software": None}, **style)
-    return content.getvalue()
+def pixels_png(image):
+    """A PNG of an image alone, (bins, columns) in [0, 1], a pixel for each value: bytes."""
+    height, width = image.shape
+    figure = _figure(figsize=(width / 100, height / 100))
+    figure.figimage(image, cmap="magma", vmin=0, vmax=1, origin="lower")
+    return figure_png(figure)
 
 
-def _draw(axis, image, title, **style):
-    bins, columns = image.shape
-    axis.set_title(title)
-    axis.set_xlabel("time (s)")
-    extent = (0, columns * _COLUMN_SECONDS, 0, bins * _BIN_KILOHERTZ)
-    return axis.imshow(image, origin="lower", aspect="auto", extent=extent, **style)
+def curves(titles, x_label, size=(5, 4), y_label=""):
+    """A figure for curves, axes side by side: ``(figure, axes)``, a list of them.
+
+    Args:
+        titles: Of the axes.
+        x_label, y_label: What all of them show.
+        size: Width and height of each, inches.
+    """
+    figure, axes = new_figure(1, len(titles), (size[0] * len(titles), size[1]))
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set(title=title, xlabel=x_label, ylabel=y_label)
+        axis.grid(alpha=0.3)
+    return figure, list(axes[0])
 
 
 def plot_history(path, rows):
@@ -95,39 +185,33 @@ def plot_history(path, rows):
     """
     measured = dict.fromkeys(name for row in rows for name in row if row[name] is not None)
     names = [name for name in measured if not name.startswith("val_") and name not in _NO_LOSSES]
-    figure, axes = new_figure(1, len(names), (5 * len(names), 4))
+    figure, axes = curves(names, "epoch")
     epochs = [row["epoch"] for row in rows]
-    for axis, name in zip(axes[0], names, strict=True):
+    for axis, name in zip(axes, names, strict=True):
         for key, label in ((name, "training"), (f"val_{name}", "validation")):
             values = [np.nan if row.get(key) is None else row[key] for row in rows]
             axis.plot(epochs, values, label=label, marker="." if len(rows) < 30 else None)
-        axis.set_title(name)
-        axis.set_xlabel("epoch")
         axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.grid(alpha=0.3)
-    axes[0][0].legend()
+    axes[0].legend()
     save_figure(figure, path)
 
 
-def plot_sweep(path, rates, curves, suggestions):
+def plot_sweep(path, rates, losses, suggestions):
     """Draw a learning-rate sweep.
 
     Args:
         path: PNG file.
         rates: Learning rates.
-        curves: Dict from the name of a loss to (raw, smoothed) values.
+        losses: Dict from the name of a loss to (raw, smoothed) values.
         suggestions: Dict from the name of a loss to a learning rate or None.
     """
-    figure, axes = new_figure(1, len(curves), (5 * len(curves), 4))
-    for axis, (name, (raw, smoothed)) in zip(axes[0], curves.items(), strict=True):
+    figure, axes = curves(list(losses), "learning rate")
+    for axis, (name, (raw, smoothed)) in zip(axes, losses.items(), strict=True):
         axis.plot(rates, raw, alpha=0.3, label="raw")
         axis.plot(rates, smoothed, label="smoothed")
         if suggestions.get(name):
             axis.axvline(suggestions[name], ls="--", label=f"steepest: {suggestions[name]:.1e}")
         axis.set_xscale("log")
         axis.set_ylim(*np.nanpercentile(raw, [0, 98]) * np.array([0.9, 1.1]))
-        axis.set_title(name)
-        axis.set_xlabel("learning rate")
-        axis.grid(alpha=0.3)
         axis.legend()
     save_figure(figure, path)

@@ -1,10 +1,13 @@
-"""Tables for a terminal."""
+"""Tables: rows of numbers and texts, for a terminal and for a page."""
+
+import re
+from html import escape
 
 
 def as_text(rows):
     """Rows, dicts of numbers and texts, as aligned text below their names."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [names] + [[_text(row.get(name, "")) for name in names] for row in rows]
+    names, cells = _cells(rows, digits=4)
+    cells = [names, *cells]
     widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
     return "\n".join(
         "  ".join(
@@ -15,5 +18,44 @@ def as_text(rows):
     )
 
 
-def _text(value):
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+def as_html(rows, caption=None):
+    """The same as a table of HTML, every heading a button.
+
+    Args:
+        rows: As of ``as_text``; one that begins with "overall" gets the class ``overall``.
+        caption: Text above it, or None.
+    """
+    names, cells = _cells(rows, digits=3)
+    side = [
+        ' class="text"' if any(isinstance(row.get(name), str) for row in rows) else ""
+        for name in names
+    ]
+    head = "".join(
+        f'<th scope="col"{where}><button type="button">{_breakable(name)}</button></th>'
+        for name, where in zip(names, side, strict=True)
+    )
+    body = []
+    for line in cells:
+        shown = "".join(
+            f"<td{where}>{_breakable(text)}</td>" for text, where in zip(line, side, strict=True)
+        )
+        mark = ' class="overall"' if line[0].startswith("overall") else ""
+        body.append(f"<tr{mark}>{shown}</tr>")
+    said = "" if caption is None else f"<caption>{escape(caption)}</caption>"
+    return (
+        f'<div class="wide"><table>{said}<thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _cells(rows, digits):
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return names, [[_text(row.get(name, ""), digits) for name in names] for row in rows]
+
+
+def _text(value, digits):
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+def _breakable(name):
+    return re.sub(r"([_/])", r"\1<wbr>", escape(name))

@@ -1,0 +1,86 @@
+"""Trained models, opened by their folder, whichever system trained them."""
+
+from importlib import import_module
+from pathlib import Path
+
+from common.cli import UserError
+from common.training.run_folder import RunFolder
+from common.training.weights import load_into
+
+MODELS = Path(__file__).parent.parent / "models"
+# The systems that leave models, and what uses these. A file may name no other module.
+SYSTEMS = {
+    "pix2pix_timbre": "predict.py",
+    "vae_generation": "python -m vae_generation.generate",
+    "time_stretching": "python -m time_stretching.stretch",
+}
+
+
+def shipped(name):
+    """Folder of a model that comes with the kit."""
+    return MODELS / name
+
+
+def open_model(folder):
+    """The model in a folder: what ``<system>.trained.open_trained`` makes of it.
+
+    Args:
+        folder: Run folder of a training, or a folder of ``models/``.
+
+    Returns:
+        ``pix2pix_timbre.trained.TimbreModel``, ``vae_generation.trained.TrainedVAE``,
+        ``vae_generation.continuation.Continuation`` or ``time_stretching.trained.Stretcher``.
+
+    Raises:
+        UserError: No run folder, a system that the kit does not have, or damaged files.
+    """
+    folder = Path(folder)
+    config = RunFolder(folder).read_config()
+    system = _system(folder, config).partition(".")[0]
+    return import_module(f"{system}.trained").open_trained(folder, config)
+
+
+def open_run(folder, system):
+    """Content of ``config.json`` of a run folder.
+
+    Args:
+        folder: Path.
+        system: Name of the system that shall have trained it.
+
+    Raises:
+        UserError: No run folder, or one of another system.
+    """
+    config = RunFolder(folder).read_config()
+    found = _system(Path(folder), config)
+    if found != system:
+        raise UserError(
+            f"{folder}: holds no model of {system} but one of {found}; use it with "
+            f"{SYSTEMS[found.partition('.')[0]]}"
+        )
+    return config
+
+
+def _system(folder, config):
+    name = config.get("system")
+    if not isinstance(name, str) or name.partition(".")[0] not in SYSTEMS:
+        raise UserError(
+            f"{folder / 'config.json'}: names the system {name!r}; known are {', '.join(SYSTEMS)}"
+        )
+    return name
+
+
+def load_networks(folder, networks):
+    """Load the weights of built networks.
+
+    Args:
+        folder: Run folder.
+        networks: Dict from a name to the Keras model that ``<name>.h5`` belongs to.
+
+    Raises:
+        UserError: A file is missing, damaged or of another architecture.
+    """
+    for name, network in networks.items():
+        path = Path(folder) / f"{name}.h5"
+        if not path.is_file():
+            raise UserError(f"{path}: no such file of weights; has the training ended an epoch?")
+        load_into(network, path)

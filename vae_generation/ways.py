@@ -1,0 +1,160 @@
+"""Ways to new sounds: what a trained model makes of points of its latent space."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from common.audio.fades import cross_fade
+from common.cli import UserError
+from common.files.audio import resample, safe_peak
+from common.latent import interpolate as way_between
+from common.trained import shipped
+from vae_generation.latents import Latents
+from vae_generation.sound import continue_with, place
+from vae_generation.trained import load_trained
+
+
+@functools.lru_cache(maxsize=4)
+def open_once(folder):
+    """The ``TrainedVAE`` of a folder, by default of the shipped notes, kept for the next call."""
+    return load_trained(folder or shipped("vae_notes"))
+
+
+def draw(number, model=None, *, temperature=1.0, seed=0):
+    """Sounds of no model, drawn where the training set lies in the latent space.
+
+    Args:
+        number: How many.
+        model: Run folder of ``vae_generation.train``; default ``models/vae_notes``.
+        temperature: Factor of the spread; 0 takes the middle of what was learned.
+        seed: Of all randomness.
+
+    Returns:
+        ``(sounds, sample_rate)``: (number, samples) float32 in [-1, 1].
+    """
+    folder = Path(model or shipped("vae_notes"))
+    trained = open_once(folder)
+    latents = Latents.load(folder / "latents.h5")
+    vectors = latents.sample(number, np.random.default_rng(seed), temperature)
+    images = trained.decode_images(vectors)[..., 0]
+    sounds = [trained.spectrogram.audio(image, seed=seed) for image in images]
+    return np.stack(sounds), trained.sample_rate
+
+
+def reconstruct(audio, sample_rate, model=None, *, seed=0):
+    """A recording of any length, encoded and decoded window by window.
+
+    Args:
+        audio: (samples,) float32 in [-1, 1].
+        sample_rate: Hz.
+        model, seed: As of ``draw``.
+
+    Returns:
+        The same shape at the same rate.
+    """
+    trained = open_once(model)
+    given = sounding(resample(audio, sample_rate, trained.sample_rate))
+    made = trained.decode(trained.encode(given), seed=seed)[: given.size]
+    return resample(made, trained.sample_rate, sample_rate)[: audio.size]
+
+
+def interpolate(first, second, sample_rate, steps=5, model=None, *, seed=0):
+    """Sounds on the way from one to another, both ends as the model knows them included.
+
+    Args:
+        first, second: (samples,) float32 in [-1, 1]; their first two seconds count.
+        sample_rate: Of both, Hz.
+        steps: Number of sounds.
+        model, seed: As of ``draw``.
+
+    Returns:
+        ``(sounds, sample_rate)``: (steps, samples) float32, at the rate of the model.
+    """
+    trained = open_once(model)
+    ends = [resample(audio, sample_rate, trained.sample_rate) for audio in (first, second)]
+    images = between(trained, *map(sounding, ends), steps)[..., 0]
+    sounds = [trained.spectrogram.audio(image, seed=seed) for image in images]
+    return np.stack(sounds), trained.sample_rate
+
+
+def sounding(audio, name="the recording"):
+    """The audio; ``UserError`` with its name when it is silent."""
+    if not audio.any():
+        raise UserError(f"{name}: is silent; nothing can be learned from it")
+    return audio
+
+
+def between(trained, first, second, steps):
+    """Images on the way from the beginning of one audio to that of another, at the model's rate.
+
+    Args:
+        trained: ``TrainedVAE``.
+        first, second: (samples,) float32 at its rate.
+        steps: Number of images.
+    """
+    ends = np.concatenate([trained.windows(audio)[:1] for audio in (first, second)])
+    mean, _ = trained.encode_images(ends)
+    return trained.decode_images(way_between(*mean, steps))
+
+
+def play(trained, notes, rng, temperature=1.0):
+    """Images of notes, all with one character: one latent vector.
+
+    Args:
+        trained: ``TrainedVAE`` with conditions.
+        notes: List of (instrument, pitch, velocity).
+        rng: ``numpy.random.Generator``.
+        temperature: Factor of the spread of what is drawn.
+    """
+    latent = temperature * rng.standard_normal(trained.dims)
+    vectors = trained.conditions.vectors(notes)
+    return trained.decode_images(np.tile(latent, (len(notes), 1)), vectors)
+
+
+def accompany(strokes, sounds, instrument, bpm, sample_rate):
+    """Audio of chords that are struck one after another.
+
+    Args:
+        strokes: List of ``vae_generation.chords.Stroke``.
+        sounds: Dict from (instrument, pitch, velocity) to the audio of a note.
+        instrument: That plays.
+        bpm: Beats per minute.
+        sample_rate: Hz.
+    """
+    beat = 60 / bpm
+    mixed = place(
+        [
+            (stroke.beat * beat, stroke.beats * beat, sounds[instrument, pitch, stroke.velocity])
+            for stroke in strokes
+            for pitch in stroke.pitches
+        ],
+        sample_rate,
+    )
+    return safe_peak(mixed)
+
+
+def go_on(trained, follow, audio, seconds, *, sound, rng, temperature=1.0):
+    """A recording, and what may follow it.
+
+    Args:
+        trained: ``TrainedVAE``.
+        follow: ``vae_generation.continuation.Continuation``.
+        audio: (samples,) float32 at the model's rate.
+        seconds: Length of what is added.
+        sound: Function from an image to its audio.
+        rng: ``numpy.random.Generator``.
+        temperature: Factor of the spread of what is drawn.
+
+    Returns:
+        (more samples,) float32.
+    """
+    spectrogram = trained.spectrogram
+    columns = round(follow.hop_seconds * spectrogram.sample_rate / spectrogram.hop)
+    hop = columns * spectrogram.hop
+    known, _ = trained.encode_images(trained.windows(audio, hop))
+    wanted = round(seconds * spectrogram.sample_rate)
+    latents = follow(known, -(-wanted // hop) + 1, rng, temperature)
+    added = sound(cross_fade(trained.decode_images(latents)[..., 0], columns))
+    result = continue_with(audio, added, min(hop, audio.size))[: audio.size + wanted]
+    return safe_peak(result)
