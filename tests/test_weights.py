@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
+from common.training.run_folder import RunFolder
 from common.training.weights import halve_precision, save_h5, stand_alone
 from pix2pix_timbre.model import build_discriminator, build_generator
 from pix2pix_timbre.weights import generator_shape, load_generator
@@ -189,6 +190,19 @@ def test_a_network_stands_alone_without_its_devices_and_computes_the_same(build)
     trained.set_weights([array * 0 for array in trained.get_weights()])
     np.testing.assert_array_equal(copy(inputs, training=False), expected)
     assert trained.get_layer(f"{trained.name}_down_2").layers[1].synchronized
+
+
+@pytest.mark.parametrize("writer", ["save_h5", "halve_precision", "save_resume"])
+def test_a_full_disk_is_an_error_that_leaves_nothing(small_disk, generator, saved, writer):
+    write = {
+        "save_h5": lambda: save_h5(generator, small_disk / "generator.h5"),
+        "halve_precision": lambda: halve_precision(saved / "generator.h5", small_disk / "half.h5"),
+        "save_resume": lambda: RunFolder(small_disk).save_resume(generator, 1),
+    }[writer]
+    with pytest.raises(OSError, match=r"\.h5: cannot be written; is the disk full\?"):
+        write()
+    assert not list(small_disk.glob("*.h5"))
+    assert not list(small_disk.glob(".*"))
 
 
 def test_half_precision_halves_the_file_and_hardly_changes_the_outputs(tmp_path):

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from common.cli import UserError
-from common.files.atomic import replace_when_done
 from common.files.hdf5 import UNREADABLE, open_hdf5
 from common.files.text import write_json, write_rows
+from common.training.weights import save_state
 
 _RESUME = re.compile(r"resume-(\d+)\.weights\.h5")
 
@@ -99,8 +99,7 @@ class RunFolder:
     def save_resume(self, model, epoch):
         """Keep the state of model and optimisers after an epoch, instead of older ones."""
         newest = self._resume_file(epoch)
-        with replace_when_done(newest) as temporary:
-            model.save_weights(temporary)
+        save_state(model, newest)
         for state in self.path.glob("resume-*.weights.h5"):
             if state != newest:
                 state.unlink()

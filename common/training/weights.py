@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError
-from common.files.atomic import replace_when_done
-from common.files.hdf5 import UNREADABLE, open_hdf5
+from common.files.hdf5 import UNREADABLE, create_hdf5, open_hdf5
 
 
 def save_h5(model, path):
@@ -15,15 +14,28 @@ def save_h5(model, path):
 
     Keras 3 reads it with ``load_model`` and ``load_weights``, Keras 2 with ``load_weights``.
     """
-    from absl import logging
+    # model.save() takes no open file, and calls the format legacy at each save
+    from keras.src.legacy.saving.legacy_h5_format import save_model_to_hdf5
 
-    with replace_when_done(path) as temporary:
-        verbosity = logging.get_verbosity()
-        logging.set_verbosity(logging.ERROR)  # Keras calls the format legacy at each save
-        try:
-            model.save(temporary, include_optimizer=False)
-        finally:
-            logging.set_verbosity(verbosity)
+    with create_hdf5(path) as file:
+        save_model_to_hdf5(model, file, include_optimizer=False)
+
+
+def save_state(model, path):
+    """Save what ``model.save_weights`` does, also of optimisers; the file appears whole or not.
+
+    ``model.load_weights`` reads it, if its name ends in .weights.h5.
+    """
+    from keras.src.saving import saving_lib
+
+    class OpenFile(saving_lib.H5IOStore):
+        """Takes a file that is open already, which ``model.save_weights`` does not."""
+
+        def _get_h5_file(self, *_):
+            return file
+
+    with create_hdf5(path) as file:
+        saving_lib._save_state(model, OpenFile("", mode="w"), None, "", set())
 
 
 def stand_alone(model):
@@ -66,11 +78,7 @@ def halve_precision(path, output):
                 is_float = np.issubdtype(array.dtype, np.floating)
                 target.create_dataset(name, data=array.astype(np.float16) if is_float else array)
 
-    with (
-        replace_when_done(output) as temporary,
-        open_hdf5(path) as source,
-        h5py.File(temporary, "w") as target,
-    ):
+    with open_hdf5(path) as source, create_hdf5(output) as target:
         copy(source, target)
 
 
