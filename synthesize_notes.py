@@ -11,7 +11,6 @@ and the system package libfluidsynth3), or where that is missing TinySoundFont (
 
 import argparse
 import json
-import os
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import NamedTuple
 
 from common.cli import UserError, number, parser, printable, run
 from common.music.names import parse_note
+from common.work.machine import cores
 
 # The numbers of NSynth (Engel et al. 2017) are the positions in these lists.
 FAMILIES = [
@@ -120,7 +120,7 @@ def build_parser():
         "--format", choices=("wav", "flac"), default="wav", help="of the files (default: wav)"
     )
     built.add_argument(
-        "--jobs", type=number(int, 1), default=min(4, os.cpu_count()), help="threads (default: 4)"
+        "--jobs", type=number(int, 1), default=min(4, cores()), help="threads (default: 4)"
     )
     built.add_argument(
         "--overwrite", action="store_true", help="make notes again that exist already"

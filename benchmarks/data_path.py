@@ -42,6 +42,7 @@ from benchmarks.floor import timed
 from common.cli import number, parser, run
 from common.music.midi import find_midi
 from common.report.tables import as_text
+from common.work.machine import cores
 from data import AMIN, BINS, FFT_SIZE, FRAME_COLUMNS, HOP, SAMPLE_RATE, WINDOW, load_audio
 
 ROOT = Path(__file__).parent.parent
@@ -72,7 +73,7 @@ def build_parser():
     built = parser(__doc__)
     built.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
     built.add_argument("--rounds", type=number(int, 1), default=3)
-    built.add_argument("--jobs", type=number(int, 1), default=os.cpu_count())
+    built.add_argument("--jobs", type=number(int, 1), default=cores())
     built.add_argument(
         "--renderings", type=number(int, 1), default=12, help="transpositions of each shipped piece"
     )

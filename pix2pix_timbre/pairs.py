@@ -1,6 +1,5 @@
 """Training pairs: batches of origin and target frames cut from feature stores."""
 
-import os
 from collections import Counter
 from typing import NamedTuple
 
@@ -9,10 +8,9 @@ import numpy as np
 from common.files.split import is_held_out
 from common.music.names import piece_of
 from common.training.batches import Batches
+from common.work.machine import memory
 from data import BINS, FRAME_COLUMNS
 from pix2pix_timbre.features import FeatureStore, find_pairs
-
-_IN_MEMORY = 4 * 2**30  # bytes of images that are read once where the memory's size is unknown
 
 
 class Source(NamedTuple):
@@ -65,10 +63,7 @@ def split_pairs(origin, target, share):
 
 def memory_limit():
     """Bytes of images that are read once instead of window by window: a quarter of the memory."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
-    except (AttributeError, ValueError, OSError):  # not a POSIX system
-        return _IN_MEMORY
+    return memory() // 4
 
 
 class PairedFrames(Batches):

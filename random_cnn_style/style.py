@@ -5,8 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
-from common.files.atomic import replace_when_done
-from common.files.hdf5 import UNREADABLE, open_hdf5, plain_attributes
+from common.files.store import read_arrays, readable, write_arrays
 from random_cnn_style.spectrogram import TRANSFORMS
 
 MOST_FILTERS, MOST_KERNEL = 2**15, 100  # frames
@@ -51,13 +50,8 @@ class Style(NamedTuple):
 
     def save(self, path):
         """Write to an HDF5 file; it appears whole or not at all."""
-        import h5py
-
-        with replace_when_done(path) as temporary, h5py.File(temporary, "w") as file:
-            file.attrs["random_cnn_style"] = _VERSION
-            file.attrs.update(self.network._asdict())
-            for name in _PARTS:
-                file[name] = getattr(self, name)
+        settings = {"random_cnn_style": _VERSION, **self.network._asdict()}
+        write_arrays(path, {name: getattr(self, name) for name in _PARTS}, settings=settings)
 
 
 def style_of(parts, network, loudest):
@@ -111,24 +105,17 @@ def load_style(path):
     Raises:
         UserError: No such file, or none of this kind.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    try:
-        with open_hdf5(path) as file:
-            attributes = plain_attributes(file)
-            version = attributes["random_cnn_style"]
-            network = Network(
-                *(int(attributes[name]) for name in ("filters", "kernel", "seed")),
-                str(attributes["transform"]),
-            )
-            known = network.filters <= MOST_FILTERS and 1 <= network.kernel <= MOST_KERNEL
-            known = known and network.seed >= 0
-            shapes = tuple(file[name].shape for name in _PARTS)
-            rows, bins = shapes[0][0], TRANSFORMS[network.transform].bins
-            fits = shapes == ((rows, network.filters), (bins,)) and 1 <= rows <= network.filters
-            parts = [file[name][()].astype(np.float32) for name in _PARTS] if known and fits else []
-    except UNREADABLE as error:
-        raise UserError(f"{path}: no style of this program ({error})") from error
-    if version != _VERSION or not parts or not all(np.isfinite(part).all() for part in parts):
-        raise UserError(f"{path}: a damaged style; save it again")
-    return Style(network, *parts)
+    words = {"kind": "style", "remake": "python -m random_cnn_style.mix --save_style"}
+    parts, settings, _ = read_arrays(path, _PARTS, **words)
+    with readable(path, **words):
+        network = Network(
+            **{name: kind(settings[name]) for name, kind in Network.__annotations__.items()}
+        )
+        known = settings["random_cnn_style"] == _VERSION and network.seed >= 0
+        known = known and network.filters <= MOST_FILTERS and 1 <= network.kernel <= MOST_KERNEL
+        rows, bins = len(parts["factor"]), TRANSFORMS[network.transform].bins
+        shapes = [part.shape for part in parts.values()]
+        fits = shapes == [(rows, network.filters), (bins,)] and 1 <= rows <= network.filters
+        if not (known and fits):
+            raise ValueError("damaged")
+    return Style(network, **parts)

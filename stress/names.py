@@ -18,6 +18,7 @@ import numpy as np
 
 from common.cli import number, parser, run
 from common.music.etudes import Note, Performance, write_midi
+from common.work.machine import cores
 from data import write_audio
 from pix2pix_timbre.features import FeatureStore
 from stress.processes import ROOT, Fault, verdict
@@ -54,7 +55,7 @@ def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument("--files", type=number(int, 1), default=5000)
-    built.add_argument("--jobs", type=number(int, 1), default=os.cpu_count())
+    built.add_argument("--jobs", type=number(int, 1), default=cores())
     return built
 
 

@@ -200,10 +200,10 @@ def test_a_saved_style_is_the_same(tmp_path):
 
 
 def test_damaged_styles_are_refused(tmp_path):
-    with pytest.raises(UserError, match="no such file"):
+    with pytest.raises(UserError, match="none.h5: no such style"):
         load_style(tmp_path / "none.h5")
     (tmp_path / "text.h5").write_text("no style")
-    with pytest.raises(UserError, match=r"text\.h5: no style"):
+    with pytest.raises(UserError, match=r"text\.h5: not a readable style"):
         load_style(tmp_path / "text.h5")
     factor = np.zeros((2, 16), np.float32)
     Style(NETWORK, factor + np.nan, LOUDEST).save(tmp_path / "nan.h5")

@@ -13,6 +13,7 @@ from common.latent import interpolate, plane_grid
 from common.training.weights import save_h5
 from vae_generation.condition import Conditions, pitch_number
 from vae_generation.continuation import Sequences, tracks_of
+from vae_generation.images import Images
 from vae_generation.latents import Latents
 from vae_generation.model import (
     VAE,
@@ -310,6 +311,27 @@ def test_a_plane_is_gone_through_row_by_row_from_above():
     points = plane_grid(mean, 3)
     expected = [(-1, 1), (0, 1), (1, 1), (-1, 0), (0, 0), (1, 0), (-1, -1), (0, -1), (1, -1)]
     np.testing.assert_allclose(points, 0.96 * np.array(expected), atol=0.03)
+
+
+def test_images_come_in_an_order_that_is_drawn_once_an_epoch(monkeypatch):
+    class Numbers:
+        def read(self, indices):
+            return np.asarray(indices)
+
+    draws = []
+    generator = np.random.default_rng
+    monkeypatch.setattr(
+        np.random, "default_rng", lambda seed: draws.append(seed) or generator(seed)
+    )
+    data = Images(Numbers(), range(10, 20), 4, shuffle=True, steps=5, seed=3)
+    found = np.concatenate([data[index][1] for index in range(5)])
+    assert draws == [[3, 0]]
+    rounds = generator([3, 0]).permuted(np.tile(np.arange(10), (2, 1)), axis=1)
+    np.testing.assert_array_equal(found, 10 + rounds.ravel())
+    data.epoch = 1
+    again = np.concatenate([data[index][1] for index in range(5)])
+    assert sorted(again) == sorted(found)
+    assert again.tolist() != found.tolist()
 
 
 def test_tracks_follow_the_time_and_end_at_gaps():

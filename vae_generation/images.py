@@ -29,14 +29,23 @@ class Images(Batches):
         self._conditions = conditions
         self._shuffle = shuffle
         self._seed = seed
+        self._drawn = (None, None)
+
+    def order(self, epoch):
+        """Numbers of the images in the order of an epoch."""
+        drawn_epoch, order = self._drawn  # read once: other threads may draw another epoch
+        if drawn_epoch != epoch:
+            rounds = -(-self._count // len(self._indices))
+            order = np.tile(self._indices, (rounds, 1))
+            if self._shuffle:
+                order = np.random.default_rng([self._seed, epoch]).permuted(order, axis=1)
+            order = order.ravel()
+            self._drawn = (epoch, order)
+        return order
 
     def cut(self, positions, epoch):
         """What stands at some places of an epoch, as a batch."""
-        rounds = -(-self._count // len(self._indices))
-        order = np.tile(np.arange(len(self._indices)), (rounds, 1))
-        if self._shuffle:
-            order = np.random.default_rng([self._seed, epoch]).permuted(order, axis=1)
-        chosen = self._indices[order.ravel()[list(positions)]]
+        chosen = self.order(epoch)[list(positions)]
         images = self._store.read(chosen)
         if self._conditions is None:
             return (images,), images

@@ -1,17 +1,15 @@
 """Latent vectors of a training set."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import UserError
-from common.files.atomic import replace_when_done
-from common.files.hdf5 import UNREADABLE, open_hdf5
+from common.files.store import read_arrays, readable, write_arrays
 from vae_generation.store import Example
 
 ACTIVE_VARIANCE = 0.01  # Burda et al. 2016, section 5.2
 _BATCH = 256
+_ARRAYS = "mean", "log_variance"
 
 
 class Latents(NamedTuple):
@@ -28,37 +26,19 @@ class Latents(NamedTuple):
 
     def save(self, path):
         """Write an HDF5 file; it appears whole or not at all."""
-        import h5py
-
-        with replace_when_done(path) as temporary, h5py.File(temporary, "w") as file:
-            file.create_dataset("mean", data=self.mean.astype(np.float16))
-            file.create_dataset("log_variance", data=self.log_variance.astype(np.float16))
-            for name, kind in Example.__annotations__.items():
-                values = [getattr(one, name) for one in self.examples]
-                dtype = h5py.string_dtype() if kind is str else None
-                file.create_dataset(name, data=values, dtype=dtype)
+        arrays = {name: getattr(self, name).astype(np.float16) for name in _ARRAYS}
+        write_arrays(path, arrays, rows=self.examples)
 
     @classmethod
     def load(cls, path):
         """Read a file of ``save``; ``UserError`` when it is missing or damaged."""
-        if not Path(path).is_file():
-            raise UserError(f"{path}: no such file; the training writes it after its last epoch")
-        try:
-            with open_hdf5(path) as file:
-                columns = [
-                    file[name].asstr()[()].tolist() if kind is str else file[name][()].tolist()
-                    for name, kind in Example.__annotations__.items()
-                ]
-                examples = [Example(*row) for row in zip(*columns, strict=True)]
-                arrays = [file[name][()].astype(np.float32) for name in ("mean", "log_variance")]
-        except UNREADABLE as error:
-            raise UserError(f"{path}: not readable as latent vectors ({error})") from error
-        shapes = {array.shape for array in arrays}
-        if len(shapes) > 1 or arrays[0].ndim != 2 or len(arrays[0]) != len(examples):
-            raise UserError(f"{path}: damaged, its arrays differ in length; train again")
-        if not all(np.isfinite(array).all() for array in arrays):
-            raise UserError(f"{path}: damaged, holds NaN or infinite numbers; train again")
-        return cls(*arrays, examples)
+        words = {"kind": "file of latent vectors", "remake": "python -m vae_generation.train"}
+        arrays, _, examples = read_arrays(path, _ARRAYS, Example, **words)
+        with readable(path, **words):
+            shapes = {array.shape for array in arrays.values()}
+            if len(shapes) > 1 or arrays["mean"].ndim != 2 or len(arrays["mean"]) != len(examples):
+                raise ValueError("damaged, its arrays differ in length")
+        return cls(*arrays.values(), examples)
 
     def active_units(self):
         """Which units are used: (latent_dim,) bool.

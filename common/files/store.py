@@ -85,7 +85,7 @@ class ImageFile:
     def __init__(self, path, *, kind, remake, expected=None):
         self.path = Path(path)
         with contextlib.ExitStack() as opened:
-            with _readable(path, kind, remake):
+            with readable(path, kind, remake):
                 self._file = opened.enter_context(open_hdf5(path))
                 self.settings = plain_attributes(self._file)
                 self._load()
@@ -236,7 +236,7 @@ def read_arrays(path, names, row_type=None, *, kind, remake):
     Raises:
         UserError: Missing or damaged, or it holds NaN or infinite numbers.
     """
-    with _readable(path, kind, remake), open_hdf5(path) as file:
+    with readable(path, kind, remake), open_hdf5(path) as file:
         arrays = {name: file[name][()].astype(np.float32) for name in names}
         if not all(np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("damaged, holds NaN or infinite numbers")
@@ -245,8 +245,14 @@ def read_arrays(path, names, row_type=None, *, kind, remake):
 
 
 @contextlib.contextmanager
-def _readable(path, kind, remake):
-    """Context in which an HDF5 file is read; what is wrong with it becomes a ``UserError``."""
+def readable(path, kind, remake):
+    """Context in which an HDF5 file is read; what is wrong with it becomes a ``UserError``.
+
+    Args:
+        path: HDF5 file.
+        kind: What it is, in words, such as "style".
+        remake: The command that makes it.
+    """
     if not Path(path).is_file():
         raise UserError(f"{path}: no such {kind}; make it with {remake}")
     try:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-_CGROUPS = Path("/sys/fs/cgroup")
+_CGROUPS, _OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _UNKNOWN_MEMORY = 16 * 2**30  # bytes, where the system does not tell
 
 
@@ -22,7 +22,7 @@ def cores():
             *_numbers(folder / "cpu.cfs_period_us"),
         ]
         if len(quota) == 2 and quota[0] > 0 < quota[1]:
-            count = min(count, max(round(quota[0] / quota[1]), 1))
+            count = min(count, max(quota[0] // quota[1], 1))
     return count
 
 
@@ -41,7 +41,7 @@ def memory():
 def _cgroups(controller):
     """Folders of the cgroups that limit this process, of version 2 or 1, the outer ones, too."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = _OWN_CGROUPS.read_text().splitlines()
     except OSError:  # not Linux
         return
     for line in lines:
