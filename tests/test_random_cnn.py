@@ -200,7 +200,7 @@ def test_a_saved_style_is_the_same(tmp_path):
 
 
 def test_damaged_styles_are_refused(tmp_path):
-    with pytest.raises(UserError, match="none.h5: no such style"):
+    with pytest.raises(UserError, match=r"none\.h5: no such style"):
         load_style(tmp_path / "none.h5")
     (tmp_path / "text.h5").write_text("no style")
     with pytest.raises(UserError, match=r"text\.h5: not a readable style"):
