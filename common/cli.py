@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import sys
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
@@ -48,6 +49,7 @@ def run(main, argv=None):
     """
     argv = sys.argv[1:] if argv is None else argv
     name = Path(sys.argv[0]).name
+    _survive_surroundings()
     try:
         status = main(argv)
         sys.stdout.flush()
@@ -62,6 +64,18 @@ def run(main, argv=None):
         print(f"{name}: error: {one_line(error)}", file=sys.stderr)
         status = 2
     sys.exit(status)
+
+
+def _survive_surroundings():
+    """Undo settings of the user's that would end a script halfway."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # not of a notebook, or of a test
+            stream.reconfigure(errors="backslashreplace")  # of a letter that the terminal lacks
+    if sys.warnoptions:  # PYTHONWARNINGS=error would make errors of what libraries only remark
+        sys.warnoptions.clear()
+        os.environ.pop("PYTHONWARNINGS", None)
+        warnings.resetwarnings()
+        warnings.simplefilter("ignore")
 
 
 def printable(text):
@@ -189,12 +203,19 @@ def existing_folder(text):
 
 
 class Names(argparse.Action):
-    """Action for ``nargs="+"``: names apart by spaces or commas, also as a Python list literal."""
+    """Action for ``nargs="+"``: a name each, or several with commas, also a Python list literal.
+
+    A name may hold spaces, where the shell passes them on; in quotes of its own commas, too.
+    """
 
     def __call__(self, built, namespace, values, option_string=None):
         """Store the names, each once."""
-        names = re.split(r"[\s,]+", re.sub(r"[\[\]()'\"]", " ", " ".join(values)).strip(" ,"))
-        if names == [""]:
+        text = ",".join(values).strip(" ,")
+        if text[:1] in ("[", "("):
+            text = text.strip("[]()")
+        quoted_or_not = re.findall(r"""\s*(?:'([^']*)'|"([^"]*)"|([^,]+))""", text)
+        names = [name.strip() for groups in quoted_or_not for name in groups if name.strip()]
+        if not names:
             raise argparse.ArgumentError(self, f"{' '.join(values)!r} holds no name")
         setattr(namespace, self.dest, list(dict.fromkeys(names)))
 

@@ -9,8 +9,8 @@ import keras
 from keras import layers
 
 from data import BINS, FRAME_COLUMNS
+from pix2pix_timbre.weights import GENERATOR_DEPTH
 
-GENERATOR_DEPTH = 8  # 256 halved eight times: one value at the bottom
 WIDTH = 64  # filters of the first block, as published
 MAX_WIDTH_FACTOR = 8
 DROPOUT = 0.5

@@ -5,10 +5,12 @@ from typing import NamedTuple
 
 from common.cli import UserError
 from common.files.hdf5 import UNREADABLE, open_hdf5
+from common.files.kinds import true_kind
 from common.training.run_folder import RunFolder
-from common.training.weights import load_into
+from common.training.weights import is_classic, load_into
 from pix2pix_timbre.features import CODEC
-from pix2pix_timbre.model import GENERATOR_DEPTH, build_generator
+
+GENERATOR_DEPTH = 8  # 256 halved eight times: one value at the bottom
 
 # What generators are for, by their input and output channels.
 _WAYS = {
@@ -37,7 +39,7 @@ def generator_shape(path):
     """``Shape`` of the generator whose weights a file holds.
 
     Args:
-        path: HDF5 file, a whole model or weights alone, of Keras 2 or 3.
+        path: HDF5 file of any name: a whole model or weights alone, of Keras 2 or 3.
 
     Raises:
         UserError: Missing, damaged, or no generator of this architecture.
@@ -46,17 +48,35 @@ def generator_shape(path):
         raise UserError(f"{path}: no such file of weights")
     try:
         with open_hdf5(path) as file:
-            layers = file.get("model_weights", file)  # absent where the weights were saved alone
-            kernels = [
-                layers[name][layers[name].attrs["weight_names"][0]].shape
-                for name in layers.attrs["layer_names"]
-                if len(layers[name].attrs["weight_names"])
-            ]
+            kernels = _kernels(file)
     except UNREADABLE as error:
-        raise UserError(f"{path}: not a readable .h5 file of weights ({error})") from error
+        reason = true_kind(path) or f"not a readable .h5 file of weights ({error})"
+        raise UserError(f"{path}: {reason}") from error
     if len(kernels) != 2 * GENERATOR_DEPTH or len(kernels[0]) != 4:
         raise UserError(f"{path}: holds no Pix2Pix generator; expected generator.h5 of a training")
     return Shape(kernels[0][3], kernels[0][2], kernels[-1][2])
+
+
+def _kernels(file):
+    """Shapes of the first weight of each layer, in the order of the network."""
+    if is_classic(file):
+        layers = file.get("model_weights", file)  # absent where the weights were saved alone
+        return [
+            layers[name][layers[name].attrs["weight_names"][0]].shape
+            for name in layers.attrs["layer_names"]
+            if len(layers[name].attrs["weight_names"])
+        ]
+    # Keras 3 counts the blocks sequential, sequential_1, ...; the last layer is in none
+    found = {}
+
+    def visit(name, item):
+        if len(getattr(item, "shape", ())) == 4:
+            block = name.split("/")[0]
+            number = block.removeprefix("sequential").lstrip("_") or "0"
+            found[int(number) if number.isdigit() else 2 * GENERATOR_DEPTH] = item.shape
+
+    file["layers"].visititems(visit)
+    return [found[number] for number in sorted(found)]
 
 
 def load_generator(path, channels=1, outputs=1):
@@ -82,6 +102,8 @@ def load_generator(path, channels=1, outputs=1):
                 f"{shape.outputs} output channels)"
             )
         raise UserError(f"{path}: the model takes {shape.channels} input channels; use {way}")
+    from pix2pix_timbre.model import build_generator
+
     generator = build_generator(shape.width, channels, outputs=outputs)
     load_into(generator, path)
     generator.trainable = False

@@ -131,6 +131,25 @@ def test_names_are_words_or_a_list(words):
     assert names_of(*words) == ["a_b", "c-1", "d.e"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["my guitar", "flute"],
+        ["my guitar,flute"],
+        ["my guitar, flute,"],
+        ["['my guitar', 'flute']"],
+        ['"my guitar"', "flute"],
+        ["my guitar", "flute", "my guitar"],
+    ],
+)
+def test_names_may_hold_spaces(words):
+    assert names_of(*words) == ["my guitar", "flute"]
+
+
+def test_names_in_quotes_may_hold_commas():
+    assert names_of("'piano, soft'", "flute") == ["piano, soft", "flute"]
+
+
 @given(
     names=st.lists(st.from_regex(r"[a-z0-9_.]{1,9}", fullmatch=True), min_size=1, max_size=4),
     form=st.sampled_from(["words", "commas", "comma and space", "literal"]),

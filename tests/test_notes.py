@@ -37,6 +37,9 @@ def fundamental(audio, rate):
         ("keyboard_acoustic:0", ("keyboard_acoustic", (0,))),
         ("keyboard_acoustic:0,4,9", ("keyboard_acoustic", (0, 4, 9))),
         ("keyboard_acoustic:9,4,9", ("keyboard_acoustic", (9, 4))),
+        ("my guitar", ("my guitar", None)),
+        ("Gitarre (gezupft)-2:7", ("Gitarre (gezupft)-2", (7,))),
+        ("12-string guitar_acoustic_003", ("12-string guitar_acoustic", (3,))),
         ("keyboard_acoustic_004", ("keyboard_acoustic", (4,))),
         ("synth_lead_synthetic", ("synth_lead_synthetic", None)),
         ("synth_lead_synthetic_011", ("synth_lead_synthetic", (11,))),
@@ -47,7 +50,7 @@ def test_instruments_are_named_as_in_nsynth(text, parsed):
 
 
 @pytest.mark.parametrize(
-    "text", ["", ":0", "a:", "a:,", "a:0,", "a:x", "a:-1", "a:1000", "a b", "a/b", "../a", "a\n"]
+    "text", ["", ":0", "a:", "a:,", "a:0,", "a:x", "a:-1", "a:1000", " a", "a/b", "../a", "a\n"]
 )
 def test_other_forms_are_refused(text):
     with pytest.raises(UserError, match="write <family>_<source>"):

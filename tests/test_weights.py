@@ -1,5 +1,6 @@
 """Weights on disk: they load elsewhere, and what does not fit is named."""
 
+import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -11,7 +12,7 @@ import pytest
 
 from common.cli import UserError
 from common.training.run_folder import RunFolder
-from common.training.weights import halve_precision, save_h5, stand_alone
+from common.training.weights import halve_precision, load_into, save_h5, stand_alone
 from pix2pix_timbre.model import build_discriminator, build_generator
 from pix2pix_timbre.weights import generator_shape, load_generator
 
@@ -273,11 +274,6 @@ def another_hdf5(saved, path):
         file["pieces/one"] = np.zeros((10, 256))
 
 
-def keras_3_layout(saved, path):
-    build_generator(WIDTH).save_weights(path.with_name("other.weights.h5"))
-    path.with_name("other.weights.h5").rename(path)
-
-
 def empty_layer_names(saved, path):
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [b"absent"]
@@ -290,7 +286,6 @@ def empty_layer_names(saved, path):
         (text, "not a readable .h5 file"),
         (empty, "not a readable .h5 file"),
         (another_hdf5, "not a readable .h5 file"),
-        (keras_3_layout, "not a readable .h5 file"),
         (empty_layer_names, "not a readable .h5 file"),
         (discriminator, "holds no Pix2Pix generator"),
         (other_model, "holds no Pix2Pix generator"),
@@ -341,3 +336,39 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_generator_for_another_number_of_channels_is_refused(saved):
     with pytest.raises(UserError, match=r"takes 1 input channels; use predict\.py"):
         load_generator(saved / "generator.h5", channels=2)
+
+
+@pytest.fixture(scope="module", params=["Keras 2", "Keras 3"])
+def layout(request, generator, saved, tmp_path_factory):
+    """Path of the generator's weights in a layout."""
+    if request.param == "Keras 2":
+        return saved / "generator.h5"
+    path = tmp_path_factory.mktemp("layout") / "written.weights.h5"
+    generator.save_weights(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["g.h5", "g.weights.h5", "g.hdf5", "g.keras", "my generator"])
+def test_either_layout_loads_under_any_name(layout, outputs, tmp_path, name):
+    shutil.copy(layout, tmp_path / name)
+    assert generator_shape(tmp_path / name) == (WIDTH, 1, 1)
+    loaded = load_generator(tmp_path / name)
+    np.testing.assert_allclose(loaded(FRAMES, training=False), outputs, atol=1e-6)
+
+
+def test_shapes_in_the_layout_of_keras_3(tmp_path):
+    build_generator(3, channels=2, outputs=2).save_weights(tmp_path / "g.weights.h5")
+    assert generator_shape(tmp_path / "g.weights.h5") == (3, 2, 2)
+    build_discriminator(WIDTH).save_weights(tmp_path / "d.weights.h5")
+    with pytest.raises(UserError, match="holds no Pix2Pix generator"):
+        generator_shape(tmp_path / "d.weights.h5")
+
+
+@pytest.mark.parametrize("name", ["g.keras", "g.h5"])
+def test_an_archive_of_keras_is_told_with_the_remedy(generator, tmp_path, name):
+    generator.save(tmp_path / "g.keras")
+    (tmp_path / "g.keras").rename(tmp_path / name)
+    for read in (generator_shape, lambda path: load_into(generator, path)):
+        with pytest.raises(UserError, match=f"{name}: .*keras.*save") as caught:
+            read(tmp_path / name)
+        assert "\n" not in str(caught.value)

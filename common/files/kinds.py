@@ -37,7 +37,7 @@ _OTHERS = (
     (0, b"<!DOCTYPE", "a web page; download the file itself"),
     (0, b"<!doctype", "a web page; download the file itself"),
     (0, b"<html", "a web page; download the file itself"),
-    (0, b"PK\x03\x04", "a zip archive; unpack it"),
+    (0, b"PK\x03\x04", "an archive; unpack it, or save the model of Keras in it as .h5"),
     (0, b"\x1f\x8b", "a gzip archive; unpack it"),
     (0, b"Rar!", "a rar archive; unpack it"),
 )

@@ -21,6 +21,10 @@ MAX_SUBSTITUTION = 6  # semitones: farther, a resampled note no longer sounds li
 NOTE_SECONDS = 4.0  # length of a note in NSynth, and the longest ring of a note here
 
 _FADE_SECONDS = 0.01
+_NOT = r"/:\x00-\x1f\x7f"  # in the name of an instrument, which becomes that of a folder
+_INSTRUMENT = re.compile(
+    rf"(\w(?:[^{_NOT}]*?[^{_NOT}\s])?)(?:_(\d{{3}})|:(\d{{1,3}}(?:,\d{{1,3}})*))?"
+)
 _SUFFIXES = (".wav", ".flac")
 
 
@@ -38,7 +42,7 @@ def parse_instrument(text):
     Raises:
         UserError: The text has another form.
     """
-    match = re.fullmatch(r"([A-Za-z]\w*?)(?:_(\d{3})|:(\d{1,3}(?:,\d{1,3})*))?", text)
+    match = _INSTRUMENT.fullmatch(text)
     if not match:
         raise UserError(
             f"instrument {text!r}: write <family>_<source>, or <family>_<source>:<preset>,<preset>"

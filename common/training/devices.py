@@ -11,6 +11,8 @@ import itertools
 import json
 import os
 import re
+from importlib.util import find_spec
+from pathlib import Path
 
 from common.cli import UserError
 from common.files.quiet import silent_stderr
@@ -29,11 +31,13 @@ def start_backend(gpus):
             leave the choice to the environment.
 
     Raises:
-        UserError: Fewer GPUs than named are found.
+        UserError: Fewer GPUs than named are found; or Keras is told to use another backend than
+            TensorFlow or JAX, or one that is not installed.
     """
     if gpus is not None:
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
+    _require_backend()
     chatty = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") == "0"
     with contextlib.nullcontext() if chatty else silent_stderr():
         import keras
@@ -42,8 +46,33 @@ def start_backend(gpus):
             import tensorflow as tf
 
             tf.config.list_physical_devices("GPU")  # greets once more
+    # whatever the user's keras.json says
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
     if gpus:
         _require_gpus([number for number in gpus.split(",") if number.strip()])
+
+
+def _require_backend():
+    """Raise ``UserError`` where Keras is told to use a backend that is not here, or not known."""
+    source, name = "KERAS_BACKEND", os.environ.get("KERAS_BACKEND")
+    remedy = "unset it, or set it to tensorflow or jax"
+    if not name:
+        folder = os.environ.get("KERAS_HOME") or Path("~/.keras").expanduser()
+        source, name = Path(folder) / "keras.json", "tensorflow"
+        remedy = "correct it or delete it, or set KERAS_BACKEND=tensorflow"
+        try:
+            config = json.loads(source.read_text(encoding="utf-8"))
+            name = config.get("backend", name)
+        except OSError:  # there is none, or none that Keras can read
+            pass
+        except (ValueError, AttributeError) as error:
+            raise UserError(f"{source}: no settings of Keras ({error}); {remedy}") from error
+    if name not in ("tensorflow", "jax"):
+        raise UserError(f"{source}: asks for {name}, which this kit does not run on; {remedy}")
+    if find_spec(name) is None:
+        raise UserError(f"{source}: asks for {name}, which is not installed; {remedy}")
 
 
 def list_gpus():

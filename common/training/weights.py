@@ -1,6 +1,8 @@
 """Weights on disk: stock-layer HDF5 files that other Keras code loads."""
 
 import re
+import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -82,18 +84,30 @@ def halve_precision(path, output):
         copy(source, target)
 
 
+def is_classic(file):
+    """Whether an open HDF5 file of weights is laid out as by Keras 2, not as by Keras 3."""
+    return "model_weights" in file or "layer_names" in file.attrs
+
+
 def load_into(model, path):
     """Load a weights file into a built model; ``UserError`` when it does not fit or is damaged.
 
     Args:
         model: Keras model.
-        path: .h5 or .hdf5; by other suffixes Keras would take it for another format.
+        path: HDF5 file of any name, in the layout of Keras 2 or 3.
     """
-    if Path(path).suffix not in (".h5", ".hdf5"):
-        raise UserError(f"{path}: no file of weights by its name; end it in .h5")
+    if zipfile.is_zipfile(path):
+        raise UserError(
+            f"{path}: an archive in the format .keras; write its weights as HDF5 with "
+            "keras.saving.load_model(...).save_weights('generator.weights.h5')"
+        )
     try:
-        open_hdf5(path).close()  # Keras opens it by its path
-        model.load_weights(path)
+        with open_hdf5(path) as file:
+            name = "network.h5" if is_classic(file) else "network.weights.h5"
+        with tempfile.TemporaryDirectory() as folder:  # Keras tells the layout by the name
+            link = Path(folder) / name
+            link.symlink_to(Path(path).resolve())
+            model.load_weights(link)
     except UNREADABLE as error:
         reason = str(error).partition(".")[0]
         raise UserError(f"{path}: weights of another architecture ({reason})") from error

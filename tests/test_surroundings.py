@@ -1,0 +1,109 @@
+"""Settings of the user's, of the shell and of the machine, and what becomes of them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def started(main, **environment):
+    """The process of a script with this body of ``main``, begun with an environment."""
+    script = (
+        "from common import cli\nfrom common.training.devices import start_backend\n"
+        f"def main(argv):\n    {main}\ncli.run(main, [])"
+    )
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("KERAS_BACKEND", "KERAS_HOME", "PYTHONIOENCODING", "LC_ALL")
+    }
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        env=kept | {name: str(value) for name, value in environment.items()},
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+
+
+def assert_one_line(done, words):
+    said = done.stderr.decode()
+    assert done.returncode == 2, said
+    assert said.count("\n") == 1, said
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"backend": "theano", "image_dim_ordering": "th"},
+        {"backend": "cntk"},
+        {"backend": "torch"},
+        ["tensorflow"],
+        "{not json",
+    ],
+)
+def test_a_backend_of_keras_json_that_is_no_more(tmp_path, content):
+    text = content if isinstance(content, str) else json.dumps(content)
+    (tmp_path / "keras.json").write_text(text)
+    done = started("start_backend('')", KERAS_HOME=tmp_path)
+    assert_one_line(done, [str(tmp_path / "keras.json"), "KERAS_BACKEND=tensorflow"])
+
+
+@pytest.mark.parametrize("name", ["theano", "torch", "nonsense"])
+def test_a_backend_of_the_environment_that_is_not_known(name):
+    done = started("start_backend('')", KERAS_BACKEND=name)
+    assert_one_line(done, ["KERAS_BACKEND", name, "unset it"])
+
+
+def test_what_else_keras_json_and_the_environment_say_does_not_count(tmp_path):
+    settings = {
+        "backend": "tensorflow",
+        "image_data_format": "channels_first",
+        "floatx": "float16",
+        "epsilon": 1e-3,
+    }
+    (tmp_path / "keras.json").write_text(json.dumps(settings))
+    done = started(
+        "start_backend(''); import keras; c = keras.config; print(c.image_data_format(), "
+        "c.floatx(), c.epsilon(), keras.layers.Conv2D(1, 1).data_format)",
+        KERAS_HOME=tmp_path,
+        HOME=tmp_path / "missing",
+        TMPDIR=tmp_path / "missing",
+        OMP_NUM_THREADS=1,
+        PYTHONWARNINGS="error",
+        LC_ALL="C",
+    )
+    assert done.stderr == b""
+    assert done.stdout.decode().split() == ["channels_last", "float32", "1e-07", "channels_last"]
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "latin-1:strict"}, {"PYTHONUTF8": "0"}],
+)
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_letters_that_the_terminal_lacks_are_escaped(setting, stream):
+    main = f"import sys; print('Dvo\\u0159\\xe1k', file=sys.{stream})"
+    done = started(main, LC_ALL="C", **setting)
+    assert done.returncode == 0, done.stderr
+    assert getattr(done, stream).startswith(b"Dvo")
+
+
+def test_a_name_that_the_terminal_lacks_letters_for_ends_in_one_line():
+    done = started("raise OSError(2, 'gone', 'Dvo\\u0159\\xe1k')", PYTHONIOENCODING="ascii")
+    assert_one_line(done, ["Dvo\\u0159\\xe1k: gone"])
+
+
+@pytest.mark.parametrize("setting", ["error", "default", "always"])
+def test_warnings_of_libraries_end_nothing(setting):
+    main = "import warnings; warnings.warn('of a library', DeprecationWarning); print('done')"
+    done = started(main, PYTHONWARNINGS=setting)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"done\n", b"")
