@@ -98,7 +98,7 @@ def load_into(model, path):
     """
     if zipfile.is_zipfile(path):
         raise UserError(
-            f"{path}: an archive in the format .keras; write its weights as HDF5 with "
+            f"{path}: an archive of Keras; write its weights as HDF5 with "
             "keras.saving.load_model(...).save_weights('generator.weights.h5')"
         )
     try:
