@@ -171,6 +171,7 @@ def in_double(features_folder, tmp_path_factory):
     return folder
 
 
+@pytest.mark.stress
 @pytest.mark.parametrize("several", ["devices", "workers"])
 @pytest.mark.parametrize(
     ("run", "tolerance"),
@@ -235,6 +236,7 @@ def assert_same_training(folder, alone, steps):
     assert "float16" not in text
 
 
+@pytest.mark.stress
 def test_train_on_two_devices_writes_what_one_device_writes(
     features_folder, audios_folder, tmp_path, start
 ):
@@ -250,6 +252,7 @@ def test_train_on_two_devices_writes_what_one_device_writes(
     assert names[0] == names[1]
 
 
+@pytest.mark.stress
 def test_a_run_in_mixed_precision_with_styles_begins_on_two_devices_and_ends_on_one(
     features_folder, audios_folder, tmp_path, start
 ):

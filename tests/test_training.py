@@ -139,6 +139,7 @@ run(train.main, sys.argv[1:])
 """
 
 
+@pytest.mark.stress
 @pytest.mark.usefixtures("rough_samples")
 def test_a_run_killed_and_interrupted_goes_on_and_ends_like_an_uninterrupted_one(
     finished, features_folder, tmp_path, capsys, monkeypatch
@@ -181,6 +182,7 @@ def test_a_finished_run_is_left_as_it_is(finished, features_folder, capsys):
     assert {name for name, *_ in snapshot(finished) ^ before} == {"config.json"}
 
 
+@pytest.mark.stress
 @pytest.mark.usefixtures("rough_samples")
 def test_more_epochs_go_on_and_a_fresh_start_forgets(finished, features_folder, tmp_path, capsys):
     """Three runs in one folder: from given weights, longer, and anew."""
@@ -323,6 +325,7 @@ def policy_restored():
     keras.config.set_dtype_policy(before)
 
 
+@pytest.mark.stress
 @pytest.mark.usefixtures("rough_samples")
 @pytest.mark.parametrize(("precision", "start"), [("float16", 1), ("bfloat16", 0)])
 def test_mixed_precision_leaves_finite_losses_and_float32_networks(
