@@ -20,6 +20,7 @@ import compute_features
 import synthesize_audios
 from common.cli import run
 from common.music import soundfont
+from common.work.machine import cores, memory
 
 # Machines that run tests are slow at times; that is no fault of what they test.
 settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -58,7 +59,7 @@ def pytest_addoption(parser):
 
 def pytest_xdist_auto_num_workers():
     """As many processes as cores, within what TensorFlow takes of the memory."""
-    return min(len(os.sched_getaffinity(0)), 8)
+    return max(1, min(cores(), memory() // (3 * 2**30), 8))
 
 
 def pytest_collection_modifyitems(items):
