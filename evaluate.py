@@ -24,6 +24,7 @@ piece; a second table shows what each style leads to. With --output, the tables 
 CSV and JSON, and as one page with players that needs no other file.
 """
 
+import contextlib
 import functools
 import tempfile
 from itertools import product
@@ -38,6 +39,7 @@ from common.music.names import piece_of
 from common.report.tables import as_text
 from common.training.devices import start_backend
 from common.training.run_folder import RunFolder
+from common.work.lock import only_run
 from data import HOP, SAMPLE_RATE, amplitude_to_db, forward_transform, load_audio
 from pix2pix_timbre.features import FeatureStore
 from pix2pix_timbre.weights import check_codec
@@ -282,6 +284,12 @@ def measure_pieces(args, pairs, predictors_of, folder):
 def main(argv=None):
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
+    with only_run(args.output) if args.output else contextlib.nullcontext():
+        return evaluate(args)
+
+
+def evaluate(args):
+    """Measure what the flags ask for, print it, and write it; the exit status of the script."""
     if args.midi_path and not args.audios_path:
         raise UserError("--midi_path: notes are heard in audios; give --audios_path, too")
     configs, names = open_models(args)

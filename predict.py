@@ -10,6 +10,7 @@ are played with.
 
 from common.cli import parser, run
 from common.training.devices import start_backend
+from common.work.lock import only_run
 from pix2pix_timbre.prediction import (
     add_flags,
     convert_files,
@@ -30,10 +31,11 @@ def main(argv=None):
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
     weights, files = model_file(args.model), planned_files(args)
-    start_backend(args.gpu)
-
-    predict, settings = load_networks(args, weights)
-    return convert_files(predict, files, settings, several=args.input.is_dir())
+    several = args.input.is_dir()
+    with only_run(args.output, folder=several):
+        start_backend(args.gpu)
+        predict, settings = load_networks(args, weights)
+        return convert_files(predict, files, settings, several=several)
 
 
 if __name__ == "__main__":

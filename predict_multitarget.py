@@ -13,6 +13,7 @@ from pathlib import Path
 from common.cli import number, parser, run
 from common.files.audio import read_header
 from common.training.devices import start_backend
+from common.work.lock import only_run
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE
 from pix2pix_timbre.prediction import (
     add_flags,
@@ -44,16 +45,18 @@ def main(argv=None):
     args = build_parser().parse_args(argv)
     weights, files = model_file(args.model), planned_files(args)
     read_header(args.style)
-    start_backend(args.gpu)
+    several = args.input.is_dir()
+    with only_run(args.output, folder=several):
+        start_backend(args.gpu)
 
-    from pix2pix_timbre.style import read_style
+        from pix2pix_timbre.style import read_style
 
-    predict, settings = load_networks(args, weights, channels=2)
-    style, start = read_style(args.style, args.style_offset)
-    seconds = FRAME_COLUMNS * HOP / SAMPLE_RATE
-    print(f"style: {args.style}, {seconds:.2f} s from --style_offset {start:.3f}")
-    predict = functools.partial(predict, style=style)
-    return convert_files(predict, files, settings, several=args.input.is_dir())
+        predict, settings = load_networks(args, weights, channels=2)
+        style, start = read_style(args.style, args.style_offset)
+        seconds = FRAME_COLUMNS * HOP / SAMPLE_RATE
+        print(f"style: {args.style}, {seconds:.2f} s from --style_offset {start:.3f}")
+        predict = functools.partial(predict, style=style)
+        return convert_files(predict, files, settings, several=several)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ takes recordings and saved styles. A sweep writes one file for each alpha, and s
 them. --published is their way: losses as they are, noise to begin with, alpha 1e-2.
 """
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -21,6 +22,7 @@ import numpy as np
 from common.cli import UserError, number, parser, run
 from common.files.audio import AUDIO_SUFFIXES, resample, safe_peak
 from common.training.devices import start_backend
+from common.work.lock import only_run
 from data import load_audio, write_audio
 from random_cnn_style.report import style_sound, write_report, write_sweep_page
 from random_cnn_style.spectrogram import SAMPLE_RATE, TRANSFORMS
@@ -190,6 +192,16 @@ def main(argv=None):
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
     check(args)
+    outputs = {(args.output, bool(args.sweep)), (args.save_style, False), (args.report, True)}
+    with contextlib.ExitStack() as stack:
+        for path, folder in outputs:
+            if path is not None:
+                stack.enter_context(only_run(path, folder=folder))
+        return make(args)
+
+
+def make(args):
+    """Make and write what the flags ask for; the exit status of the script."""
     content, rate = None, SAMPLE_RATE
     if args.content:
         content, rate = load_audio(args.content, sample_rate=None, mono=False)

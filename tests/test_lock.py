@@ -6,14 +6,22 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from conftest import ROOT, arguments, assert_refused, needs_player
 
+import evaluate
+import predict
+import predict_multitarget
 import train
 from common.cli import UserError, find_files
 from common.work import lock
 from common.work.lock import only_run, require_distinct
+from data import write_audio
+from random_cnn_style import mix
 from stress.tiny_soundfont import write_soundfont
+from time_stretching import stretch
+from vae_generation import generate
 
 WRITES = "another run is writing it; wait for its end, or write elsewhere"
 
@@ -153,6 +161,34 @@ def test_two_trainings_in_one_run_folder(features_folder, tmp_path, capsys, roug
         assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
     with only_run(tmp_path / "run" / "findlr"):
         assert_refused(train.main, [*argv, "--findlr"], capsys, tmp_path / "run/findlr", WRITES)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (predict, "--input", "a.wav"),
+        (predict, "--input", None),
+        (predict_multitarget, "--style x.wav --input", "a.wav"),
+        (evaluate, "--model x --dataset_path", None),
+        (generate, "--interpolate x.wav", "steps"),
+        (generate, "--reconstruct", "a.wav"),
+        (mix, "--style x.wav --content", "a.wav"),
+        (stretch, "--rate 2 --method vocoder --input", "a.wav"),
+    ],
+)
+def test_what_makes_sounds_has_its_output_to_itself(tmp_path, capsys, monkeypatch, case):
+    script, flags, name = case
+    folder = tmp_path / "in"
+    for file in ("a.wav", "x.wav"):
+        write_audio(folder / file, np.zeros(5000), 16000)
+    monkeypatch.chdir(folder)
+    last = folder if name is None else folder / "a.wav"
+    output = tmp_path / "out" / (name or "")
+    argv = [*flags.split(), str(last), "--output", str(output)]
+    is_file = output.suffix == ".wav"
+    with only_run(output, folder=not is_file):
+        assert_refused(script.main, argv, capsys, output, WRITES)
+    assert not (tmp_path / "out").exists()
 
 
 # Two processes

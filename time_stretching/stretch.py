@@ -18,6 +18,7 @@ import numpy as np
 from common.cli import UserError, number, parser, run
 from common.files.audio import AudioWriter, safe_peak
 from common.training.devices import start_backend
+from common.work.lock import only_run
 from data import load_audio
 from time_stretching.flags import add_onsets_flag
 from time_stretching.methods import METHODS, NETWORK_METHODS, check_rate, stretch
@@ -84,25 +85,26 @@ def main(argv=None):
         raise UserError(f"{args.input}: holds no audio")
     writer = AudioWriter(args.output, sample_rate, len(audio))  # refuses an unknown format
     rate, samples = plan(args, audio.shape[-1], sample_rate)
-    trained = None
-    if args.method in NETWORK_METHODS:
-        start_backend(args.gpu)
-        from time_stretching.trained import load_stretcher
+    with only_run(args.output, folder=False):
+        trained = None
+        if args.method in NETWORK_METHODS:
+            start_backend(args.gpu)
+            from time_stretching.trained import load_stretcher
 
-        trained = load_stretcher(args.model, with_corrector=args.method == "neural")
-    stretched = stretch(
-        audio,
-        sample_rate,
-        rate,
-        args.method,
-        trained=trained,
-        samples=samples,
-        power=args.power,
-        iterations=args.iterations,
-        onsets=args.onsets == "place",
-    )
-    with writer:
-        writer.write(safe_peak(stretched))
+            trained = load_stretcher(args.model, with_corrector=args.method == "neural")
+        stretched = stretch(
+            audio,
+            sample_rate,
+            rate,
+            args.method,
+            trained=trained,
+            samples=samples,
+            power=args.power,
+            iterations=args.iterations,
+            onsets=args.onsets == "place",
+        )
+        with writer:
+            writer.write(safe_peak(stretched))
     silent = "" if np.any(stretched) else ", silent"
     print(
         f"{args.output}: {audio.shape[-1] / sample_rate:.2f} s at rate {rate:.4g} are "

@@ -23,6 +23,7 @@ from common.files.audio import require_audio_suffix
 from common.music.names import NoteName
 from common.trained import shipped
 from common.training.devices import start_backend
+from common.work.lock import only_run
 from data import load_audio, write_audio
 from vae_generation.chords import progression
 from vae_generation.latents import Latents
@@ -208,6 +209,12 @@ def main(argv=None):
     for path in files:
         load_audio(path)  # a bad file is named before Keras is imported
     folder = args.model or shipped(_SHIPPED.get(way, "vae_notes"))
+    with only_run(args.output, folder=way not in _SINGLE):
+        return make(args, way, strokes, files, folder)
+
+
+def make(args, way, strokes, files, folder):
+    """Make the sounds of a way and write them; the exit status of the script."""
     start_backend(args.gpu)
     from vae_generation import ways
     from vae_generation.trained import load_trained
