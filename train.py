@@ -7,24 +7,24 @@ generator.h5 and discriminator.h5, and a validation piece as picture and audio. 
 interrupted goes on with its last finished epoch.
 """
 
-from common.cli import parser, run
-from pix2pix_timbre.flags import add_adversarial_flags, add_flags, rates_help, with_default_rates
+from common.cli import run
+from pix2pix_timbre.flags import rates_help
 from pix2pix_timbre.session import Session
 
 
 def build_parser():
     """Flags of the script."""
-    built = parser(__doc__ + rates_help())
-    add_flags(built)
-    add_adversarial_flags(built)
-    return built
+    return Session.build_parser(__doc__ + rates_help())
+
+
+def train(**flags):
+    """Train from Python, by the script's flags as keyword arguments; the path of the run folder."""
+    return Session.train_with(flags)
 
 
 def main(argv=None):
     """Run the script; its exit status."""
-    args = with_default_rates(build_parser().parse_args(argv))
-    session = Session(args, args.gen_lr, args.disc_lr, adversarial_start=args.adversarial_start)
-    return session.run_as_asked()
+    return Session(**vars(build_parser().parse_args(argv))).train()
 
 
 if __name__ == "__main__":

@@ -9,26 +9,24 @@ several instruments as --origin, it learns to convert any into any. The run fold
 (runs/<origin>_2_any) receives what train.py writes, samples by target.
 """
 
-from common.cli import parser, run
-from pix2pix_timbre.flags import add_adversarial_flags, add_flags, rates_help, with_default_rates
-from pix2pix_timbre.session import Session
+from common.cli import run
+from pix2pix_timbre.flags import rates_help
+from pix2pix_timbre.session import MultitargetSession
 
 
 def build_parser():
     """Flags of the script."""
-    built = parser(__doc__ + rates_help())
-    add_flags(built, several=True)
-    add_adversarial_flags(built)
-    return built
+    return MultitargetSession.build_parser(__doc__ + rates_help())
+
+
+def train_multitarget(**flags):
+    """Train from Python, by the script's flags as keyword arguments; the path of the run folder."""
+    return MultitargetSession.train_with(flags)
 
 
 def main(argv=None):
     """Run the script; its exit status."""
-    args = with_default_rates(build_parser().parse_args(argv))
-    session = Session(
-        args, args.gen_lr, args.disc_lr, adversarial_start=args.adversarial_start, styled=True
-    )
-    return session.run_as_asked()
+    return MultitargetSession(**vars(build_parser().parse_args(argv))).train()
 
 
 if __name__ == "__main__":

@@ -302,11 +302,12 @@ def training_input(args, folder):
 
     import keras
 
-    from common.training.setup import set_up_keras
+    from common.training.session import set_up_keras
     from pix2pix_timbre import pairs
     from pix2pix_timbre.features import FeatureStore, write_store
     from pix2pix_timbre.gan import Pix2Pix
     from pix2pix_timbre.model import build_generator
+    from pix2pix_timbre.optimizer import TwoRateAdam
 
     rng = np.random.default_rng(0)
     paths = [folder / "origin.h5", folder / "target.h5"]
@@ -337,7 +338,7 @@ def training_input(args, folder):
     generator = build_generator(STEP_WIDTH)
     OneDevice().prepare(generator)
     model = Pix2Pix(generator)
-    model.compile_adam(1e-4, jit_compile=jit_setting())
+    model.compile(TwoRateAdam(1e-4), jit_compile=jit_setting())
     batch = rng.uniform(-1, 1, (2, BATCH, BINS, FRAME_COLUMNS, 1)).astype(np.float32)
 
     def train():

@@ -18,7 +18,6 @@ import train
 from common.cli import UserError, number, parser, run
 from common.report.tables import as_text
 from pix2pix_timbre.findlr import FEWEST_STEPS, SWEEPS, sweep
-from pix2pix_timbre.flags import with_default_rates
 from pix2pix_timbre.session import Session
 
 NETWORKS = ("generator", "discriminator", "joint")
@@ -50,7 +49,7 @@ def main(argv=None):
         "seed": args.seed,
     }
     words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
-    session = Session(with_default_rates(train.build_parser().parse_args(words)), 0.0, 0.0)
+    session = Session(**vars(train.build_parser().parse_args(words)))
     if session.validation is None:
         raise UserError("--validation_split: no piece is held out; raise it")
 
@@ -89,7 +88,7 @@ def suggestions(session, name):
 def trained_generator(session, steps):
     """Weights of a generator that learned by L1, at the rate that its sweep suggests."""
     (rate,) = suggestions(session, "generator").values()
-    model = session.build(rate, 0.0, adversarial=False)
+    model = session.build_with(rate, 0.0, adversarial=False)
     for step in range(steps):
         model.train_on_batch(*session.training[step % len(session.training)])
     return model.generator.get_weights()
@@ -120,7 +119,7 @@ def losses_of(session, chosen, rates, steps, weights=None):
     """
     gen_lr = rates.get("gen_mae", rates.get("gen_loss", 0.0))
     disc_lr = rates.get("disc_loss", 0.0)
-    model = session.build(gen_lr, disc_lr, adversarial=chosen.discriminator)
+    model = session.build_with(gen_lr, disc_lr, adversarial=chosen.discriminator)
     if weights is not None:
         model.generator.set_weights(weights)
     loss, losses = loss_of(chosen), []

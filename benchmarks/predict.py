@@ -24,7 +24,7 @@ def main(argv=None):
     args = built.parse_args(argv)
     start_backend(None)
 
-    from common.training.setup import set_up_keras
+    from common.training.session import set_up_keras
     from pix2pix_timbre.convert import Predictor
     from pix2pix_timbre.model import build_generator
 

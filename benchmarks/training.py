@@ -26,7 +26,7 @@ from benchmarks.floor import convolution_flops, machine_peak, timed
 from common.cli import number, parser, run
 from common.report.tables import as_text
 from common.training.devices import OneDevice, jit_setting, start_backend
-from common.training.setup import set_up_keras
+from common.training.session import set_up_keras
 from data import BINS, FRAME_COLUMNS
 
 EAGER = "eager loop, float32"
@@ -78,6 +78,7 @@ def make_steps(width):
 
     from pix2pix_timbre.gan import Pix2Pix
     from pix2pix_timbre.model import build_discriminator, build_generator
+    from pix2pix_timbre.optimizer import TwoRateAdam
 
     steps = {}
     if keras.backend.backend() == "tensorflow":
@@ -89,7 +90,7 @@ def make_steps(width):
         for network in networks:
             OneDevice().prepare(network)
         model = Pix2Pix(*networks)
-        model.compile_adam(*RATES, jit_compile=jit_setting())
+        model.compile(TwoRateAdam(*RATES), jit_compile=jit_setting())
         steps[name] = model.train_on_batch
     set_up_keras(0)
     flops = 3 * convolution_flops(model.generator) + 8 * convolution_flops(model.discriminator)

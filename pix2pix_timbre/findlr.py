@@ -54,11 +54,11 @@ def sweep(session, name, folder):
     """
     chosen = SWEEPS[name]
     # an epoch, as published; few frames are gone through several times
-    steps = session.args.steps_per_epoch or max(len(session.training), FEWEST_STEPS)
+    steps = session.flags.steps_per_epoch or max(len(session.training), FEWEST_STEPS)
     schedule = sweep_schedule(steps)
     # the network that is not swept has the rate 0 and stays as it is
     gen_lr, disc_lr = (schedule if swept else 0.0 for swept in chosen[:2])
-    model = session.build(gen_lr, disc_lr, adversarial=chosen.discriminator)
+    model = session.build_with(gen_lr, disc_lr, adversarial=chosen.discriminator)
     rows = sweep_learning_rate(model, session.training, steps, chosen.losses)
     if len(rows) < 3:
         raise UserError(f"--findlr: {len(rows)} steps make no curve; raise --steps_per_epoch")

@@ -1,6 +1,5 @@
 """Flags of the training scripts and their published defaults."""
 
-import argparse
 from pathlib import Path
 
 from common.cli import Names, number, on_off
@@ -24,9 +23,9 @@ def side(instruments):
     return instruments[0] if len(instruments) == 1 else "any"
 
 
-def published_rates(args):
-    """Default learning rates of generator and discriminator for the instruments of ``args``."""
-    return LEARNING_RATES.get((side(args.origin), side(args.target)), OTHER_PAIRS)
+def published_rates(origin, target):
+    """Default learning rates of generator and discriminator for the instruments of both sides."""
+    return LEARNING_RATES.get((side(origin), side(target)), OTHER_PAIRS)
 
 
 def rates_help():
@@ -54,16 +53,13 @@ def add_adversarial_flags(built):
     )
 
 
-def with_default_rates(args):
-    """A copy of parsed flags with the published learning rates where none are given."""
-    gen_lr, disc_lr = published_rates(args)
-    given = vars(args)
-    return argparse.Namespace(
-        **given
-        | {
-            "gen_lr": gen_lr if args.gen_lr is None else args.gen_lr,
-            "disc_lr": disc_lr if args.disc_lr is None else args.disc_lr,
-        }
+def add_generator_flags(built):
+    """Add the flags of a training of the generator alone."""
+    built.add_argument("--lr", type=number(float, 0), help="learning rate")
+    built.add_argument(
+        "--with_phase",
+        action="store_true",
+        help="convert magnitude and phase as two channels (needs features made --with_phase)",
     )
 
 

@@ -8,12 +8,11 @@ gradient of the sum is for each network that of its own loss.
 import keras
 from keras import ops
 
-from common.training.model import DistributedModel
+from common.training.model import TrainingModel
 from pix2pix_timbre.losses import LAMBDA, discriminator_loss, generator_loss, mean_absolute_error
-from pix2pix_timbre.optimizer import TwoRateAdam
 
 
-class Pix2Pix(DistributedModel):
+class Pix2Pix(TrainingModel):
     """Generator and discriminator, trained together by ``fit`` on batches (input, target).
 
     The first channel of the input is the origin, and all that the discriminator sees of it.
@@ -27,19 +26,13 @@ class Pix2Pix(DistributedModel):
             LAMBDA times L1. Compiled into the training step: ``AdversaryStart`` changes it.
     """
 
+    loss_names = ("gen_mae", "gen_loss", "disc_loss")  # as published
+
     def __init__(self, generator, discriminator=None):
-        super().__init__(name="pix2pix")
+        super().__init__("pix2pix")
         self.generator = generator
         self.discriminator = discriminator
         self.adversarial = discriminator is not None
-        self._gen_mae = keras.metrics.Mean(name="gen_mae")
-        self._gen_loss = keras.metrics.Mean(name="gen_loss")
-        self._disc_loss = keras.metrics.Mean(name="disc_loss")
-        self.build(generator.input_shape)
-
-    def build(self, input_shape):
-        """Nothing to build: both networks come with their variables."""
-        self.built = True
 
     def call(self, inputs, training=None):
         """The generator's prediction."""
@@ -47,44 +40,26 @@ class Pix2Pix(DistributedModel):
 
     @property
     def metrics(self):
-        """``gen_mae``, ``gen_loss`` and, once it takes part, ``disc_loss``: the published names."""
-        if self.discriminator is None:
-            return [self._gen_mae]
-        adversarial = [self._disc_loss] if self.adversarial else []
-        return [self._gen_mae, self._gen_loss, *adversarial]
+        """``gen_mae``; with a discriminator ``gen_loss`` and, once it takes part, ``disc_loss``."""
+        count = 1 if self.discriminator is None else 2 + self.adversarial
+        return super().metrics[:count]
 
-    def compile_adam(self, gen_lr, disc_lr=None, ema=0.0, **settings):
-        """Compile with ``TwoRateAdam``.
-
-        Args:
-            gen_lr, disc_lr: Learning rates or schedules; the latter only with a discriminator.
-            ema: Momentum of the weights' moving averages; 0 for none.
-            settings: Further arguments of ``compile``.
-        """
-        self.compile(optimizer=TwoRateAdam(gen_lr, disc_lr, ema), **settings)
-        self.optimizer.build(self.trainable_variables)  # resuming and strategies need its variables
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The sum of both networks' losses; updates the metrics with each."""
-        frames = ops.shape(y_pred)[0]  # a smaller last batch weighs less in the metrics
-        return self.replica_loss(self._total_loss(x, y, y_pred, frames, training), frames)
-
-    def _total_loss(self, x, y, y_pred, frames, training):
+    def losses(self, x, y, y_pred, training):
+        """The sum of both networks' losses, each of them, and the number of frames."""
+        frames = ops.shape(y_pred)[0]
         gen_mae = mean_absolute_error(y, y_pred)
-        self._gen_mae.update_state(gen_mae, frames)
+        values = {"gen_mae": gen_mae}
         if self.discriminator is None:
-            return gen_mae
+            return gen_mae, values, frames
         if not self.adversarial:
-            self._gen_loss.update_state(LAMBDA * gen_mae, frames)
-            return LAMBDA * gen_mae + self._zero_for_discriminator()
+            values["gen_loss"] = LAMBDA * gen_mae
+            return values["gen_loss"] + self._zero_for_discriminator(), values, frames
         origin = x[..., :1]
         real_logits = self.discriminator([origin, y], training=training)
         for_generator, for_discriminator = self._judge(origin, y_pred, training)
-        gen_loss = generator_loss(for_generator, gen_mae)
-        disc_loss = discriminator_loss(real_logits, for_discriminator)
-        self._gen_loss.update_state(gen_loss, frames)
-        self._disc_loss.update_state(disc_loss, frames)
-        return gen_loss + disc_loss
+        values["gen_loss"] = generator_loss(for_generator, gen_mae)
+        values["disc_loss"] = discriminator_loss(real_logits, for_discriminator)
+        return values["gen_loss"] + values["disc_loss"], values, frames
 
     def _judge(self, origin, y_pred, training):
         """Logits of generated pairs, twice.

@@ -1,70 +1,80 @@
-"""A training of this system: its data, networks, run folder, and the way from start to end."""
+"""The trainings of this system: their data, networks, run folder, and samples."""
 
 import functools
 from pathlib import Path
 
 from common.cli import UserError
 from common.music.names import piece_of
-from common.training.devices import OneDevice, find_devices, jit_setting, start_backend
-from common.training.session import TrainingSession, network_writer
-from common.training.setup import learning_rate
+from common.training.devices import OneDevice
+from common.training.session import TrainingSession, learning_rate
 from pix2pix_timbre.features import CODEC, FeatureStore, phase_instrument
-from pix2pix_timbre.flags import side
+from pix2pix_timbre.flags import (
+    add_adversarial_flags,
+    add_flags,
+    add_generator_flags,
+    published_rates,
+    side,
+)
 
 
 class Session(TrainingSession):
-    """Stores, split, run folder and devices of one training.
+    """The training of ``train.py``: generator and discriminator.
 
     Args:
-        args: Parsed flags of ``pix2pix_timbre.flags``.
-        gen_lr: Learning rate of the generator.
-        disc_lr: Learning rate of the discriminator; None trains the generator alone.
-        adversarial_start: Step from which on the discriminator takes part.
-        styled: Whether the generator is told its target by a style frame.
-        with_phase: Whether the generator converts the phase, too, as a second channel.
+        flags: Values of the script's flags.
 
     Raises:
         UserError: Missing or unfit features, no pieces in common, nothing left to train on.
+
+    Attributes:
+        adversarial: Whether there is a discriminator.
+        styled: Whether the generator is told its target by a style frame.
+        with_phase: Whether the generator converts the phase, too, as a second channel.
     """
 
     system = "pix2pix_timbre"
+    script = "train.py"
+    networks = ("generator", "discriminator")
     begin_anew = ("discriminator",)  # shipped models have none
     may_change = (*TrainingSession.may_change, "dataset_path", "audios_path", "findlr")
+    adversarial = True
+    styled = False
+    with_phase = False
 
-    def __init__(
-        self,
-        args,
-        gen_lr,
-        disc_lr=None,
-        *,
-        adversarial_start=0,
-        styled=False,
-        with_phase=False,
-    ):
-        # fails before Keras is imported, which takes seconds
-        self.args = args
-        self._rates = gen_lr, disc_lr
-        self._adversarial_start = adversarial_start
-        self._styled = styled
-        self._with_phase = with_phase
-        stores = self._open_stores()
-        output = args.output or Path("runs") / f"{side(args.origin)}_2_{side(args.target)}"
-        super().__init__(args, output)
-        self.adversarial = disc_lr is not None
-        self.networks = ["generator", "discriminator"] if self.adversarial else ["generator"]
-        self.require_networks()
-        start_backend(args.gpu)
-        self.devices = OneDevice() if args.findlr else find_devices()
-        self._split(stores)
+    @staticmethod
+    def add_flags(built):
+        """Flags of a pair of instruments."""
+        add_flags(built)
+        add_adversarial_flags(built)
+
+    @property
+    def folder(self):
+        """Path of the run folder."""
+        name = f"{side(self.flags.origin)}_2_{side(self.flags.target)}"
+        return self.flags.output or Path("runs") / name
+
+    def check(self):
+        """Fill in the published learning rates, and open the stores."""
+        self._fill_in_rates(published_rates(self.flags.origin, self.flags.target))
+        self._stores = self._open_stores()
+
+    def _fill_in_rates(self, published):
+        for name, rate in zip(("gen_lr", "disc_lr"), published, strict=True):
+            if getattr(self.flags, name) is None:
+                setattr(self.flags, name, rate)
+
+    def find_devices(self):
+        """One device for the search of the learning rates."""
+        return OneDevice() if self.flags.findlr else super().find_devices()
 
     def _open_stores(self):
         """Pairs of stores, origin and target, of all that is to be converted."""
-        folder = self.args.dataset_path
+        folder = self.flags.dataset_path
         known = sorted(store.stem for store in folder.glob("*.h5"))
         stores = {}
         origins, targets = (
             [names] if isinstance(names, str) else names
-            for names in (self.args.origin, self.args.target)
+            for names in (self.flags.origin, self.flags.target)
         )
         for instrument in [*origins, *targets]:
             path = folder / f"{instrument}.h5"
@@ -79,56 +89,58 @@ class Session(TrainingSession):
             (stores[origin], stores[target])
             for origin in origins
             for target in targets
-            if origin != target or not self._styled
+            if origin != target or not self.styled
         ]
         if not pairs:
             raise UserError(f"--target {targets[0]}: the origin itself; name another target")
         return pairs
 
-    def _split(self, stores):
+    def open_data(self):
+        """Split the pairs and read their frames."""
         from pix2pix_timbre.augment import Augmentation
         from pix2pix_timbre.pairs import PairedFrames, split_pairs
         from pix2pix_timbre.phase_network import FramesWithPhase
         from pix2pix_timbre.style import StyledFrames
 
-        args, training, held_out, unpaired = self.args, [], [], {}
-        for origin, target in stores:
-            *sides, report = split_pairs(origin, target, args.validation_split)
+        flags, training, held_out, unpaired = self.flags, [], [], {}
+        for origin, target in self._stores:
+            *sides, report = split_pairs(origin, target, flags.validation_split)
             training += sides[0]
             held_out += sides[1]
             unpaired = report + unpaired if unpaired else report
         if not training:
             raise UserError(
-                f"--validation_split {args.validation_split}: all {len(held_out)} pairs are held "
+                f"--validation_split {flags.validation_split}: all {len(held_out)} pairs are held "
                 "out; lower it, or add pieces"
             )
         self.pieces = {
             name: sorted({piece_of(origin.rendering) for origin, _ in pairs})
             for name, pairs in (("training", training), ("held_out", held_out))
         }
-        frames = StyledFrames if self._styled else PairedFrames
-        if self._with_phase:
-            self._phases = self._phase_stores(stores)
+        frames = StyledFrames if self.styled else PairedFrames
+        if self.with_phase:
+            self._phases = self._phase_stores(self._stores)
             frames = functools.partial(FramesWithPhase, stores=self._phases)
         self.training = frames(
             training,
-            args.batch_size,
-            random_offsets=args.offsets == "random",
+            flags.batch_size,
+            random_offsets=flags.offsets == "random",
             shuffle=True,
-            steps=args.steps_per_epoch,
-            augment=Augmentation(args.augment) if args.augment else None,
-            seed=args.seed,
+            steps=flags.steps_per_epoch,
+            augment=Augmentation(flags.augment) if flags.augment else None,
+            seed=flags.seed,
         )
-        self.validation = frames(held_out, args.batch_size) if held_out else None
+        self.validation = frames(held_out, flags.batch_size) if held_out else None
         self._samples = self._choose_samples(held_out or training)
-        self._describe(unpaired)
+        self._predict = None
+        self._tell(unpaired)
 
     def _phase_stores(self, pairs):
         """Stores of the phases of all instruments, by name; they hold what the others hold."""
         stores = {}
         for store in (store for pair in pairs for store in pair):
             name = phase_instrument(store.instrument)
-            path = self.args.dataset_path / f"{name}.h5"
+            path = self.flags.dataset_path / f"{name}.h5"
             if not path.is_file():
                 raise UserError(f"{path}: no such file; run compute_features.py --with_phase")
             stores[name] = FeatureStore(path)
@@ -151,16 +163,16 @@ class Session(TrainingSession):
         for instrument, pair in first.items():
             folder = self.run.path / "samples"
             style = None
-            if self._styled:
+            if self.styled:
                 frames = self.validation or self.training
                 style = (frames.style(pair[1])[..., 0] + 1) / 2
             if len(first) > 1:
                 folder = folder / instrument
-            phases = phases_of(pair, self._phases) if self._with_phase else None
-            samples.append(Sample(pair, folder, style, self.args.audios_path, phases))
+            phases = phases_of(pair, self._phases) if self.with_phase else None
+            samples.append(Sample(pair, folder, style, self.flags.audios_path, phases))
         return samples
 
-    def _describe(self, unpaired):
+    def _tell(self, unpaired):
         self.say(
             f"{len(self.pieces['training'])} pieces to train on "
             f"({self.training.frame_count:,} frames), {len(self.pieces['held_out'])} held out "
@@ -175,72 +187,123 @@ class Session(TrainingSession):
         if unpaired["unpaired_columns"]:
             self.say(f"{unpaired['unpaired_columns']} columns reach beyond their partner's end")
 
-    def settings(self):
-        """What ``config.json`` holds beside flags and versions."""
+    def describe(self):
+        """Scale and transform of the frames, and the split by piece."""
         return {"codec": CODEC, "split": self.pieces}
 
-    def build(self, gen_lr, disc_lr, *, adversarial):
-        """The untrained model, compiled; with the same weights each time.
+    def make_model(self):
+        """The untrained networks."""
+        return self._assemble(self.adversarial)
+
+    def _assemble(self, adversarial):
+        from pix2pix_timbre.gan import Pix2Pix
+        from pix2pix_timbre.model import build_discriminator, build_generator
+
+        channels = 2 if self.styled or self.with_phase else 1
+        outputs = 2 if self.with_phase else 1
+        networks = [build_generator(self.flags.width, channels, self.flags.dropout, outputs)]
+        if adversarial:
+            networks.append(build_discriminator(self.flags.width))
+        return Pix2Pix(*networks)
+
+    def make_optimizer(self):
+        """One Adam with the learning rates of both networks."""
+        from pix2pix_timbre.optimizer import TwoRateAdam
+
+        flags = self.flags
+        steps = max(self.total_steps - flags.adversarial_start, 1)
+        return TwoRateAdam(
+            learning_rate(flags.gen_lr, flags.lr_decay, self.total_steps),
+            learning_rate(flags.disc_lr, flags.lr_decay, steps),
+            flags.ema,
+        )
+
+    def build_with(self, gen_lr, disc_lr, *, adversarial):
+        """The untrained model, compiled with other learning rates.
 
         Args:
             gen_lr, disc_lr: Learning rates or schedules.
             adversarial: Whether there is a discriminator.
         """
-        from pix2pix_timbre.gan import Pix2Pix
-        from pix2pix_timbre.model import build_discriminator, build_generator
+        from pix2pix_timbre.optimizer import TwoRateAdam
 
-        args = self.args
-        self.set_up_keras()
-        with self.devices.scope():
-            channels = 2 if self._styled or self._with_phase else 1
-            outputs = 2 if self._with_phase else 1
-            networks = [build_generator(args.width, channels, args.dropout, outputs)]
-            if adversarial:
-                networks.append(build_discriminator(args.width))
-            for network in networks:
-                self.devices.prepare(network)
-            model = Pix2Pix(*networks)
-            model.compile_adam(gen_lr, disc_lr, args.ema, jit_compile=jit_setting())
-        return model
+        return self.build(
+            lambda: self._assemble(adversarial),
+            lambda: TwoRateAdam(gen_lr, disc_lr, self.flags.ema),
+        )
 
-    def make_model(self):
-        """The model that is to be trained, with the learning rates of the flags."""
-        gen_lr, disc_lr = self._rates
-        decay = self.args.lr_decay
-        if self.adversarial:
-            steps = max(self.total_steps - self._adversarial_start, 1)
-            disc_lr = learning_rate(disc_lr, decay, steps)
-        gen_lr = learning_rate(gen_lr, decay, self.total_steps)
-        return self.build(gen_lr, disc_lr, adversarial=self.adversarial)
-
-    def run_as_asked(self):
-        """Search the learning rates or train, as ``--findlr`` says; the script's exit status."""
-        if self.args.findlr:
+    def train(self):
+        """Train, or search the learning rates, as ``--findlr`` says; the script's exit status."""
+        if self.flags.findlr:
             from pix2pix_timbre.findlr import find_learning_rates
 
             return find_learning_rates(self)
-        return self.train()
+        return super().train()
 
-    def extra_callbacks(self, model, done):
+    def callbacks(self, model, done):
         """Lets the adversary start in its time."""
         from pix2pix_timbre.gan import AdversaryStart
 
-        if model.discriminator is None:
-            return []
-        return [AdversaryStart(self._adversarial_start, done)]
+        return [AdversaryStart(self.flags.adversarial_start, done)]
 
-    def epoch_writer(self, model):
-        """Function that writes weights, curves and samples after an epoch."""
-        from common.report.plots import plot_history
+    def after_epoch(self, epoch, networks):
+        """Write the samples."""
         from pix2pix_timbre.convert import Predictor
 
-        networks, save = network_writer(self, model)
-        predict = Predictor(networks["generator"])
+        if self._predict is None:  # compiles once
+            self._predict = Predictor(networks["generator"])
+        for sample in self._samples:
+            sample.write(self._predict, epoch)
 
-        def write(epoch, rows):
-            save()
-            plot_history(self.run.path / "history.png", rows)
-            for sample in self._samples:
-                sample.write(predict, epoch)
 
-        return write
+class MultitargetSession(Session):
+    """The training of ``train_multitarget.py``: a generator that is told its target by a style."""
+
+    script = "train_multitarget.py"
+    styled = True
+
+    @staticmethod
+    def add_flags(built):
+        """Flags of several instruments."""
+        add_flags(built, several=True)
+        add_adversarial_flags(built)
+
+
+class GeneratorSession(Session):
+    """The training of ``train_generator.py``: the generator alone."""
+
+    script = "train_generator.py"
+    networks = ("generator",)
+    adversarial = False
+
+    @staticmethod
+    def add_flags(built):
+        """Flags of a pair of instruments, with one learning rate."""
+        add_flags(built)
+        add_generator_flags(built)
+
+    @property
+    def with_phase(self):
+        """Whether the generator converts the phase, too, as a second channel."""
+        return self.flags.with_phase
+
+    def check(self):
+        """As for both networks; the effects change magnitudes only."""
+        if self.with_phase and self.flags.augment:
+            raise UserError("--augment: the effects change magnitudes only; leave out --with_phase")
+        super().check()
+
+    def _fill_in_rates(self, published):
+        if self.flags.lr is None:
+            self.flags.lr = published[0]
+
+    def make_optimizer(self):
+        """Adam with the generator's learning rate."""
+        from pix2pix_timbre.optimizer import TwoRateAdam
+
+        rate = learning_rate(self.flags.lr, self.flags.lr_decay, self.total_steps)
+        return TwoRateAdam(rate, ema=self.flags.ema)
+
+    def callbacks(self, model, done):
+        """None: there is no adversary."""
+        return []

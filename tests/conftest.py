@@ -286,10 +286,10 @@ def rough_samples(monkeypatch):
 @pytest.fixture
 def captured(monkeypatch):
     """What the training scripts would train, instead of training it: a list of sessions."""
-    from pix2pix_timbre.session import Session
+    from common.training.session import TrainingSession
 
     sessions = []
-    monkeypatch.setattr(Session, "train", lambda session: sessions.append(session) or 0)
+    monkeypatch.setattr(TrainingSession, "train", lambda session: sessions.append(session) or 0)
     return sessions
 
 

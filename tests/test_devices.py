@@ -103,6 +103,7 @@ from pix2pix_timbre.features import FeatureStore
 from pix2pix_timbre.pairs import PairedFrames, split_pairs
 from pix2pix_timbre.gan import Pix2Pix
 from pix2pix_timbre.model import build_discriminator, build_generator
+from pix2pix_timbre.optimizer import TwoRateAdam
 
 def in_double(network):
     # the output layers are float32 whatever the policy is
@@ -138,7 +139,7 @@ with devices.scope():
     model = Pix2Pix(*map(in_double, networks))
     devices.prepare(model.generator)
     devices.prepare(model.discriminator)
-    model.compile_adam(1e-3, 5e-4)
+    model.compile(TwoRateAdam(1e-3, 5e-4))
 results = Results()
 with devices.guard():
     model.fit(

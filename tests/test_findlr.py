@@ -121,7 +121,7 @@ def test_too_few_batches_make_no_curve(features_folder, tmp_path, capsys):
 def test_findlr_false_trains(features_folder, tmp_path, captured, words):
     argv = arguments(features_folder, tmp_path, {"validation_split": 0.3}, "--findlr", *words)
     assert train.main(argv) == 0
-    assert captured[0].args.findlr is False
+    assert captured[0].flags.findlr is False
 
 
 @pytest.mark.parametrize("words", [[], ["True"], ["on"]])

@@ -55,7 +55,7 @@ def two_tape_step(generator, discriminator, optimizers, x, y):
 
 def test_two_steps_equal_those_of_two_tapes_and_two_optimisers():
     model, reference = make_model(), make_model()
-    model.compile_adam(GEN_LR, DISC_LR, jit_compile=False)
+    model.compile(TwoRateAdam(GEN_LR, DISC_LR), jit_compile=False)
     optimizers = [keras.optimizers.Adam(rate, beta_1=0.5) for rate in (GEN_LR, DISC_LR)]
     start = [weights.copy() for weights in model.get_weights()]
     for x, y in make_batches(2):
@@ -92,7 +92,7 @@ def held_out(features_folder):
 def test_validation_is_evaluated_and_weighs_every_frame_alike(held_out):
     frames, validation = held_out
     model = make_model(dropout=0.5)
-    model.compile_adam(GEN_LR, DISC_LR, jit_compile=False)
+    model.compile(TwoRateAdam(GEN_LR, DISC_LR), jit_compile=False)
     history = model.fit(
         frames,
         validation_data=validation,
@@ -163,7 +163,7 @@ def largest_change(before, after):
 
 def test_the_adversary_starts_at_its_step_with_an_adam_that_has_counted_nothing():
     model, reference = make_model(), make_model()
-    model.compile_adam(GEN_LR, DISC_LR, jit_compile=False)
+    model.compile(TwoRateAdam(GEN_LR, DISC_LR), jit_compile=False)
     recorder, batches = Recorder(), make_batches(3)
     history = model.fit(
         Batches(batches),
@@ -219,7 +219,7 @@ def test_the_discriminator_sees_the_origin_and_not_the_style():
     for variable in model.weights:  # far from the faint first weights, so that inputs matter
         if variable.path.endswith("kernel"):
             variable.assign(variable.value * 8)
-    model.compile_adam(GEN_LR, DISC_LR, jit_compile=False)
+    model.compile(TwoRateAdam(GEN_LR, DISC_LR), jit_compile=False)
     rng = np.random.default_rng(0)
     x, other, y = (
         keras.ops.convert_to_tensor(rng.uniform(-1, 1, (2, 256, 256, channels)), "float32")
@@ -251,7 +251,7 @@ def test_a_generator_alone_learns_from_l1_and_measures_nothing_else():
     keras.utils.set_random_seed(0)
     model, reference = (Pix2Pix(build_generator(WIDTH, dropout=0)) for _ in range(2))
     reference.set_weights(model.get_weights())
-    model.compile_adam(GEN_LR, jit_compile=False)
+    model.compile(TwoRateAdam(GEN_LR), jit_compile=False)
     ((x, y),) = make_batches(1)
     assert model.discriminator is None
     found = model.train_on_batch(x, y, return_dict=True)
@@ -331,7 +331,7 @@ def test_the_adversary_begins_by_the_steps_that_counted(policy):
     keras.config.set_dtype_policy(policy)
     try:
         model = make_model()
-        model.compile_adam(GEN_LR, DISC_LR, jit_compile=False)
+        model.compile(TwoRateAdam(GEN_LR, DISC_LR), jit_compile=False)
     finally:
         keras.config.set_dtype_policy(before)
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from common.training.devices import OneDevice
 from common.training.fast import all_layers, fuse_batch_normalization, multiply_convolutions
 
 
@@ -89,6 +90,70 @@ def test_a_changed_layer_computes_what_keras_does(policy, tolerance, frames, mak
             scale = max(np.abs(arrays[1]).max(), 1)
             np.testing.assert_allclose(*(array / scale for array in arrays), atol=tolerance)
     assert changed.get_config() == before
+
+
+def masked():
+    """A normalisation that passes over what is masked."""
+    inputs = layers.Input((4, 3))
+    hidden = layers.Masking(1.0)(inputs)
+    return keras.Model(inputs, layers.BatchNormalization()(hidden))
+
+
+class Doubled(layers.Conv2D):
+    """A convolution that computes something else."""
+
+    def call(self, inputs):
+        return 2 * super().call(inputs)
+
+
+QUARTER = {"kernel_size": 4, "strides": 2, "padding": "same"}
+# What the faster forms do not fit, or fit in another way: name -> inputs and layers.
+UNUSUAL = {
+    "dense": ((3,), layers.Dense(2), layers.BatchNormalization()),
+    "along time": ((8, 3), layers.Conv1D(2, 3), layers.BatchNormalization()),
+    "volumes": ((2, 2, 2, 3), layers.BatchNormalization()),
+    "without scale": ((4, 6, 3), layers.BatchNormalization(scale=False)),
+    "without centre": ((4, 6, 3), layers.BatchNormalization(center=False)),
+    "with neither": ((4, 6, 3), layers.BatchNormalization(scale=False, center=False)),
+    "first axis": ((4, 6, 3), layers.BatchNormalization(axis=1)),
+    "last axis by number": ((4, 6, 3), layers.BatchNormalization(axis=3)),
+    "last axis of three": ((6, 3), layers.BatchNormalization(axis=2)),
+    "each image alone": ((8, 3), layers.TimeDistributed(layers.BatchNormalization())),
+    "groups": ((4, 4, 4), layers.Conv2D(4, groups=2, **QUARTER)),
+    "output padding": ((2, 2, 3), layers.Conv2DTranspose(1, output_padding=1, **QUARTER)),
+    "any size": ((None, None, 3), layers.Conv2D(4, **QUARTER)),
+    "any size, to one channel": ((None, None, 3), layers.Conv2DTranspose(1, **QUARTER)),
+    "subclass": ((4, 4, 3), Doubled(4, **QUARTER)),
+    "wrapped": ((4, 4, 3), layers.SpectralNormalization(layers.Conv2D(4, **QUARTER))),
+}
+
+
+def unusual(name):
+    shape, *parts = UNUSUAL[name]
+    copies = [part.__class__.from_config(part.get_config()) for part in parts]
+    return keras.Sequential([layers.Input(shape), *copies])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow")
+@pytest.mark.parametrize("name", [*UNUSUAL, "masked"])
+def test_what_a_faster_form_does_not_fit_is_computed_as_keras_does(name):
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(1)
+    stock, changed = (masked() if name == "masked" else unusual(name) for _ in range(2))
+    changed.set_weights(stock.get_weights())
+    OneDevice().prepare(changed)
+    rng = np.random.default_rng(1)
+    shape = [4 if size is None else size for size in stock.input_shape[1:]]
+    values = rng.normal(1, 2, (5, *shape)).astype(np.float32)
+    if name == "masked":
+        values[:2, 2:] = 1.0
+    x = tf.Variable(values)
+    weights = rng.normal(size=stock(x).shape).astype(np.float32)
+    for _ in range(2):
+        results = [one_step(model, x, weights) for model in (changed, stock)]
+        for found, wanted in zip(*results, strict=True):
+            np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="kernels of TensorFlow")

@@ -182,9 +182,9 @@ def test_targets_are_words_or_a_list_and_the_rates_those_published(
 ):
     argv = arguments(features, tmp_path, {"target": words, "validation_split": 0.3})
     session = session_of(captured, argv)
-    assert session.args.target == BOTH
-    assert session.args.origin == ["keyboard_acoustic"]
-    assert (session.args.gen_lr, session.args.disc_lr) == (1e-5, 5e-6)
+    assert session.flags.target == BOTH
+    assert session.flags.origin == ["keyboard_acoustic"]
+    assert (session.flags.gen_lr, session.flags.disc_lr) == (1e-5, 5e-6)
     # every piece with every target, in each of its presets
     assert converted(session) == {
         ("keyboard_acoustic", "guitar_acoustic"): 3,
@@ -214,7 +214,7 @@ def test_the_run_folder_and_the_default_rates_are_those_of_any(
     place = argv.index("--output")
     session = session_of(captured, argv[:place] + argv[place + 2 :])
     assert session.run.path == Path("runs") / name
-    assert (session.args.gen_lr, session.args.disc_lr) == rates
+    assert (session.flags.gen_lr, session.flags.disc_lr) == rates
 
 
 def test_any_to_any_converts_no_instrument_into_itself(features, tmp_path, captured):

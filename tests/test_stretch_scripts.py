@@ -143,8 +143,8 @@ def test_published_networks_learn_from_the_sound_of_the_vocoder(folder, tmp_path
     shutil.copytree(folder / "published", tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "corrector")
     argv = words("--features_path", folder / "x.h5", "--model", tmp_path / "run", *SHORT)
-    session = train_corrector.Session(train_corrector.build_parser().parse_args(argv))
-    assert session.settings() == {"pairs": {"vocoder": 3 * 2 * 4}}
+    session = train_corrector.Session(**vars(train_corrector.build_parser().parse_args(argv)))
+    assert session.describe() == {"pairs": {"vocoder": 3 * 2 * 4}}
 
 
 def test_what_cannot_be_trained_is_refused(folder, tmp_path, capsys):

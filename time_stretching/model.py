@@ -17,7 +17,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from common.training.model import DistributedModel
+from common.training.model import TrainingModel
 from time_stretching.spectrogram import BINS, PUBLISHED
 
 CLIP_NORM = 0.5  # of gradients, as published
@@ -168,7 +168,7 @@ def build_corrector(architecture):
     return keras.Model([codes, told], outputs, name="corrector")
 
 
-class AutoEncoder(DistributedModel):
+class AutoEncoder(TrainingModel):
     """Encoder and decoder, trained by ``fit`` on batches (images, images).
 
     The loss is the mean squared error.
@@ -178,41 +178,29 @@ class AutoEncoder(DistributedModel):
         scale: ``Scale`` of the images.
     """
 
+    loss_names = ("loss", "published")
+
     def __init__(self, encoder, decoder, scale):
-        super().__init__(name="autoencoder")
+        super().__init__("autoencoder")
         self.encoder = encoder
         self.decoder = decoder
         self._to_published = scale.change_to(PUBLISHED)
-        self._loss = keras.metrics.Mean(name="loss")
-        self._published = keras.metrics.Mean(name="published")
-        self.build(encoder.input_shape)
-
-    def build(self, input_shape):
-        """Nothing to build: both networks come with their variables."""
-        self.built = True
-
-    @property
-    def metrics(self):
-        """``loss``; ``published``: the mean squared error in the published scale."""
-        return [self._loss, self._published]
 
     def call(self, inputs, training=None):
         """Images, encoded and decoded."""
         return self.decoder(self.encoder(self.share_out(inputs)))
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The loss; updates the metrics."""
+    def losses(self, x, y, y_pred, training):
+        """The loss; ``published``: the mean squared error in the published scale."""
         y = ops.cast(y, "float32")
-        count = ops.shape(y)[0]
         loss = ops.mean(ops.square(y_pred - y))
         factor, offset = self._to_published
         moved = [ops.clip(image * factor + offset, 0.0, 1.0) for image in (y, y_pred)]
-        self._published.update_state(ops.mean(ops.square(moved[0] - moved[1])), count)
-        self._loss.update_state(loss, count)
-        return self.replica_loss(loss, count)
+        published = ops.mean(ops.square(moved[0] - moved[1]))
+        return loss, {"loss": loss, "published": published}, ops.shape(y)[0]
 
 
-class Correction(DistributedModel):
+class Correction(TrainingModel):
     """The corrector, trained by ``fit`` on batches of ``time_stretching.pairs.Pairs``.
 
     The published loss is the mean squared error of the codes. Ours is the log-spectral distance of
@@ -225,34 +213,29 @@ class Correction(DistributedModel):
         scale: ``Scale`` of its images.
     """
 
+    loss_names = ("loss", "codes", "distance")
+
     def __init__(self, corrector, decoder=None, scale=None):
-        super().__init__(name="correction")
+        super().__init__("correction")
         self.corrector = corrector
         self.decoder = decoder
         if decoder is not None:
             decoder.trainable = False
             self._range_db = scale.range_db
             self._audible = max((AUDIBLE_DB - scale.floor_db) / scale.range_db, 0.0)
-        names = ["loss", "codes"] if decoder is None else ["loss", "codes", "distance"]
-        self._trackers = {name: keras.metrics.Mean(name=name) for name in names}
-        self.build(corrector.input_shape)
-
-    def build(self, input_shape):
-        """Nothing to build: all networks come with their variables."""
-        self.built = True
 
     @property
     def metrics(self):
-        """``loss``; ``codes``: mean squared error; ``distance`` in dB."""
-        return list(self._trackers.values())
+        """``loss``; ``codes``: mean squared error; ``distance`` in dB, where that is the loss."""
+        return super().metrics[: 2 if self.decoder is None else 3]
 
     def call(self, inputs, training=None):
         """Corrected codes."""
         inputs = [self.share_out(part) for part in inputs]
         return self.corrector(inputs if len(inputs) > 1 else inputs[0])
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The loss; updates the metrics."""
+    def losses(self, x, y, y_pred, training):
+        """The loss, what ``metrics`` names, and the number of valid columns."""
         codes, images, valid = y
         count = ops.sum(valid)
 
@@ -270,7 +253,4 @@ class Correction(DistributedModel):
             squares = ops.mean(ops.square(difference), axis=-1)
             # a root has no slope at zero
             loss = values["distance"] = self._range_db * mean(ops.sqrt(squares + 1e-8))
-        values["loss"] = loss
-        for name, value in values.items():
-            self._trackers[name].update_state(value, count)
-        return self.replica_loss(loss, ops.shape(y_pred)[0])
+        return loss, values | {"loss": loss}, count

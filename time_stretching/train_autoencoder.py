@@ -10,91 +10,95 @@ the published scale; what was published of the rest is --lr 1e-4 --batch_size 12
 
 from pathlib import Path
 
-from common.cli import UserError, number, parser, run
+from common.cli import UserError, number, run
 from common.training.flags import add_training_flags
-from common.training.session import TrainingSession, network_writer
+from common.training.session import TrainingSession
 from time_stretching.spectrogram import PUBLISHED, WIDE, Scale
 from time_stretching.store import Store
 
 _SHOWN = 3  # recordings in a picture
 
 
-def build_parser():
-    """Flags of the script."""
-    built = parser(__doc__)
-    built.add_argument(
-        "--features_path", required=True, type=Path, help="store of time_stretching.preprocess"
-    )
-    built.add_argument("--output", type=Path, default=Path("runs/stretch"), help="run folder")
-    built.add_argument(
-        "--as_published", action="store_true", help="the published networks, on the published scale"
-    )
-    built.add_argument(
-        "--floor_db",
-        type=number(float, WIDE.floor_db, 0),
-        default=WIDE.floor_db,
-        help="dB of the magnitude that 0 stands for, of magnitudes that are not normalised: 54 is "
-        f"a sine of full range (default: {WIDE.floor_db:g}, as published)",
-    )
-    built.add_argument(
-        "--columns",
-        type=number(int, 1),
-        default=96,
-        help="of a window, 31.25 to the second (default: 96)",
-    )
-    add_training_flags(built, what="windows", batch_size=16, lr=3e-4)
-    return built
-
-
 class Session(TrainingSession):
-    """Store, split, run folder and devices of one training.
+    """The training of the auto-encoder.
 
     Args:
-        args: Parsed flags.
+        flags: Values of the script's flags.
 
     Raises:
         UserError: Unfit features or flags, nothing left to train on.
     """
 
     system = "time_stretching"
+    script = "time_stretching.train_autoencoder"
     networks = ("encoder", "decoder")
     may_change = (*TrainingSession.may_change, "features_path")
 
-    def __init__(self, args):
-        super().__init__(args, args.output)
-        if args.as_published and args.floor_db != WIDE.floor_db:
+    @staticmethod
+    def add_flags(built):
+        """Flags of the script."""
+        built.add_argument(
+            "--features_path", required=True, type=Path, help="store of time_stretching.preprocess"
+        )
+        built.add_argument("--output", type=Path, default=Path("runs/stretch"), help="run folder")
+        built.add_argument(
+            "--as_published",
+            action="store_true",
+            help="the published networks, on the published scale",
+        )
+        built.add_argument(
+            "--floor_db",
+            type=number(float, WIDE.floor_db, 0),
+            default=WIDE.floor_db,
+            help="dB of the magnitude that 0 stands for, of magnitudes that are not normalised: 54 "
+            f"is a sine of full range (default: {WIDE.floor_db:g}, as published)",
+        )
+        built.add_argument(
+            "--columns",
+            type=number(int, 1),
+            default=96,
+            help="columns of a window, 31.25 to the second (default: 96)",
+        )
+        add_training_flags(built, what="windows", batch_size=16, lr=3e-4)
+
+    def check(self):
+        """Open the store and split its recordings by piece."""
+        flags = self.flags
+        if flags.as_published and flags.floor_db != WIDE.floor_db:
             raise UserError("--floor_db: the scale of --as_published has its own; leave it out")
-        self.store = Store(args.features_path)
-        self.scale = PUBLISHED if args.as_published else Scale(args.floor_db, WIDE.ceiling_db)
-        self.require_networks()
-        self.sides = self.store.split(args.validation_split)
+        self.scale = PUBLISHED if flags.as_published else Scale(flags.floor_db, WIDE.ceiling_db)
+        self.store = Store(flags.features_path)
+        self.sides = self.store.split(flags.validation_split)
         if not self.sides[0]:
             raise UserError(
-                f"--validation_split {args.validation_split}: all pieces are held out; lower it"
+                f"--validation_split {flags.validation_split}: all pieces are held out; lower it"
             )
-        self.find_devices()
+
+    def open_data(self):
+        """Cut the recordings into windows."""
         from time_stretching.model import AS_PUBLISHED, Architecture
         from time_stretching.windows import Windows
 
-        self.architecture = AS_PUBLISHED if args.as_published else Architecture()
-        settings = {"columns": args.columns, "batch_size": args.batch_size}
+        flags = self.flags
+        training, held_out = self.sides
+        self.architecture = AS_PUBLISHED if flags.as_published else Architecture()
+        settings = {"columns": flags.columns, "batch_size": flags.batch_size}
         self.training = Windows(
             self.store,
-            self.sides[0],
+            training,
             self.scale,
             shuffle=True,
-            steps=args.steps_per_epoch,
-            seed=args.seed,
+            steps=flags.steps_per_epoch,
+            seed=flags.seed,
             **settings,
         )
-        held_out = self.sides[1]
         self.validation = (
             Windows(self.store, held_out, self.scale, **settings) if held_out else None
         )
-        self.say(f"{len(self.sides[0]):,} recordings to train on, {len(held_out):,} held out")
+        self.say(f"{len(training):,} recordings to train on, {len(held_out):,} held out")
 
-    def settings(self):
-        """What ``config.json`` holds beside flags and versions."""
+    def describe(self):
+        """What the networks are, the scale of their images, and the split by recording."""
         return {
             "architecture": self.architecture._asdict(),
             "scale": self.scale._asdict(),
@@ -105,55 +109,49 @@ class Session(TrainingSession):
         }
 
     def make_model(self):
-        """The model that is to be trained, compiled."""
+        """The untrained auto-encoder; ours begins with the principal components."""
         from time_stretching.components import find_components
-        from time_stretching.model import (
-            CLIP_NORM,
-            AutoEncoder,
-            begin_with,
-            build_decoder,
-            build_encoder,
-        )
+        from time_stretching.model import AutoEncoder, begin_with, build_decoder, build_encoder
 
-        self.set_up_keras()
-        with self.devices.scope():
-            networks = build_encoder(self.architecture), build_decoder(self.architecture)
-            if not self.architecture.published:
-                found = find_components(
-                    self.store, self.sides[0], self.scale, self.architecture.code
-                )
-                begin_with(*networks, found)
-            model = AutoEncoder(*networks, self.scale)
-            self.compile_adam(model, global_clipnorm=CLIP_NORM)
-        return model
+        networks = build_encoder(self.architecture), build_decoder(self.architecture)
+        if not self.architecture.published:
+            found = find_components(self.store, self.sides[0], self.scale, self.architecture.code)
+            begin_with(*networks, found)
+        return AutoEncoder(*networks, self.scale)
 
-    def epoch_writer(self, model):
-        """Function that writes weights and pictures after an epoch."""
-        from common.report.plots import plot_history
+    def make_optimizer(self):
+        """Adam, with gradients clipped."""
+        from time_stretching.model import CLIP_NORM
+
+        return self.adam(global_clipnorm=CLIP_NORM)
+
+    def after_epoch(self, epoch, networks):
+        """Draw some reconstructions."""
         from time_stretching.plots import plot_images
 
-        networks, save = network_writer(self, model)
-        shown = (self.sides[1] or self.sides[0])[:_SHOWN]
+        pictures = {}
+        for recording in (self.sides[1] or self.sides[0])[:_SHOWN]:
+            image = WIDE.to(self.scale, self.store.read(recording, 0, self.flags.columns))
+            code = networks["encoder"](image[None], training=False)
+            found = networks["decoder"](code, training=False)
+            name = f"{recording.name}, rate {recording.rate:.3g}"
+            pictures |= {name: image, f"{name}, decoded": found[0]}
+        plot_images(self.run.path / "reconstructions.png", pictures, columns=2)
 
-        def write(epoch, rows):
-            save()
-            plot_history(self.run.path / "history.png", rows)
-            pictures = {}
-            for recording in shown:
-                image = WIDE.to(self.scale, self.store.read(recording, 0, self.args.columns))
-                code = networks["encoder"](image[None], training=False)
-                found = networks["decoder"](code, training=False)
-                name = f"{recording.name}, rate {recording.rate:.3g}"
-                pictures[name] = image
-                pictures[f"{name}, decoded"] = found[0]
-            plot_images(self.run.path / "reconstructions.png", pictures, columns=2)
 
-        return write
+def build_parser():
+    """Flags of the script."""
+    return Session.build_parser(__doc__)
+
+
+def train(**flags):
+    """Train from Python, by the script's flags as keyword arguments; the path of the run folder."""
+    return Session.train_with(flags)
 
 
 def main(argv=None):
     """Run the script; its exit status."""
-    return Session(build_parser().parse_args(argv)).train()
+    return Session(**vars(build_parser().parse_args(argv))).train()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ goes to the folder corrector of the model, and is published or ours as that is.
 
 from pathlib import Path
 
-from common.cli import UserError, number, parser, run
+from common.cli import UserError, number, run
 from common.training.flags import add_training_flags
 from common.training.run_folder import RunFolder
 from common.training.session import TrainingSession
@@ -18,98 +18,122 @@ from time_stretching.store import Store
 from time_stretching.trained import CORRECTOR, load_stretcher
 
 
-def build_parser():
-    """Flags of the script."""
-    built = parser(__doc__)
-    built.add_argument("--model", required=True, type=Path, help="run folder of the auto-encoder")
-    built.add_argument(
-        "--features_path", required=True, type=Path, help="store of time_stretching.preprocess"
-    )
-    built.add_argument(
-        "--pairs",
-        choices=["resized", "vocoder", "true", "both"],
-        help="what to learn from; both: vocoder and true (default: resized; for published networks "
-        "vocoder)",
-    )
-    built.add_argument(
-        "--columns", type=number(int, 1), default=96, help="of a window (default: 96)"
-    )
-    add_training_flags(built, what="windows", batch_size=16, lr=1e-3)
-    return built
-
-
 class Session(TrainingSession):
-    """Pairs, run folder and devices of one training.
+    """The training of the corrector.
 
     Args:
-        args: Parsed flags.
+        flags: Values of the script's flags.
 
     Raises:
         UserError: A store without such pairs, or another split than that of the auto-encoder.
     """
 
     system = "time_stretching.corrector"
+    script = "time_stretching.train_corrector"
     networks = ("corrector",)
     may_change = (*TrainingSession.may_change, "features_path", "model")
+    may_vary = ("pairs",)
 
-    def __init__(self, args):
-        super().__init__(args, args.model / CORRECTOR)
-        self.require_networks()
-        store = Store(args.features_path)
-        self.find_devices()
-        self.stretcher = load_stretcher(args.model, with_corrector=False)
-        share = RunFolder(args.model).read_config()["flags"]["validation_split"]
-        if args.validation_split != share:
-            raise UserError(
-                f"--validation_split {args.validation_split}: {args.model} held out {share}; give "
-                "that, so that no piece is on both sides"
-            )
+    @staticmethod
+    def add_flags(built):
+        """Flags of the script."""
+        built.add_argument(
+            "--model", required=True, type=Path, help="run folder of the auto-encoder"
+        )
+        built.add_argument(
+            "--features_path", required=True, type=Path, help="store of time_stretching.preprocess"
+        )
+        built.add_argument(
+            "--pairs",
+            choices=["resized", "vocoder", "true", "both"],
+            help="what to learn from; both: vocoder and true (default: resized; for published "
+            "networks vocoder)",
+        )
+        built.add_argument(
+            "--columns", type=number(int, 1), default=96, help="columns of a window (default: 96)"
+        )
+        add_training_flags(built, what="windows", batch_size=16, lr=1e-3)
+
+    @property
+    def folder(self):
+        """Path of the run folder, within that of the auto-encoder."""
+        return self.flags.model / CORRECTOR
+
+    def check(self):
+        """Open the store."""
+        self.store = Store(self.flags.features_path)
+
+    def open_data(self):
+        """Find the pairs and encode them."""
         from time_stretching.pairs import Pairs, find_pairs
 
-        kind = args.pairs
-        if kind is None:
-            kind = "vocoder" if self.stretcher.architecture.published else "resized"
-        sides = [find_pairs(side, kind, args.seed) for side in store.split(share)]
-        if not sides[0]:
+        flags = self.flags
+        self.stretcher = load_stretcher(flags.model, with_corrector=False)
+        share = RunFolder(flags.model).read_config()["flags"]["validation_split"]
+        if flags.validation_split != share:
             raise UserError(
-                f"{args.features_path}: holds no pair for --pairs {kind}; preprocess with "
+                f"--validation_split {flags.validation_split}: {flags.model} held out {share}; "
+                "give that, so that no piece is on both sides"
+            )
+        published = self.stretcher.architecture.published
+        kind = flags.pairs or ("vocoder" if published else "resized")
+        training, held_out = (
+            find_pairs(side, kind, flags.seed) for side in self.store.split(share)
+        )
+        if not training:
+            raise UserError(
+                f"{flags.features_path}: holds no pair for --pairs {kind}; preprocess with "
                 "--random_rates or --rates, or render at several --playback_speed"
             )
-        settings = {"columns": args.columns, "batch_size": args.batch_size}
+        settings = {"columns": flags.columns, "batch_size": flags.batch_size}
         self.training = Pairs(
-            store,
-            sides[0],
+            self.store,
+            training,
             self.stretcher,
             shuffle=True,
-            steps=args.steps_per_epoch,
-            seed=args.seed,
+            steps=flags.steps_per_epoch,
+            seed=flags.seed,
             **settings,
         )
-        self.validation = Pairs(store, sides[1], self.stretcher, **settings) if sides[1] else None
-        kinds = self.training.summary()
-        said = ", ".join(f"{count:,} {kind} pairs" for kind, count in sorted(kinds.items()))
-        self.say(f"{said} to train on, {len(sides[1]):,} held out")
+        self.validation = (
+            Pairs(self.store, held_out, self.stretcher, **settings) if held_out else None
+        )
+        kinds = sorted(self.training.summary().items())
+        said = ", ".join(f"{count:,} {kind} pairs" for kind, count in kinds)
+        self.say(f"{said} to train on, {len(held_out):,} held out")
 
-    def settings(self):
-        """What ``config.json`` holds beside flags and versions."""
+    def describe(self):
+        """How many pairs of which kind."""
         return {"pairs": dict(self.training.summary())}
 
     def make_model(self):
-        """The model that is to be trained, compiled."""
-        from time_stretching.model import CLIP_NORM, Correction, build_corrector
+        """The untrained corrector."""
+        from time_stretching.model import Correction, build_corrector
 
         architecture = self.stretcher.architecture
-        self.set_up_keras()
-        with self.devices.scope():
-            decoder = None if architecture.published else self.stretcher.decoder
-            model = Correction(build_corrector(architecture), decoder, self.stretcher.scale)
-            self.compile_adam(model, global_clipnorm=CLIP_NORM)
-        return model
+        decoder = None if architecture.published else self.stretcher.decoder
+        return Correction(build_corrector(architecture), decoder, self.stretcher.scale)
+
+    def make_optimizer(self):
+        """Adam, with gradients clipped."""
+        from time_stretching.model import CLIP_NORM
+
+        return self.adam(global_clipnorm=CLIP_NORM)
+
+
+def build_parser():
+    """Flags of the script."""
+    return Session.build_parser(__doc__)
+
+
+def train(**flags):
+    """Train from Python, by the script's flags as keyword arguments; the path of the run folder."""
+    return Session.train_with(flags)
 
 
 def main(argv=None):
     """Run the script; its exit status."""
-    return Session(build_parser().parse_args(argv)).train()
+    return Session(**vars(build_parser().parse_args(argv))).train()
 
 
 if __name__ == "__main__":

@@ -4,21 +4,20 @@ import itertools
 import math
 from pathlib import Path
 
-import keras
 import numpy as np
 from keras import ops
 
 from common.cli import UserError
 from common.trained import load_networks, open_run
 from common.training.batches import Batches
-from common.training.model import DistributedModel
+from common.training.model import TrainingModel
+from vae_generation.flags import PREDICTOR
 
 HOP_SHARE = 0.5  # of an image, from window to window
-FOLDER = "predictor"  # in the run folder of the auto-encoder
 _MIN_LOG_VARIANCE = -6.0  # of normalised latent vectors
 
 
-class Predictor(DistributedModel):
+class Predictor(TrainingModel):
     """The recurrent network in training: negative log-likelihood of the vectors that come next.
 
     Args:
@@ -26,34 +25,21 @@ class Predictor(DistributedModel):
     """
 
     def __init__(self, network):
-        super().__init__(name="latent_predictor")
+        super().__init__("latent_predictor")
         self.predictor = network
-        self._loss = keras.metrics.Mean(name="loss")
-        self.build(network.input_shape)
-
-    def build(self, input_shape):
-        """Nothing to build: the network comes with its variables."""
-        self.built = True
-
-    @property
-    def metrics(self):
-        """``loss``, in nats per vector."""
-        return [self._loss]
 
     def call(self, inputs, training=None):
         """Mean and logarithm of variance of each next vector, joined."""
         return self.predictor(self.share_out(inputs), training=training)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The loss; updates the metric."""
-        frames = ops.shape(y_pred)[0]
+    def losses(self, x, y, y_pred, training):
+        """The loss, in nats per vector."""
         mean, log_variance = ops.split(y_pred, 2, axis=-1)
         log_variance = ops.maximum(log_variance, _MIN_LOG_VARIANCE)
         y = ops.cast(y, "float32")
         terms = log_variance + ops.square(y - mean) / ops.exp(log_variance) + math.log(2 * math.pi)
         loss = ops.mean(ops.sum(terms, axis=-1) / 2)
-        self._loss.update_state(loss, frames)
-        return self.replica_loss(loss, frames)
+        return loss, {"loss": loss}, ops.shape(y_pred)[0]
 
 
 class Sequences(Batches):
@@ -161,7 +147,7 @@ class Continuation:
 
 def load_continuation(folder):
     """The recurrent network that belongs to an auto-encoder; ``UserError`` when there is none."""
-    folder = Path(folder) / FOLDER
+    folder = Path(folder) / PREDICTOR
     if not folder.is_dir():
         raise UserError(
             f"{folder}: no such folder; train it with python -m vae_generation.train_continuation"

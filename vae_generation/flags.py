@@ -2,6 +2,8 @@
 
 import argparse
 
+PREDICTOR = "predictor"  # folder of the recurrent network, in that of its auto-encoder
+
 
 def stride(text):
     """Argument type: one stride for both axes, "2", or one for each, "2x1" (rows, columns)."""

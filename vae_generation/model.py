@@ -10,7 +10,7 @@ import keras
 from keras import layers, ops
 
 from common.cli import UserError
-from common.training.model import DistributedModel
+from common.training.model import TrainingModel
 
 RECONSTRUCTION_WEIGHT = 1_000_000
 _WIDEST = 3.0  # logarithm of variance; the prior's is 0
@@ -177,7 +177,7 @@ class Sampling(layers.Layer):
         return mean + ops.exp(ops.minimum(log_variance, _WIDEST) / 2) * noise
 
 
-class VAE(DistributedModel):
+class VAE(TrainingModel):
     """Encoder and decoder, trained by ``fit`` on batches ``(inputs, images)``.
 
     The loss of an image is ``weight`` times its mean squared error plus ``beta`` times the
@@ -191,8 +191,10 @@ class VAE(DistributedModel):
         beta: Variable, 1 unless ``KLWarmUp`` raises it.
     """
 
+    loss_names = ("loss", "reconstruction", "kl")
+
     def __init__(self, encoder, decoder, weight=RECONSTRUCTION_WEIGHT):
-        super().__init__(name="vae")
+        super().__init__("vae")
         self.encoder = encoder
         self.decoder = decoder
         self.sampling = Sampling()
@@ -200,19 +202,6 @@ class VAE(DistributedModel):
         self.beta = self.add_weight(
             shape=(), initializer="ones", trainable=False, dtype="float32", name="beta"
         )
-        self._trackers = {
-            name: keras.metrics.Mean(name=name) for name in ("loss", "reconstruction", "kl")
-        }
-        self.build(encoder.input_shape)
-
-    def build(self, input_shape):
-        """Nothing to build: both networks come with their variables."""
-        self.built = True
-
-    @property
-    def metrics(self):
-        """``loss``; ``reconstruction``: mean squared error; ``kl``: divergence in nats."""
-        return list(self._trackers.values())
 
     def call(self, inputs, training=None):
         """Reconstruction, mean and logarithm of variance; at inference that of the mean."""
@@ -223,16 +212,14 @@ class VAE(DistributedModel):
         given = [latent, *conditions] if conditions else latent
         return self.decoder(given, training=training), mean, log_variance
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The loss; updates the metrics."""
+    def losses(self, x, y, y_pred, training):
+        """The loss; ``reconstruction``: mean squared error; ``kl``: divergence in nats."""
         decoded, mean, log_variance = y_pred
-        images = ops.shape(decoded)[0]
         reconstruction = ops.mean(ops.square(ops.cast(y, "float32") - decoded))
         kl = ops.mean(kl_divergence(mean, log_variance))
         loss = self.weight * reconstruction + self.beta * kl
-        for name, value in (("loss", loss), ("reconstruction", reconstruction), ("kl", kl)):
-            self._trackers[name].update_state(value, images)
-        return self.replica_loss(loss, images)
+        values = {"loss": loss, "reconstruction": reconstruction, "kl": kl}
+        return loss, values, ops.shape(decoded)[0]
 
 
 def kl_divergence(mean, log_variance):

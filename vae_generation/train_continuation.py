@@ -11,109 +11,133 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import UserError, number, parser, run
+from common.cli import UserError, number, run
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
+from vae_generation.flags import PREDICTOR
 from vae_generation.store import ImageStore
 
 
-def build_parser():
-    """Flags of the script."""
-    built = parser(__doc__)
-    built.add_argument("--model", required=True, type=Path, help="run folder of the auto-encoder")
-    built.add_argument(
-        "--features_path", required=True, type=Path, help="store of vae_generation.preprocess"
-    )
-    built.add_argument(
-        "--steps", type=number(int, 2), default=16, help="windows of a sequence (default: 16)"
-    )
-    built.add_argument(
-        "--units", type=number(int, 1), default=128, help="of the network (default: 128)"
-    )
-    add_training_flags(built, what="sequences", batch_size=32, lr=1e-3)
-    return built
-
-
 class Session(TrainingSession):
-    """Sequences, run folder and devices of one training.
+    """The training of the recurrent network.
 
     Args:
-        args: Parsed flags.
+        flags: Values of the script's flags.
 
     Raises:
         UserError: A store that does not fit the model, or holds no sequence.
     """
 
     system = "vae_generation.continuation"
+    script = "vae_generation.train_continuation"
     networks = ("predictor",)
     may_change = (*TrainingSession.may_change, "features_path", "model")
 
-    def __init__(self, args):
-        from vae_generation.continuation import FOLDER, HOP_SHARE, Sequences, tracks_of
-        from vae_generation.latents import encode_store
+    @staticmethod
+    def add_flags(built):
+        """Flags of the script."""
+        built.add_argument(
+            "--model", required=True, type=Path, help="run folder of the auto-encoder"
+        )
+        built.add_argument(
+            "--features_path", required=True, type=Path, help="store of vae_generation.preprocess"
+        )
+        built.add_argument(
+            "--steps", type=number(int, 2), default=16, help="windows of a sequence (default: 16)"
+        )
+        built.add_argument(
+            "--units", type=number(int, 1), default=128, help="units of the network (default: 128)"
+        )
+        add_training_flags(built, what="sequences", batch_size=32, lr=1e-3)
+
+    @property
+    def folder(self):
+        """Path of the run folder, within that of the auto-encoder."""
+        return self.flags.model / PREDICTOR
+
+    def check(self):
+        """Refuse what this training does not use."""
+        if self.flags.ema or self.flags.steps_per_epoch:
+            raise UserError("--ema, --steps_per_epoch: not used by this training; leave them out")
+
+    def open_data(self):
+        """Encode the store, and bring its vectors to the scale of those to train on."""
+        from vae_generation.continuation import HOP_SHARE, Sequences
         from vae_generation.trained import load_trained
 
-        super().__init__(args, args.model / FOLDER)
-        self.require_networks()
-        self.find_devices()
-        store, trained = ImageStore(args.features_path), load_trained(args.model)
+        flags = self.flags
+        store, trained = ImageStore(flags.features_path), load_trained(flags.model)
         if store.spectrogram != trained.spectrogram:
-            raise UserError(f"{args.features_path}: other spectrograms than those of {args.model}")
+            raise UserError(
+                f"{flags.features_path}: other spectrograms than those of {flags.model}"
+            )
         hop_seconds = HOP_SHARE * store.spectrogram.frames * store.spectrogram.hop
         hop_seconds /= store.spectrogram.sample_rate
-        sides = store.split(args.validation_split)
         tracks = [
-            [
-                track
-                for parts in tracks_of(encode_store(trained, store, side), hop_seconds).values()
-                for track in parts
-                if len(track) > args.steps
-            ]
-            if side
-            else []
-            for side in sides
+            self._tracks(store, trained, side, hop_seconds)
+            for side in store.split(flags.validation_split)
         ]
         if not tracks[0]:
             raise UserError(
-                f"{args.features_path}: no recording of more than {args.steps} windows that follow "
-                f"one another at {hop_seconds:.3f} s; preprocess recordings with --hop_seconds "
-                f"{hop_seconds:.3f}, or lower --steps"
+                f"{flags.features_path}: no recording of more than {flags.steps} windows that "
+                f"follow one another at {hop_seconds:.3f} s; preprocess recordings with "
+                f"--hop_seconds {hop_seconds:.3f}, or lower --steps"
             )
-        everything = np.concatenate(tracks[0])
-        mean, spread = everything.mean(axis=0), everything.std(axis=0) + 1e-3
+        self._scale = self._scale_of(np.concatenate(tracks[0]), hop_seconds)
+        mean, spread = (np.float32(self._scale[name]) for name in ("mean", "spread"))
         tracks = [[(track - mean) / spread for track in side] for side in tracks]
-        self._scale = {
-            "mean": mean.astype(float).tolist(),
-            "spread": spread.astype(float).tolist(),
-            "hop_seconds": hop_seconds,
-        }
-        settings = {"steps": args.steps, "batch_size": args.batch_size, "seed": args.seed}
+        settings = {"steps": flags.steps, "batch_size": flags.batch_size, "seed": flags.seed}
         self.training = Sequences(tracks[0], shuffle=True, **settings)
         self.validation = Sequences(tracks[1], **settings) if tracks[1] else None
         self.say(f"{len(tracks[0])} sequences to train on, {len(tracks[1])} held out")
 
-    def settings(self):
-        """What ``config.json`` holds beside flags and versions."""
+    def _tracks(self, store, trained, side, hop_seconds):
+        from vae_generation.continuation import tracks_of
+        from vae_generation.latents import encode_store
+
+        if not side:
+            return []
+        recordings = tracks_of(encode_store(trained, store, side), hop_seconds).values()
+        return [track for parts in recordings for track in parts if len(track) > self.flags.steps]
+
+    def _scale_of(self, vectors, hop_seconds):
+        """The scale that the run began with; of a new run, that of these vectors."""
+        if self.flags.resume and self.run.finished_epochs:
+            scale = self.run.read_config().get("scale", {})
+            if {"mean", "spread", "hop_seconds"} <= scale.keys():
+                return scale
+        mean, spread = vectors.mean(axis=0), vectors.std(axis=0) + 1e-3
+        return {
+            "mean": mean.astype(float).tolist(),
+            "spread": spread.astype(float).tolist(),
+            "hop_seconds": hop_seconds,
+        }
+
+    def describe(self):
+        """The scale of the vectors."""
         return {"scale": self._scale}
 
     def make_model(self):
-        """The model that is to be trained, compiled."""
+        """The untrained network."""
         from vae_generation.continuation import Predictor
         from vae_generation.model import build_predictor
 
-        self.set_up_keras()
-        with self.devices.scope():
-            model = Predictor(build_predictor(len(self._scale["mean"]), self.args.units))
-            self.compile_adam(model)
-        return model
+        return Predictor(build_predictor(len(self._scale["mean"]), self.flags.units))
+
+
+def build_parser():
+    """Flags of the script."""
+    return Session.build_parser(__doc__)
+
+
+def train(**flags):
+    """Train from Python, by the script's flags as keyword arguments; the path of the run folder."""
+    return Session.train_with(flags)
 
 
 def main(argv=None):
     """Run the script; its exit status."""
-    args = build_parser().parse_args(argv)
-    if args.ema or args.steps_per_epoch:
-        raise UserError("--ema, --steps_per_epoch: not used by this training; leave them out")
-    return Session(args).train()
+    return Session(**vars(build_parser().parse_args(argv))).train()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from common.cli import UserError
 from common.files.quiet import silent_stderr
-from common.training.fast import all_layers, fuse_batch_normalization, multiply_convolutions
+from common.training.fast import fuse_batch_normalization, multiply_convolutions, parts_of
 
 
 def start_backend(gpus):
@@ -177,7 +177,7 @@ class OneDevice:
         return contextlib.nullcontext()
 
     def prepare(self, model):
-        """Make a built network ready for a training on these devices."""
+        """Make a built model ready for a training on these devices."""
         import keras
 
         if keras.backend.backend() == "tensorflow":
@@ -186,14 +186,14 @@ class OneDevice:
                 multiply_convolutions(model)
 
     def steps(self, dataset):
-        """Number of steps in an epoch of a ``pix2pix_timbre.pairs.PairedFrames``."""
+        """Number of steps in an epoch of ``common.training.batches.Batches``."""
         return len(dataset)
 
     def feed(self, training, validation, epoch):
         """Data arguments of ``fit``.
 
         Args:
-            training, validation: ``pix2pix_timbre.pairs.PairedFrames``, the latter or None.
+            training, validation: ``common.training.batches.Batches``, the latter or None.
             epoch: Number of the epoch that comes first, from 0.
         """
         return {"x": training, "validation_data": validation}
@@ -216,7 +216,7 @@ class JaxDevices(OneDevice):
 
         class DataParallel(keras.distribution.DataParallel):
             def get_data_layout(self, data_shape):
-                # Each device receives all frames, and DistributedModel shares them out: Keras
+                # Each device receives all frames, and TrainingModel shares them out: Keras
                 # would take the layout of the first batch for a smaller last one, too.
                 axes = [None] * len(data_shape)
                 return keras.distribution.TensorLayout(axes, self.device_mesh)
@@ -251,7 +251,7 @@ class TensorFlowDevices(OneDevice):
     def prepare(self, model):
         import keras
 
-        for layer in all_layers(model):
+        for layer in parts_of(model):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
 

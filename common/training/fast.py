@@ -12,6 +12,19 @@ def all_layers(model):
             yield layer
 
 
+def parts_of(layer, seen=None):
+    """A layer and all that are within it, each once, in the order in which they were attached.
+
+    Beside the layers of nested models also the cells of recurrent layers and what wrappers wrap.
+    """
+    seen = set() if seen is None else seen
+    if id(layer) not in seen:
+        seen.add(id(layer))
+        yield layer
+        for inner in layer._layers:
+            yield from parts_of(inner, seen)
+
+
 def multiply_convolutions(model):
     """Let a model that learns compute some convolutions as matrix products.
 
@@ -21,17 +34,19 @@ def multiply_convolutions(model):
     as what it is.
 
     Args:
-        model: Built for the TensorFlow backend, channels last and ungrouped. Changed are, among its
-            convolutions with kernel 4 and stride 2, those of small images and the transposed ones
-            to one channel.
+        model: Built for the TensorFlow backend. Changed are, among its stock convolutions with
+            kernel 4 and stride 2, those of small images and the transposed ones to one channel.
     """
     import keras
 
     for layer in all_layers(model):
-        if not isinstance(layer, keras.layers.Conv2D | keras.layers.Conv2DTranspose):
+        # a subclass may compute something else
+        if type(layer) not in (keras.layers.Conv2D, keras.layers.Conv2DTranspose):
             continue
-        if (layer.kernel_size, layer.strides, layer.padding) == ((4, 4), (2, 2), "same"):
-            layer.call = _multiplied_call(layer, isinstance(layer, keras.layers.Conv2DTranspose))
+        form = layer.kernel_size, layer.strides, layer.padding, layer.data_format
+        special = getattr(layer, "groups", 1) > 1 or getattr(layer, "output_padding", None)
+        if form == ((4, 4), (2, 2), "same", "channels_last") and not special:
+            layer.call = _multiplied_call(layer, type(layer) is keras.layers.Conv2DTranspose)
 
 
 def _multiplied_call(layer, transposed):
@@ -39,6 +54,8 @@ def _multiplied_call(layer, transposed):
 
     def call(inputs):
         height, width = inputs.shape[1:3]
+        if height is None or width is None:
+            return convolve(inputs)
         small = height * width <= _SMALL
         if transposed and layer.filters == 1:
             outputs = _to_one_channel()(inputs, layer.kernel.value)
@@ -113,18 +130,20 @@ def _to_one_channel():
 
 
 def fuse_batch_normalization(model):
-    """Let a model that learns normalise batches by TensorFlow's fused kernel.
+    """Let a model that learns normalise batches of images by TensorFlow's fused kernel.
 
     Keras composes the normalisation of elementary operations, each of which passes over the whole
-    batch. Only the way of computing changes, so that the model is saved as what it is.
+    batch. Only the way of computing changes, so that the model is saved as what it is. What the
+    kernel lacks is computed as Keras does: other ranks than 4, other axes than the last, masks,
+    float64, renormalisation.
 
     Args:
-        model: Built for the TensorFlow backend, normalised over the last of four axes.
+        model: Built for the TensorFlow backend.
     """
     import keras
 
     for layer in all_layers(model):
-        if isinstance(layer, keras.layers.BatchNormalization):
+        if type(layer) is keras.layers.BatchNormalization and not getattr(layer, "renorm", False):
             layer.call = _fused_call(layer)
 
 
@@ -134,13 +153,15 @@ def _fused_call(layer):
     composed = layer.call
 
     def call(inputs, training=None, mask=None):
+        fits = mask is None and inputs.shape.rank == 4 and layer.axis in (-1, 3)
         learns = training and layer.trainable
-        if not learns or layer.compute_dtype == "float64":  # which the kernel lacks
+        if not (fits and learns) or layer.compute_dtype == "float64":
             return composed(inputs, training=training, mask=mask)
+        ones = tf.ones_like(layer.moving_variance.value)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=tf.cast(inputs, layer.compute_dtype),
-            scale=layer.gamma.value,
-            offset=layer.beta.value,
+            scale=layer.gamma.value if layer.scale else ones,
+            offset=layer.beta.value if layer.center else tf.zeros_like(ones),
             mean=[],
             variance=[],
             epsilon=layer.epsilon,

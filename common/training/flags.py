@@ -1,8 +1,39 @@
-"""Flags that the training scripts of every system have."""
+"""Flags that the training scripts of every system have, and flags given from Python."""
 
 import argparse
 
-from common.cli import number
+from common.cli import UserError, number
+
+
+def parsed(built, flags):
+    """Values of all flags of a script, some of them given by name.
+
+    Args:
+        built: A ``common.cli.parser`` that serves nothing else.
+        flags: Dict from name to value, as on the command line: a list for several words, True and
+            False for switches. None leaves the default.
+
+    Returns:
+        Dict from name to value.
+
+    Raises:
+        UserError: An unknown or missing flag, or a value that it cannot have.
+    """
+
+    def refuse(message):
+        raise UserError(message)
+
+    built.error = refuse  # instead of ending the process
+    words = []
+    for name, value in flags.items():
+        if isinstance(value, bool):
+            if value != built.get_default(name):
+                words.append(f"--{name}" if value else f"--no-{name}")
+        elif isinstance(value, list | tuple):
+            words += [f"--{name}", *map(str, value)]
+        elif value is not None:
+            words.append(f"--{name}={value}")
+    return vars(built.parse_args(words))
 
 
 def add_training_flags(built, *, what="frames", batch_size=8, lr=None):
@@ -46,7 +77,7 @@ def add_training_flags(built, *, what="frames", batch_size=8, lr=None):
         default=0.1,
         help="share of the pieces held out (default: 0.1)",
     )
-    built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
+    built.add_argument("--seed", type=number(int, 0), default=0, help="random seed (default: 0)")
     built.add_argument(
         "--lr_decay",
         choices=["none", "linear", "cosine"],

@@ -1,34 +1,63 @@
-"""Models whose training gives the same result on one device and on several."""
+"""The base of what is trained: the same result on one device and on several."""
+
+import types
 
 import keras
 
 
-class DistributedModel(keras.Model):
-    """A built model for ``fit`` on what ``common.training.devices`` feeds it.
+class TrainingModel(keras.Model):
+    """Built networks under Keras's own training step, for ``fit`` on what ``devices`` feeds it.
 
-    ``call`` passes the frames through ``share_out``, and ``compute_loss`` the mean over the frames
-    that it sees through ``replica_loss``.
+    A subclass has its networks as attributes, names its losses, and implements ``losses`` and
+    ``call``, which passes what it is given through ``share_out``.
+
+    Args:
+        name: Of the model.
+
+    Attributes:
+        loss_names: Names of all losses that ``losses`` may give, in the order of the history.
     """
 
-    def replica_loss(self, loss, frames):
-        """What this replica contributes to the mean loss of the global batch.
+    loss_names = ("loss",)
 
-        ``tf.distribute`` adds up the gradients of all replicas. (Losses of ``keras.losses`` divide
-        by the number of replicas by themselves, which is right for shares of one size only.)
+    def __init__(self, name):
+        super().__init__(name=name)
+        # A mapping that Keras does not look into: the means are no part of a resume state.
+        self._means = types.MappingProxyType(
+            {loss: keras.metrics.Mean(name=loss) for loss in self.loss_names}
+        )
+        self.built = True  # all networks come with their variables
+
+    def losses(self, x, y, y_pred, training):
+        """The losses of a batch, or of one replica's share of it; each a mean.
 
         Args:
-            loss: Mean over the frames of this replica, scalar.
-            frames: Their number.
+            x, y: Inputs and targets, as the dataset gives them.
+            y_pred: What ``call`` returns for ``x``.
+            training: Whether the networks learn from this.
 
         Returns:
-            The loss times the replica's share of the frames; without a strategy, the loss.
+            ``(total, values, weight)``: the scalar to minimise; dict from names of ``loss_names``
+            to scalars for the history; number of what they are means over, such as frames.
         """
-        if not self._is_shared():
-            return loss
-        import tensorflow as tf
+        raise NotImplementedError
 
-        frames = tf.cast(frames, loss.dtype)
-        return loss * frames / tf.distribute.get_replica_context().all_reduce("sum", frames)
+    @property
+    def metrics(self):
+        """Means of the losses since the beginning of the epoch."""
+        return list(self._means.values())
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """What Keras minimises; updates the means."""
+        total, values, weight = self.losses(x, y, y_pred, training)
+        for name, value in values.items():
+            self._means[name].update_state(value, weight)
+        return self._share_of_mean(total, weight)
+
+    def compile(self, optimizer, **settings):
+        """As Keras does, and make the optimiser's variables: resuming and strategies need them."""
+        super().compile(optimizer=optimizer, **settings)
+        self.optimizer.build(self.trainable_variables)
 
     def share_out(self, frames):
         """Frames, laid out over the devices of JAX if these can have equal shares.
@@ -41,10 +70,6 @@ class DistributedModel(keras.Model):
         axes = [distribution.batch_dim_name, *[None] * (len(frames.shape) - 1)]
         layout = keras.distribution.TensorLayout(axes, distribution.device_mesh)
         return keras.distribution.distribute_tensor(frames, layout)
-
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras would read a batch to build a model that is built, and fail on unequal shares.
-        pass
 
     def make_train_function(self, force=False):
         """As Keras does, on one device.
@@ -64,12 +89,30 @@ class DistributedModel(keras.Model):
         elif self.test_function is None or force:
             self.test_function = self._on_replicas(self.test_step)
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras would read a batch to build a model that is built, and fail on unequal shares.
+        pass
+
     def _is_shared(self):
         # JAX shows one program the whole batch
         return (
             keras.backend.backend() == "tensorflow"
             and self.distribute_strategy.num_replicas_in_sync > 1
         )
+
+    def _share_of_mean(self, mean, weight):
+        """What this replica contributes to the mean over the global batch.
+
+        ``tf.distribute`` adds up the gradients of all replicas. (Losses of ``keras.losses`` divide
+        by the number of replicas by themselves, which is right for shares of one size only.)
+        """
+        if not self._is_shared():
+            return mean
+        import tensorflow as tf
+
+        weight = tf.cast(weight, mean.dtype)
+        whole = tf.distribute.get_replica_context().all_reduce("sum", weight)
+        return mean * tf.math.divide_no_nan(weight, whole)
 
     def _on_replicas(self, step):
         import tensorflow as tf

@@ -52,40 +52,32 @@ class RunFolder:
             raise UserError(f"{path}: not the configuration of a run")
         return config
 
-    def start(self, config, *, resume, may_change=(), from_weights=False):
+    def write_config(self, config):
+        """Write ``config.json``: a dict."""
+        write_json(self.path / "config.json", config)
+
+    def start(self, *, resume, from_weights=False):
         """Take the folder for a run, or find that one goes on in it.
 
         Args:
-            config: Dict for ``config.json``; its ``flags`` are those of the command line.
             resume: Go on when there is a resume state; otherwise it is thrown away.
-            may_change: Names of flags that may differ from those of the run that goes on.
             from_weights: The run starts from the weights in the folder, and may replace them.
 
         Returns:
             Number of finished epochs.
 
         Raises:
-            UserError: The run in the folder was started with other flags, or the folder holds
-                weights that the run would overwrite.
+            UserError: The folder holds weights that the run would overwrite.
         """
         finished = self.finished_epochs if resume else 0
-        if finished:
-            old = self.read_config().get("flags", {})
-            for name, value in config["flags"].items():
-                if name not in may_change and old.get(name) != value:
-                    raise UserError(
-                        f"{self.path}: its run was started with --{name} {old.get(name)}, not "
-                        f"{value}; choose another --output, or --no-resume to start it afresh"
-                    )
-        elif resume and not from_weights and self._holds_foreign_weights():
-            raise UserError(
-                f"{self.path}: holds weights but nothing to resume from; choose another --output, "
-                "go on from them with --epoch_offset, or replace them with --no-resume"
-            )
-        else:
-            for state in self.path.glob("resume-*.weights.h5"):
-                state.unlink()
-        write_json(self.path / "config.json", config)
+        if not finished:
+            if resume and not from_weights and self._holds_foreign_weights():
+                raise UserError(
+                    f"{self.path}: holds weights but nothing to resume from; choose another "
+                    "--output, go on from them with --epoch_offset, or replace them with "
+                    "--no-resume"
+                )
+            self._remove_states()
         return finished
 
     def _holds_foreign_weights(self):
@@ -100,8 +92,11 @@ class RunFolder:
         """Keep the state of model and optimisers after an epoch, instead of older ones."""
         newest = self._resume_file(epoch)
         save_state(model, newest)
+        self._remove_states(but=newest)
+
+    def _remove_states(self, but=None):
         for state in self.path.glob("resume-*.weights.h5"):
-            if state != newest:
+            if state != but:
                 state.unlink()
 
     def load_resume(self, model, epoch):

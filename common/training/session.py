@@ -1,49 +1,136 @@
 """A training from its flags to its last epoch: what the trainings of all systems share."""
 
+import abc
 import contextlib
+import platform
 from pathlib import Path
+from types import SimpleNamespace
 
-from common.cli import UserError
-from common.training.callbacks import make_callbacks
+from common.cli import UserError, parser
 from common.training.devices import find_devices, jit_setting, start_backend
+from common.training.flags import parsed
+from common.training.resuming import continued_config, new_pieces
 from common.training.run_folder import RunFolder
-from common.training.setup import learning_rate, set_up_keras, versions
 from common.training.weights import load_into
 from common.work.lock import only_run
 
 
-class TrainingSession:
-    """Run folder, devices, and the way from start to end.
+class TrainingSession(abc.ABC):
+    """Data, model and run folder of one training, and the way from start to end.
 
-    A system says what ``system``, ``networks`` and ``may_change`` are, opens its data as
-    ``training`` and ``validation`` (``validation`` may be None), begins with ``find_devices``, and
-    gives ``make_model`` and ``settings``; ``epoch_writer`` if there is more to write than networks
-    and curves, ``extra_callbacks`` if it has any.
+    A system derives a class from this one, which says what it trains on (``check``, ``open_data``),
+    what it trains (``make_model``) and what it writes beside that (``describe``, ``after_epoch``).
 
     Args:
-        args: Parsed flags, with those of ``common.training.flags.add_training_flags``.
-        output: Run folder.
+        flags: Values of all flags of ``build_parser``; ``train_with`` takes some of them.
 
     Attributes:
         system: Name of the system, for ``config.json``.
+        script: Name of the script.
         networks: Names of the attributes of the model that are saved as ``<name>.h5``.
         begin_anew: Those of them that may be missing where --epoch_offset goes on from weights.
         may_change: Names of flags that may differ between the parts of one run.
+        may_vary: Names of what ``describe`` tells that may differ, too.
+        flags: Those of the arguments, by name.
+        run: ``RunFolder``.
+        devices: Of ``common.training.devices``.
+        training, validation: ``common.training.batches.Batches``; the latter may be None.
+
+    Raises:
+        UserError: Unfit flags or data; before Keras is imported, which takes seconds, where
+            ``check`` finds it.
     """
 
     system = ""
+    script = ""
     networks = ()
     begin_anew = ()
     may_change = ("output", "gpu", "resume", "epochs", "debug")
+    may_vary = ()
 
-    def __init__(self, args, output):
-        self.args = args
-        self.run = RunFolder(output)
+    def __init__(self, **flags):
+        self._given = flags
+        self.flags = SimpleNamespace(**flags)
+        self.check()
+        self.run = RunFolder(self.folder)
+        self._require_networks()
+        start_backend(self.flags.gpu)
+        self.devices = self.find_devices()
+        self.open_data()
+
+    # What a system says
+
+    @staticmethod
+    @abc.abstractmethod
+    def add_flags(built):
+        """Add the flags of the script to a ``common.cli.parser``."""
+
+    @property
+    def folder(self):
+        """Path of the run folder."""
+        return self.flags.output
+
+    def check(self):  # noqa: B027 (may stay empty)
+        """Find mistakes in the flags, and open what needs no Keras."""
 
     def find_devices(self):
-        """Start the backend and find the ``devices``: before that, Keras is not imported."""
-        start_backend(self.args.gpu)
-        self.devices = find_devices()
+        """The devices to train on."""
+        return find_devices()
+
+    @abc.abstractmethod
+    def open_data(self):
+        """Set ``training`` and ``validation``."""
+
+    @abc.abstractmethod
+    def make_model(self):
+        """The untrained ``common.training.model.TrainingModel``, not compiled."""
+
+    def make_optimizer(self):
+        """The optimiser: Adam, with learning rate, decay and averages by the flags."""
+        return self.adam()
+
+    def describe(self):
+        """Dict of what ``config.json`` holds beside flags and versions, ready for JSON.
+
+        Its ``split`` is a dict from ``training`` and ``held_out`` to names of pieces.
+        """
+        return {}
+
+    def callbacks(self, model, done):
+        """Keras callbacks of the system, for a model that has learned for ``done`` steps."""
+        return []
+
+    def after_epoch(self, epoch, networks):  # noqa: B027 (may stay empty)
+        """Write what the system writes beside weights, history and its curves.
+
+        Args:
+            epoch: Number of the epoch, from 1.
+            networks: Dict from the names of ``networks`` to stand-alone Keras models, the same
+                objects each time.
+        """
+
+    # What all systems share
+
+    @classmethod
+    def build_parser(cls, description):
+        """Parser of the script, by its docstring."""
+        built = parser(description)
+        cls.add_flags(built)
+        return built
+
+    @classmethod
+    def train_with(cls, flags):
+        """Train by some of the flags, the others at their defaults; the run folder.
+
+        Args:
+            flags: Dict from name to value, as on the command line; lists for several words.
+
+        Raises:
+            UserError: An unknown flag, or a value that it cannot have.
+        """
+        session = cls(**parsed(cls.build_parser(""), flags))
+        session.train()
+        return session.run.path
 
     def say(self, text):
         """Print, once for all workers."""
@@ -53,145 +140,175 @@ class TrainingSession:
     @property
     def last_epoch(self):
         """Number of the epoch that ends the run."""
-        return self.args.epoch_offset + self.args.epochs
+        return self.flags.epoch_offset + self.flags.epochs
 
     @property
     def total_steps(self):
         """Training steps of the run."""
-        return self.args.epochs * self.devices.steps(self.training)
+        return self.flags.epochs * self.devices.steps(self.training)
 
-    def config(self):
-        """Content of ``config.json``."""
-        flags = {
-            name: str(value) if isinstance(value, Path) else value
-            for name, value in vars(self.args).items()
-        }
-        return {
-            "system": self.system,
-            "flags": flags,
-            "versions": versions(),
-            **self.settings(),
-        }
-
-    def set_up_keras(self):
-        """Seed Keras and choose its arithmetic, so that each model begins with the same weights."""
-        set_up_keras(self.args.seed, self.args.mixed_precision)
-
-    def compile_adam(self, model, **options):
-        """Compile a model with Adam, its rate, decay and averages by the flags.
-
-        Args:
-            model: With all its weights; made within the scope of ``devices``.
-            options: Of ``keras.optimizers.Adam``.
-        """
+    def adam(self, **options):
+        """``keras.optimizers.Adam`` with learning rate, decay and averages by the flags."""
         import keras
 
-        rate = learning_rate(self.args.lr, self.args.lr_decay, self.total_steps)
-        if self.args.ema:
-            options |= {"use_ema": True, "ema_momentum": self.args.ema}
-        model.compile(keras.optimizers.Adam(rate, **options), jit_compile=jit_setting())
-        model.optimizer.build(model.trainable_variables)  # resuming needs its variables
+        rate = learning_rate(self.flags.lr, self.flags.lr_decay, self.total_steps)
+        if self.flags.ema:
+            options |= {"use_ema": True, "ema_momentum": self.flags.ema}
+        return keras.optimizers.Adam(rate, **options)
+
+    def build(self, make_model=None, make_optimizer=None):
+        """The untrained model, compiled; with the same weights each time.
+
+        Args:
+            make_model, make_optimizer: Functions to call instead of the methods of these names.
+        """
+        set_up_keras(self.flags.seed, self.flags.mixed_precision)
+        with self.devices.scope():
+            model = (make_model or self.make_model)()
+            self.devices.prepare(model)
+            model.compile((make_optimizer or self.make_optimizer)(), jit_compile=jit_setting())
+        return model
 
     def train(self):
         """Train, or go on training, to the last epoch; the exit status of the script."""
         with only_run(self.run.path) if self.devices.is_chief else contextlib.nullcontext():
-            return self._train()
+            finished = self.devices.agree(self._begin() if self.devices.is_chief else 0)
+            if finished >= self.last_epoch:
+                self.say(
+                    f"{self.run.path}: finished after epoch {finished}; raise --epochs to go on"
+                )
+                return 0
+            model = self.build()
+            self._load(model, finished)
+            with self.devices.guard():
+                self._fit(model, finished or self.flags.epoch_offset)
+                self.devices.agree(0)  # no worker leaves before the chief has written everything
+        return 0
 
-    def _train(self):
-        args, folder = self.args, self.run
-        finished = 0
-        if self.devices.is_chief:
-            decays = args.lr_decay != "none"
-            may_change = set(self.may_change) - ({"epochs"} if decays else set())
-            finished = folder.start(
-                self.config(),
-                resume=args.resume,
-                may_change=may_change,
-                from_weights=args.epoch_offset > 0,
-            )
-        finished = self.devices.agree(finished)
-        if finished >= self.last_epoch:
-            self.say(f"{folder.path}: finished after epoch {finished}; raise --epochs to go on")
-            return 0
-        model = self.make_model()
+    def _begin(self):
+        """Take the run folder, or find that its run goes on; the number of finished epochs."""
+        flags, run = self.flags, self.run
+        finished = run.start(resume=flags.resume, from_weights=flags.epoch_offset > 0)
+        config = self._config()
         if finished:
-            folder.load_resume(model, finished)
-            self.say(f"{folder.path}: going on after epoch {finished}")
-        elif args.epoch_offset:
+            old, script = run.read_config(), self.build_parser("")
+            decided = set() if flags.lr_decay == "none" else {"epochs"}  # decays run over them
+            config = continued_config(
+                run.path,
+                old,
+                config,
+                may_change=set(self.may_change) - decided,
+                may_vary=self.may_vary,
+                defaults={
+                    name for name, value in self._given.items() if value == script.get_default(name)
+                },
+            )
+            if finished < self.last_epoch:
+                self._say_what_is_new(old.get("split"), config.get("split"))
+        if finished < self.last_epoch:
+            run.write_config(config)
+        return finished
+
+    def _say_what_is_new(self, old, new):
+        if old and new and any(new_pieces(old, new).values()):
+            counts = new_pieces(old, new)
+            self.say(
+                f"{self.run.path}: new to its run are {counts['training']} pieces to train on and "
+                f"{counts['held_out']} held out"
+            )
+
+    def _config(self):
+        """Content of ``config.json``."""
+        flags = {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(self.flags).items()
+        }
+        return {
+            "system": self.system,
+            "script": self.script,
+            "flags": flags,
+            "versions": versions(),
+            **self.describe(),
+        }
+
+    def _require_networks(self):
+        for name in self.networks:
+            path = self.run.path / f"{name}.h5"
+            needed = self.flags.epoch_offset and name not in self.begin_anew
+            if needed and not path.is_file():
+                raise UserError(
+                    f"{path}: no such file; --epoch_offset {self.flags.epoch_offset} goes on from "
+                    "it"
+                )
+
+    def _load(self, model, finished):
+        """Give a model the weights that the run goes on with."""
+        if finished:
+            self.run.load_resume(model, finished)
+            self.say(f"{self.run.path}: going on after epoch {finished}")
+        elif self.flags.epoch_offset:
             for name in self.networks:
-                path = folder.path / f"{name}.h5"
+                path = self.run.path / f"{name}.h5"
                 if path.is_file() or name not in self.begin_anew:
                     load_into(getattr(model, name), path)
                 else:
                     self.say(f"{path}: no such file; the {name} begins anew")
-        with self.devices.guard():
-            self._fit(model, finished or args.epoch_offset)
-            self.devices.agree(0)  # no worker leaves before the chief has written everything
-        return 0
 
     def _fit(self, model, finished):
-        done = (finished - self.args.epoch_offset) * self.devices.steps(self.training)
-        callbacks = make_callbacks(
-            self.run,
-            self.training,
-            self.args.seed,
-            self.epoch_writer(model) if self.devices.is_chief else None,
-            ema=self.args.ema > 0,
-        )
+        from common.training.callbacks import make_callbacks
+
+        done = (finished - self.flags.epoch_offset) * self.devices.steps(self.training)
         model.fit(
             **self.devices.feed(self.training, self.validation, finished),
             initial_epoch=finished,
             epochs=self.last_epoch,
             shuffle=False,  # the dataset shuffles itself, by its seed
             verbose="auto" if self.devices.is_chief else 0,
-            callbacks=[*callbacks, *self.extra_callbacks(model, done)],
+            callbacks=[*make_callbacks(self, model), *self.callbacks(model, done)],
         )
 
-    def epoch_writer(self, model):
-        """Function of an epoch and the rows of the history that writes what an epoch leaves."""
-        from common.report.plots import plot_history
 
-        _, save = network_writer(self, model)
-
-        def write(epoch, rows):
-            save()
-            plot_history(self.run.path / "history.png", rows)
-
-        return write
-
-    def extra_callbacks(self, model, done):
-        """Callbacks of the system, for a model that has learned for ``done`` steps of the run."""
-        return []
-
-    def require_networks(self):
-        """Raise ``UserError`` where weights to start from are missing, as --epoch_offset asks."""
-        for name in self.networks:
-            path = self.run.path / f"{name}.h5"
-            needed = self.args.epoch_offset and name not in self.begin_anew
-            if needed and not path.is_file():
-                raise UserError(
-                    f"{path}: no such file; --epoch_offset {self.args.epoch_offset} goes on from it"
-                )
-
-
-def network_writer(session, model):
-    """Function that saves the networks of a model as they are, and returns stand-alone copies.
+def set_up_keras(seed, mixed_precision="off"):
+    """Seed every random generator and choose the dtype policy.
 
     Args:
-        session: ``TrainingSession``.
-        model: With ``session.networks`` as attributes.
-
-    Returns:
-        ``(networks, save)``: dict from name to a copy for other Keras code; function that brings
-        the copies up to date and writes their files.
+        seed: Integer.
+        mixed_precision: "float16", "bfloat16" or "off".
     """
-    from common.training.weights import save_h5, stand_alone
+    import keras
 
-    networks = {name: stand_alone(getattr(model, name)) for name in session.networks}
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(
+        "float32" if mixed_precision == "off" else f"mixed_{mixed_precision}"
+    )
 
-    def save():
-        for name, network in networks.items():
-            network.set_weights(getattr(model, name).get_weights())
-            save_h5(network, session.run.path / f"{name}.h5")
 
-    return networks, save
+def learning_rate(initial, decay, steps):
+    """A learning rate, or the schedule that it follows.
+
+    Args:
+        initial: First learning rate.
+        decay: "none"; "linear" or "cosine" to 0.
+        steps: Training steps of the whole run.
+    """
+    import keras
+
+    schedules = keras.optimizers.schedules
+    if decay == "linear":
+        return schedules.PolynomialDecay(initial, max(steps, 1), end_learning_rate=0.0)
+    if decay == "cosine":
+        return schedules.CosineDecay(initial, max(steps, 1))
+    return initial
+
+
+def versions():
+    """Versions of Python and of the packages that a training depends on: dict of strings."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    import keras
+
+    found = {"python": platform.python_version(), "backend": keras.backend.backend()}
+    for package in ("keras", "tensorflow", "jax", "numpy", "h5py"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found

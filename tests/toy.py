@@ -1,0 +1,164 @@
+"""A system that trains in no time, for the tests of what the trainings of all systems share.
+
+One dense layer with dropout learns to add up four numbers: tracing takes 0.1 s, an epoch nothing.
+It goes the same way as every system, with the flags that all have; ``--pieces`` stands for the
+data, of which it holds out a share by name.
+
+    import toy
+
+    argv = toy.arguments(tmp_path / "run", epochs=3, ema=0.5)  # a command line
+    assert toy.main(argv) == 0  # in this process
+    session = toy.Session(**vars(toy.build_parser().parse_args(argv)))  # to look at its parts
+    subprocess.run([sys.executable, toy.__file__, *argv])  # killed, on several devices, locked, ...
+
+Epochs have as many examples as pieces to train on, ROWS each. What an epoch leaves: history.csv,
+history.png, network.h5, sums.txt (by ``after_epoch``), and the resume state.
+"""
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # as a script: the project is not on the path
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import numpy as np
+
+from common.cli import number, run
+from common.files.split import is_held_out
+from common.training.flags import add_training_flags
+from common.training.session import TrainingSession
+
+PIECES = ("arpeggio", "fugue", "march", "scale", "waltz")  # at 0.3, only arpeggio is held out
+ROWS = 3  # examples of a piece
+NUMBERS = 4  # of an example
+
+
+class Session(TrainingSession):
+    """The training of the toy.
+
+    Args:
+        flags: Values of the script's flags.
+    """
+
+    system = "toy"
+    script = "toy.py"
+    networks = ("network",)
+    may_change = (*TrainingSession.may_change, "pieces")
+
+    @staticmethod
+    def add_flags(built):
+        """Flags of the script."""
+        built.add_argument("--output", type=Path, required=True, help="run folder")
+        built.add_argument("--pieces", nargs="+", default=list(PIECES), help="data to train on")
+        built.add_argument(
+            "--dropout", type=number(float, 0, below=1), default=0.5, help="rate of the dropout"
+        )
+        add_training_flags(built, what="examples", batch_size=4, lr=0.01)
+
+    def open_data(self):
+        """Split the pieces."""
+        flags = self.flags
+        self.sides = {"training": [], "held_out": []}
+        for piece in flags.pieces:
+            held_out = is_held_out(piece, flags.validation_split)
+            self.sides["held_out" if held_out else "training"].append(piece)
+        training, held_out = self.sides.values()
+        examples = make_examples()
+        self.training = examples(training, flags.batch_size, flags.steps_per_epoch, flags.seed)
+        self.validation = examples(held_out, flags.batch_size) if held_out else None
+
+    def describe(self):
+        """The split."""
+        return {"split": self.sides}
+
+    def make_model(self):
+        """The untrained network in training."""
+        return make_model(self.flags.dropout)
+
+    def after_epoch(self, epoch, networks):
+        """Write what the network makes of ones."""
+        found = float(networks["network"](np.ones((1, NUMBERS), np.float32))[0, 0])
+        (self.run.path / "sums.txt").write_text(f"{epoch} {found:.6f}\n")
+
+
+def make_model(dropout=0.5):
+    """The toy's training model."""
+    import keras
+    from keras import ops
+
+    from common.training.model import TrainingModel
+
+    class Toy(TrainingModel):
+        """Mean squared error of the sums, and their mean absolute error."""
+
+        loss_names = ("loss", "error")
+
+        def __init__(self, network):
+            super().__init__("toy")
+            self.network = network
+
+        def call(self, inputs, training=None):
+            return self.network(self.share_out(inputs), training=training)
+
+        def losses(self, x, y, y_pred, training):
+            loss = ops.mean(ops.square(y_pred - y))
+            values = {"loss": loss, "error": ops.mean(ops.abs(y_pred - y))}
+            return loss, values, ops.shape(y_pred)[0]
+
+    inputs = keras.Input((NUMBERS,), name="numbers")
+    hidden = keras.layers.Dropout(dropout, name="dropout")(inputs)
+    outputs = keras.layers.Dense(1, dtype="float32", name="sum")(hidden)
+    return Toy(keras.Model(inputs, outputs, name="network"))
+
+
+def make_examples():
+    """The class of the toy's batches: (numbers, sums), (batch, NUMBERS) and (batch, 1) float32."""
+    from common.training.batches import Batches
+
+    class Examples(Batches):
+        """Numbers that the names of pieces decide, in an order that seed and epoch decide."""
+
+        def __init__(self, pieces, batch_size, steps=None, seed=None):
+            draws = [np.random.default_rng(list(piece.encode())) for piece in pieces]
+            self._numbers = np.concatenate([draw.normal(size=(ROWS, NUMBERS)) for draw in draws])
+            super().__init__(steps * batch_size if steps else len(self._numbers), batch_size)
+            self._seed = seed
+
+        def cut(self, positions, epoch):
+            order = np.arange(len(self._numbers))
+            if self._seed is not None:
+                order = np.random.default_rng([self._seed, epoch]).permutation(order)
+            numbers = self._numbers[order[np.asarray(positions) % len(order)]].astype(np.float32)
+            return numbers, numbers.sum(axis=1, keepdims=True)
+
+    return Examples
+
+
+def arguments(output, **flags):
+    """A command line of the toy; a list stands for several words, True for a switch."""
+    words = []
+    for name, value in {"output": output, "validation_split": 0.3, **flags}.items():
+        if isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            words += [f"--{name}", *(value if isinstance(value, list) else [value])]
+    return list(map(str, words))
+
+
+def build_parser():
+    """Flags of the script."""
+    return Session.build_parser(__doc__)
+
+
+def train(**flags):
+    """Train from Python, by the script's flags as keyword arguments; the path of the run folder."""
+    return Session.train_with(flags)
+
+
+def main(argv=None):
+    """Run the script; its exit status."""
+    return Session(**vars(build_parser().parse_args(argv))).train()
+
+
+if __name__ == "__main__":
+    run(main)
