@@ -24,7 +24,6 @@ piece; a second table shows what each style leads to. With --output, the tables 
 CSV and JSON, and as one page with players that needs no other file.
 """
 
-import contextlib
 import functools
 import tempfile
 from itertools import product
@@ -284,7 +283,7 @@ def measure_pieces(args, pairs, predictors_of, folder):
 def main(argv=None):
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    with only_run(args.output) if args.output else contextlib.nullcontext():
+    with only_run(args.output):
         return evaluate(args)
 
 

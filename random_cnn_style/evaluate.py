@@ -26,6 +26,7 @@ from common.files.audio import resample, safe_peak
 from common.files.text import write_rows
 from common.report.tables import as_text
 from common.training.devices import start_backend
+from common.work.lock import only_run
 from data import load_audio, write_audio
 from random_cnn_style import metrics
 from random_cnn_style.spectrogram import SAMPLE_RATE, TRANSFORMS
@@ -174,6 +175,12 @@ def main(argv=None):
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
     pairs = choose_pairs(args.audios_path, args.pairs)
+    with only_run(args.output):
+        return compare(args, pairs)
+
+
+def compare(args, pairs):
+    """Compare the systems on pairs of recordings, and write what the flags ask for; status 0."""
     start_backend(args.gpu)
     from random_cnn_style.transfer import style_transfer
 

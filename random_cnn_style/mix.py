@@ -195,8 +195,7 @@ def main(argv=None):
     outputs = {(args.output, bool(args.sweep)), (args.save_style, False), (args.report, True)}
     with contextlib.ExitStack() as stack:
         for path, folder in outputs:
-            if path is not None:
-                stack.enter_context(only_run(path, folder=folder))
+            stack.enter_context(only_run(path, folder=folder))
         return make(args)
 
 

@@ -44,6 +44,11 @@ def test_a_folder_is_for_one_run_and_nothing_remains(tmp_path):
     assert [path.name for path in (folder / "deeper").iterdir()] == ["file"]
 
 
+def test_what_writes_nothing_keeps_nothing():
+    with only_run(None), only_run(None, folder=False):
+        pass
+
+
 def test_a_file_is_for_one_run_and_others_beside_it_are_free(tmp_path):
     path = tmp_path / f"{'x' * 250}.h5"
     with only_run(path, folder=False), only_run(tmp_path / "b.h5", folder=False):

@@ -29,13 +29,17 @@ def only_run(output, *, folder=True):
     machines (NFS does); where there are no locks at all, the run says so and goes on.
 
     Args:
-        output: Path of a folder, or of a file. Folders are made, and removed if they stay empty.
+        output: Path of a folder, or of a file; None for a run that writes nothing. Folders are
+            made, and removed if they stay empty.
         folder: Whether it is a folder.
 
     Raises:
         UserError: Another run is writing it.
         OSError: The folder cannot be written.
     """
+    if output is None:
+        yield
+        return
     place = output if folder else output.parent
     path = place / _NAME if folder else hidden_beside(output, "lock")
     missing = [parent for parent in path.parents if not parent.exists()]
