@@ -98,37 +98,41 @@ def test_a_killed_run_is_cleared_away(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(["joblib", alive.name])
 
 
-def killed_while_writing(*paths):
-    """What a process leaves half-written that is killed: list of its temporary files."""
+def kill_while_writing(output, *names):
+    """Have a process killed that keeps an output and has written files of it by halves."""
     code = (
-        "import os, signal, sys; from contextlib import ExitStack\n"
+        "import os, signal, sys; from contextlib import ExitStack; from pathlib import Path\n"
         "from common.files.atomic import replace_when_done\n"
+        "from common.work.lock import only_run\n"
+        "output, *names = map(Path, sys.argv[1:])\n"
         "with ExitStack() as stack:\n"
-        "    for path in sys.argv[1:]:\n"
-        "        stack.enter_context(replace_when_done(path)).write_text('half a file')\n"
+        "    stack.enter_context(only_run(output, folder=not output.suffix))\n"
+        "    for name in names:\n"
+        "        stack.enter_context(replace_when_done(name)).write_text('half a file')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    words = [sys.executable, "-c", code, *map(str, paths)]
+    words = [sys.executable, "-c", code, *map(str, [output, *names])]
     assert subprocess.run(words, cwd=ROOT, check=False).returncode == -signal.SIGKILL
-    return [other for path in paths for other in path.parent.glob(f".part.*{path.name[-3:]}")]
 
 
 def test_what_a_killed_run_left_half_written_is_removed_by_the_next(tmp_path):
     out = tmp_path / "out"
-    left = killed_while_writing(out / "a.wav", out / "deep" / "n\ne.wav", out / ".parts" / "x.npy")
-    (kept,) = killed_while_writing(out / "other run" / "b.wav")
-    (out / "other run" / ".lock").write_bytes(b"")
+    other = out / "other run"
+    kill_while_writing(out, out / "a.wav", out / "deep" / "n\ne.wav", out / ".parts" / "x.npy")
+    kill_while_writing(other, other / "b.wav")
     (out / ".part.of.wav").write_bytes(b"by this name none of ours")
-    assert len(left) == 3
+    assert len(list(out.rglob(".part.*"))) == 5
     with only_run(out):
-        assert not [path for path in left if path.exists()]
-        assert kept.exists()
-        assert (out / ".part.of.wav").exists()
+        (kept,) = other.glob(".part.*")
+        assert set(out.rglob(".part.*")) == {kept, out / ".part.of.wav"}
+    with only_run(other):
+        assert not kept.exists()
 
 
 def test_what_a_killed_run_left_of_a_file_is_removed_by_the_next(tmp_path):
     names = "a.h5", f"{'x' * 250}.h5", "b.a.h5"
-    killed_while_writing(*(tmp_path / name for name in names))
+    for name in names:
+        kill_while_writing(tmp_path / name, tmp_path / name)
     for name, others in zip(names, (2, 1, 0), strict=True):
         with only_run(tmp_path / name, folder=False):
             assert len(list(tmp_path.glob(".part.*"))) == others

@@ -48,7 +48,13 @@ def only_run(output, *, folder=True):
         try:
             descriptor = _acquire(path)
             stack.callback(_release, descriptor, path)
-            _clear_after(os.read(descriptor, _PID_BYTES).strip())
+            killed = os.read(descriptor, _PID_BYTES).strip()
+            if killed.isdigit():
+                _clear_after(int(killed))
+                if folder:
+                    remove_temporaries(output)
+                else:
+                    _unlink(temporaries_of(output))
             os.pwrite(descriptor, str(os.getpid()).ljust(_PID_BYTES).encode(), 0)
         except BlockingIOError:
             raise UserError(
@@ -62,10 +68,6 @@ def only_run(output, *, folder=True):
             path.unlink(missing_ok=True)
             said = f"{printable(place)}: no locks on this file system; start no second run"
             print(said, file=sys.stderr)
-        if folder:
-            remove_temporaries(output)
-        else:
-            _unlink(temporaries_of(output))
         yield
 
 
@@ -146,12 +148,11 @@ def _is_there(descriptor, path):
 
 
 def _clear_after(pid):
-    """Clear up after a run that was killed, b"" for none."""
-    if pid.isdigit():
-        time.sleep(2 * POLL_SECONDS)  # its workers may outlive it for so long
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            remove_remains(int(pid))
-        except PermissionError:
-            pass  # by now the number is another process's, whose files these are
+    """Wait for the workers of a run that was killed, and remove what joblib made for them."""
+    time.sleep(2 * POLL_SECONDS)  # they may outlive it for so long
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        remove_remains(pid)
+    except PermissionError:
+        pass  # by now the number is another process's, whose files these are
