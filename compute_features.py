@@ -65,7 +65,7 @@ class Update(NamedTuple):
 
 def build_parser():
     """Flags of the script."""
-    built = parser(__doc__)
+    built = parser(__doc__, writes=("features_path",), converts=("audios_path",))
     built.add_argument(
         "--audios_path",
         required=True,

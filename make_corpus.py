@@ -55,7 +55,7 @@ class Score(NamedTuple):
 
 
 def build_parser():
-    built = parser(__doc__)
+    built = parser(__doc__, writes=("midi_path",))
     built.add_argument("--midi_path", required=True, type=Path, help="folder to write into")
     built.add_argument(
         "--composers",

@@ -41,7 +41,7 @@ INSTRUMENTS = ["keyboard_acoustic", "guitar_acoustic", "string_acoustic", "synth
 
 def build_parser():
     """Flags of the script."""
-    built = parser(__doc__)
+    built = parser(__doc__, writes=("audios_path",))
     built.add_argument(
         "--nsynth_path", required=True, type=existing_folder, help="folder of notes, as in NSynth"
     )

@@ -81,7 +81,7 @@ def pitch_range(text):
 
 def build_parser():
     """Flags of the script."""
-    built = parser(__doc__)
+    built = parser(__doc__, writes=("out",))
     built.add_argument(
         "--soundfont", required=True, type=Path, metavar="FILE", help="SoundFont, .sf2 or .sf3"
     )

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+_REWRITTEN = {".h5", ".hdf5"}  # what a run goes on with may be among what it was given
 _NAMED = 10  # files of other kinds; of more only the number is said
 
 
@@ -23,13 +24,31 @@ class _Parser(argparse.ArgumentParser):
         # argparse would print the usage first; a mistake takes one line here
         self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
 
+    def parse_args(self, args=None, namespace=None):
+        parsed = super().parse_args(args, namespace)
+        paths = {name: _paths(value) for name, value in vars(parsed).items()}
+        outputs = {name: paths.pop(name) for name in self.writes if name in paths}
+        require_apart(outputs, paths, self.converts)
+        return parsed
 
-def parser(description):
+
+def _paths(value):
+    values = value if isinstance(value, list | tuple) else [value]
+    return [path for path in values if isinstance(path, Path)]
+
+
+def parser(description, *, writes=("output",), converts=("input",)):
     """Argument parser of a script, with the flag ``--debug`` that every script has.
+
+    No script writes over what it is given: all paths that a user gives are sources, but for those
+    that it ``writes``.
 
     Args:
         description: The script's docstring; its first paragraph explains the script and the
             remaining ones follow the list of flags.
+        writes: Names of the flags that say what is written.
+        converts: Names of the flags whose folders are read as a whole, so that nothing may be
+            written into them that the next run would take for one of its sources.
     """
     summary, _, rest = description.partition("\n\n")
     built = _Parser(
@@ -38,8 +57,56 @@ def parser(description):
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    built.writes, built.converts = writes, converts
     built.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return built
+
+
+_sources = {}  # identity of each file that a script was given -> the path
+
+
+def require_apart(outputs, sources, converts=()):
+    """Raise ``UserError`` where what is to be written would destroy or join what is read.
+
+    From then on, ``require_no_source`` knows the sources.
+
+    Args:
+        outputs: Dict from the name of a flag to the paths that it gives to write.
+        sources: The same of the paths to read.
+        converts: Names of flags among the sources whose folders are read as a whole.
+    """
+    _sources.clear()
+    for name, path in ((name, path) for name, paths in sources.items() for path in paths):
+        if path.is_file() and path.suffix not in _REWRITTEN:
+            _sources[_identity(path)] = path
+        for flag, output in ((flag, path) for flag, paths in outputs.items() for path in paths):
+            if output.is_file() and path.is_file() and output.samefile(path):
+                what = "the input" if name == "input" else f"the file of --{name}"
+                raise UserError(f"{output}: is {what}; choose another --{flag}")
+            if not path.is_dir():
+                continue
+            folder, place = path.resolve(), output.resolve()
+            is_within = folder == place or folder in place.parents
+            if is_within and output.is_file() and output.suffix not in _REWRITTEN:
+                raise UserError(
+                    f"{output}: is a file of the folder of --{name}; choose another --{flag}"
+                )
+            if is_within and name in converts:
+                raise UserError(
+                    f"--{flag} {output}: lies in the folder of --{name}, whose files the next run "
+                    "would take it for; choose a folder elsewhere"
+                )
+
+
+def require_no_source(path):
+    """Raise ``UserError`` where a path is a file that the script was given to read."""
+    if _sources and path.is_file() and _identity(path) in _sources:
+        raise UserError(f"{path}: is one of the inputs; write elsewhere")
+
+
+def _identity(path):
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def run(main, argv=None):

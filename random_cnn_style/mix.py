@@ -47,7 +47,7 @@ def sweep(text):
 
 def build_parser():
     """Flags of the script."""
-    built = parser(__doc__)
+    built = parser(__doc__, writes=("output", "save_style", "report"))
     built.add_argument("--content", type=Path, help="recording whose melody and rhythm is kept")
     built.add_argument(
         "--style", type=Path, nargs="+", required=True, help="recordings, or saved styles (.h5)"

@@ -52,7 +52,7 @@ class Task(NamedTuple):
 
 def build_parser():
     """Flags of the script."""
-    built = parser(__doc__)
+    built = parser(__doc__, writes=("features_path",))
     built.add_argument(
         "--audio_path", required=True, type=existing_folder, help="folder of audio files"
     )

@@ -34,7 +34,7 @@ class Recording(NamedTuple):
 
 def build_parser():
     """Flags of the script."""
-    built = parser(__doc__)
+    built = parser(__doc__, writes=("features_path",))
     built.add_argument(
         "--audio_path",
         required=True,

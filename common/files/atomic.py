@@ -6,6 +6,8 @@ import re
 import secrets
 from pathlib import Path
 
+from common.cli import require_no_source
+
 _LONG_NAME = 100  # bytes; most file systems take 255, some that encrypt 143
 _TEMPORARY = re.compile(r"\.(part\.[0-9a-f]{8})\..+", re.DOTALL)
 
@@ -37,6 +39,7 @@ class replace_when_done:
         self.temporary = hidden_beside(self.path, f"part.{secrets.token_hex(4)}")
 
     def __enter__(self):
+        require_no_source(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         return self.temporary
 
