@@ -1,8 +1,8 @@
 """A system that trains in no time, for the tests of what the trainings of all systems share.
 
-One dense layer with dropout learns to add up four numbers: tracing takes 0.1 s, an epoch nothing.
-It goes the same way as every system, with the flags that all have; ``--pieces`` stands for the
-data, of which it holds out a share by name.
+One dense layer behind batch normalization and dropout learns to add up four numbers: tracing takes
+0.1 s, an epoch nothing. It goes the same way as every system, with the flags that all have;
+``--pieces`` stands for the data, of which it holds out a share by name.
 
     import toy
 
@@ -101,12 +101,14 @@ def make_model(dropout=0.5):
             return self.network(self.share_out(inputs), training=training)
 
         def losses(self, x, y, y_pred, training):
-            loss = ops.mean(ops.square(y_pred - y))
-            values = {"loss": loss, "error": ops.mean(ops.abs(y_pred - y))}
+            difference = y_pred - ops.cast(y, y_pred.dtype)
+            loss = ops.mean(ops.square(difference))
+            values = {"loss": loss, "error": ops.mean(ops.abs(difference))}
             return loss, values, ops.shape(y_pred)[0]
 
     inputs = keras.Input((NUMBERS,), name="numbers")
-    hidden = keras.layers.Dropout(dropout, name="dropout")(inputs)
+    hidden = keras.layers.BatchNormalization(name="normalization")(inputs)
+    hidden = keras.layers.Dropout(dropout, name="dropout")(hidden)
     outputs = keras.layers.Dense(1, dtype="float32", name="sum")(hidden)
     return Toy(keras.Model(inputs, outputs, name="network"))
 
