@@ -44,7 +44,7 @@ class Pix2Pix(TrainingModel):
         count = 1 if self.discriminator is None else 2 + self.adversarial
         return super().metrics[:count]
 
-    def losses(self, x, y, y_pred, training):
+    def loss_terms(self, x, y, y_pred, training):
         """The sum of both networks' losses, each of them, and the number of frames."""
         frames = ops.shape(y_pred)[0]
         gen_mae = mean_absolute_error(y, y_pred)

@@ -100,7 +100,7 @@ def make_model(dropout=0.5):
         def call(self, inputs, training=None):
             return self.network(self.share_out(inputs), training=training)
 
-        def losses(self, x, y, y_pred, training):
+        def loss_terms(self, x, y, y_pred, training):
             difference = y_pred - ops.cast(y, y_pred.dtype)
             loss = ops.mean(ops.square(difference))
             values = {"loss": loss, "error": ops.mean(ops.abs(difference))}

@@ -190,7 +190,7 @@ class AutoEncoder(TrainingModel):
         """Images, encoded and decoded."""
         return self.decoder(self.encoder(self.share_out(inputs)))
 
-    def losses(self, x, y, y_pred, training):
+    def loss_terms(self, x, y, y_pred, training):
         """The loss; ``published``: the mean squared error in the published scale."""
         y = ops.cast(y, "float32")
         loss = ops.mean(ops.square(y_pred - y))
@@ -234,7 +234,7 @@ class Correction(TrainingModel):
         inputs = [self.share_out(part) for part in inputs]
         return self.corrector(inputs if len(inputs) > 1 else inputs[0])
 
-    def losses(self, x, y, y_pred, training):
+    def loss_terms(self, x, y, y_pred, training):
         """The loss, what ``metrics`` names, and the number of valid columns."""
         codes, images, valid = y
         count = ops.sum(valid)

@@ -32,7 +32,7 @@ class Predictor(TrainingModel):
         """Mean and logarithm of variance of each next vector, joined."""
         return self.predictor(self.share_out(inputs), training=training)
 
-    def losses(self, x, y, y_pred, training):
+    def loss_terms(self, x, y, y_pred, training):
         """The loss, in nats per vector."""
         mean, log_variance = ops.split(y_pred, 2, axis=-1)
         log_variance = ops.maximum(log_variance, _MIN_LOG_VARIANCE)

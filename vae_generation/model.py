@@ -212,7 +212,7 @@ class VAE(TrainingModel):
         given = [latent, *conditions] if conditions else latent
         return self.decoder(given, training=training), mean, log_variance
 
-    def losses(self, x, y, y_pred, training):
+    def loss_terms(self, x, y, y_pred, training):
         """The loss; ``reconstruction``: mean squared error; ``kl``: divergence in nats."""
         decoded, mean, log_variance = y_pred
         reconstruction = ops.mean(ops.square(ops.cast(y, "float32") - decoded))

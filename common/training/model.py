@@ -1,21 +1,22 @@
 """The base of what is trained: the same result on one device and on several."""
 
+import abc
 import types
 
 import keras
 
 
-class TrainingModel(keras.Model):
+class TrainingModel(keras.Model, abc.ABC):
     """Built networks under Keras's own training step, for ``fit`` on what ``devices`` feeds it.
 
-    A subclass has its networks as attributes, names its losses, and implements ``losses`` and
+    A subclass has its networks as attributes, names its losses, and implements ``loss_terms`` and
     ``call``, which passes what it is given through ``share_out``.
 
     Args:
         name: Of the model.
 
     Attributes:
-        loss_names: Names of all losses that ``losses`` may give, in the order of the history.
+        loss_names: Names of all losses that ``loss_terms`` may give, in the order of the history.
     """
 
     loss_names = ("loss",)
@@ -28,7 +29,8 @@ class TrainingModel(keras.Model):
         )
         self.built = True  # all networks come with their variables
 
-    def losses(self, x, y, y_pred, training):
+    @abc.abstractmethod
+    def loss_terms(self, x, y, y_pred, training):
         """The losses of a batch, or of one replica's share of it; each a mean.
 
         Args:
@@ -40,7 +42,6 @@ class TrainingModel(keras.Model):
             ``(total, values, weight)``: the scalar to minimise; dict from names of ``loss_names``
             to scalars for the history; number of what they are means over, such as frames.
         """
-        raise NotImplementedError
 
     @property
     def metrics(self):
@@ -49,7 +50,7 @@ class TrainingModel(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """What Keras minimises; updates the means."""
-        total, values, weight = self.losses(x, y, y_pred, training)
+        total, values, weight = self.loss_terms(x, y, y_pred, training)
         for name, value in values.items():
             self._means[name].update_state(value, weight)
         return self._share_of_mean(total, weight)
