@@ -6,7 +6,7 @@ float32 in [-1, 1]. No function modifies its arguments.
 
     >>> audio, rate = load_audio("piano.wav")
     >>> magnitude, phase = forward_transform(audio)
-    >>> frames = slice_magnitude(amplitude_to_db(magnitude))
+    >>> frames = slice_magnitude(amplitude_to_db(magnitude))  # in [0, 1]
     >>> restored = join_magnitude_slices(frames, magnitude.shape[-1])
     >>> audio = inverse_transform(db_to_amplitude(restored), phase, audio.shape[-1])
 """
@@ -200,6 +200,16 @@ def db_to_amplitude(mag_db):
     np.expm1(mag, out=mag)
     mag *= AMIN
     return mag
+
+
+def frames_to_network(frames):
+    """Frames in [0, 1] in the range [-1, 1] that the networks take; same shape."""
+    return np.asarray(frames) * 2 - 1
+
+
+def network_to_frames(frames):
+    """Inverse of ``frames_to_network``: what a network gives, as frames in [0, 1]; same shape."""
+    return (np.asarray(frames) + 1) / 2
 
 
 def phase_to_image(phase):

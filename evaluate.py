@@ -35,13 +35,20 @@ from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
 from common.cli import UserError, number, parser, run
 from common.files.text import write_json, write_rows
 from common.music.names import piece_of
+from common.report.evaluation import held_out
 from common.report.tables import as_text
 from common.training.devices import start_backend
-from common.training.run_folder import RunFolder
 from common.work.lock import only_run
-from data import HOP, SAMPLE_RATE, amplitude_to_db, forward_transform, load_audio
+from data import (
+    HOP,
+    SAMPLE_RATE,
+    amplitude_to_db,
+    forward_transform,
+    load_audio,
+    network_to_frames,
+)
 from pix2pix_timbre.features import FeatureStore
-from pix2pix_timbre.weights import check_codec
+from pix2pix_timbre.trained import open_config
 
 SCORES = "Scores of all pieces, each weighted by its frames"
 
@@ -122,14 +129,15 @@ def chosen_pairs(origin, target, configs, which):
     pairs, _, _ = split_pairs(origin, target, 0)
     if which == "all":
         return pairs
-    trained = {piece for config in configs for piece in config["split"]["training"]}
-    held_out = [pair for pair in pairs if piece_of(pair[0].rendering) not in trained]
-    if not held_out:
-        raise UserError(
-            f"{origin.path}: the models were trained on every piece in it; add pieces, or look at "
-            "--pieces all"
-        )
-    return held_out
+    unseen = held_out(
+        [pair[0].rendering for pair in pairs],
+        configs,
+        piece_of,
+        recorded=str,  # a split lists pieces
+        where=origin.path,
+        remedy="add pieces, or look at --pieces all",
+    )
+    return [pair for pair in pairs if pair[0].rendering in set(unseen)]
 
 
 def as_rows(piece, scores):
@@ -185,21 +193,21 @@ def clip(label, audio_path, image, seconds):
     return Clip(label, image_png(amplitude_to_db(magnitude)), mp3(audio, SAMPLE_RATE))
 
 
-def clips(args, pair, piece, predictors):
-    """Clips of all systems of a piece: list of ``common.report.page.Clip``."""
-    from pix2pix_timbre.convert import convert_image
+def clips(pair, piece, predictors, seconds):
+    """Clips of all systems of a piece, of a length: list of ``common.report.page.Clip``."""
     from pix2pix_timbre.evaluation import IDENTITY, TARGET
+    from pix2pix_timbre.windows import convert_image
 
     if piece.audios:
         systems = {name: (path, None) for name, path in piece.audios.items()}
     else:
-        columns = round(args.clip_seconds * SAMPLE_RATE / HOP)
+        columns = round(seconds * SAMPLE_RATE / HOP)
         origin, target = (np.asarray(source.read(0, columns), np.float32) for source in pair)
         systems = {IDENTITY: (None, origin)}
         for name, predict in predictors.items():
             systems[name] = None, convert_image(predict, origin)
         systems[TARGET] = None, target
-    return [clip(name, *shown, args.clip_seconds) for name, shown in systems.items()]
+    return [clip(name, *shown, seconds) for name, shown in systems.items()]
 
 
 def without_piece(rows):
@@ -212,28 +220,31 @@ def explanation():
     return "\n\n".join(__doc__.split("\n\n")[2:4])
 
 
-def open_models(args):
-    """The models' configurations and names: ``(configs, names)``; ``UserError`` if unfit."""
-    for path in args.model:
-        check_codec(path)
-    names = [path.resolve().name for path in args.model]
+def names_of(folders):
+    """Names of the models in some folders: those of the folders, if these differ."""
+    names = [path.resolve().name for path in folders]
     if len(set(names)) < len(names):
-        names = [str(path).replace("/", "_") for path in args.model]
-    return [RunFolder(path).read_config() for path in args.model], names
+        names = [str(path).replace("/", "_") for path in folders]
+    return names
 
 
-def find_pieces(args, configs):
-    """Pairs to evaluate on: dict from the name of a piece to a pair of ``Source``."""
+def find_pieces(dataset_path, configs, which):
+    """Pairs to evaluate on: dict from the name of a piece to a pair of ``Source``.
+
+    Args:
+        dataset_path: Folder of the feature stores.
+        configs: Content of each model's ``config.json``.
+        which: "held-out" or "all".
+    """
     origins, targets, styled = instruments_of(configs)
     stores = {
-        name: FeatureStore(args.dataset_path / f"{name}.h5")
-        for name in dict.fromkeys(origins + targets)
+        name: FeatureStore(dataset_path / f"{name}.h5") for name in dict.fromkeys(origins + targets)
     }
     pairs = {}
     for origin, target in product(origins, targets):
         if origin == target and styled:
             continue
-        for pair in chosen_pairs(stores[origin], stores[target], configs, args.pieces):
+        for pair in chosen_pairs(stores[origin], stores[target], configs, which):
             parts = [pair[0].rendering]
             parts += [origin] if len(origins) > 1 else []
             parts += [target] if len(targets) > 1 else []
@@ -241,41 +252,34 @@ def find_pieces(args, configs):
     return pairs
 
 
-def audio_files(args, pair):
-    """Audio files of origin and target, ``UserError`` where one is missing."""
-    paths = [
-        args.audios_path / source.store.instrument / f"{source.rendering}.wav" for source in pair
-    ]
-    for path in paths:
-        if not path.is_file():
-            raise UserError(f"{path}: no such file; --audios_path is what the features are made of")
-    return paths
-
-
-def measure_pieces(args, pairs, predictors_of, folder):
+def measure_pieces(pairs, predictors_of, folder, *, phase, audios_path=None, midi_path=None):
     """Measure all pieces: dict from piece to ``pix2pix_timbre.evaluation.Measured``.
 
     Args:
-        args: Parsed flags.
         pairs: As ``find_pieces`` returns them.
         predictors_of: Function from a pair to a dict from model to function of frames.
         folder: Where the converted audios go.
+        phase: Of ``common.audio.phase.ESTIMATORS``.
+        audios_path: Folder of the audios, or None to measure frames alone.
+        midi_path: Folder of the MIDI files, or None to count no notes.
     """
     from pix2pix_timbre.evaluation import measure, render
+    from pix2pix_timbre.pairs import audio_files
 
-    sources = {name: audio_files(args, pair) for name, pair in pairs.items() if args.audios_path}
-    notes = {}
-    if args.midi_path:
+    sources, notes = {}, {}
+    if audios_path:
+        sources = dict(zip(pairs, audio_files(audios_path, pairs.values()), strict=True))
+    if midi_path:
         from common.music.synthesis import notes_of
         from common.music.transcription import require_transcriber
 
         require_transcriber()
-        notes = {name: notes_of(pair[0].rendering, args.midi_path) for name, pair in pairs.items()}
+        notes = {name: notes_of(pair[0].rendering, midi_path) for name, pair in pairs.items()}
     measured = {}
     for name, pair in pairs.items():
         predictors, audios = predictors_of(pair), None
-        if args.audios_path:
-            audios = render(predictors, *sources[name], folder / name, args.phase)
+        if audios_path:
+            audios = render(predictors, *sources[name], folder / name, phase)
         measured[name] = measure(predictors, pair, audios, notes.get(name))
     return measured
 
@@ -291,19 +295,18 @@ def evaluate(args):
     """Measure what the flags ask for, print it, and write it; the exit status of the script."""
     if args.midi_path and not args.audios_path:
         raise UserError("--midi_path: notes are heard in audios; give --audios_path, too")
-    configs, names = open_models(args)
+    configs, names = [open_config(path) for path in args.model], names_of(args.model)
     _, _, styled = instruments_of(configs)
-    pairs = find_pieces(args, configs)
+    pairs = find_pieces(args.dataset_path, configs, args.pieces)
     start_backend(args.gpu)
 
     from common.report.page import Section, write_page
-    from pix2pix_timbre.convert import Predictor
     from pix2pix_timbre.evaluation import overall
     from pix2pix_timbre.style import StyledFrames, distances_by_style
-    from pix2pix_timbre.weights import load_generator
+    from pix2pix_timbre.trained import load_model
 
     predictors = {
-        name: Predictor(load_generator(path / "generator.h5", channels=2 if styled else 1))
+        name: load_model(path / "generator.h5", styled=styled).predict
         for name, path in zip(names, args.model, strict=True)
     }
     frames = StyledFrames(list(pairs.values()), batch_size=8) if styled else None
@@ -311,14 +314,15 @@ def evaluate(args):
     def predictors_of(pair):
         if not styled:
             return predictors
-        style = (frames.style(pair[1])[..., 0] + 1) / 2
+        style = network_to_frames(frames.style(pair[1])[..., 0])
         return {
             name: functools.partial(predict, style=style) for name, predict in predictors.items()
         }
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.output / "audios" if args.output else Path(temporary)
-        pieces = measure_pieces(args, pairs, predictors_of, folder)
+        how = {"audios_path": args.audios_path, "midi_path": args.midi_path}
+        pieces = measure_pieces(pairs, predictors_of, folder, phase=args.phase, **how)
     total = {"overall": overall(list(pieces.values()))}
     print(as_text(ratios(pieces | total)))
     summary = as_rows("overall", total["overall"].scores)
@@ -339,7 +343,7 @@ def evaluate(args):
             Section(
                 name,
                 without_piece(rows[name]),
-                clips(args, pair, pieces[name], predictors_of(pair)),
+                clips(pair, pieces[name], predictors_of(pair), args.clip_seconds),
             )
             for name, pair in pairs.items()
         ]

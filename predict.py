@@ -11,13 +11,8 @@ are played with.
 from common.cli import parser, run
 from common.training.devices import start_backend
 from common.work.lock import only_run
-from pix2pix_timbre.prediction import (
-    add_flags,
-    convert_files,
-    load_networks,
-    model_file,
-    planned_files,
-)
+from pix2pix_timbre.scripts import add_flags, convert_files, open_models, planned_files
+from pix2pix_timbre.trained import weights_file
 
 
 def build_parser():
@@ -30,12 +25,13 @@ def build_parser():
 def main(argv=None):
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    weights, files = model_file(args.model), planned_files(args)
+    weights, files = weights_file(args.model), planned_files(args.input, args.output)
     several = args.input.is_dir()
     with only_run(args.output, folder=several):
         start_backend(args.gpu)
-        predict, settings = load_networks(args, weights)
-        return convert_files(predict, files, settings, several=several)
+        model, phase_model = open_models(weights, args.phase, args.phase_model)
+        settings = model.settings(args.phase, overlap=args.overlap, phase_model=phase_model)
+        return convert_files(files, settings, several=several)
 
 
 if __name__ == "__main__":

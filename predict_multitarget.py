@@ -7,7 +7,6 @@ frame of it (2.97 s), by default the fullest one, and is told the instrument by 
 predict.py.
 """
 
-import functools
 from pathlib import Path
 
 from common.cli import number, parser, run
@@ -15,13 +14,8 @@ from common.files.audio import read_header
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE
-from pix2pix_timbre.prediction import (
-    add_flags,
-    convert_files,
-    load_networks,
-    model_file,
-    planned_files,
-)
+from pix2pix_timbre.scripts import add_flags, convert_files, open_models, planned_files
+from pix2pix_timbre.trained import weights_file
 
 
 def build_parser():
@@ -43,20 +37,20 @@ def build_parser():
 def main(argv=None):
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    weights, files = model_file(args.model), planned_files(args)
+    weights, files = weights_file(args.model), planned_files(args.input, args.output)
     read_header(args.style)
     several = args.input.is_dir()
     with only_run(args.output, folder=several):
         start_backend(args.gpu)
-
         from pix2pix_timbre.style import read_style
 
-        predict, settings = load_networks(args, weights, channels=2)
+        model, phase_model = open_models(weights, args.phase, args.phase_model, styled=True)
         style, start = read_style(args.style, args.style_offset)
         seconds = FRAME_COLUMNS * HOP / SAMPLE_RATE
         print(f"style: {args.style}, {seconds:.2f} s from --style_offset {start:.3f}")
-        predict = functools.partial(predict, style=style)
-        return convert_files(predict, files, settings, several=several)
+        settings = {"style": style, "overlap": args.overlap, "phase_model": phase_model}
+        settings = model.settings(args.phase, **settings)
+        return convert_files(files, settings, several=several)
 
 
 if __name__ == "__main__":

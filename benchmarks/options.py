@@ -97,9 +97,9 @@ def train(args, folder, features, more):
 def measure(args, folder):
     """Distances of a run on the held-out pieces as written, and with effects on both sides."""
     from pix2pix_timbre.augment import Augmentation
-    from pix2pix_timbre.convert import Predictor
     from pix2pix_timbre.features import FeatureStore
     from pix2pix_timbre.pairs import PairedFrames, split_pairs
+    from pix2pix_timbre.trained import Predictor
     from pix2pix_timbre.weights import load_generator
 
     predict = Predictor(load_generator(RunFolder(folder).path / "generator.h5"))

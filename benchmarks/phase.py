@@ -75,8 +75,8 @@ def load(args):
         return {}
     start_backend(None)
 
-    from pix2pix_timbre.convert import Predictor
     from pix2pix_timbre.phase_network import JointNetwork, PhaseNetwork
+    from pix2pix_timbre.trained import Predictor
     from pix2pix_timbre.weights import load_generator
 
     networks = {}

@@ -25,8 +25,8 @@ def main(argv=None):
     start_backend(None)
 
     from common.training.session import set_up_keras
-    from pix2pix_timbre.convert import Predictor
     from pix2pix_timbre.model import build_generator
+    from pix2pix_timbre.trained import Predictor
 
     set_up_keras(0, args.mixed_precision)
     generator = build_generator(args.width)

@@ -36,8 +36,9 @@ def open_model(folder):
     """
     folder = Path(folder)
     config = RunFolder(folder).read_config()
-    system = _system(folder, config).partition(".")[0]
-    return import_module(f"{system}.trained").open_trained(folder, config)
+    name = _system(folder, config)
+    module = import_module(f"{name.partition('.')[0]}.trained")
+    return module.open_trained(folder, config | {"system": name})
 
 
 def open_run(folder, system):
@@ -61,7 +62,8 @@ def open_run(folder, system):
 
 
 def _system(folder, config):
-    name = config.get("system")
+    # the first runs were all of one system, and named none
+    name = config.get("system", "pix2pix_timbre" if "codec" in config else None)
     if not isinstance(name, str) or name.partition(".")[0] not in SYSTEMS:
         raise UserError(
             f"{folder / 'config.json'}: names the system {name!r}; known are {', '.join(SYSTEMS)}"

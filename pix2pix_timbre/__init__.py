@@ -1,1 +1,26 @@
-"""Timbre transfer with Pix2Pix on magnitude spectrograms."""
+"""Timbre transfer by Pix2Pix on magnitude spectrograms."""
+
+
+def convert(audio, sample_rate, model=None, **settings):
+    """Convert a recording into another instrument; each model is opened once.
+
+    Args:
+        audio: (samples,) or (channels, samples) float32 in [-1, 1].
+        sample_rate: Hz.
+        model: Run folder or ``.h5`` file of weights; by default the shipped guitar, or with a style
+            the shipped model of any target.
+        settings: ``style``, ``phase``, ``overlap``, as of
+            ``pix2pix_timbre.trained.TimbreModel.convert``.
+
+    Returns:
+        float32, same shape, turned down where it would leave [-1, 1].
+
+    Raises:
+        UserError: The model cannot be opened, or does not go with the settings.
+    """
+    from pix2pix_timbre.trained import open_once
+
+    if model is None:
+        styled = settings.get("style") is not None
+        model = "keyboard_acoustic_2_any" if styled else "keyboard_acoustic_2_guitar_acoustic"
+    return open_once(model).convert(audio, sample_rate, **settings)

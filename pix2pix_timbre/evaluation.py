@@ -22,12 +22,15 @@ from data import (
     HOP,
     amplitude_to_db,
     forward_transform,
+    frames_to_network,
     inverse_transform,
     load_audio,
+    network_to_frames,
     write_audio,
 )
-from pix2pix_timbre.convert import convert_image
 from pix2pix_timbre.pairs import PairedFrames
+from pix2pix_timbre.recordings import convert_file
+from pix2pix_timbre.windows import convert_image
 
 IDENTITY, CEILING, TARGET = "identity", "ceiling", "target"
 # What a score is divided by to compare pieces and instruments: that of another system.
@@ -59,7 +62,8 @@ def frame_distances(predictors, pair):
     for index in range(len(data)):
         inputs, targets = data[index]
         predictions = {
-            name: predict((inputs + 1) / 2) * 2 - 1 for name, predict in predictors.items()
+            name: frames_to_network(predict(network_to_frames(inputs)))
+            for name, predict in predictors.items()
         }
         for name, frames in {IDENTITY: inputs, **predictions}.items():
             sums[name] += float(np.abs(frames - targets).mean(axis=(1, 2, 3)).sum())
@@ -97,12 +101,10 @@ def render(predictors, source, truth, folder, phase):
     Returns:
         Dict from system to its audio file.
     """
-    from pix2pix_timbre.stream import convert_file
-
     audios = {IDENTITY: source}
     for name, predict in predictors.items():
         audios[name] = folder / f"{name}.wav"
-        convert_file(predict, source, audios[name], phase=phase)
+        convert_file(source, audios[name], predict=predict, phase=phase)
     origin, target = (load_audio(path)[0] for path in (source, truth))
     length = min(origin.size, target.size)
     magnitude, _ = forward_transform(target[:length])

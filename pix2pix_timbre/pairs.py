@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.cli import UserError
+from common.files.audio import find_recordings
 from common.files.split import is_held_out
 from common.music.names import piece_of
 from common.training.batches import Batches
 from common.work.machine import memory
-from data import BINS, FRAME_COLUMNS
+from data import BINS, FRAME_COLUMNS, frames_to_network, network_to_frames
 from pix2pix_timbre.features import FeatureStore, find_pairs
 
 
@@ -59,6 +61,32 @@ def split_pairs(origin, target, share):
     beyond = sum(abs(first.columns - second.columns) for first, second in training + held_out)
     report = Counter(unpaired_renderings=len(unpaired), unpaired_columns=beyond)
     return training, held_out, report
+
+
+def audio_files(audios_path, pairs):
+    """Audio files that the features of pairs were made of: list of (origin, target) paths.
+
+    Args:
+        audios_path: Folder of the audios, ``<instrument>/<rendering>`` of any format.
+        pairs: Iterable of pairs of ``Source``.
+
+    Raises:
+        UserError: One is missing.
+    """
+    folders = {}
+
+    def find(source):
+        folder = audios_path / source.store.instrument
+        if folder not in folders:
+            folders[folder] = find_recordings(folder).files if folder.is_dir() else {}
+        if source.rendering not in folders[folder]:
+            raise UserError(
+                f"{folder / source.rendering}.wav: no such file; --audios_path is what the "
+                "features are made of"
+            )
+        return folders[folder][source.rendering]
+
+    return [tuple(map(find, pair)) for pair in pairs]
 
 
 def memory_limit():
@@ -160,7 +188,7 @@ class PairedFrames(Batches):
             for place, position in enumerate(positions):
                 rng = np.random.default_rng([self.seed, epoch, position])
                 pair = np.stack([origin[place, ..., 0], target[place, ..., 0]])
-                pair = self._augment((pair + 1) / 2, rng) * 2 - 1
+                pair = frames_to_network(self._augment(network_to_frames(pair), rng))
                 origin[place, ..., 0], target[place, ..., 0] = pair
         return origin, target
 
@@ -179,6 +207,4 @@ class PairedFrames(Batches):
             kept = self._images.get(source)
             image = source.read(offset, stop) if kept is None else kept[:, offset:stop]
             frame[:, : image.shape[1], 0] = image
-        frames *= 2
-        frames -= 1
-        return frames
+        return frames_to_network(frames)

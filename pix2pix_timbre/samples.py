@@ -16,8 +16,9 @@ from data import (
     load_audio,
     write_audio,
 )
-from pix2pix_timbre.convert import convert_image
+from pix2pix_timbre.pairs import audio_files
 from pix2pix_timbre.phase_network import JointNetwork
+from pix2pix_timbre.windows import convert_image
 
 _COLUMNS = 4 * FRAME_COLUMNS  # of the piece that are rendered: 12 s
 
@@ -34,7 +35,8 @@ class Sample:
             well, or None.
 
     Raises:
-        AudioFileError: The audio of origin or target is missing or unreadable.
+        UserError: The audio of origin or target is missing.
+        AudioFileError: It is unreadable.
     """
 
     def __init__(self, pair, folder, style=None, audios_path=None, phases=None):
@@ -50,9 +52,7 @@ class Sample:
             self._phases = dict(zip(("input", "target"), map(image_to_phase, images), strict=True))
         self._audios = None
         if audios_path is not None:
-            self._audios = [
-                audios_path / source.store.instrument / f"{source.rendering}.wav" for source in pair
-            ]
+            (self._audios,) = audio_files(audios_path, [pair])
             for path in self._audios:
                 read_header(path)  # not after an epoch of training
 
@@ -60,7 +60,7 @@ class Sample:
         """Write the sample of an epoch as picture and audio; input and target with the first.
 
         Args:
-            predict: ``pix2pix_timbre.convert.Predictor``.
+            predict: ``pix2pix_timbre.trained.Predictor``.
             epoch: Number of the epoch, which names the files.
         """
         if self._style is not None:

@@ -7,6 +7,7 @@ from common.cli import UserError
 from common.music.names import piece_of
 from common.training.devices import OneDevice
 from common.training.session import TrainingSession, learning_rate
+from data import network_to_frames
 from pix2pix_timbre.features import CODEC, FeatureStore, phase_instrument
 from pix2pix_timbre.flags import (
     add_adversarial_flags,
@@ -165,7 +166,7 @@ class Session(TrainingSession):
             style = None
             if self.styled:
                 frames = self.validation or self.training
-                style = (frames.style(pair[1])[..., 0] + 1) / 2
+                style = network_to_frames(frames.style(pair[1])[..., 0])
             if len(first) > 1:
                 folder = folder / instrument
             phases = phases_of(pair, self._phases) if self.with_phase else None
@@ -248,7 +249,7 @@ class Session(TrainingSession):
 
     def after_epoch(self, epoch, networks):
         """Write the samples."""
-        from pix2pix_timbre.convert import Predictor
+        from pix2pix_timbre.trained import Predictor
 
         if self._predict is None:  # compiles once
             self._predict = Predictor(networks["generator"])

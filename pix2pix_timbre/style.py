@@ -5,8 +5,17 @@ from collections import defaultdict
 import numpy as np
 
 from common.cli import UserError
+from common.files.audio import resample
 from common.music.names import piece_of, preset_of
-from data import FRAME_COLUMNS, HOP, SAMPLE_RATE
+from data import (
+    FRAME_COLUMNS,
+    HOP,
+    SAMPLE_RATE,
+    amplitude_to_db,
+    forward_transform,
+    frames_to_network,
+    network_to_frames,
+)
 from pix2pix_timbre.features import read_image
 from pix2pix_timbre.pairs import PairedFrames
 
@@ -100,14 +109,24 @@ def read_style(path, offset=None):
         AudioFileError: Not readable.
         UserError: The frame is silent, or begins after the end.
     """
-    image = read_image(path).T
+    return _style_frame(read_image(path).T, offset, path)
+
+
+def style_of(audio, sample_rate, offset=None):
+    """As ``read_style``, of audio (samples,) or (channels, samples) at a rate in Hz."""
+    mono = np.atleast_2d(np.asarray(audio, np.float32)).mean(axis=0)
+    magnitude, _ = forward_transform(resample(mono, sample_rate, SAMPLE_RATE), with_phase=False)
+    return _style_frame(amplitude_to_db(magnitude), offset, "the style")
+
+
+def _style_frame(image, offset, name):
     start = fullest_frame(image) if offset is None else round(offset * SAMPLE_RATE / HOP)
     if start >= image.shape[1]:
         length = image.shape[1] * HOP / SAMPLE_RATE
-        raise UserError(f"--style_offset {offset:g}: {path} lasts {length:.1f} s only")
+        raise UserError(f"--style_offset {offset:g}: {name} lasts {length:.1f} s only")
     frame = image[:, start : start + FRAME_COLUMNS].astype(np.float32)
     if not frame.any():
-        raise UserError(f"{path}: silent; --style needs the sound of an instrument")
+        raise UserError(f"{name}: silent; --style needs the sound of an instrument")
     padding = FRAME_COLUMNS - frame.shape[1]
     return np.pad(frame, [(0, 0), (0, padding)]), start * HOP / SAMPLE_RATE
 
@@ -118,7 +137,7 @@ def distances_by_style(predict, frames):
     If the generator heeds its style, the matching one wins in every column.
 
     Args:
-        predict: ``pix2pix_timbre.convert.Predictor`` of a generator with a style.
+        predict: ``pix2pix_timbre.trained.Predictor`` of a generator with a style.
         frames: ``StyledFrames``, whose every frame is converted in every style.
 
     Returns:
@@ -135,8 +154,9 @@ def distances_by_style(predict, frames):
                 frames.style(source, position, voice=voice)
                 for source, position in zip(sources, positions, strict=True)
             ]
-            style = (np.stack(styles)[..., 0] + 1) / 2
-            predicted = predict((inputs[..., :1] + 1) / 2, style) * 2 - 1
+            style = network_to_frames(np.stack(styles)[..., 0])
+            predicted = predict(network_to_frames(inputs[..., :1]), style)
+            predicted = frames_to_network(predicted)
             for source, distance in zip(
                 sources, np.abs(predicted - targets).mean(axis=(1, 2, 3)), strict=True
             ):

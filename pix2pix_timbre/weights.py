@@ -6,25 +6,16 @@ from typing import NamedTuple
 from common.cli import UserError
 from common.files.hdf5 import UNREADABLE, open_hdf5
 from common.files.kinds import true_kind
-from common.training.run_folder import RunFolder
 from common.training.weights import is_classic, load_into
-from pix2pix_timbre.features import CODEC
 
 GENERATOR_DEPTH = 8  # 256 halved eight times: one value at the bottom
 
 # What generators are for, by their input and output channels.
-_WAYS = {
+WAYS = {
     (1, 1): "predict.py",
     (2, 1): "predict_multitarget.py",
     (2, 2): "predict.py --phase network",
 }
-
-
-def check_codec(folder):
-    """Raise ``UserError`` when the run in a folder has another codec than ``data.py``."""
-    codec = RunFolder(folder).read_config().get("codec")
-    if codec != CODEC:
-        raise UserError(f"{folder}: trained with codec {codec}, but this is {CODEC}")
 
 
 class Shape(NamedTuple):
@@ -95,7 +86,7 @@ def load_generator(path, channels=1, outputs=1):
     """
     shape = generator_shape(path)
     if shape[1:] != (channels, outputs):
-        way = _WAYS.get(shape[1:])
+        way = WAYS.get(shape[1:])
         if way is None:
             raise UserError(
                 f"{path}: weights of another architecture ({shape.channels} input channels, "

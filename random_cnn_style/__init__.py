@@ -1,0 +1,34 @@
+"""Content of one recording, style of another, by one random convolution."""
+
+
+def style_transfer(content, style, sample_rate, **settings):
+    """Play the content of one recording in the style of another.
+
+    Args:
+        content: (samples,) or (channels, samples) float32 in [-1, 1].
+        style: Alike.
+        sample_rate: Of both, Hz; nothing above 11 kHz is kept.
+        settings: Fields of ``random_cnn_style.transfer.Settings``, such as ``filters=1024`` for a
+            draft.
+
+    Returns:
+        float32 of the content's shape, within [-1, 1].
+
+    Raises:
+        UserError: Silence, or less than a kernel long.
+    """
+    import numpy as np
+
+    from common.files.audio import resample, safe_peak
+    from random_cnn_style.spectrogram import SAMPLE_RATE
+    from random_cnn_style.transfer import style_transfer as transfer
+
+    content = np.asarray(content, np.float32)
+    given = [
+        resample(np.asarray(audio, np.float32), sample_rate, SAMPLE_RATE)
+        for audio in (content, style)
+    ]
+    made, _ = transfer(*given, **settings)
+    made = resample(made, SAMPLE_RATE, sample_rate)[..., : content.shape[-1]]
+    missing = content.shape[-1] - made.shape[-1]
+    return safe_peak(np.pad(made, [(0, 0)] * (made.ndim - 1) + [(0, missing)]))

@@ -136,32 +136,33 @@ def excerpt(path, start, seconds):
     return part
 
 
-def systems(args):
-    """What is compared: dict from name to ``Settings``, or None for a copy."""
-    from random_cnn_style.transfer import PUBLISHED, Settings
+def systems(alphas, settings, *, published):
+    """What is compared: dict from name to ``Settings``, or None for a copy.
 
-    given = {"iterations": args.iterations, "filters": args.filters, "seed": args.seed}
+    Args:
+        alphas: Weights of the content, a system each.
+        settings: ``Settings`` of ours.
+        published: Whether the published ones are compared, with the same search and network.
+    """
+    from random_cnn_style.transfer import PUBLISHED
+
     found = {"copy content": None, "copy style": None}
-    if args.published:
-        found["as published"] = PUBLISHED._replace(**given)
-    for alpha in args.alpha:
-        settings = Settings(alpha=alpha, init=args.init, spectrogram=args.spectrogram)
-        settings = settings._replace(**given)
-        found[f"ours, alpha {alpha:g}"] = settings
-    return found
+    if published:
+        shared = {name: getattr(settings, name) for name in ("iterations", "filters", "seed")}
+        found["as published"] = PUBLISHED._replace(**shared)
+    return found | {f"ours, alpha {alpha:g}": settings._replace(alpha=alpha) for alpha in alphas}
 
 
-def learn_timbre(args):
-    """``TimbreSpace`` of what follows the excerpts in the recordings of the folder."""
+def learn_timbre(folder, begin, seed):
+    """``TimbreSpace`` of what the recordings of a folder hold from a second on."""
     from random_cnn_style.timbre import TimbreSpace
 
     rate = metrics.SAMPLE_RATE
-    begin = round((args.start + args.seconds) * rate)
     rests = [
-        (path.parent.name, load_audio(path, sample_rate=rate)[0][begin:])
-        for path in sorted(args.audios_path.glob("*/*.wav"))
+        (path.parent.name, load_audio(path, sample_rate=rate)[0][round(begin * rate) :])
+        for path in sorted(folder.glob("*/*.wav"))
     ]
-    return TimbreSpace([(name, rest) for name, rest in rests if rest.any()], args.seed)
+    return TimbreSpace([(name, rest) for name, rest in rests if rest.any()], seed)
 
 
 def distances(truth, sound, space):
@@ -182,17 +183,25 @@ def main(argv=None):
 def compare(args, pairs):
     """Compare the systems on pairs of recordings, and write what the flags ask for; status 0."""
     start_backend(args.gpu)
-    from random_cnn_style.transfer import style_transfer
+    from random_cnn_style.transfer import Settings, style_transfer
 
-    rows, space = [], learn_timbre(args)
+    rows, space = [], learn_timbre(args.audios_path, args.start + args.seconds, args.seed)
+    settings = Settings(
+        iterations=args.iterations,
+        filters=args.filters,
+        seed=args.seed,
+        init=args.init,
+        spectrogram=args.spectrogram,
+    )
+    compared = systems(args.alpha, settings, published=args.published)
     for number_of, paths in enumerate(pairs):
         lengths = args.seconds, args.style_seconds, args.seconds
         content, style, truth = (
             excerpt(path, args.start, seconds) for path, seconds in zip(paths, lengths, strict=True)
         )
-        for name, settings in systems(args).items():
-            if settings:
-                sound, _ = style_transfer(content, style, **settings._asdict())
+        for name, way in compared.items():
+            if way:
+                sound, _ = style_transfer(content, style, **way._asdict())
             else:
                 sound = content if name == "copy content" else style[: content.size]
             labels = {"pair": number_of, "system": name}

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, number, parser, run
-from common.files.audio import AUDIO_SUFFIXES, resample, safe_peak
+from common.files.audio import require_audio_suffix, resample, safe_peak
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import load_audio, write_audio
@@ -132,8 +132,8 @@ def check(args):
         raise UserError(f"--weights: {len(args.weights)} for {len(args.style)} styles")
     if args.output and args.sweep and args.output.exists() and not args.output.is_dir():
         raise UserError(f"--output {args.output}: is a file; name a folder")
-    if args.output and not args.sweep and args.output.suffix.lower() not in AUDIO_SUFFIXES:
-        raise UserError(f"--output {args.output}: end it in .wav, .flac or .ogg")
+    if args.output and not args.sweep:
+        require_audio_suffix(args.output)
     if args.save_style:
         if args.save_style.suffix != _STYLE_SUFFIX:
             raise UserError(f"--save_style {args.save_style}: end it in {_STYLE_SUFFIX}")
@@ -143,33 +143,47 @@ def check(args):
         raise UserError("--init content: a texture has none")
 
 
-def settings_of(args):
-    """``Settings`` of the flags."""
+def settings_of(published, given):
+    """``Settings``: those published or ours, with those fields replaced that are not None.
+
+    Args:
+        published: Whether to begin with the published ones.
+        given: Dict by name; other names are passed over.
+    """
     from random_cnn_style.transfer import PUBLISHED, Settings
 
-    settings = PUBLISHED if args.published else Settings()
-    given = {
-        name: getattr(args, name)
-        for name in (*Settings._fields,)
-        if getattr(args, name, None) is not None
-    }
-    return settings._replace(**given)
+    fields = {name: given[name] for name in Settings._fields if given.get(name) is not None}
+    return (PUBLISHED if published else Settings())._replace(**fields)
 
 
-def open_styles(args, transfer):
-    """The style that the flags ask for, one for each network."""
+def open_styles(paths, weights, transfer):
+    """The style of recordings and saved styles, one for each network.
+
+    Args:
+        paths: Audio files, and files of ``Style.save``.
+        weights: Of each, or None for equal ones.
+        transfer: ``Transfer``.
+
+    Raises:
+        UserError: A saved style of another network than the transfer has.
+    """
     from random_cnn_style.style import load_style
 
     banks = []
-    for path in args.style:
-        if path.suffix == _STYLE_SUFFIX:
-            banks.append([load_style(path)])
-        else:
-            audio = load_audio(path, sample_rate=SAMPLE_RATE)[0]
-            banks.append(transfer.styles(audio))
-    if len(banks) == 1 and [style.network for style in banks[0]] == transfer.networks:
+    for path in paths:
+        if path.suffix != _STYLE_SUFFIX:
+            banks.append(transfer.styles(load_audio(path, sample_rate=SAMPLE_RATE)[0]))
+            continue
+        banks.append([load_style(path)])
+        network = banks[-1][0].network
+        if [network] != transfer.networks:
+            raise UserError(
+                f"--style {path}: goes with --filters {network.filters} --kernel {network.kernel} "
+                f"--seed {network.seed} --spectrogram {network.transform} --networks 1; give these"
+            )
+    if len(banks) == 1:
         return banks[0]
-    return transfer.blended(banks, args.weights or [1] * len(banks))
+    return transfer.blended(banks, weights or [1] * len(banks))
 
 
 def describe(transfer, audio, spent):
@@ -211,11 +225,11 @@ def make(args):
     start_backend(args.gpu)
     from random_cnn_style.transfer import Transfer
 
-    settings = settings_of(args)
+    settings = settings_of(args.published, vars(args))
     results, transfer = {}, None
     for alpha in args.sweep or [settings.alpha]:
         transfer = Transfer(settings._replace(alpha=alpha))
-        styles = open_styles(args, transfer)
+        styles = open_styles(args.style, args.weights, transfer)
         if args.save_style:
             styles[0].save(args.save_style)
             print(f"{args.save_style}: style of {len(args.style)} files")

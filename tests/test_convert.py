@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import BINS, FRAME_COLUMNS
-from pix2pix_timbre.convert import (
+from pix2pix_timbre.model import build_generator
+from pix2pix_timbre.trained import Predictor
+from pix2pix_timbre.windows import (
     BATCH,
     OVERLAP,
     Conversion,
-    Predictor,
     convert_image,
     hop_columns,
     window_weights,
 )
-from pix2pix_timbre.model import build_generator
 
 OVERLAPS = [0.0, 0.25, 0.5, 0.75, 0.9]
 

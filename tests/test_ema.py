@@ -6,9 +6,9 @@ import pytest
 from conftest import arguments, assert_same_run, read_csv
 
 import train_generator
-from pix2pix_timbre.convert import Predictor
 from pix2pix_timbre.features import FeatureStore
 from pix2pix_timbre.pairs import PairedFrames, split_pairs
+from pix2pix_timbre.trained import Predictor
 from pix2pix_timbre.weights import load_generator
 
 MOMENTUM = 0.5

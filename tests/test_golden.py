@@ -35,7 +35,7 @@ def chords():
 
 def sampled_outputs():
     """What the shipped model makes of the chords, sparsely: (2, 43, 43) float32."""
-    from pix2pix_timbre.convert import Predictor
+    from pix2pix_timbre.trained import Predictor
     from pix2pix_timbre.weights import load_generator
 
     predicted = Predictor(load_generator(MODEL))((chords() + 1) / 2) * 2 - 1

@@ -9,8 +9,9 @@ from conftest import ROOT, read_csv
 import synthesize_audios
 from common.training.run_folder import RunFolder
 from data import amplitude_to_db, forward_transform, load_audio
-from pix2pix_timbre.convert import Predictor, convert_image
-from pix2pix_timbre.weights import check_codec, load_generator
+from pix2pix_timbre.trained import Predictor, open_config
+from pix2pix_timbre.weights import load_generator
+from pix2pix_timbre.windows import convert_image
 
 MODELS = sorted(path.parent for path in ROOT.glob("models/*/generator.h5"))
 PIECE = "chopin_prelude_op28_no7"
@@ -35,7 +36,7 @@ def images(tmp_path_factory):
 def test_a_shipped_model_is_small_and_comes_with_its_papers(folder):
     assert (folder / "generator.h5").stat().st_size <= 8_000_000
     run = RunFolder(folder)
-    check_codec(folder)
+    open_config(folder)
     config = run.read_config()
     assert not set(config["split"]["training"]) & set(config["split"]["held_out"])
     assert not [value for value in config["flags"].values() if str(value).startswith("/")]

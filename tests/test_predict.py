@@ -24,11 +24,12 @@ from data import (
     inverse_transform,
     load_audio,
 )
-from pix2pix_timbre import stream
-from pix2pix_timbre.convert import Predictor, convert_image
+from pix2pix_timbre import recordings
 from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.model import build_generator
+from pix2pix_timbre.trained import Predictor
 from pix2pix_timbre.weights import load_generator
+from pix2pix_timbre.windows import convert_image
 
 ROOT = Path(__file__).parent.parent
 
@@ -113,7 +114,7 @@ def test_the_length_is_kept_to_the_sample_at_every_rate(predictor, tmp_path, rat
     audio = melody(samples / rate, rate)
     source, output = tmp_path / "in.wav", tmp_path / "out.wav"
     write(source, audio, rate)
-    done = stream.convert_file(predictor, source, output, phase="input")
+    done = recordings.convert_file(source, output, predict=predictor, phase="input")
     info = soundfile.info(output)
     assert (info.samplerate, info.channels, info.frames) == (rate, 1, samples)
     assert done["seconds"] == pytest.approx(samples / rate)
@@ -124,7 +125,7 @@ def test_an_identity_generator_returns_the_recording_in_place(tmp_path, rate):
     """Neither resampling nor blocks (of 10 s) shift, stretch or drop anything."""
     audio = melody(23.7, rate, 2)
     source = write(tmp_path / "in.wav", audio, rate, subtype="FLOAT")
-    stream.convert_file(identity, source, tmp_path / "out.wav", phase="input")
+    recordings.convert_file(source, tmp_path / "out.wav", predict=identity, phase="input")
     found, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
     error = np.sqrt(np.mean((found - audio) ** 2) / np.mean(audio**2))
     assert error < 0.01
@@ -149,7 +150,7 @@ def test_formats_and_channels_are_kept(tmp_path, suffix, channels):
     source = write(tmp_path / f"in{suffix}", melody(3.3, 44100, channels))
     wanted, _ = soundfile.read(source, dtype="float32", always_2d=True)
     output = tmp_path / f"out{suffix}"
-    stream.convert_file(identity, source, output, phase="input")
+    recordings.convert_file(source, output, predict=identity, phase="input")
     found, rate = soundfile.read(output, dtype="float32", always_2d=True)
     assert rate == 44100
     assert found.shape == wanted.shape
@@ -176,7 +177,9 @@ def test_the_stream_equals_the_computation_on_the_whole_file(predictor, model, t
 @pytest.mark.parametrize("overlap", [0, 0.75])
 def test_other_overlaps_stream_alike(predictor, tmp_path, overlap):
     source = write(tmp_path / "in.wav", melody(25, 44100))
-    stream.convert_file(predictor, source, tmp_path / "out.wav", overlap=overlap, phase="input")
+    recordings.convert_file(
+        source, tmp_path / "out.wav", predict=predictor, overlap=overlap, phase="input"
+    )
     found, _ = load_audio(tmp_path / "out.wav")
     audio, _ = load_audio(source)
     magnitude, phase = forward_transform(audio)
@@ -193,7 +196,7 @@ def test_an_estimated_phase_streams_without_breaks(method, tmp_path):
 
     audio = melody(40, 44100)
     source = write(tmp_path / "in.wav", audio)
-    stream.convert_file(shifted, source, tmp_path / "out.wav", phase=method)
+    recordings.convert_file(source, tmp_path / "out.wav", predict=shifted, phase=method)
     found, _ = load_audio(tmp_path / "out.wav")
     assert len(found) == len(audio)
     magnitude, phase = forward_transform(load_audio(source)[0])
@@ -213,7 +216,7 @@ def test_a_result_beyond_full_scale_is_turned_down_and_said(tmp_path):
     def loud(frames):
         return np.full_like(frames, 0.9)
 
-    done = stream.convert_file(loud, source, tmp_path / "out.wav", phase="input")
+    done = recordings.convert_file(source, tmp_path / "out.wav", predict=loud, phase="input")
     found, _ = soundfile.read(tmp_path / "out.wav")
     assert done["gain"] < 0.9
     assert np.abs(found).max() == pytest.approx(0.999, abs=1e-4)

@@ -132,7 +132,9 @@ def test_a_saved_style_fits_its_network_alone(sounds, tmp_path, capsys):
     assert mix.main([*argv, *SMALL]) == 0
     argv = words("--style", style, "--content", sounds / "piano.wav", "--seed", 1)
     argv += words("--output", tmp_path / "a.wav")
-    assert_refused(mix.main, [*argv, *SMALL], capsys, "--seed")
+    assert_refused(
+        mix.main, [*argv, *SMALL], capsys, "--filters", "--seed 0 ", "--spectrogram stft"
+    )
 
 
 def test_transfers_are_measured_against_their_truth(audios_folder, tmp_path, capsys):

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from conftest import assert_refused, assert_same_run, outcome, read_csv
 
+import ship_model
 import synthesize_audios
 from benchmarks import time_stretching as benchmark
 from common.music.names import piece_below
@@ -16,7 +17,6 @@ from data import load_audio
 from time_stretching import (
     evaluate,
     preprocess,
-    ship,
     stretch,
     train_autoencoder,
     train_corrector,
@@ -244,7 +244,7 @@ def test_mistakes_take_one_line(spoilt, capsys, monkeypatch, flags, word):
 
 def test_a_shipped_model_is_half_as_large_and_stretches_alike(folder, song, tmp_path, capsys):
     argv = words("--model", folder / "ours", "--output", tmp_path / "model")
-    assert ship.main(argv) == 0
+    assert ship_model.main(argv) == 0
     assert "MB" in capsys.readouterr().out
     sizes = [
         sum(path.stat().st_size for path in base.rglob("*coder.h5"))
@@ -260,9 +260,9 @@ def test_a_shipped_model_is_half_as_large_and_stretches_alike(folder, song, tmp_
     ]
     difference = np.sqrt(np.mean((found[0] - found[1]) ** 2))
     assert difference < 0.2 * np.sqrt(np.mean(found[1] ** 2))
-    assert_refused(ship.main, words("--model", "none", "--output", "x"), capsys, "none")
+    assert_refused(ship_model.main, words("--model", "none", "--output", "x"), capsys, "none")
     same = words("--model", folder / "ours", "--output", folder / "ours")
-    assert_refused(ship.main, same, capsys, "--output")
+    assert_refused(ship_model.main, same, capsys, "--output")
 
 
 @pytest.fixture

@@ -1,0 +1,26 @@
+"""Duration of a recording, changed without its pitch."""
+
+
+def time_stretch(audio, sample_rate, rate, method="neural", model=None, **settings):
+    """Change the duration of a recording; the model is opened once.
+
+    Args:
+        audio: (samples,) or (channels, samples) float32 in [-1, 1].
+        sample_rate: Hz.
+        rate: Factor on the tempo, 0.25 to 4: 2 is twice as fast, half as long.
+        method: One of ``time_stretching.methods.METHODS``.
+        model: Run folder for ``neural`` and ``codes``; by default ``models/time_stretching``.
+        settings: Others of ``time_stretching.methods.stretch``.
+
+    Returns:
+        float32, as many channels, turned down where it would leave [-1, 1].
+    """
+    from common.files.audio import safe_peak
+    from time_stretching.methods import NETWORK_METHODS, stretch
+
+    trained = None
+    if method in NETWORK_METHODS:
+        from time_stretching.trained import open_once
+
+        trained = open_once(model)
+    return safe_peak(stretch(audio, sample_rate, rate, method, trained=trained, **settings))

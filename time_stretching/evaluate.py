@@ -30,10 +30,12 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.metrics import log_spectral_distance
-from common.cli import UserError, existing_folder, number, parser, run
+from common.cli import existing_folder, number, parser, run
 from common.files.audio import find_recordings
-from common.music.names import tempo_of
+from common.music.names import piece_below, tempo_of
+from common.report.evaluation import held_out
 from common.report.tables import as_text
+from common.trained import open_run
 from common.training.devices import start_backend
 from data import load_audio
 from time_stretching import measures
@@ -95,23 +97,13 @@ def build_parser():
     return built
 
 
-def held_out(folder, model):
-    """Recordings that a model was not trained on: dict from name to path.
-
-    All those whose piece is held out, whether the model's store had them or not.
-    """
-    from common.files.split import is_held_out
-    from common.music.names import piece_below
-    from common.training.run_folder import RunFolder
-
-    share = RunFolder(model).read_config()["flags"]["validation_split"]
+def unheard(folder, model):
+    """Recordings of a folder whose piece a model was not trained on: dict from name to path."""
     files = find_recordings(folder).files
-    found = {name: path for name, path in files.items() if is_held_out(piece_below(name), share)}
-    if not found:
-        raise UserError(
-            f"{folder}: holds none of the pieces that {model} held out; render those, or more"
-        )
-    return found
+    config = open_run(model, "time_stretching")
+    remedy = "render pieces that it held out, or others"
+    names = held_out(files, [config], piece_below, where=folder, remedy=remedy)
+    return {name: files[name] for name in names}
 
 
 def magnitude(audio):
@@ -255,7 +247,7 @@ def main(argv=None):
     from time_stretching.trained import load_stretcher
 
     trained = load_stretcher(args.model)
-    files = held_out(args.audio_path, args.model)
+    files = unheard(args.audio_path, args.model)
     speeds = {tempo_of(name): name for name in files}
     written = [name for name in files if tempo_of(name)[1] == 1] or list(files)
 

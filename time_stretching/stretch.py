@@ -17,13 +17,14 @@ import numpy as np
 
 from common.cli import UserError, number, parser, run
 from common.files.audio import AudioWriter, safe_peak
+from common.trained import shipped
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import load_audio
 from time_stretching.flags import add_onsets_flag
 from time_stretching.methods import METHODS, NETWORK_METHODS, check_rate, stretch
 
-SHIPPED = Path(__file__).parent.parent / "models" / "time_stretching"
+SHIPPED = shipped("time_stretching")
 
 
 def build_parser():
@@ -63,17 +64,24 @@ def build_parser():
     return built
 
 
-def plan(args, samples, sample_rate):
-    """Rate and number of samples that the flags ask for; ``UserError`` where they cannot be."""
-    if args.duration is None:
-        return check_rate(args.rate), round(samples / args.rate)
-    wanted = max(round(args.duration * sample_rate), 1)
+def plan(path, samples, sample_rate, rate=None, duration=None):
+    """Rate and number of samples of a result; ``UserError`` where it cannot be made.
+
+    Args:
+        path: Recording, for messages.
+        samples: Its length.
+        sample_rate: Hz.
+        rate: Factor on the tempo, or None.
+        duration: Seconds that the result shall last, instead.
+    """
+    if duration is None:
+        return check_rate(rate), round(samples / rate)
+    wanted = max(round(duration * sample_rate), 1)
     try:
         return check_rate(samples / wanted), wanted
     except UserError as error:
         raise UserError(
-            f"--duration {args.duration:g}: {args.input} lasts {samples / sample_rate:.2f} s; "
-            f"{error}"
+            f"--duration {duration:g}: {path} lasts {samples / sample_rate:.2f} s; {error}"
         ) from error
 
 
@@ -84,7 +92,7 @@ def main(argv=None):
     if not audio.shape[-1]:
         raise UserError(f"{args.input}: holds no audio")
     writer = AudioWriter(args.output, sample_rate, len(audio))  # refuses an unknown format
-    rate, samples = plan(args, audio.shape[-1], sample_rate)
+    rate, samples = plan(args.input, audio.shape[-1], sample_rate, args.rate, args.duration)
     with only_run(args.output, folder=False):
         trained = None
         if args.method in NETWORK_METHODS:

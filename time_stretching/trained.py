@@ -1,12 +1,12 @@
 """Trained networks at work."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 
 from common.cli import UserError
-from common.training.run_folder import RunFolder
-from common.training.weights import load_into
+from common.trained import load_networks, open_run, shipped
 from time_stretching.resize import positions
 from time_stretching.spectrogram import Scale
 
@@ -103,26 +103,40 @@ def load_stretcher(folder, *, with_corrector=True):
             f"{folder}: no model there; train one with python -m time_stretching.train_autoencoder "
             "and train_corrector, or choose --method vocoder, which needs none"
         )
-    config = RunFolder(folder).read_config()
-    if config.get("system") != "time_stretching":
-        raise UserError(
-            f"{folder}: holds no model of time_stretching; name a folder of its train_autoencoder"
-        )
+    config = open_run(folder, "time_stretching")
+    corrector = None
     try:
         architecture = Architecture.of(config["architecture"])
         scale = Scale(**config["scale"])
-        networks = [build_encoder(architecture), build_decoder(architecture)]
-        files = [folder / "encoder.h5", folder / "decoder.h5"]
+        networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
         if with_corrector:
-            networks.append(build_corrector(architecture))
-            files.append(folder / CORRECTOR / "corrector.h5")
+            corrector = build_corrector(architecture)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder / 'config.json'}: damaged ({error!r})") from error
-    for network, path in zip(networks, files, strict=True):
-        if not path.is_file():
+    load_networks(folder, networks)
+    if with_corrector:
+        if not (folder / CORRECTOR).is_dir():
             raise UserError(
-                f"{path}: no such file of weights; python -m time_stretching.train_"
-                f"{'corrector' if network.name == CORRECTOR else 'autoencoder'} writes it"
+                f"{folder / CORRECTOR}: no such folder; python -m time_stretching.train_corrector "
+                "writes it"
             )
-        load_into(network, path)
-    return Stretcher(architecture, scale, *networks)
+        load_networks(folder / CORRECTOR, {"corrector": corrector})
+    return Stretcher(architecture, scale, **networks, corrector=corrector)
+
+
+@functools.lru_cache(maxsize=2)
+def open_once(folder=None):
+    """The ``Stretcher`` of a folder, by default the shipped one, kept for the next call."""
+    return load_stretcher(folder or shipped("time_stretching"))
+
+
+def open_trained(folder, config):
+    """The ``Stretcher`` of a run folder, with its corrector if it has one, or of a corrector's.
+
+    Args:
+        folder: Path.
+        config: Content of its ``config.json``.
+    """
+    if config["system"] == f"time_stretching.{CORRECTOR}":  # it lies in that of its auto-encoder
+        return load_stretcher(Path(folder).resolve().parent)
+    return load_stretcher(folder, with_corrector=(Path(folder) / CORRECTOR).is_dir())

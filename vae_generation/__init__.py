@@ -1,0 +1,12 @@
+"""New sounds from a variational auto-encoder: ``draw``, ``reconstruct``, ``interpolate``."""
+
+__all__ = ["draw", "interpolate", "reconstruct"]
+
+
+def __getattr__(name):
+    # so that importing the package brings no networks
+    if name not in __all__:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    from vae_generation import ways
+
+    return getattr(ways, name)

@@ -1,4 +1,4 @@
-"""Conversion of audio files of any length in constant memory."""
+"""Conversion of audio: arrays, and files of any length in constant memory."""
 
 import tempfile
 from contextlib import closing
@@ -7,7 +7,7 @@ import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, estimate_phase
 from common.audio.streaming import filled_header, make_resampler, parts_of, read_blocks
-from common.files.audio import PEAK, AudioWriter
+from common.files.audio import PEAK, AudioWriter, resample, safe_peak
 from common.files.audio import peak as audio_peak
 from data import (
     FRAME_COLUMNS,
@@ -17,7 +17,7 @@ from data import (
     forward_transform,
     inverse_transform,
 )
-from pix2pix_timbre.convert import OVERLAP, Conversion
+from pix2pix_timbre.windows import OVERLAP, Conversion
 
 _SECONDS_AT_ONCE = 10  # of the result that is written
 _PART_COLUMNS = 4 * FRAME_COLUMNS  # read at a time: whole frames
@@ -29,7 +29,7 @@ def convert_blocks(blocks, conversion, method, network=None):
 
     Args:
         blocks: Iterable of (channels, samples) float32 at SAMPLE_RATE.
-        conversion: ``pix2pix_timbre.convert.Conversion``.
+        conversion: ``pix2pix_timbre.windows.Conversion``.
         method: Of ``common.audio.phase.ESTIMATORS``.
         network: Function ``(image, phase) -> (image, phase)`` that comes before all that, such as a
             ``pix2pix_timbre.phase_network.PhaseNetwork``; gets whole frames, as many as there are.
@@ -72,13 +72,39 @@ def _mark_last(items):
         yield previous, True
 
 
-def convert_file(predict, source, output, *, overlap=OVERLAP, phase=DEFAULT_PHASE, network=None):
+def convert_audio(
+    audio, sample_rate, *, predict, overlap=OVERLAP, phase=DEFAULT_PHASE, network=None
+):
+    """Convert audio.
+
+    Args:
+        audio: (samples,) or (channels, samples) float32 in [-1, 1].
+        sample_rate: Hz.
+        predict, overlap, phase, network: As of ``convert_file``.
+
+    Returns:
+        float32, same shape, turned down where it would leave [-1, 1].
+    """
+    audio = np.asarray(audio, np.float32)
+    if not audio.size:
+        return audio.copy()
+    channels = np.atleast_2d(audio)
+    conversion = Conversion(predict, len(channels), overlap)
+    given = resample(channels, sample_rate, SAMPLE_RATE)
+    converted = np.concatenate([*convert_blocks([given], conversion, phase, network)], axis=-1)
+    converted = resample(converted, SAMPLE_RATE, sample_rate)[:, : channels.shape[1]]
+    missing = channels.shape[1] - converted.shape[1]
+    return safe_peak(np.pad(converted, [(0, 0), (0, missing)])).reshape(audio.shape)
+
+
+def convert_file(source, output, *, predict, overlap=OVERLAP, phase=DEFAULT_PHASE, network=None):
     """Convert one audio file; memory does not grow with its length.
 
     Args:
-        predict: ``pix2pix_timbre.convert.Predictor``.
         source: Audio file.
         output: Audio file to write; it appears whole or not at all.
+        predict: Function from frames to frames in [0, 1], such as a
+            ``pix2pix_timbre.trained.Predictor``.
         overlap: Of the frames, in [0, 1).
         phase: Of ``common.audio.phase.ESTIMATORS``.
         network: As in ``convert_blocks``.

@@ -1,6 +1,5 @@
-"""Conversion of magnitude images of any length by a generator of 256-column frames."""
+"""Magnitude images of any length, converted in windows of 256 columns that fade into each other."""
 
-import keras
 import numpy as np
 
 from data import BINS, FRAME_COLUMNS
@@ -9,45 +8,6 @@ BATCH = 8  # frames per call of the network
 # Transposed convolutions leave a faint grid with periods of 2 to 256 columns. Windows that begin
 # every 121 columns, a number without small factors, put it in another place each time.
 OVERLAP = 135 / FRAME_COLUMNS
-
-
-class Predictor:
-    """A generator behind a compiled function: frames in [0, 1] in, frames in [0, 1] out.
-
-    Args:
-        generator: Keras model (batch, BINS, FRAME_COLUMNS, channels) -> (..., outputs), in [-1, 1];
-            the second channel, if there is one, is the style, or the phase.
-    """
-
-    def __init__(self, generator):
-        self._generator = generator
-        # XLA makes this network slower on CPU; on other backends Keras knows best
-        if keras.backend.backend() == "tensorflow":
-            generator.compile(jit_compile=False)
-
-    def __call__(self, frames, style=None):
-        """Predict frames; batched, any number of them.
-
-        Args:
-            frames: (frames, BINS, FRAME_COLUMNS, channels) float32.
-            style: (BINS, FRAME_COLUMNS) float32 in [0, 1], for all frames or for each, for a
-                generator that takes one.
-
-        Returns:
-            Like ``frames``, but with the generator's outputs as channels.
-        """
-        results = np.empty((*frames.shape[:-1], self._generator.output_shape[-1]), np.float32)
-        channels = [frames]
-        if style is not None:
-            channels.append(np.broadcast_to(style[..., np.newaxis], frames.shape))
-        for start in range(0, len(frames), BATCH):
-            batch = [channel[start : start + BATCH] for channel in channels]
-            batch = np.concatenate(batch, axis=-1) * 2 - 1
-            # one shape only, so that the function is compiled once
-            padding = [(0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)]
-            predicted = self._generator.predict_on_batch(np.pad(batch, padding))
-            results[start : start + BATCH] = (np.asarray(predicted)[: len(batch)] + 1) / 2
-        return results
 
 
 def window_weights(overlap):
@@ -75,7 +35,8 @@ class Conversion:
     cut into blocks nor on the batch. Silent windows stay silent and are not predicted.
 
     Args:
-        predict: Function from frames to frames in [0, 1], such as a ``Predictor``.
+        predict: Function from frames to frames in [0, 1], such as a
+            ``pix2pix_timbre.trained.Predictor``.
         channels: Number of audio channels, converted alike.
         overlap: Share of a window that the next one covers, in [0, 1).
     """

@@ -1,0 +1,129 @@
+"""What predict.py and predict_multitarget.py share: flags, files, and their conversion."""
+
+from pathlib import Path
+
+import numpy as np
+
+from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
+from common.cli import UserError, find_files, number, report_skipped
+from common.files.audio import (
+    AUDIO_SUFFIXES,
+    AudioFileError,
+    read_header,
+    require_audio_suffix,
+)
+from common.trained import shipped
+from pix2pix_timbre.recordings import convert_file
+from pix2pix_timbre.trained import NETWORK, TimbreModel, load_model, weights_file
+from pix2pix_timbre.weights import load_generator
+from pix2pix_timbre.windows import OVERLAP
+
+
+def add_flags(built, name):
+    """Add the flags that every prediction script of this system has.
+
+    Args:
+        built: ``common.cli.parser``.
+        name: Name of the shipped model that converts where none is given.
+    """
+    built.add_argument(
+        "--model",
+        type=Path,
+        default=shipped(name),
+        help=f"run folder, or .h5 of weights (default: the shipped {name})",
+    )
+    built.add_argument("--input", required=True, type=Path, help="audio file, or folder of them")
+    built.add_argument(
+        "--output", required=True, type=Path, help="audio file, or folder when the input is one"
+    )
+    built.add_argument(
+        "--phase",
+        choices=[*ESTIMATORS, NETWORK],
+        default=DEFAULT_PHASE,
+        help="phase of the result: that of the input, as published, or one that fits it, by "
+        "Griffin-Lim, by its fast form (also begun from zero), or by phase gradient heap "
+        "integration; or that of --phase_model (default: %(default)s)",
+    )
+    built.add_argument(
+        "--phase_model",
+        type=Path,
+        help="run folder, or .h5 of weights, of a network that converts the phase, for --phase "
+        "network",
+    )
+    built.add_argument(
+        "--overlap",
+        type=number(float, 0, below=1),
+        default=OVERLAP,
+        help="share of a frame that the next one covers, cross-faded (default: 135/256, a frame "
+        "every 121 columns; 0 cuts hard, as published)",
+    )
+    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+
+
+def open_models(weights, phase, phase_model, *, styled=False):
+    """The models that the flags ask for: ``(model, model of the phase or None)``.
+
+    Args:
+        weights: Weights file, as ``pix2pix_timbre.trained.weights_file`` finds it.
+        phase, phase_model: Values of the flags.
+        styled: Whether the script gives a style.
+
+    Raises:
+        UserError: Weights that do not fit, or flags that contradict each other.
+    """
+    if phase_model is not None:
+        if phase != NETWORK:
+            raise UserError(f"--phase_model: not used with --phase {phase}; use --phase {NETWORK}")
+        phase_model = TimbreModel(load_generator(weights_file(phase_model)))
+    return load_model(weights, styled=styled), phase_model
+
+
+def planned_files(given, output):
+    """What to convert: dict from output to input file.
+
+    Args:
+        given: Value of ``--input``, an audio file or a folder of them.
+        output: Value of ``--output``, a file or a folder alike.
+
+    Raises:
+        UserError: An empty folder, or an output that cannot be written as audio.
+        AudioFileError: The input is no audio file.
+    """
+    if given.is_dir():
+        files = {
+            output / f"{name}.wav": path for name, path in find_files(given, AUDIO_SUFFIXES).items()
+        }
+        if not files:
+            raise UserError(f"{given}: no audio file in it or below it")
+        return files
+    require_audio_suffix(output)
+    read_header(given)  # a wrong name is answered before Keras is imported
+    return {output: given}
+
+
+def convert_files(files, settings, *, several):
+    """Convert the planned files and say so; the exit status of the script.
+
+    Args:
+        files: Dict from output to input, as ``planned_files`` returns it.
+        settings: Keyword arguments of ``pix2pix_timbre.recordings.convert_file``.
+        several: Whether a bad file is skipped, and the others converted.
+    """
+    skipped = []
+    for output, source in files.items():
+        try:
+            if output.exists() and output.samefile(source):
+                raise UserError(f"{output}: is the input; choose another --output")
+            done = convert_file(source, output, **settings)
+        except (UserError, AudioFileError) as error:
+            if not several:
+                raise
+            skipped.append((source, error))
+            continue
+        notes = []
+        if done["silent"]:
+            notes.append("the input is silent, and so is the output")
+        if done["gain"] < 1:
+            notes.append(f"turned down by {-20 * np.log10(done['gain']):.1f} dB to avoid clipping")
+        print("; ".join([f"{output}: {done['seconds']:.1f} s", *notes]))
+    return report_skipped(skipped)

@@ -1,0 +1,208 @@
+"""A trained generator at work."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from common.audio.phase import DEFAULT_PHASE
+from common.cli import UserError
+from common.trained import open_run, shipped
+from data import SAMPLE_RATE, frames_to_network, network_to_frames
+from pix2pix_timbre.features import CODEC
+from pix2pix_timbre.recordings import convert_audio
+from pix2pix_timbre.weights import WAYS, generator_shape, load_generator
+from pix2pix_timbre.windows import BATCH, OVERLAP
+
+NETWORK = "network"  # the phase that a network predicts
+
+
+class Predictor:
+    """A generator behind a compiled function: frames in [0, 1] in, frames in [0, 1] out.
+
+    Args:
+        generator: Keras model (batch, BINS, FRAME_COLUMNS, channels) -> (..., outputs), in [-1, 1];
+            the second channel, if there is one, is the style, or the phase.
+    """
+
+    def __init__(self, generator):
+        import keras
+
+        self._generator = generator
+        # XLA makes this network slower on CPU; on other backends Keras knows best
+        if keras.backend.backend() == "tensorflow":
+            generator.compile(jit_compile=False)
+
+    def __call__(self, frames, style=None):
+        """Predict frames; batched, any number of them.
+
+        Args:
+            frames: (frames, BINS, FRAME_COLUMNS, channels) float32.
+            style: (BINS, FRAME_COLUMNS) float32 in [0, 1], for all frames or for each, for a
+                generator that takes one.
+
+        Returns:
+            Like ``frames``, but with the generator's outputs as channels.
+        """
+        results = np.empty((*frames.shape[:-1], self._generator.output_shape[-1]), np.float32)
+        channels = [frames]
+        if style is not None:
+            channels.append(np.broadcast_to(style[..., np.newaxis], frames.shape))
+        for start in range(0, len(frames), BATCH):
+            batch = [channel[start : start + BATCH] for channel in channels]
+            batch = frames_to_network(np.concatenate(batch, axis=-1))
+            # one shape only, so that the function is compiled once
+            padding = [(0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)]
+            predicted = self._generator.predict_on_batch(np.pad(batch, padding))
+            found = np.asarray(predicted)[: len(batch)]
+            results[start : start + BATCH] = network_to_frames(found)
+        return results
+
+
+class TimbreModel:
+    """A generator that converts recordings.
+
+    Args:
+        generator: Keras model of ``pix2pix_timbre.model.build_generator``.
+        codec: Constants of the codec that it was trained with, those of ``data.py``.
+
+    Attributes:
+        predict: ``Predictor``.
+        codec: As given.
+        styled: Whether it is told its target by a style.
+        with_phase: Whether it converts the phase, too.
+    """
+
+    def __init__(self, generator, codec=CODEC):
+        self.predict = Predictor(generator)
+        self.codec = codec
+        channels, outputs = generator.input_shape[-1], generator.output_shape[-1]
+        self.with_phase = outputs == 2
+        self.styled = channels == 2 and not self.with_phase
+
+    def convert(self, audio, sample_rate=SAMPLE_RATE, *, style=None, **settings):
+        """Convert audio.
+
+        Args:
+            audio: (samples,) or (channels, samples) float32 in [-1, 1].
+            sample_rate: Hz.
+            style: Audio of the target instrument at the same rate, for a ``styled`` model; its
+                fullest 2.97 s count.
+            settings: ``phase``, ``overlap`` and ``phase_model``, as of ``settings``.
+
+        Returns:
+            float32, same shape, turned down where it would leave [-1, 1].
+        """
+        if style is not None:
+            from pix2pix_timbre.style import style_of  # comes with Keras, as the next import
+
+            style, _ = style_of(style, sample_rate)
+        return convert_audio(audio, sample_rate, **self.settings(style=style, **settings))
+
+    def settings(self, phase=DEFAULT_PHASE, *, style=None, overlap=OVERLAP, phase_model=None):
+        """Keyword arguments of ``pix2pix_timbre.recordings.convert_file``.
+
+        Args:
+            phase: Of ``common.audio.phase.ESTIMATORS``, or NETWORK.
+            style: (BINS, FRAME_COLUMNS) float32 in [0, 1], for a ``styled`` model.
+            overlap: Share of a frame that the next one covers, in [0, 1).
+            phase_model: ``TimbreModel`` that converts phases, for the phase NETWORK.
+
+        Raises:
+            UserError: The model needs a style, takes none, or NETWORK lacks its network.
+        """
+        from pix2pix_timbre.phase_network import JointNetwork, PhaseNetwork
+
+        if self.styled != (style is not None):
+            needs = "is told its target by a style: give one" if self.styled else "takes no style"
+            raise UserError(f"the model {needs}")
+        found = {"phase": "input" if phase == NETWORK else phase}
+        if self.with_phase:
+            joint = JointNetwork(self.predict)
+
+            def magnitude_alone(image, given):
+                return joint(image, given)[0], given
+
+            network = joint if phase == NETWORK else magnitude_alone
+            return found | {"network": network, "overlap": 0.0, "predict": lambda frames: frames}
+        if phase == NETWORK:
+            if phase_model is None:
+                raise UserError(
+                    f"--phase {NETWORK}: name a network with --phase_model, or a --model that was "
+                    "trained --with_phase"
+                )
+            found["network"] = PhaseNetwork(phase_model.predict)
+        predict = self.predict
+        if style is not None:
+            predict = functools.partial(predict, style=style)
+        return found | {"overlap": overlap, "predict": predict}
+
+
+def open_trained(folder, config):
+    """The ``TimbreModel`` of a run folder.
+
+    Args:
+        folder: Path.
+        config: Content of its ``config.json``.
+
+    Raises:
+        UserError: Missing or damaged weights, or another codec than that of ``data.py``.
+    """
+    check_codec(folder, config)
+    return load_model(Path(folder) / "generator.h5")
+
+
+def load_model(weights, *, styled=None):
+    """The ``TimbreModel`` of a weights file.
+
+    Args:
+        weights: HDF5 file, of a training or of the published code.
+        styled: Whether a style will be given; None takes every model.
+
+    Raises:
+        UserError: Missing or damaged, or a model that does not go with that.
+    """
+    shape = generator_shape(weights)
+    kind = shape.channels, shape.outputs
+    if styled:
+        kind = 2, 1
+    elif kind not in WAYS or (styled is False and shape.outputs != 2):
+        kind = 1, 1
+    return TimbreModel(load_generator(weights, *kind))
+
+
+@functools.lru_cache(maxsize=4)
+def open_once(model):
+    """The ``TimbreModel`` of a run folder, weights file or shipped name, kept for the next call."""
+    path = Path(model)
+    if not path.exists() and path.name == str(model):
+        path = shipped(path.name)
+    return load_model(weights_file(path))
+
+
+def weights_file(path):
+    """The weights file that ``--model`` names: itself, or ``generator.h5`` in a run folder.
+
+    Raises:
+        UserError: Missing, of another system, or trained with other codec constants.
+    """
+    path = Path(path)
+    if path.is_dir():
+        open_config(path)
+        path = path / "generator.h5"
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; --model is a run folder or an .h5 of weights")
+    return path
+
+
+def open_config(folder):
+    """Content of ``config.json`` of a run of this system, trained with the codec of ``data.py``."""
+    config = open_run(folder, "pix2pix_timbre")
+    check_codec(folder, config)
+    return config
+
+
+def check_codec(folder, config):
+    """Raise ``UserError`` when a run has another codec than ``data.py``."""
+    if config.get("codec") != CODEC:
+        raise UserError(f"{folder}: trained with codec {config.get('codec')}, but this is {CODEC}")

@@ -1,0 +1,77 @@
+"""Models of every system, opened from their folder alone."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from common.cli import UserError
+from common.latent import LatentModel
+from common.trained import MODELS, SYSTEMS, open_model, open_run, shipped
+
+FOLDERS = sorted(path.parent for path in MODELS.rglob("config.json"))
+KINDS = {
+    "pix2pix_timbre": "TimbreModel",
+    "vae_generation": "TrainedVAE",
+    "vae_generation.continuation": "Continuation",
+    "time_stretching": "Stretcher",
+    "time_stretching.corrector": "Stretcher",
+}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.relative_to(MODELS).as_posix())
+def test_every_shipped_folder_opens(folder):
+    system = json.loads((folder / "config.json").read_text(encoding="utf-8"))["system"]
+    assert type(open_model(folder)).__name__ == KINDS[system]
+    assert open_run(folder, system)["system"] == system
+
+
+def test_every_system_that_leaves_models_is_known():
+    assert {path.parent.name for path in ROOT.glob("*/trained.py")} == {*SYSTEMS, "common"}
+
+
+def test_a_model_says_what_it_is():
+    guitar, other = (
+        open_model(shipped(f"keyboard_acoustic_2_{name}")) for name in ("guitar_acoustic", "any")
+    )
+    assert (guitar.styled, other.styled) == (False, True)
+    assert guitar.codec["sample_rate"] == 44100
+    with pytest.raises(UserError, match="style"):
+        other.convert(np.zeros(9, np.float32))
+    with pytest.raises(UserError, match="no style"):
+        guitar.convert(np.zeros(9, np.float32), style=np.ones(9, np.float32))
+
+
+def test_notes_have_a_latent_space_between_audio_and_audio():
+    model = open_model(shipped("vae_notes"))
+    assert isinstance(model, LatentModel)
+    tone = 0.3 * np.sin(2 * np.pi * 220 * np.arange(3 * model.sample_rate) / model.sample_rate)
+    path = model.encode(tone.astype(np.float32))
+    assert path.shape[1] == model.dims
+    assert len(path) == pytest.approx(3 * model.rate, abs=1)
+    heard = model.decode(path)
+    assert heard.size >= tone.size
+    assert np.isfinite(heard).all()
+    assert np.abs(heard).max() > 0.01
+
+
+@pytest.mark.parametrize("system", ["os", "tests.conftest", "", None, 3, ["pix2pix_timbre"]])
+def test_nothing_else_that_a_file_names_is_imported(tmp_path, system):
+    (tmp_path / "config.json").write_text(json.dumps({"system": system}))
+    for opened in (open_model, lambda folder: open_run(folder, "pix2pix_timbre")):
+        with pytest.raises(UserError, match=r"config\.json: names the system"):
+            opened(tmp_path)
+
+
+def test_a_run_of_another_system_is_told_with_its_script():
+    with pytest.raises(UserError, match=r"one of vae_generation; use it with python -m v"):
+        open_run(shipped("vae_notes"), "pix2pix_timbre")
+
+
+def test_systems_are_imported_without_keras():
+    program = "import sys\nimport " + ", ".join(f"{name}, {name}.trained" for name in SYSTEMS)
+    program += "\nassert not {'keras', 'tensorflow', 'jax'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
