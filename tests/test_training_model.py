@@ -12,13 +12,6 @@ from vae_generation.model import VAE
 # What a training model replaces of Keras's own, on purpose.
 REPLACED = {"call", "compile", "compute_loss", "metrics"}
 REPLACED |= {"make_train_function", "make_test_function"}
-    "call",
-    "compile",
-    "compute_loss",
-    "metrics",
-    "make_train_function",
-    "make_test_function",
-}
 
 
 @pytest.mark.parametrize("model", [TrainingModel, Pix2Pix, VAE, Predictor, AutoEncoder, Correction])
