@@ -5,8 +5,8 @@
 Every sub-folder of --audios_path is an instrument; its audio files, at any depth, become
 <features_path>/<instrument>.h5. Files of any format, rate and number of channels are read (averaged
 to mono, resampled to 44.1 kHz). A run that was interrupted goes on where it stopped, and only
-audios newer than their features are computed again. --with_phase stores the phase, too, as
-<instrument>_phase.h5, for networks that learn it.
+audios that are newer than their features, or have another content, are computed again. --with_phase
+stores the phase, too, as <instrument>_phase.h5, for networks that learn it.
 """
 
 import contextlib
@@ -26,14 +26,14 @@ import numpy as np
 from common.cli import (
     UserError,
     existing_folder,
-    find_files,
     parser,
     printable,
+    report_others,
     report_skipped,
     run,
 )
 from common.files.atomic import replace_when_done
-from common.files.audio import AUDIO_SUFFIXES, AudioFileError
+from common.files.audio import AudioFileError, find_recordings
 from common.work.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.work.lock import only_run, require_distinct
 from pix2pix_timbre.features import (
@@ -44,6 +44,8 @@ from pix2pix_timbre.features import (
     read_image,
     write_store,
 )
+
+_MARK_PARTS, _MARK_BYTES = 8, 4096  # of an audio that are hashed
 
 
 class Rendering(NamedTuple):
@@ -56,11 +58,19 @@ class Rendering(NamedTuple):
 
 
 class Update(NamedTuple):
-    """A store, the names of the renderings in it, and the renderings to compute, by name."""
+    """What the store of an instrument needs.
+
+    Attributes:
+        path: The store.
+        stored: Dict from the names of the renderings in it to the marks of their audios, or None.
+        stale: List of the ``Rendering`` to compute, by name.
+        marks: Dict from the names of all renderings to the marks of their audios.
+    """
 
     path: Path
-    stored: frozenset
+    stored: dict
     stale: list
+    marks: dict
 
 
 def build_parser():
@@ -108,6 +118,24 @@ def compute(rendering):
         os.utime(temporary, ns=(changed, changed))
 
 
+def mark_of(audio):
+    """What tells an audio file from another of its name, whatever their dates.
+
+    Returns:
+        A hash of its size and of some of its content; "" of one that cannot be read.
+    """
+    try:
+        with audio.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            found = hashlib.blake2b(str(size).encode(), digest_size=16)
+            for part in range(_MARK_PARTS):
+                file.seek(part * max(size - _MARK_BYTES, 0) // (_MARK_PARTS - 1))
+                found.update(file.read(_MARK_BYTES))
+    except OSError:
+        return ""
+    return found.hexdigest()
+
+
 def is_newer(path, than):
     """Whether a file is newer than another one, or one of them is missing."""
     try:
@@ -118,9 +146,9 @@ def is_newer(path, than):
 
 def is_waiting(rendering):
     """Whether the features of a rendering are waiting for their store, whole and up to date."""
-    if is_newer(rendering.audio, rendering.part):
-        return False
     try:
+        if rendering.audio.stat().st_mtime_ns != rendering.part.stat().st_mtime_ns:
+            return False
         np.load(rendering.part, mmap_mode="r", allow_pickle=False)
     except (OSError, EOFError, ValueError):
         return False  # cut off: the machine failed before all of it was on the disk
@@ -137,16 +165,20 @@ def plan(path, renderings):
     Returns:
         An ``Update``.
     """
-    stored = frozenset()
+    stored = {}
     if path.exists():
         with FeatureStore(path) as store:
-            stored = frozenset(store.renderings)
+            stored = {name: store.mark(name) for name in store.renderings}
+    renderings = sorted(renderings, key=attrgetter("name"))
+    marks = {rendering.name: mark_of(rendering.audio) for rendering in renderings}
     stale = [
         rendering
-        for rendering in sorted(renderings, key=attrgetter("name"))
-        if rendering.name not in stored or is_newer(rendering.audio, path)
+        for rendering in renderings
+        if rendering.name not in stored
+        or is_newer(rendering.audio, path)
+        or (stored[rendering.name] or marks[rendering.name]) != marks[rendering.name]
     ]
-    return Update(path, stored, stale)
+    return Update(path, stored, stale, marks)
 
 
 def update_store(update, outcomes):
@@ -162,7 +194,7 @@ def update_store(update, outcomes):
     Returns:
         ``(computed, kept, skipped)``: numbers of renderings; list of (audio, error).
     """
-    path, stored, _ = update
+    path, stored, _, marks = update
     dates, fresh, skipped = [], set(), []
     if stored:
         dates.append(path.stat().st_mtime_ns)
@@ -180,9 +212,11 @@ def update_store(update, outcomes):
     first = next(ready, None)
     if first is not None:
         with FeatureStore(path) if stored else contextlib.nullcontext() as old:
-            write_store(path, images_of(chain([first], ready), old), path.stem)
+            images = images_of(chain([first], ready), old)
+            known = stored | marks
+            write_store(path, ((name, image, known[name]) for name, image in images), path.stem)
         os.utime(path, ns=(max(dates), max(dates)))
-    return len(fresh), len(stored - fresh), skipped
+    return len(fresh), len(stored.keys() - fresh), skipped
 
 
 def images_of(fresh, old):
@@ -230,12 +264,19 @@ def main(argv=None):
     with only_run(args.features_path):
         require_distinct(args.features_path, [path.name for path, *_ in stores])
         workers = workers_of(args.jobs, args.scheduler, [args.audios_path], args.features_path)
-        total, skipped = update_stores(stores, workers)
+        total, skipped, others = update_stores(stores, workers)
         shutil.rmtree(args.features_path / ".parts", ignore_errors=True)
+        beside = (path for path in args.audios_path.iterdir() if is_visible_file(path))
+        report_others([*others, *sorted(beside)], "audio in the folder of an instrument")
         status = report_skipped(sorted(skipped, key=itemgetter(0)))
         if not total:
             raise UserError(f"{args.audios_path}: no features could be computed")
         return status
+
+
+def is_visible_file(path):
+    """Whether a path is a file that is not hidden."""
+    return path.is_file() and not path.name.startswith(".")
 
 
 def update_stores(stores, workers):
@@ -246,17 +287,22 @@ def update_stores(stores, workers):
         workers: As of ``common.work.jobs.run_jobs``.
 
     Returns:
-        ``(total, skipped)``: number of renderings in the stores; list of (audio, error).
+        ``(total, skipped, others)``: number of renderings in the stores; list of (audio, error);
+        paths of the files that are no audio.
     """
     from tqdm import tqdm
 
-    updates, all_skipped, total = [], [], 0
+    updates, all_skipped, others, total, seen = [], [], [], 0, set()
     for path, folder, image in stores:
         try:
-            files = find_files(folder, AUDIO_SUFFIXES)
+            files, foreign, left_out = find_recordings(folder)
         except OSError as error:
             all_skipped.append((folder, error))
             continue
+        if folder not in seen:
+            seen.add(folder)
+            all_skipped += foreign
+            others += left_out
         if not files:
             all_skipped.append((folder, "holds no audio file"))
             continue
@@ -276,7 +322,7 @@ def update_stores(stores, workers):
             tqdm.write(f"{printable(update.path)}: {computed:,} computed, {kept:,} kept")
             total += computed + kept
             all_skipped += skipped
-    return total, all_skipped
+    return total, all_skipped, others
 
 
 if __name__ == "__main__":

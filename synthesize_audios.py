@@ -154,7 +154,7 @@ def main(argv=None):
     with only_run(args.audios_path):
         require_distinct(args.audios_path, [piece.name for piece in pieces])
         status = synthesize(args, settings, pieces, len(variations))
-    report_others(found.others, "MIDI files")
+    report_others(found.others, "MIDI by their content")
     return status
 
 

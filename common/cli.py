@@ -234,7 +234,7 @@ def report_others(others, what):
     if others:
         names = [printable(path.name) for path in others[:_NAMED]]
         more = [f"{len(others) - _NAMED:,} more"] if len(others) > _NAMED else []
-        print(f"{len(others):,} left out, no {what} by their content: {', '.join(names + more)}")
+        print(f"{len(others):,} left out, no {what}: {', '.join(names + more)}")
 
 
 def _walk(folder):

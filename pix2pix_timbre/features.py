@@ -22,6 +22,7 @@ from common.files.store import FORMAT_VERSION, ImageFile
 from common.music.names import pair_key
 from data import FRAME_COLUMNS, SAMPLE_RATE
 
+_MARK = "audio"  # attribute of a dataset
 CODEC = {
     "sample_rate": data.SAMPLE_RATE,
     "fft_size": data.FFT_SIZE,
@@ -118,6 +119,11 @@ class FeatureStore(ImageFile):
         """Names of all renderings, sorted."""
         return sorted(self.columns)
 
+    def mark(self, rendering):
+        """What was kept of the audio of a rendering, by which to know it again, or None."""
+        mark = self._pieces[_key(rendering)].attrs.get(_MARK)
+        return mark if isinstance(mark, str) else None
+
     def read(self, rendering, start=0, stop=None):
         """Columns ``start`` to ``stop`` of a rendering: (columns, BINS) float16 in [0, 1].
 
@@ -138,8 +144,9 @@ def write_store(path, images, instrument):
 
     Args:
         path: The HDF5 file.
-        images: Iterable of (rendering, image), as ``magnitude_image`` returns it; the same images
-            in the same order give the same bytes.
+        images: Iterable of (rendering, image), as ``magnitude_image`` returns it, or of
+            (rendering, image, mark of its audio); the same images in the same order give the same
+            bytes.
         instrument: Its name, kept as an attribute.
 
     Raises:
@@ -151,9 +158,11 @@ def write_store(path, images, instrument):
         file.attrs["instrument"] = printable(instrument)  # HDF5 takes no other text
         file.attrs.update(CODEC)
         pieces, columns = file.create_group("pieces"), 0
-        for rendering, image in new.each(images):
+        for rendering, image, *mark in new.each(images):
             chunk = (min(data.FRAME_COLUMNS, len(image)), data.BINS)
-            pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
+            dataset = pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
+            if mark and mark[0]:
+                dataset.attrs[_MARK] = mark[0]
             columns += len(image)
         file.attrs["piece_count"] = len(pieces)
         file.attrs["column_count"] = columns

@@ -339,3 +339,40 @@ def test_a_killed_run_is_completed_by_the_next(
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == undisturbed
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)  # its workers, orphans that would wait for minutes
+
+
+@pytest.mark.parametrize("seconds", [1, 2])
+@pytest.mark.parametrize("age", [0, 86400])
+def test_an_audio_that_is_replaced_by_an_older_one_is_computed_again(tmp_path, seconds, age):
+    for number in range(2):
+        write_audio(tmp_path / "audios/x" / f"{number}.wav", tone(1, seed=number))
+    flags = ["--audios_path", tmp_path / "audios", "--features_path", tmp_path / "features"]
+    flags = [str(flag) for flag in [*flags, "--jobs", 1]]
+    assert compute_features.main(flags) == 0
+    replaced = tmp_path / "audios/x/0.wav"
+    dates = replaced.stat().st_mtime_ns - age * 10**9
+    write_audio(replaced, tone(seconds, seed=7))
+    os.utime(replaced, ns=(dates, dates))
+    assert compute_features.main(flags) == 0
+    wanted = read_image(replaced)
+    with FeatureStore(tmp_path / "features/x.h5") as store:
+        np.testing.assert_array_equal(store.read("0"), wanted)
+        marks = [store.mark(name) for name in store.renderings]
+    before = (tmp_path / "features/x.h5").read_bytes()
+    assert len(set(marks)) == 2
+    assert compute_features.main(flags) == 0
+    assert (tmp_path / "features/x.h5").read_bytes() == before
+
+
+def test_what_is_no_recording_is_named(tmp_path, capsys):
+    write_audio(tmp_path / "audios/x/a.wav", tone(1))
+    (tmp_path / "audios/x/a.wav").rename(tmp_path / "audios/x/a.wave")
+    (tmp_path / "audios/x/b.m4a").write_bytes(b"\0\0\0\x20ftypM4A " + bytes(500))
+    (tmp_path / "audios/x/cover.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(500))
+    write_audio(tmp_path / "audios/beside.wav", tone(1))
+    flags = ["--audios_path", tmp_path / "audios", "--features_path", tmp_path / "features"]
+    assert compute_features.main([str(flag) for flag in [*flags, "--jobs", 1, "--with_phase"]]) == 1
+    out, err = capsys.readouterr()
+    assert "x.h5: 1 computed, 0 kept" in out
+    assert "2 left out, no audio in the folder of an instrument: cover.jpg, beside.wav" in out
+    assert err.count("b.m4a: MPEG-4") == 1

@@ -20,14 +20,14 @@ import numpy as np
 from common.cli import (
     UserError,
     existing_folder,
-    find_files,
     number,
     parser,
     printable,
+    report_others,
     report_skipped,
     run,
 )
-from common.files.audio import AUDIO_SUFFIXES
+from common.files.audio import find_recordings
 from common.work.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.work.lock import only_run
 from data import load_audio
@@ -107,8 +107,10 @@ def images_of(task):
 def main(argv=None):
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
-    files = find_files(args.audio_path, AUDIO_SUFFIXES)
+    files, foreign, others = find_recordings(args.audio_path)
+    report_others(others, "audio by their content")
     if not files:
+        report_skipped(foreign)
         raise UserError(f"{args.audio_path}: no audio file in it or below it")
     tasks = [
         Task(
@@ -121,13 +123,19 @@ def main(argv=None):
         for name, path in files.items()
     ]
     with only_run(args.features_path, folder=False):
-        return write_features(args, tasks)
+        return write_features(args, tasks, foreign)
 
 
-def write_features(args, tasks):
-    """Read recordings and write their store; the exit status of the script."""
+def write_features(args, tasks, foreign):
+    """Read recordings and write their store; the exit status of the script.
+
+    Args:
+        args: Parsed flags.
+        tasks: List of ``Task``.
+        foreign: List of (path, reason) of the recordings that cannot be read.
+    """
     workers = workers_of(args.jobs, args.scheduler, [args.audio_path])
-    skipped, silent = [], []
+    skipped, silent = list(foreign), []
 
     def recordings():
         for task, images, error in run_jobs(images_of, tasks, workers, "spectrograms"):

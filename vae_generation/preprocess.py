@@ -107,12 +107,13 @@ def cut(recording):
         audio, _ = load_audio(recording.path, sample_rate=spectrogram.sample_rate)
         hop = max(round(recording.hop_seconds * spectrogram.sample_rate), 1)
         instrument = recording.path.parent.name
+        last = max(audio.size - spectrogram.samples, 0)
         windows = [
             (
                 Example(recording.name, start / spectrogram.sample_rate, instrument),
                 audio[start : start + spectrogram.samples],
             )
-            for start in range(0, max(audio.size - spectrogram.samples, 0) + 1, hop)
+            for start in dict.fromkeys([*range(0, last + 1, hop), last])  # to the very end
         ]
     sounding = [(example, audio) for example, audio in windows if _sounds(audio, spectrogram)]
     images = [(example, *spectrogram.image(audio)) for example, audio in sounding]
@@ -142,9 +143,9 @@ def main(argv=None):
     ).check()
     hop_seconds = args.hop_seconds or spectrogram.seconds
     shifts = tuple(dict.fromkeys(args.transpose))
+    files, foreign = find_recordings(args.audio_path)
     recordings = [
-        Recording(path, name, spectrogram, hop_seconds, shifts)
-        for name, path in find_recordings(args.audio_path).items()
+        Recording(path, name, spectrogram, hop_seconds, shifts) for name, path in files.items()
     ]
     rows, counts, skipped = fill_store(
         args.features_path,
@@ -165,7 +166,7 @@ def main(argv=None):
         f"{spectrogram.bins}x{spectrogram.frames}, {spectrogram.seconds:.2f} s each, "
         f"{counts['clipped'] / len(rows):.3%} above --ceiling_db"
     )
-    return report_skipped(skipped)
+    return report_skipped([*foreign, *skipped])
 
 
 if __name__ == "__main__":

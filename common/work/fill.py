@@ -5,8 +5,8 @@ from contextlib import closing
 from itertools import chain
 from typing import NamedTuple
 
-from common.cli import UserError, find_files, report_skipped
-from common.files.audio import AUDIO_SUFFIXES
+from common.cli import UserError, report_others, report_skipped
+from common.files import audio
 from common.files.store import write_store
 from common.work.jobs import run_jobs, workers_of
 from common.work.lock import only_run
@@ -27,24 +27,28 @@ class Filled(NamedTuple):
 
 
 def find_recordings(folders):
-    """Audio files in folders and below them: dict from name to path.
+    """Audio files in folders and below them: ``(recordings, foreign)``.
 
-    A name is the path below its folder without suffix.
+    The first is a dict from name, the path below its folder without suffix, to path; the second is
+    as ``common.files.audio.Recordings`` has it. What else is there is printed.
 
     Raises:
         UserError: A folder without audio files, or two files of one name.
     """
-    recordings = {}
+    recordings, foreign = {}, []
     for folder in folders:
-        found = find_files(folder, AUDIO_SUFFIXES)
+        found, unread, others = audio.find_recordings(folder)
+        foreign += unread
+        report_others(others, "audio by their content")
         if not found:
+            report_skipped(foreign)
             raise UserError(f"{folder}: no audio file in it or below it")
         twice = sorted(recordings.keys() & found.keys())
         if twice:
             name = twice[0]
             raise UserError(f"{found[name]}: named like {recordings[name]}; rename one of them")
         recordings |= found
-    return recordings
+    return recordings, foreign
 
 
 def fill_store(path, row_type, cut, tasks, *, settings, shape, folders, jobs=1, scheduler=None):
