@@ -282,7 +282,9 @@ def test_damaged_weights_and_silent_recordings_are_refused(folder, tmp_path, cap
     assert not (tmp_path / "x.wav").exists()
 
 
-def test_figures_are_printed(folder, capsys):
+def test_figures_are_printed(folder, capsys, monkeypatch):
+    monkeypatch.setattr(evaluate, "PITCHES", range(45, 76, 15))  # of each a sound is searched
+    monkeypatch.setattr(evaluate, "_SHIFTS", (0, 1))
     argv = words("--audio_path", folder / "notes", "--model", folder / "plain")
     assert evaluate.main([*argv, "--conditional_model", str(folder / "told")]) == 0
     out = capsys.readouterr().out
