@@ -25,13 +25,14 @@ def build_parser():
 def main(argv=None):
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    weights, files = weights_file(args.model), planned_files(args.input, args.output)
+    weights = weights_file(args.model)
+    files, foreign = planned_files(args.input, args.output)
     several = args.input.is_dir()
     with only_run(args.output, folder=several):
         start_backend(args.gpu)
         model, phase_model = open_models(weights, args.phase, args.phase_model)
         settings = model.settings(args.phase, overlap=args.overlap, phase_model=phase_model)
-        return convert_files(files, settings, several=several)
+        return convert_files(files, settings, several=several, foreign=foreign)
 
 
 if __name__ == "__main__":

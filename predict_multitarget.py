@@ -37,7 +37,8 @@ def build_parser():
 def main(argv=None):
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    weights, files = weights_file(args.model), planned_files(args.input, args.output)
+    weights = weights_file(args.model)
+    files, foreign = planned_files(args.input, args.output)
     read_header(args.style)
     several = args.input.is_dir()
     with only_run(args.output, folder=several):
@@ -50,7 +51,7 @@ def main(argv=None):
         print(f"style: {args.style}, {seconds:.2f} s from --style_offset {start:.3f}")
         settings = {"style": style, "overlap": args.overlap, "phase_model": phase_model}
         settings = model.settings(args.phase, **settings)
-        return convert_files(files, settings, several=several)
+        return convert_files(files, settings, several=several, foreign=foreign)
 
 
 if __name__ == "__main__":

@@ -234,7 +234,8 @@ def report_others(others, what):
     if others:
         names = [printable(path.name) for path in others[:_NAMED]]
         more = [f"{len(others) - _NAMED:,} more"] if len(others) > _NAMED else []
-        print(f"{len(others):,} left out, no {what}: {', '.join(names + more)}")
+        said = f"{len(others):,} left out, no {what}: {', '.join(names + more)}"
+        print(said, file=sys.stderr)
 
 
 def _walk(folder):

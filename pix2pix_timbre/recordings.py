@@ -7,7 +7,7 @@ import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, estimate_phase
 from common.audio.streaming import filled_header, make_resampler, parts_of, read_blocks
-from common.files.audio import PEAK, AudioWriter, resample, safe_peak
+from common.files.audio import PEAK, AudioWriter, kept_subtype, resample, safe_peak
 from common.files.audio import peak as audio_peak
 from data import (
     FRAME_COLUMNS,
@@ -138,7 +138,7 @@ def convert_file(source, output, *, predict, overlap=OVERLAP, phase=DEFAULT_PHAS
         gain = min(1.0, PEAK / peak) if peak else 1.0
         seconds = samples / rate
         waiting.seek(0)
-        with AudioWriter(output, rate, channels) as writer:
+        with AudioWriter(output, rate, channels, kept_subtype(header, output)) as writer:
             while samples:
                 count = min(samples, _SECONDS_AT_ONCE * rate)
                 stored = waiting.read(count * channels * np.dtype(np.float32).itemsize)

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
-from common.cli import UserError, find_files, number, report_skipped
+from common.cli import UserError, number, report_others, report_skipped
 from common.files.audio import (
-    AUDIO_SUFFIXES,
     AudioFileError,
+    find_recordings,
     read_header,
     require_audio_suffix,
 )
@@ -79,7 +79,10 @@ def open_models(weights, phase, phase_model, *, styled=False):
 
 
 def planned_files(given, output):
-    """What to convert: dict from output to input file.
+    """What to convert: ``(files, foreign)``.
+
+    The first is a dict from output to input file; the second a list of (path, reason) of the
+    recordings of a folder that cannot be read. What else the folder holds is printed.
 
     Args:
         given: Value of ``--input``, an audio file or a folder of them.
@@ -90,26 +93,28 @@ def planned_files(given, output):
         AudioFileError: The input is no audio file.
     """
     if given.is_dir():
-        files = {
-            output / f"{name}.wav": path for name, path in find_files(given, AUDIO_SUFFIXES).items()
-        }
+        found = find_recordings(given)
+        report_others(found.others, "audio by their content")
+        files = {output / f"{name}.wav": path for name, path in found.files.items()}
         if not files:
+            report_skipped(found.foreign)
             raise UserError(f"{given}: no audio file in it or below it")
-        return files
+        return files, found.foreign
     require_audio_suffix(output)
     read_header(given)  # a wrong name is answered before Keras is imported
-    return {output: given}
+    return {output: given}, []
 
 
-def convert_files(files, settings, *, several):
+def convert_files(files, settings, *, several, foreign=()):
     """Convert the planned files and say so; the exit status of the script.
 
     Args:
         files: Dict from output to input, as ``planned_files`` returns it.
         settings: Keyword arguments of ``pix2pix_timbre.recordings.convert_file``.
         several: Whether a bad file is skipped, and the others converted.
+        foreign: (path, reason) of recordings that are skipped, too.
     """
-    skipped = []
+    skipped = list(foreign)
     for output, source in files.items():
         try:
             if output.exists() and output.samefile(source):

@@ -20,7 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, number, parser, run
-from common.files.audio import require_audio_suffix, resample, safe_peak
+from common.files.audio import (
+    kept_subtype,
+    read_header,
+    require_audio_suffix,
+    resample,
+    safe_peak,
+)
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import load_audio, write_audio
@@ -195,10 +201,10 @@ def describe(transfer, audio, spent):
     )
 
 
-def write(path, audio, rate):
-    """Write a result at a sample rate, and say so."""
+def write(path, audio, rate, content=None):
+    """Write a result at a sample rate, as deep as the content, and say so."""
     audio = safe_peak(resample(audio, SAMPLE_RATE, rate))
-    write_audio(path, audio, rate)
+    write_audio(path, audio, rate, content and kept_subtype(read_header(content), path))
     print(f"{path}: {audio.shape[-1] / rate:.1f} s")
 
 
@@ -240,7 +246,8 @@ def make(args):
             result = transfer.texture(args.texture, styles)
         else:
             result = transfer.mix(content, styles)
-        write(args.output / f"alpha_{alpha:.4g}.wav" if args.sweep else args.output, result, rate)
+        path = args.output / f"alpha_{alpha:.4g}.wav" if args.sweep else args.output
+        write(path, result, rate, args.content)
         describe(transfer, result, time.perf_counter() - begin)
         results[alpha] = result
     if args.sweep:

@@ -76,9 +76,9 @@ def test_recordings_that_cannot_be_read_are_told_from_other_files(tmp_path):
 
 def test_what_is_said_of_other_files(tmp_path, capsys):
     report_others([], "audio")
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().err == ""
     report_others([tmp_path / f"{number:02d}.txt" for number in range(12)], "audio")
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert said.startswith("12 left out, no audio: 00.txt, 01.txt")
     assert said.endswith("09.txt, 2 more\n")
 

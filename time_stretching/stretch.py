@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, number, parser, run
-from common.files.audio import AudioWriter, safe_peak
+from common.files.audio import AudioWriter, kept_subtype, read_header, safe_peak
 from common.trained import shipped
 from common.training.devices import start_backend
 from common.work.lock import only_run
@@ -91,7 +91,8 @@ def main(argv=None):
     audio, sample_rate = load_audio(args.input, sample_rate=None, mono=False)
     if not audio.shape[-1]:
         raise UserError(f"{args.input}: holds no audio")
-    writer = AudioWriter(args.output, sample_rate, len(audio))  # refuses an unknown format
+    subtype = kept_subtype(read_header(args.input), args.output)
+    writer = AudioWriter(args.output, sample_rate, len(audio), subtype)  # or an unknown format
     rate, samples = plan(args.input, audio.shape[-1], sample_rate, args.rate, args.duration)
     with only_run(args.output, folder=False):
         trained = None

@@ -48,6 +48,12 @@ _CUT_OFF = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\
 _INTEGERS = 2**31  # the largest ones
 _LOUDEST = 16  # of floating-point samples, 24 dB above full scale; more are integers, or damage
 _MOST_SAMPLES = 4096  # in a byte: more than any format makes of silence
+_AS_DEEP = {  # by sample format, the best first
+    "PCM_24": ("PCM_24",),
+    "PCM_32": ("PCM_32", "PCM_24"),
+    "FLOAT": ("FLOAT", "PCM_24"),
+    "DOUBLE": ("FLOAT", "PCM_24"),
+}
 _SYSTEM_ERROR = 2  # of libsndfile
 _SECONDS_AT_ONCE = 600  # of a file that is read as a whole
 _FEWEST_AT_ONCE = 2**16  # samples, should a header tell too few
@@ -256,6 +262,30 @@ def resample(audio, from_rate, to_rate):
     return np.ascontiguousarray(np.moveaxis(resampled, 0, -1), dtype=np.float32)
 
 
+def _format_of(path):
+    """libsndfile's name of the format that a suffix stands for."""
+    return _FORMATS.get(path.suffix.lower(), path.suffix[1:].upper())
+
+
+def kept_subtype(header, path):
+    """Sample format with which an output is as deep as a recording.
+
+    Args:
+        header: What ``read_header`` says of the recording.
+        path: The output.
+
+    Returns:
+        A libsndfile name, or None for the default of the output's format: of recordings of 16 bit
+        and less, of compressed ones, and where that format has nothing deeper.
+    """
+    import soundfile
+
+    subtypes = _AS_DEEP.get(header.subtype, ())
+    name = _format_of(Path(path))
+    known = name in soundfile.available_formats()
+    return next((kind for kind in subtypes if known and soundfile.check_format(name, kind)), None)
+
+
 class AudioWriter:
     """Context manager that writes an audio file in parts; it appears whole or not at all.
 
@@ -273,7 +303,7 @@ class AudioWriter:
 
         self.path, self._durable = Path(path), durable
         self._format = (sample_rate, channels, subtype)
-        name = _FORMATS.get(self.path.suffix.lower(), self.path.suffix[1:].upper())
+        name = _format_of(self.path)
         if name not in soundfile.available_formats():
             raise AudioFileError(f"{path}: unknown audio format; use {_KNOWN}")
         if not soundfile.check_format(name, subtype):
