@@ -1,9 +1,11 @@
 """Training pairs: what the frames hold, how pieces are split, and the order of an epoch."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import soundfile
 
 from common.cli import UserError
 from common.files.split import is_held_out
@@ -321,3 +323,20 @@ def test_equal_sides_stay_equal_and_each_frame_is_drawn_anew(tmp_path):
         plain = PairedFrames([(one, one)], 1).cut([0], 0)[0]
         np.testing.assert_array_equal(frames.cut([0], 0)[0], origin[:1])
         assert not any(np.array_equal(frame, plain[0]) for frame in drawn)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".WAV"])
+def test_the_audio_of_a_rendering_is_found_in_any_format(tmp_path, suffix):
+    pair = []
+    for instrument in ("piano", "guitar"):
+        path = tmp_path / instrument / "deep" / f"song.v2~live@003{suffix}"
+        path.parent.mkdir(parents=True)
+        soundfile.write(path, np.zeros(9), 44100, format=suffix[1:])
+        store = SimpleNamespace(instrument=instrument)
+        pair.append(pairs.Source(store, "deep/song.v2~live@003"))
+    ((origin, target),) = pairs.audio_files(tmp_path, [tuple(pair)])
+    assert origin.name == target.name == f"song.v2~live@003{suffix}"
+    assert (origin.parts[-3], target.parts[-3]) == ("piano", "guitar")
+    origin.unlink()
+    with pytest.raises(UserError, match=r"song.v2~live@003\.wav: no such file; --audios_path"):
+        pairs.audio_files(tmp_path, [tuple(pair)])
