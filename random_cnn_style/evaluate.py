@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, existing_folder, number, parser, run
-from common.files.audio import resample, safe_peak
+from common.files.audio import find_recordings, resample, safe_peak
 from common.files.text import write_rows
 from common.report.tables import as_text
 from common.training.devices import start_backend
@@ -39,7 +39,7 @@ def build_parser():
         "--audios_path",
         required=True,
         type=existing_folder,
-        help="folder of synthesize_audios.py: <instrument>/<piece>.wav",
+        help="folder of synthesize_audios.py: <instrument>/<piece>.wav, or of another format",
     )
     built.add_argument(
         "--pairs", type=number(int, 1), default=24, help="number of them (default: 24)"
@@ -97,12 +97,10 @@ def choose_pairs(folder, wanted):
         UserError: Fewer than two instruments that play the same two pieces.
     """
     pieces = {
-        sub.name: {path.stem for path in sub.glob("*.wav")}
-        for sub in sorted(folder.iterdir())
-        if sub.is_dir()
+        sub.name: find_recordings(sub).files for sub in sorted(folder.iterdir()) if sub.is_dir()
     }
     pieces = {name: found for name, found in pieces.items() if found}
-    shared = sorted(set.intersection(*pieces.values())) if pieces else []
+    shared = sorted(set.intersection(*map(set, pieces.values()))) if pieces else []
     if len(pieces) < 2 or len(shared) < 2:
         raise UserError(
             f"{folder}: holds no two instruments that play the same two pieces; make it with "
@@ -120,7 +118,7 @@ def choose_pairs(folder, wanted):
         other = (at + 1 + index // len(shared) % (len(shared) - 1)) % len(shared)
         found.append(
             tuple(
-                folder / instrument / f"{shared[piece]}.wav"
+                pieces[instrument][shared[piece]]
                 for instrument, piece in ((first, at), (second, other), (second, at))
             )
         )
@@ -159,8 +157,10 @@ def learn_timbre(folder, begin, seed):
 
     rate = metrics.SAMPLE_RATE
     rests = [
-        (path.parent.name, load_audio(path, sample_rate=rate)[0][round(begin * rate) :])
-        for path in sorted(folder.glob("*/*.wav"))
+        (sub.name, load_audio(path, sample_rate=rate)[0][round(begin * rate) :])
+        for sub in sorted(folder.iterdir())
+        if sub.is_dir()
+        for path in sorted(find_recordings(sub).files.values())
     ]
     return TimbreSpace([(name, rest) for name, rest in rests if rest.any()], seed)
 
@@ -205,7 +205,8 @@ def compare(args, pairs):
             else:
                 sound = content if name == "copy content" else style[: content.size]
             labels = {"pair": number_of, "system": name}
-            labels |= {"content": paths[0].parent.name, "style": paths[1].parent.name}
+            given, shown = (path.relative_to(args.audios_path).parts[0] for path in paths[:2])
+            labels |= {"content": given, "style": shown}
             rows.append(labels | {"piece": paths[0].stem} | distances(truth, sound, space))
             if args.output:
                 path = (

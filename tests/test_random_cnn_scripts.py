@@ -163,6 +163,16 @@ def test_pairs_are_of_two_pieces_and_two_instruments(audios_folder, capsys):
     assert_refused(evaluate.main, argv, capsys, "no two instruments")
 
 
+def test_pairs_are_of_any_format(audios_folder, tmp_path):
+    for path in audios_folder.glob("*/*.wav"):
+        (tmp_path / path.parent.name / "deep").mkdir(parents=True, exist_ok=True)
+        audio, rate = soundfile.read(path)
+        soundfile.write(tmp_path / path.parent.name / "deep" / f"{path.stem}.flac", audio, rate)
+    pairs = evaluate.choose_pairs(tmp_path, 8)
+    assert len(set(pairs)) == 8
+    assert {path.suffix for pair in pairs for path in pair} == {".flac"}
+
+
 def test_a_summary_is_of_means_and_of_ratios():
     metrics = ("LSD", "cepstral", "pitch_sets", "learned")
     rows = [
