@@ -101,9 +101,10 @@ def forward_transform(audio, with_phase=True, columns=slice(None)):
 
 
 def forward_spectra(audio):
-    """The transform of ``forward_transform`` as complex numbers: (..., columns, BINS) complex64."""
+    """The transform of ``forward_transform`` as complex numbers: (..., BINS, columns) complex64."""
     audio = np.asarray(audio, dtype=np.float32)
-    return _spectra(audio, 0, column_count(audio.shape[-1]))[..., :BINS]
+    spectra = _spectra(audio, 0, column_count(audio.shape[-1]))[..., :BINS]
+    return np.swapaxes(spectra, -1, -2)
 
 
 def inverse_transform(magnitude, phase, length=None):
@@ -145,15 +146,15 @@ def inverse_spectra(spectra, length=None):
     """Audio from complex spectra: inverse of ``forward_spectra``, otherwise ``inverse_transform``.
 
     Args:
-        spectra: (..., columns, BINS), as ``forward_spectra`` returns them.
+        spectra: (..., BINS, columns), as ``forward_spectra`` returns them.
         length: Samples to return; default ``(columns - 1) * HOP``.
 
     Returns:
         float32 (..., length).
     """
-    spectra = np.asarray(spectra)
+    by_column = np.swapaxes(np.asarray(spectra), -1, -2)
     return _overlap_add(
-        lambda part: spectra[..., part, :], spectra.shape[:-2], spectra.shape[-2], length
+        lambda part: by_column[..., part, :], by_column.shape[:-2], by_column.shape[-2], length
     )
 
 

@@ -24,16 +24,16 @@ def build_parser():
     return built
 
 
-def operations(frames, rows, weights):
+def operations(columns, rows, weights):
     """Floating-point operations of losses and slope, two per multiplication and addition.
 
     Args:
-        frames: Of the features.
+        columns: Of the features.
         rows: Of the factor of the style.
         weights: Shape of the network: (kernel, bins, filters).
     """
-    convolution = 2 * frames * int(np.prod(weights))
-    gram = 2 * frames * (frames + rows) * weights[-1]
+    convolution = 2 * columns * int(np.prod(weights))
+    gram = 2 * columns * (columns + rows) * weights[-1]
     return 2 * (convolution + gram)  # forward and back
 
 
@@ -45,13 +45,13 @@ def main(argv=None):
 
     from random_cnn_style.network import KERNEL, features, random_weights
     from random_cnn_style.objective import Objective, Targets
-    from random_cnn_style.spectrogram import HOP, SAMPLE_RATE, TRANSFORMS
+    from random_cnn_style.spectrogram import SAMPLE_RATE, TRANSFORMS, column_count
 
     bins = TRANSFORMS["stft"].bins
-    frames = round(args.seconds * SAMPLE_RATE) // HOP + 1
+    columns = column_count(round(args.seconds * SAMPLE_RATE))
     weights = ops.convert_to_tensor(random_weights(bins, args.filters, KERNEL))
     rng = np.random.default_rng(0)
-    noise = [np.abs(rng.standard_normal((frames, bins), np.float32)) for _ in range(3)]
+    noise = [np.abs(rng.standard_normal((columns, bins), np.float32)) for _ in range(3)]
     content, style = (
         ops.convert_to_numpy(features(ops.convert_to_tensor(part), weights)) for part in noise[:2]
     )

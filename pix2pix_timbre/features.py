@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 import data
-from common.audio.streaming import filled_header, make_resampler, parts_of, read_blocks
+from common.audio.streaming import filled_header, make_resampler, parts_of, read_resampled
 from common.cli import UserError, printable
 from common.files.hdf5 import create_hdf5
 from common.files.store import FORMAT_VERSION, ImageFile
@@ -212,6 +212,6 @@ def read_image(path, image=magnitude_image):
         AudioFileError: Not readable, empty, or NaN or infinite samples.
     """
     resampler = make_resampler(filled_header(path).samplerate, SAMPLE_RATE, 1)
-    blocks = read_blocks(path, resampler, mono=True)
+    blocks = read_resampled(path, resampler, mono=True)
     parts = parts_of((block for block, _ in blocks), FRAME_COLUMNS)
     return np.concatenate([image(audio[0], columns) for audio, columns, _ in parts])

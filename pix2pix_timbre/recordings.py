@@ -6,7 +6,7 @@ from contextlib import closing
 import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, estimate_phase
-from common.audio.streaming import filled_header, make_resampler, parts_of, read_blocks
+from common.audio.streaming import filled_header, make_resampler, parts_of, read_resampled
 from common.files.audio import PEAK, AudioWriter, kept_subtype, resample, safe_peak
 from common.files.audio import peak as audio_peak
 from data import (
@@ -121,7 +121,7 @@ def convert_file(source, output, *, predict, overlap=OVERLAP, phase=DEFAULT_PHAS
 
     def blocks():
         nonlocal samples, silent
-        for block, count in read_blocks(source, into):
+        for block, count in read_resampled(source, into):
             samples += count
             silent = silent and not block.any()
             yield block

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from common.audio.phase import FAST_MOMENTUM, griffin_lim
+from common.audio.phase import FAST_MOMENTUM, griffin_lim_phase
 from common.files.audio import peak, read_header
 from common.report.plots import plot_images
 from data import (
@@ -86,6 +86,7 @@ class Sample:
 
     def _phase(self, name, magnitude):
         if self._audios is None:
-            return griffin_lim(magnitude, momentum=FAST_MOMENTUM)
+            zero = np.zeros_like(magnitude)
+            return griffin_lim_phase(magnitude, zero, momentum=FAST_MOMENTUM)
         audio, _ = load_audio(self._audios[name == "target"])
         return forward_transform(audio)[1][:, : magnitude.shape[1]]

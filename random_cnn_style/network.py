@@ -1,14 +1,15 @@
 """The random network: one convolution over time, with frequencies as channels, and its adjoint.
 
 Nothing of it is trained. The convolution is a sum of matrix products, one for each place of the
-kernel: the same arithmetic at the speed of the machine's matrix product.
+kernel: the same arithmetic at the speed of the machine's matrix product. So spectrograms are here
+(columns, bins); ``random_cnn_style.transfer`` turns them.
 """
 
 import numpy as np
 from keras import ops
 
 FILTERS = 4096
-KERNEL = 11  # frames
+KERNEL = 11  # columns
 
 
 def random_weights(bins, filters=FILTERS, kernel=KERNEL, seed=0):
@@ -17,7 +18,7 @@ def random_weights(bins, filters=FILTERS, kernel=KERNEL, seed=0):
     Args:
         bins: Channels of the input.
         filters: Channels of the output.
-        kernel: Frames.
+        kernel: Columns.
         seed: Of the draw.
 
     Returns:
@@ -33,11 +34,11 @@ def features(magnitude, weights):
     """Activations of the network, after its ReLU.
 
     Args:
-        magnitude: (frames, bins).
+        magnitude: (columns, bins).
         weights: (kernel, bins, filters).
 
     Returns:
-        (frames - kernel + 1, filters).
+        (columns - kernel + 1, filters).
     """
     kernel = weights.shape[0]
     count = magnitude.shape[0] - kernel + 1
@@ -49,11 +50,11 @@ def adjoint(slope, weights):
     """Slope of the input by that of what enters the ReLU: the transposed convolution.
 
     Args:
-        slope: (frames - kernel + 1, filters).
+        slope: (columns - kernel + 1, filters).
         weights: (kernel, bins, filters).
 
     Returns:
-        (frames, bins).
+        (columns, bins).
     """
     kernel = weights.shape[0]
     parts = [

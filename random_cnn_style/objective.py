@@ -1,14 +1,15 @@
 """What is minimised: distance of features from the content's, of Gram matrices from the style's.
 
-With features F of n frames, the Gram matrix is G = F'F / n, and that of a style S = A'A, where the
-rows of A are features of the style, too. No Gram matrix is ever built: with few frames and many
+With features F of n columns, the Gram matrix is G = F'F / n, and that of a style S = A'A, where the
+rows of A are features of the style, too. No Gram matrix is ever built: with few columns and many
 filters
 
     |G - S|^2 = |FF'|^2 / n^2 - 2 |FA'|^2 / n + |AA'|^2
 
-takes products as large as frames times frames in place of filters times filters.
+takes products as large as columns times columns in place of filters times filters.
 """
 
+import functools
 import time
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ class Targets(NamedTuple):
 
     Attributes:
         weights: Of the network, (kernel, bins, filters).
-        content: Features of the content, (frames, filters), or None.
+        content: Features of the content, (columns, filters), or None.
         style: Factor A of the style's Gram matrix, (rows, filters).
         scales: What content and style loss are divided by.
     """
@@ -52,6 +53,12 @@ def _slope(found, own, cross, targets, factors):
     return adjoint(ops.where(found > 0, slope, 0), weights)
 
 
+@functools.lru_cache(maxsize=8)
+def _compiled(*shapes):
+    """``_forward`` and ``_slope`` for arrays of some shapes, compiled once for all searches."""
+    return compiled(_forward), compiled(_slope)
+
+
 class Objective:
     """Weighted loss of a spectrogram and its slope, averaged over networks.
 
@@ -77,8 +84,6 @@ class Objective:
         ]
         # of the sum that makes the style loss, what never changes
         self._inner = [energy(one.style @ one.style.T) for one in targets]
-        self._forward = compiled(_forward)
-        self._slope = compiled(_slope)
         self.seconds = [0.0, 0.0]
         self.evaluations = 0
 
@@ -86,7 +91,7 @@ class Objective:
         """Losses and slope of a spectrogram.
 
         Args:
-            magnitude: (frames, bins) float32.
+            magnitude: (columns, bins) float32.
 
         Returns:
             ``(loss, slope, (content, style))``: the weighted sum; its slope, float64 in the shape
@@ -98,14 +103,15 @@ class Objective:
         slope = 0.0
         parts = zip(self._targets, self._scales, self._inner, strict=True)
         for targets, scales, inner in parts:
+            forward, slope_of = _compiled(magnitude.shape, *(one.shape for one in targets))
             begin = time.perf_counter()
-            found, content, own, cross = self._forward(magnitude, *targets)
+            found, content, own, cross = forward(magnitude, *targets)
             style = energy(own) - 2 / found.shape[0] * energy(cross) + inner
             total += np.array([float(content), style]) / scales / networks
             between = time.perf_counter()
             factors = [self._alpha / scales[0] / networks, 1 / scales[1] / networks]
             factors = ops.convert_to_tensor(np.float32(factors))
-            slope = slope + ops.convert_to_numpy(self._slope(found, own, cross, targets, factors))
+            slope = slope + ops.convert_to_numpy(slope_of(found, own, cross, targets, factors))
             self.seconds[0] += between - begin
             self.seconds[1] += time.perf_counter() - between
         self.evaluations += 1
@@ -122,7 +128,7 @@ def style_loss(found, factor):
     """Squared distance of the Gram matrix of features from that of a factor.
 
     Args:
-        found: Features, (frames, filters).
+        found: Features, (columns, filters).
         factor: A of the style, (rows, filters).
     """
     count = len(found)

@@ -21,7 +21,7 @@ def _draw(sounds, size):
     panels = []
     for title, audio in sounds.items():
         magnitude, _ = log_magnitude(_mono(audio))
-        decibels = 20 * np.log10(np.maximum(np.expm1(magnitude.T), 1e-5))
+        decibels = 20 * np.log10(np.maximum(np.expm1(magnitude), 1e-5))
         top = decibels.max()
         panels.append(Panel(decibels, title, (top - _RANGE_DB, top)))
     kilohertz = SAMPLE_RATE / 2000 / len(decibels)

@@ -11,11 +11,19 @@ from common.files.audio import safe_peak
 from random_cnn_style.network import FILTERS, KERNEL, features, random_weights
 from random_cnn_style.objective import Objective, Targets, energy, style_loss
 from random_cnn_style.optimise import OPTIMISERS
-from random_cnn_style.spectrogram import HOP, SAMPLE_RATE, TRANSFORMS, log_magnitude, to_audio
+from random_cnn_style.spectrogram import (
+    HOP,
+    SAMPLE_RATE,
+    SHORTEST,
+    TRANSFORMS,
+    column_count,
+    log_magnitude,
+    to_audio,
+)
 from random_cnn_style.style import Network, blend, style_of
 
-SEGMENT = 440  # frames at a time, 10.2 s
-OVERLAP = 44  # frames that one segment shares with the next
+SEGMENT = 440  # columns at a time, 10.2 s
+OVERLAP = 44  # columns that one segment shares with the next
 # Deviation of the noise that a search begins with. As published, it is next to nothing, which takes
 # many iterations to leave: near 0 the style loss is flat. Balanced sounds are of one level.
 _NOISE = {"raw": 1e-3, "balanced": 0.6}
@@ -119,18 +127,18 @@ class Transfer:
         """
         sound = np.atleast_2d(audio).mean(axis=0)
         gain = self._gain(sound, "--style")
-        self._require_frames(1 + sound.size // HOP, "--style")
+        self._require_columns(column_count(sound.size), "--style")
         magnitude, _ = log_magnitude(sound * gain, self.settings.spectrogram)
         kernel = self.settings.kernel
-        starts = range(0, len(magnitude) - kernel + 1, SEGMENT)
+        starts = range(0, magnitude.shape[-1] - kernel + 1, SEGMENT)
         return [
             style_of(
                 (
-                    self._features(magnitude[at : at + SEGMENT + kernel - 1], weights)
+                    self._features(magnitude[:, at : at + SEGMENT + kernel - 1], weights)
                     for at in starts
                 ),
                 network,
-                magnitude.max(axis=0),
+                magnitude.max(axis=-1),
             )
             for weights, network in zip(self._weights, self.networks, strict=True)
         ]
@@ -160,7 +168,7 @@ class Transfer:
         """
         content = np.asarray(content, np.float32)
         gain = self._gain(content, "--content")
-        self._require_frames(1 + content.shape[-1] // HOP, "--content")
+        self._require_columns(column_count(content.shape[-1]), "--content")
         mixed = [
             self._channel(number, channel * gain, styles) / gain if channel.any() else channel
             for number, channel in enumerate(np.atleast_2d(content))
@@ -169,17 +177,17 @@ class Transfer:
 
     def texture(self, seconds, styles):
         """A sound of a style alone: (samples,) in [-1, 1], with a root mean square of 0.1."""
-        frames = round(seconds * SAMPLE_RATE) // HOP + 1
-        self._require_frames(frames, "--texture")
-        count, length = _segments(frames)
+        columns = column_count(round(seconds * SAMPLE_RATE))
+        self._require_columns(columns, "--texture")
+        count, length = _segments(columns)
         rng = np.random.default_rng(self.settings.seed)
         found = [
             self._search(self._noise(rng, length), None, styles, {"channel": 0, "segment": index})
             for index in range(count)
         ]
-        joined = cross_fade(np.stack(found).swapaxes(1, 2), max(length - OVERLAP, 1)).T[:frames]
+        joined = cross_fade(np.stack(found), max(length - OVERLAP, 1))[:, :columns]
         phase = rng.uniform(-np.pi, np.pi, joined.shape).astype(np.float32)
-        sound = self._to_audio(joined, phase, (frames - 1) * HOP)
+        sound = self._to_audio(joined, phase, (columns - 1) * HOP)
         level = np.sqrt(np.mean(np.square(sound, dtype=np.float64)))
         return safe_peak(sound * np.float32(_TEXTURE_LEVEL / max(level, 1e-9)))
 
@@ -187,18 +195,18 @@ class Transfer:
         """The sound of one channel."""
         settings = self.settings
         magnitude, phase = log_magnitude(audio, settings.spectrogram)
-        frames = len(magnitude)
-        count, length = _segments(frames)
+        columns = magnitude.shape[-1]
+        count, length = _segments(columns)
         hop = max(length - OVERLAP, 1)
-        padded = np.pad(magnitude, ((0, (count - 1) * hop + length - frames), (0, 0)))
+        padded = np.pad(magnitude, ((0, 0), (0, (count - 1) * hop + length - columns)))
         rng = np.random.default_rng(settings.seed)  # the same for all channels
         found = []
         for index in range(count):
-            part = padded[index * hop : index * hop + length]
+            part = padded[:, index * hop : index * hop + length]
             start = part if settings.init == "content" else self._noise(rng, length)
             place = {"channel": number, "segment": index}
             found.append(self._search(start, part, styles, place))
-        joined = cross_fade(np.stack(found).swapaxes(1, 2), hop).T[:frames]
+        joined = cross_fade(np.stack(found), hop)[:, :columns]
         if settings.phase == "random":
             phase = rng.uniform(-np.pi, np.pi, joined.shape).astype(np.float32)
         return self._to_audio(joined, phase, audio.size)
@@ -208,10 +216,12 @@ class Transfer:
         return to_audio(magnitude, phase, settings.griffin_lim, length, settings.spectrogram)
 
     def _search(self, start, content, styles, place):
-        """The spectrogram of a segment: (frames, bins).
+        """The spectrogram of a segment: (bins, columns).
+
+        Here is the network's door: it takes columns first, and so does the search.
 
         Args:
-            start: To begin with.
+            start: To begin with, (bins, columns).
             content: Of the segment; None for a texture.
             styles: One for each network.
             place: What the rows of the history begin with.
@@ -235,20 +245,20 @@ class Transfer:
 
         upper = np.inf
         if settings.bounded and content is not None:
-            upper = np.max([content.max(axis=0), *(style.loudest for style in styles)], axis=0)
+            upper = np.max([content.max(axis=-1), *(style.loudest for style in styles)], axis=0)
         search = OPTIMISERS[settings.optimiser]
-        found = search(objective, start, settings.iterations, report, upper=upper)
+        found = search(objective, start.T, settings.iterations, report, upper=upper)
         self.history += rows
         self.seconds += objective.seconds
         self.evaluations += objective.evaluations
-        return found
+        return found.T
 
-    def _noise(self, rng, frames):
+    def _noise(self, rng, columns):
         deviation = _NOISE[self.settings.losses]
-        return np.abs(rng.normal(0, deviation, (frames, self._bins))).astype(np.float32)
+        return np.abs(rng.normal(0, deviation, (columns, self._bins))).astype(np.float32).T
 
     def _features(self, magnitude, weights):
-        return ops.convert_to_numpy(features(ops.convert_to_tensor(magnitude), weights))
+        return ops.convert_to_numpy(features(ops.convert_to_tensor(magnitude.T), weights))
 
     def _gain(self, audio, name):
         level = float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))) if audio.size else 0.0
@@ -256,18 +266,17 @@ class Transfer:
             raise UserError(f"{name}: is silent; give a sound")
         return np.float32(_LEVEL / level if self.settings.losses == "balanced" else 1)
 
-    def _require_frames(self, frames, name):
-        shortest = TRANSFORMS[self.settings.spectrogram].shortest
-        least = max(self.settings.kernel, 1 + shortest // HOP)
-        if frames < least:
+    def _require_columns(self, columns, name):
+        least = max(self.settings.kernel, column_count(SHORTEST[self.settings.spectrogram]))
+        if columns < least:
             seconds = least * HOP / SAMPLE_RATE
             raise UserError(f"{name}: too short; give at least {seconds:.2f} s")
 
 
-def _segments(frames):
-    """Number and length of overlapping segments of one length that cover so many frames."""
-    count = max(-(-(frames - OVERLAP) // (SEGMENT - OVERLAP)), 1)
-    return count, -(-(frames + (count - 1) * OVERLAP) // count)
+def _segments(columns):
+    """Number and length of overlapping segments of one length that cover so many columns."""
+    count = max(-(-(columns - OVERLAP) // (SEGMENT - OVERLAP)), 1)
+    return count, -(-(columns + (count - 1) * OVERLAP) // count)
 
 
 def _scales(content, style):

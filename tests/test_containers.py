@@ -88,9 +88,9 @@ def test_blocks_are_the_whole_file_and_the_last_is_shorter(tmp_path, samples):
     write_audio(tmp_path / "a.wav", tone(samples), RATE)
     blocks = list(read_blocks(tmp_path / "a.wav", seconds=1))
     assert [last for _, last in blocks] == [False] * (samples // RATE) + [True]
-    assert all(len(block) == RATE for block, _ in blocks[:-1])
-    joined = np.concatenate([block for block, _ in blocks])
-    np.testing.assert_allclose(joined, tone(samples).T, atol=2**-15)
+    assert all(block.shape[-1] == RATE for block, _ in blocks[:-1])
+    joined = np.concatenate([block for block, _ in blocks], axis=-1)
+    np.testing.assert_allclose(joined, tone(samples), atol=2**-15)
 
 
 # Lengths that are wrong

@@ -337,7 +337,7 @@ def test_tables_that_do_not_fit_their_arrays_are_one_line(tmp_path):
         ("start", [-1]),
         ("start", [0, 0]),
     ):
-        write_recordings(path, [("a", 1.0, np.zeros((5, STRETCH_BINS)))])
+        write_recordings(path, [("a", 1.0, np.zeros((STRETCH_BINS, 5)))])
         replace(path, name, fault)
         with pytest.raises(UserError, match=r"x\.h5: (damaged|not a readable store)"):
             Store(path)

@@ -131,7 +131,7 @@ def test_optimisers_find_the_nearest_point_within_bounds(name):
 def test_magnitude_and_phase_give_the_sound_back():
     audio = tune((60, 64), (1.0, 0.5))
     magnitude, phase = log_magnitude(audio)
-    assert magnitude.shape == (1 + audio.size // HOP, TRANSFORMS["stft"].bins)
+    assert magnitude.shape == (TRANSFORMS["stft"].bins, 1 + audio.size // HOP)
     found = to_audio(magnitude, phase, 0, audio.size)
     # a window that lacks a neighbour has nothing to be divided by
     np.testing.assert_allclose(found[:-HOP], audio[:-HOP], atol=1e-3)
@@ -140,15 +140,15 @@ def test_magnitude_and_phase_give_the_sound_back():
 def test_constant_q_gives_the_sound_back_and_moves_with_the_pitch():
     one, other = (tune((pitch,), (1.0, 0.5), seconds=2.0) for pitch in (57, 64))
     magnitude, phase = log_magnitude(one, "cqt")
-    assert magnitude.shape == (1 + one.size // HOP, TRANSFORMS["cqt"].bins)
+    assert magnitude.shape == (TRANSFORMS["cqt"].bins, 1 + one.size // HOP)
     found = to_audio(magnitude, phase, 0, one.size, "cqt")
     inside = slice(one.size // 4, -one.size // 4)
     error = found[inside] - one[inside]
     assert np.sqrt(np.mean(error**2)) < 0.05 * np.sqrt(np.mean(one[inside] ** 2))
     # seven semitones are fourteen bins, wherever
-    higher = log_magnitude(other, "cqt")[0].mean(axis=0)
-    match = np.correlate(higher, magnitude.mean(axis=0), "full").argmax()
-    assert match - (magnitude.shape[1] - 1) == 14
+    higher = log_magnitude(other, "cqt")[0].mean(axis=-1)
+    match = np.correlate(higher, magnitude.mean(axis=-1), "full").argmax()
+    assert match - (len(magnitude) - 1) == 14
 
 
 def test_a_constant_q_spectrogram_is_searched_too(tmp_path):
@@ -167,18 +167,18 @@ def test_a_constant_q_spectrogram_is_searched_too(tmp_path):
         transfer.mix(content[:SAMPLE_RATE], styles)
 
 
-@pytest.mark.parametrize("frames", [5, 16, 40])
-def test_a_style_keeps_the_gram_matrix_whatever_the_length(frames):
-    found = random(frames, 16)
+@pytest.mark.parametrize("columns", [5, 16, 40])
+def test_a_style_keeps_the_gram_matrix_whatever_the_length(columns):
+    found = random(columns, 16)
     style = style_of([found[:3], found[3:4], found[4:]], NETWORK, LOUDEST)
     assert style.factor.shape[0] <= max(16, 0)
-    np.testing.assert_allclose(style.gram, found.T @ found / frames, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(style.gram, found.T @ found / columns, rtol=1e-4, atol=1e-5)
 
 
 def test_a_blend_is_the_weighted_mean_of_gram_matrices():
     styles = [
-        style_of([random(frames, 16, seed=frames)], NETWORK, random(BINS, seed=frames))
-        for frames in (7, 12)
+        style_of([random(columns, 16, seed=columns)], NETWORK, random(BINS, seed=columns))
+        for columns in (7, 12)
     ]
     found = blend(styles, [3, 1])
     wanted = 0.75 * styles[0].gram + 0.25 * styles[1].gram
@@ -219,11 +219,11 @@ def test_damaged_styles_are_refused(tmp_path):
 
 
 @given(st.integers(1, 5000))
-def test_segments_cover_all_frames_and_overlap(frames):
-    count, length = _segments(frames)
+def test_segments_cover_all_columns_and_overlap(columns):
+    count, length = _segments(columns)
     assert length <= SEGMENT
     reach = (count - 1) * max(length - OVERLAP, 1) + length
-    assert frames <= reach < frames + count
+    assert columns <= reach < columns + count
     assert count == 1 or length > 2 * OVERLAP
 
 
@@ -280,6 +280,22 @@ def test_long_content_goes_by_segments(monkeypatch):
     assert np.abs(one - other).mean() < 0.05 * one.mean()
 
 
+def test_a_search_of_a_shape_is_traced_once_for_all_segments_and_channels(monkeypatch):
+    traced = []
+    monkeypatch.setattr("random_cnn_style.transfer.SEGMENT", 30)
+    monkeypatch.setattr("random_cnn_style.transfer.OVERLAP", 8)
+    monkeypatch.setattr(
+        "random_cnn_style.objective.adjoint",
+        lambda slope, weights: traced.append(slope.shape) or adjoint(slope, weights),
+    )
+    one = tune((60, 62, 64, 65, 67, 69), (1.0, 0.5))
+    # a number of filters that no other test has
+    settings = SMALL | {"filters": 23, "iterations": 1}
+    _, history = style_transfer(np.stack([one, one[::-1]]), one, **settings)
+    assert len({(row["channel"], row["segment"]) for row in history}) == 8
+    assert len(traced) == 1
+
+
 def test_no_frequency_gets_louder_than_it_ever_is():
     content, style = tune((60, 67), (1.0, 0.5)), tune((50, 55), (0.2, 1.0, 1.0))
     gain = np.float32(0.3 / np.sqrt(np.mean(np.square(content, dtype=np.float64))))
@@ -290,7 +306,7 @@ def test_no_frequency_gets_louder_than_it_ever_is():
         styles = transfer.styles(style)
         start = log_magnitude(content * gain)[0]
         found = transfer._search(start, start, styles, {})
-        excess[bounded] = (found - np.maximum(start.max(axis=0), styles[0].loudest)).max()
+        excess[bounded] = (found - np.maximum(start.max(axis=-1), styles[0].loudest)[:, None]).max()
     assert excess[True] < 1e-6
     assert excess[False] > 0.01
 

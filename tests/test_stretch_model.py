@@ -53,7 +53,7 @@ def stretcher(architecture, scale=WIDE, seed=0):
 def store(tmp_path_factory):
     """Two pieces, one at two tempi and stretched, one alone and short."""
     path = tmp_path_factory.mktemp("store") / "x.h5"
-    ramp = np.linspace(0.2, 0.8, 60)[:, np.newaxis] * np.ones(BINS)
+    ramp = np.ones((BINS, 1)) * np.linspace(0.2, 0.8, 60)
     fast = resize(ramp, positions(0, 40, 1.5)) + 0.05
     write_store(
         path,
@@ -61,7 +61,7 @@ def store(tmp_path_factory):
             ("guitar/a", 1.0, ramp),
             ("guitar/a", 2.0, resize(ramp, positions(0, 30, 2.0))),
             ("guitar/a~speed1.5", 1.0, fast),
-            ("guitar/b", 1.0, images(7)[0]),
+            ("guitar/b", 1.0, images(7)[0].T),
         ],
     )
     with Store(path) as opened:
@@ -99,20 +99,20 @@ def test_the_context_is_all_that_a_column_sees(architecture):
     for layer in trained.corrector.layers:
         if layer.name == "corrector_missing":  # begins with zeros
             layer.set_weights([one + 0.1 for one in layer.get_weights()])
-    first, second = images(30)[0], images(30)[0].copy()
-    second[12] = 0
+    first, second = images(30)[0].T, images(30)[0].T.copy()
+    second[:, 12] = 0
     codes = [trained.encode(image) for image in (first, second)]
     corrected = [trained.correct(code, 1.5) for code in codes]
-    given = np.zeros((30, architecture.code), np.float32)
+    given = np.zeros((architecture.code, 30), np.float32)
     other = given.copy()
-    other[12] = 1
+    other[:, 12] = 1
     fixed = [trained.correct(one, 1.5) for one in (given, other)]
     for pair, reach in (
         (codes, trained.context),
         (fixed, trained.context),
         (corrected, 2 * trained.context),
     ):
-        changed = np.flatnonzero(np.abs(pair[0] - pair[1]).max(axis=-1) > 1e-6)
+        changed = np.flatnonzero(np.abs(pair[0] - pair[1]).max(axis=0) > 1e-6)
         assert changed.min() >= 12 - reach
         assert changed.max() <= 12 + reach
         assert 12 in changed
@@ -120,14 +120,14 @@ def test_the_context_is_all_that_a_column_sees(architecture):
 
 @pytest.mark.parametrize("architecture", [SMALL, FLAT])
 def test_long_images_are_gone_through_in_parts(architecture, monkeypatch):
-    trained, image = stretcher(architecture), images(50)[0]
+    trained, image = stretcher(architecture), images(50)[0].T
     codes = trained.encode(image)
     whole = trained.correct(codes, 0.7), trained.decode(codes)
     monkeypatch.setattr("time_stretching.trained._BLOCK", 11)
     np.testing.assert_allclose(trained.encode(image), codes, atol=1e-5)
     np.testing.assert_allclose(trained.correct(codes, 0.7), whole[0], atol=1e-5)
     np.testing.assert_allclose(trained.decode(codes), whole[1], atol=1e-5)
-    np.testing.assert_allclose(trained.decode(codes, 20, 31), whole[1][20:31], atol=1e-5)
+    np.testing.assert_allclose(trained.decode(codes, 20, 31), whole[1][:, 20:31], atol=1e-5)
 
 
 def test_saved_networks_open_in_a_process_without_this_project(tmp_path):
@@ -150,7 +150,7 @@ def test_an_architecture_survives_json():
 def test_training_begins_at_the_principal_components(store):
     found = find_components(store, store.recordings[3:], WIDE, 5)
     np.testing.assert_allclose(found.directions @ found.directions.T, np.eye(5), atol=1e-5)
-    everything = store.read(store.recordings[3])
+    everything = store.read(store.recordings[3]).T
     np.testing.assert_allclose(found.mean, everything.mean(axis=0), atol=1e-5)
     encoder, decoder = build_encoder(SMALL), build_decoder(SMALL)
     begin_with(encoder, decoder, found)
@@ -218,7 +218,7 @@ def test_windows_follow_one_another_and_depend_on_seed_and_epoch(store):
     windows = Windows(store, store.recordings[:2], WIDE, **settings)
     assert len(windows) == 3  # 6 and 3 windows
     found = np.concatenate([windows[index][0] for index in range(3)])
-    np.testing.assert_array_equal(found[:6].reshape(60, BINS), store.read(store.recordings[0]))
+    np.testing.assert_array_equal(found[:6].reshape(60, BINS), store.read(store.recordings[0]).T)
     drawn = Windows(store, store.recordings, WIDE, shuffle=True, seed=3, **settings)
     again = Windows(store, store.recordings, WIDE, shuffle=True, seed=3, **settings)
     first = drawn[0][0]
@@ -268,9 +268,9 @@ def test_batches_hold_resized_codes_and_what_they_should_give(store, architectur
         assert not rate
     source = trained.encode(store.read(pair.source))
     expected = resize(source, positions(20, 40, 2.0))
-    np.testing.assert_allclose(given[1], expected, atol=2e-3)
+    np.testing.assert_allclose(given[1], expected.T, atol=2e-3)
     np.testing.assert_array_equal(valid, [[1] * 20, [1] * 10 + [0] * 10])
-    np.testing.assert_array_equal(wanted[1, :10], store.read(pair.target)[20:])
+    np.testing.assert_array_equal(wanted[1, :10], store.read(pair.target)[:, 20:].T)
     drawn = Pairs(store, [pair], trained, columns=20, batch_size=2, shuffle=True, steps=5)
     assert len(drawn) == 5
     np.testing.assert_array_equal(drawn[1][0][0], drawn[1][0][0])
@@ -287,10 +287,10 @@ def test_resized_pairs_aim_at_the_resized_spectrogram(store, rate):
     assert valid.sum() == columns
     magnitudes = WIDE.magnitude(store.read(source))
     expected = WIDE.image(resize(magnitudes, positions(0, columns, rate)))
-    np.testing.assert_allclose(wanted[valid > 0], expected, atol=1e-5)
-    np.testing.assert_allclose(codes[valid > 0], trained.encode(expected), atol=2e-3)
+    np.testing.assert_allclose(wanted[valid > 0], expected.T, atol=1e-5)
+    np.testing.assert_allclose(codes[valid > 0], trained.encode(expected).T, atol=2e-3)
     if rate == 1:
-        np.testing.assert_allclose(wanted[valid > 0], store.read(source), atol=1e-5)
+        np.testing.assert_allclose(wanted[valid > 0], store.read(source).T, atol=1e-5)
 
 
 def test_true_pairs_are_brought_to_one_level(store):
@@ -299,11 +299,12 @@ def test_true_pairs_are_brought_to_one_level(store):
     assert louder(source, target, pair.rate) == pytest.approx(0.05, abs=1e-3)
     data = Pairs(store, [pair], stretcher(SMALL), columns=40, batch_size=1)
     _, (_, wanted, _) = data[0]
-    np.testing.assert_allclose(wanted[0], resize(source, positions(0, 40, pair.rate)), atol=2e-3)
+    expected = resize(source, positions(0, 40, pair.rate)).T
+    np.testing.assert_allclose(wanted[0], expected, atol=2e-3)
 
 
 def test_the_rate_is_told_in_octaves_and_the_way_between_columns():
-    np.testing.assert_array_equal(told(positions(1, 3, 0.25), 0.25), [[-2, 0.25], [-2, 0.5]])
+    np.testing.assert_array_equal(told(positions(1, 3, 0.25), 0.25), [[-2, -2], [0.25, 0.5]])
 
 
 def test_nothing_is_corrected_at_rate_1():
@@ -311,7 +312,7 @@ def test_nothing_is_corrected_at_rate_1():
     for layer in trained.corrector.layers:
         if layer.name == "corrector_missing":
             layer.set_weights([one + 0.1 for one in layer.get_weights()])
-    codes = np.random.default_rng(0).normal(0, 0.3, (20, 5)).astype(np.float32)
+    codes = np.random.default_rng(0).normal(0, 0.3, (5, 20)).astype(np.float32)
     np.testing.assert_array_equal(trained.correct(codes, 1.0), codes)
     for rate in (0.5, 2.0):
         assert np.abs(trained.correct(codes, rate) - codes).max() > 1e-3

@@ -22,7 +22,7 @@ from time_stretching import (
     train_corrector,
 )
 from time_stretching.methods import LEVEL
-from time_stretching.spectrogram import SAMPLE_RATE, Transform
+from time_stretching.spectrogram import SAMPLE_RATE, TRANSFORM
 from time_stretching.store import Store
 from time_stretching.trained import load_stretcher
 
@@ -294,17 +294,17 @@ def test_what_a_perfect_corrector_would_make_is_measured_too(folder, song):
     audio = load_audio(song[0], sample_rate=SAMPLE_RATE)[0]
     audio *= np.float32(LEVEL / np.abs(audio).max())
     knowing = evaluate.all_knowing(trained, audio)
-    image = trained.scale.image(np.abs(Transform().forward(audio)))
+    image = trained.scale.image(np.abs(TRANSFORM.forward(audio)))
     np.testing.assert_array_equal(knowing.correct(None, 1.0), trained.encode(image))
     found = evaluate.distances(trained, audio, 1.0)
     same = found["codes, phase of neural"]["vocoder"]
     assert found["perfect"]["vocoder"] == pytest.approx(same, rel=0.05)
     # at rate 0.5 each second column lies in the middle of two
-    magnitude = np.abs(Transform().forward(audio))
-    between = trained.scale.image((magnitude[:-1] + magnitude[1:]) / 2)
-    image = np.stack([image[:-1], between], axis=1).reshape(-1, image.shape[-1])
-    found = knowing.correct(None, 0.5)[: len(image)]
-    np.testing.assert_allclose(found[:-9], trained.encode(image)[:-9], atol=1e-4)
+    magnitude = np.abs(TRANSFORM.forward(audio))
+    between = trained.scale.image((magnitude[:, :-1] + magnitude[:, 1:]) / 2)
+    image = np.stack([image[:, :-1], between], axis=2).reshape(len(image), -1)
+    found = knowing.correct(None, 0.5)[:, : image.shape[-1]]
+    np.testing.assert_allclose(found[:, :-9], trained.encode(image)[:, :-9], atol=1e-4)
     found = evaluate.distances(trained, audio, 0.5)
     assert found["vocoder"]["vocoder"] == found["vocoder, onsets left"]["librosa"] == 0
     apart = found["vocoder"]["librosa"], found["vocoder, onsets left"]["vocoder"]

@@ -40,10 +40,10 @@ def find_components(store, recordings, scale, count):
     step = -(-sum(one.columns for one in recordings) // _COLUMNS)
     total = outer = seen = 0
     for recording in recordings:
-        image = WIDE.to(scale, store.read(recording)[::step])
-        total = total + image.sum(axis=0, dtype=np.float64)
-        outer = outer + image.T @ image  # in float32 by recording: that is where the time goes
-        seen += len(image)
+        image = WIDE.to(scale, store.read(recording)[:, ::step])
+        total = total + image.sum(axis=-1, dtype=np.float64)
+        outer = outer + image @ image.T  # in float32 by recording: that is where the time goes
+        seen += image.shape[-1]
     mean = total / seen
     variances, directions = eigh(
         outer / seen - np.outer(mean, mean), subset_by_index=[len(mean) - count, len(mean) - 1]

@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.metrics import log_spectral_distance
+from common.audio.spectrograms import decibels
 from common.cli import existing_folder, number, parser, run
 from common.files.audio import find_recordings
 from common.music.names import piece_below, tempo_of
@@ -50,7 +51,7 @@ from time_stretching.methods import (
     stretch,
 )
 from time_stretching.resize import HIGHEST, LOWEST, positions, resize
-from time_stretching.spectrogram import PUBLISHED, SAMPLE_RATE, WIDE, Transform, decibels
+from time_stretching.spectrogram import PUBLISHED, SAMPLE_RATE, TRANSFORM, WIDE
 from time_stretching.stretch import SHIPPED
 
 RATES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
@@ -108,14 +109,14 @@ def unheard(folder, model):
 
 def magnitude(audio):
     """Magnitudes of a sound: (BINS, columns)."""
-    return np.abs(Transform().forward(audio)).T
+    return np.abs(TRANSFORM.forward(audio))
 
 
 def reconstruction(trained, audios):
     """Errors of the auto-encoder alone: dict."""
     rows = []
     for audio in audios:
-        truth = np.abs(Transform().forward(audio))
+        truth = magnitude(audio)
         decoded = trained.magnitude(trained.encode(trained.scale.image(truth)))
         rows.append(
             [
@@ -123,7 +124,7 @@ def reconstruction(trained, audios):
                     float(np.mean(np.square(scale.image(truth) - scale.image(decoded))))
                     for scale in (PUBLISHED, trained.scale)
                 ),
-                log_spectral_distance(truth.T, decoded.T),
+                log_spectral_distance(truth, decoded),
             ]
         )
     names = ("published_scale", "own_scale", "LSD")
@@ -131,9 +132,9 @@ def reconstruction(trained, audios):
 
 
 def resized_codes(trained, audio, rate):
-    """Codes of the spectrogram of a sound (samples,), resized to a rate: (columns, code)."""
-    columns = Transform().columns(round(audio.size / rate))
-    given = np.abs(Transform().forward(audio, 0, int((columns - 1) * rate) + 2))
+    """Codes of the spectrogram of a sound (samples,), resized to a rate: (code, columns)."""
+    columns = TRANSFORM.columns(round(audio.size / rate))
+    given = np.abs(TRANSFORM.forward(audio, 0, int((columns - 1) * rate) + 2))
     return trained.encode(trained.scale.image(resize(given, positions(0, columns, rate))))
 
 
@@ -218,9 +219,9 @@ def draw(folder, trained, audio, rates, curves):
     plot_errors(folder / "rates.png", curves, "log-spectral distance in dB")
     audio = audio[: round(_SHOWN_SECONDS * SAMPLE_RATE)]
     rate = next((rate for rate in rates if rate != 1), rates[0])
-    before = encode_audio(audio[np.newaxis], Transform().columns(audio.size), trained)
+    before = encode_audio(audio[np.newaxis], TRANSFORM.columns(audio.size), trained)
     target = resized_codes(trained, audio, rate)
-    resized = resize(before, positions(0, len(target), rate))
+    resized = resize(before, positions(0, target.shape[-1], rate))
     codes = {
         "codes before": before,
         f"resized to rate {rate:g}": resized,
@@ -233,7 +234,7 @@ def draw(folder, trained, audio, rates, curves):
     }
     images = {
         f"{name}, rate {rate:g}" if name != "input" else name: WIDE.image(
-            mixture(Transform().forward(one[np.newaxis]))
+            mixture(TRANSFORM.forward(one[np.newaxis]))
         )
         for name, one in images.items()
     }

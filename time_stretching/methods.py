@@ -17,17 +17,13 @@ of level between channels stay those of the input, as those of phase do
 
 import numpy as np
 
-from common.audio.phase import project, unit
+from common.audio.phase import griffin_lim, unit
+from common.audio.spectrograms import Synthesis
 from common.cli import UserError
 from common.files.audio import resample
-from time_stretching.phase import (
-    MOMENTUM,
-    find_onsets,
-    place_onsets,
-    rotations,
-)
-from time_stretching.resize import HIGHEST, LOWEST, positions, resize
-from time_stretching.spectrogram import OVERLAP, SAMPLE_RATE, Synthesis, Transform
+from time_stretching.phase import MOMENTUM, find_onsets, place_onsets, rotations
+from time_stretching.resize import HIGHEST, LOWEST, columns_at, positions, resize
+from time_stretching.spectrogram import OVERLAP, SAMPLE_RATE, TRANSFORM, transform_at
 
 METHODS = ("neural", "codes", "vocoder", "interp", "resample")
 NETWORK_METHODS = METHODS[:2]
@@ -37,7 +33,6 @@ _BLOCK = 1024  # columns at once: bounds the working memory
 _KNOWN = OVERLAP - 1  # columns that the next block shares with the last one
 _AHEAD = 16  # columns beyond a block that count in it, for onsets and the search
 _AROUND = OVERLAP  # columns of the input beyond a block, for onsets at its ends
-_FULL_RANGE = 512  # magnitude of a sine of full range, at SAMPLE_RATE
 
 
 def check_rate(rate):
@@ -105,7 +100,7 @@ def stretch(
         )
         stretched = fit_length(resample(stretched, SAMPLE_RATE, sample_rate), samples)
     else:
-        transform = Transform.at(sample_rate)
+        transform = transform_at(sample_rate)
         stretched = by_spectra(
             channels, transform, rate, samples, iterations=iterations, onsets=onsets
         )
@@ -125,10 +120,9 @@ def by_networks(audio, rate, method, trained, *, samples, power=1.0, iterations=
     if peak == 0:
         return np.zeros((len(audio), samples), np.float32)
     gain = np.float32(LEVEL / peak)
-    transform = Transform()
-    columns = transform.columns(samples)
-    frames = int((columns - 1) * rate) + 2
-    codes = resize(encode_audio(audio * gain, frames, trained), positions(0, columns, rate))
+    columns = TRANSFORM.columns(samples)
+    given = int((columns - 1) * rate) + 2
+    codes = resize(encode_audio(audio * gain, given, trained), positions(0, columns, rate))
     if method == "neural":
         codes = trained.correct(codes, rate)
 
@@ -137,7 +131,7 @@ def by_networks(audio, rate, method, trained, *, samples, power=1.0, iterations=
 
     stretched = by_spectra(
         audio * gain,
-        transform,
+        TRANSFORM,
         rate,
         samples,
         magnitudes=magnitudes,
@@ -152,19 +146,18 @@ def by_networks(audio, rate, method, trained, *, samples, power=1.0, iterations=
 
 
 def encode_audio(audio, columns, trained):
-    """Codes of a sound's first columns, in parts: (columns, code) from (channels, samples)."""
-    transform, margin = Transform(), trained.context
-    codes = []
+    """Codes of a sound's first columns, in parts: (code, columns) from (channels, samples)."""
+    margin, codes = trained.context, []
     for start in range(0, columns, _BLOCK):
         stop = min(start + _BLOCK, columns)
         first, last = max(start - margin, 0), min(stop + margin, columns)
-        image = trained.scale.image(mixture(transform.forward(audio, first, last)))
-        codes.append(trained.encode(image)[start - first : stop - first])
-    return np.concatenate(codes)
+        image = trained.scale.image(mixture(TRANSFORM.forward(audio, first, last)))
+        codes.append(trained.encode(image)[:, start - first : stop - first])
+    return np.concatenate(codes, axis=-1)
 
 
 def mixture(spectra):
-    """Root mean square of magnitudes over the channels: (columns, bins)."""
+    """Root mean square of magnitudes over the channels: (bins, columns)."""
     return np.sqrt(np.mean(np.square(np.abs(spectra)), axis=0))
 
 
@@ -175,10 +168,10 @@ def by_spectra(
 
     Args:
         audio: (channels, any) float32.
-        transform: ``Transform`` at the rate of the audio.
+        transform: ``STFT`` at the rate of the audio.
         rate: Factor on the tempo.
         samples: Length of the result.
-        magnitudes: Function from (start, stop) to the magnitudes (stop - start, bins) that the
+        magnitudes: Function from (start, stop) to the magnitudes (bins, stop - start) that the
             mixture of the channels shall have in these columns; default its own, resized.
         power: Exponent of these.
         iterations: Of the search for a phase; 0 keeps that of the phase vocoder.
@@ -207,23 +200,17 @@ def by_spectra(
         magnitude = resize(np.abs(given), places)
         if magnitudes is not None:
             own = resize(mixture(given), places)
-            wanted = _FULL_RANGE * (magnitudes(first, last) / _FULL_RANGE) ** power
+            full = np.float32(transform.full_scale)
+            wanted = full * (magnitudes(first, last) / full) ** power
             magnitude *= np.divide(wanted, own, out=np.zeros_like(own), where=own > 0)
-        spectra = magnitude * unit(given[:, places.astype(int)]) * rotation
+        spectra = magnitude * unit(columns_at(given, places.astype(int))) * rotation
         if iterations:
             if known:
-                spectra[:, :known] = tail
-            spectra = project(
-                magnitude,
-                spectra,
-                known,
-                iterations=iterations,
-                momentum=MOMENTUM,
-                transform=(transform.forward, transform.inverse),
-            )
-        synthesis.add(start, spectra[:, known : stop - first])
+                spectra[..., :known] = tail
+            spectra = griffin_lim(magnitude, transform, spectra, iterations, MOMENTUM, known=known)
+        synthesis.add(start, spectra[..., known : stop - first])
         if stop < columns:
             # the next block begins with the columns that this one ends with
-            turned = rotation[stop - _KNOWN - first]
-            tail = spectra[:, stop - _KNOWN - first : stop - first]
+            turned = rotation[:, stop - _KNOWN - first]
+            tail = spectra[..., stop - _KNOWN - first : stop - first]
     return synthesis.audio()

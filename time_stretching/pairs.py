@@ -77,17 +77,18 @@ def louder(source, target, rate):
     """By how much an image of the same music is louder than the source, in the scale ``WIDE``.
 
     Args:
-        source, target: Images (columns, BINS).
+        source, target: Images (BINS, columns).
         rate: Of the target against the source.
     """
-    columns = min(len(target), math.ceil(len(source) / rate))
+    columns = min(target.shape[-1], math.ceil(source.shape[-1] / rate))
     resized = resize(source, positions(0, columns, rate))
-    decibels = [image * WIDE.range_db for image in (target[:columns], resized)]
+    decibels = [image * WIDE.range_db for image in (target[:, :columns], resized)]
     return level_difference(*decibels) / WIDE.range_db
 
 
 class Pairs(Batches):
-    """Batches ``((codes, told), (codes, images, valid))`` of windows of pairs.
+    """Batches ``((codes, told), (codes, images, valid))`` of windows of pairs, columns
+    before features, as the networks take them.
 
     The first codes are those of the source, resized; published networks, which are told nothing,
     get them alone. Where a target is shorter than a window, ``valid`` is 0, else 1. What is drawn
@@ -120,7 +121,7 @@ class Pairs(Batches):
                 shift = louder(store.read(pair.source), store.read(pair.target), pair.rate)
             target = self._encode(self._wanted(pair) - shift)
             # a rendering may ring longer than its counterpart
-            length = min(len(target), math.ceil(len(source) / pair.rate))
+            length = min(target.shape[-1], math.ceil(source.shape[-1] / pair.rate))
             self._pairs.append((pair, shift, target, length))
         self._windows = [
             (number, start)
@@ -164,11 +165,11 @@ class Pairs(Batches):
             stop = min(start + self._columns, length)
             here = slice(0, stop - start)
             places = positions(start, start + self._columns, pair.rate)
-            given[row] = resize(self._sources[pair.source.name], places)
-            rates[row] = told(places, pair.rate)
-            codes[row, here] = target[start:stop]
+            given[row] = resize(self._sources[pair.source.name], places).T
+            rates[row] = told(places, pair.rate).T
+            codes[row, here] = target[:, start:stop].T
             image = self._wanted(pair, start, stop) - shift
-            images[row, here] = WIDE.to(self._stretcher.scale, np.clip(image, 0, 1))
+            images[row, here] = WIDE.to(self._stretcher.scale, np.clip(image, 0, 1)).T
             valid[row, here] = 1
         inputs = (given,) if self._stretcher.architecture.published else (given, rates)
         return inputs, (codes, images, valid)

@@ -6,6 +6,7 @@ What begins is put where it belongs, which the phase vocoder alone does not do.
 import numpy as np
 
 from common.audio.phase import unit
+from time_stretching.resize import columns_at
 from time_stretching.spectrogram import OVERLAP
 
 MOMENTUM = 0.9  # of a search that begins with it
@@ -26,22 +27,23 @@ def rotations(spectra, places, first=None):
     this is the phase of ``librosa.phase_vocoder``.
 
     Args:
-        spectra: (channels, columns, bins) of the input, one column beyond the last place.
+        spectra: (channels, bins, columns) of the input, one column beyond the last place.
         places: (count,) ascending, in columns of the input.
         first: (bins,) rotation at the first place, of magnitude 1; default none.
 
     Returns:
-        (count, bins) complex64 of magnitude 1.
+        (bins, count) complex64 of magnitude 1.
     """
     steps = _steps(spectra, places).astype(np.complex128)
-    first = np.ones(spectra.shape[-1]) if first is None else first
-    return unit(np.cumprod(np.concatenate([first[np.newaxis], steps]), axis=0))
+    first = np.ones(spectra.shape[-2]) if first is None else first
+    return unit(np.cumprod(np.concatenate([first[:, np.newaxis], steps], axis=-1), axis=-1))
 
 
 def _steps(spectra, places):
-    """What each rotation is multiplied with to give the next one: (count - 1, bins)."""
+    """What each rotation is multiplied with to give the next one: (bins, count - 1)."""
     at = np.asarray(places).astype(int)
-    return unit(np.sum(spectra[:, at[:-1] + 1] * np.conj(spectra[:, at[1:]]), axis=0))
+    after, before = columns_at(spectra, at[:-1] + 1), columns_at(spectra, at[1:])
+    return unit(np.sum(after * np.conj(before), axis=0))
 
 
 def place_onsets(rotation, spectra, places, onsets):
@@ -54,40 +56,40 @@ def place_onsets(rotation, spectra, places, onsets):
     onset already, are reckoned backwards.
 
     Args:
-        rotation: (count, bins), as ``rotations`` returns them.
+        rotation: (bins, count), as ``rotations`` returns them.
         spectra, places: As there.
         onsets: List of (input, output), ascending: where onsets lie, in columns of the spectra, and
             where they belong, counted in places.
 
     Returns:
-        (count, bins) complex64.
+        (bins, count) complex64.
     """
-    rotation = rotation.copy()
+    rotation = rotation.copy(order="K")
     at = np.asarray(places).astype(int)
     steps = _steps(spectra, places)
     loudness = np.sqrt(np.sum(np.square(np.abs(spectra)), axis=0))
-    bins = np.arange(spectra.shape[-1])
+    bins = np.arange(spectra.shape[-2])
     done, turn = 0, np.ones(bins.size, np.complex64)
     for given, wanted in onsets:
         near, column = round(given), round(wanted)
-        if not (0 <= near < spectra.shape[1] and 0 <= column < len(at)):
+        if not (0 <= near < spectra.shape[-1] and 0 <= column < len(at)):
             continue
-        before = loudness[max(near - OVERLAP + 1, 0)]  # the last column that does not see it
-        new = loudness[near] > _RISE * before
+        before = loudness[:, max(near - OVERLAP + 1, 0)]  # the last column that does not see it
+        new = loudness[:, near] > _RISE * before
         # a bin turns by 2 pi / OVERLAP a hop and bin: from where it is to where it belongs
         moved = (wanted - column) - (given - near)
         shift = np.exp(-2j * np.pi / OVERLAP * bins * moved)
-        cross = np.sum(spectra[:, near] * np.conj(spectra[:, at[column]]), axis=0)
+        cross = np.sum(spectra[..., near] * np.conj(spectra[..., at[column]]), axis=0)
         aim = unit(cross) * shift
-        rotation[done:column] *= turn
-        turn[new] = unit(aim * np.conj(rotation[column]))[new]
+        rotation[:, done:column] *= turn[:, np.newaxis]
+        turn[new] = unit(aim * np.conj(rotation[:, column]))[new]
         done = column
         for earlier in range(column - 1, -1, -1):
             if at[earlier] <= given - OVERLAP / 2:
                 break
-            aim = aim * np.conj(steps[earlier])
-            rotation[earlier, new] = aim[new]
-    rotation[done:] *= turn
+            aim = aim * np.conj(steps[:, earlier])
+            rotation[new, earlier] = aim[new]
+    rotation[:, done:] *= turn[:, np.newaxis]
     return unit(rotation)
 
 
@@ -98,7 +100,7 @@ def find_onsets(transform, audio):
     four times that of the hop and a quarter before, and more than at any place nearby.
 
     Args:
-        transform: ``time_stretching.spectrogram.Transform``.
+        transform: ``STFT`` at the rate of the audio.
         audio: (channels, samples).
     """
     from scipy.ndimage import maximum_filter1d

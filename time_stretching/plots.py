@@ -1,7 +1,5 @@
 """Pictures of spectrograms and codes, and of errors against the rate."""
 
-import numpy as np
-
 from common.report.plots import Panel, curves, image_grid, save_figure
 from time_stretching.spectrogram import HOP, SAMPLE_RATE
 
@@ -11,11 +9,11 @@ def plot_images(path, images, *, columns, limits=(0, 1)):
 
     Args:
         path: PNG file.
-        images: Dict from title to (columns, features).
+        images: Dict from title to (features, columns).
         columns: Pictures in a row.
         limits: Values of the darkest and the lightest colour.
     """
-    panels = [Panel(np.asarray(image).T, title, limits) for title, image in images.items()]
+    panels = [Panel(image, title, limits) for title, image in images.items()]
     scale = HOP / SAMPLE_RATE, None
     figure = image_grid(panels, size=(4.5, 3), columns=columns, scale=scale, bar="")
     save_figure(figure, path)

@@ -34,7 +34,7 @@ from data import load_audio
 from time_stretching.flags import add_onsets_flag
 from time_stretching.methods import LEVEL, stretch
 from time_stretching.resize import HIGHEST, LOWEST, draw_rates
-from time_stretching.spectrogram import SAMPLE_RATE, WIDE, Transform
+from time_stretching.spectrogram import HOP, SAMPLE_RATE, TRANSFORM, WIDE
 from time_stretching.store import write_store
 
 _SILENCE = 1e-4  # peak
@@ -85,8 +85,8 @@ def build_parser():
 
 
 def spectrogram(audio):
-    """Image of a mono sound at SAMPLE_RATE: (columns, BINS) float16, of the scale ``WIDE``."""
-    return WIDE.image(np.abs(Transform().forward(audio))).astype(np.float16)
+    """Image of a mono sound at SAMPLE_RATE: (BINS, columns) float16, of the scale ``WIDE``."""
+    return WIDE.image(np.abs(TRANSFORM.forward(audio))).astype(np.float16)
 
 
 def images_of(task):
@@ -153,7 +153,7 @@ def write_features(args, tasks, foreign):
             report_skipped(skipped)
             raise UserError(f"{args.audio_path}: no sounding audio in it; nothing is written")
         rows = write_store(args.features_path, chain([first], stream))
-    seconds = sum(row.columns for row in rows) * Transform().hop / SAMPLE_RATE
+    seconds = sum(row.columns for row in rows) * HOP / SAMPLE_RATE
     originals = len({row.name for row in rows})
     said = [f"{originals:,} recordings", f"{len(rows) - originals:,} stretched ones"]
     if silent:

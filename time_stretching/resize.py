@@ -24,20 +24,25 @@ def positions(start, stop, rate):
     return np.arange(start, stop) * float(rate)
 
 
+def columns_at(values, indices):
+    """Columns of values (..., features, columns), in memory one after the other."""
+    return np.swapaxes(np.swapaxes(values, -1, -2)[..., indices, :], -1, -2)
+
+
 def resize(values, places):
     """Values between columns, by linear interpolation along time.
 
     Args:
-        values: (..., columns, features), real.
+        values: (..., features, columns), real.
         places: (count,) in columns, ascending or not; beyond the ends, the end is taken.
 
     Returns:
-        (..., count, features), float32.
+        (..., features, count), float32.
     """
     values = np.asarray(values)
-    last = values.shape[-2] - 1
+    last = values.shape[-1] - 1
     places = np.clip(places, 0, last)
     low = np.minimum(places.astype(int), max(last - 1, 0))
-    share = (places - low).astype(np.float32)[:, np.newaxis]
-    after = values[..., np.minimum(low + 1, last), :]
-    return (values[..., low, :] * (1 - share) + after * share).astype(np.float32)
+    share = (places - low).astype(np.float32)
+    after = columns_at(values, np.minimum(low + 1, last))
+    return (columns_at(values, low) * (1 - share) + after * share).astype(np.float32)

@@ -37,7 +37,7 @@ def write_store(path, recordings):
 
     Args:
         path: HDF5 file.
-        recordings: Iterable of (name, rate, image), images (columns, BINS) in [0, 1], of the scale
+        recordings: Iterable of (name, rate, image), images (BINS, columns) in [0, 1], of the scale
             ``WIDE``.
 
     Returns:
@@ -54,9 +54,10 @@ def write_store(path, recordings):
         )
         for name, rate, image in recordings:
             start = len(images)
-            images.resize(start + len(image), axis=0)
-            images[start:] = image
-            rows.append(Recording(name, rate, start, len(image)))
+            columns = image.shape[-1]
+            images.resize(start + columns, axis=0)
+            images[start:] = image.T
+            rows.append(Recording(name, rate, start, columns))
         for column, kind in Recording.__annotations__.items():
             values = [getattr(row, column) for row in rows]
             if kind is str:  # HDF5 takes no other text
@@ -114,9 +115,9 @@ class Store:
         self._file.close()
 
     def read(self, recording, start=0, stop=None):
-        """Columns of a recording: (columns, BINS) float32 in [0, 1], of the scale ``WIDE``."""
+        """Columns of a recording: (BINS, columns) float32 in [0, 1], of the scale ``WIDE``."""
         stop = recording.columns if stop is None else min(stop, recording.columns)
-        return self._images[recording.start + start : recording.start + stop].astype(np.float32)
+        return self._images[recording.start + start : recording.start + stop].astype(np.float32).T
 
     def split(self, share):
         """Recordings to train on and those held out: ``(training, held_out)``, lists.

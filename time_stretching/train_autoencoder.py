@@ -10,10 +10,13 @@ the published scale; what was published of the rest is --lr 1e-4 --batch_size 12
 
 from pathlib import Path
 
+import numpy as np
+
+from common.audio.spectrograms import Scale
 from common.cli import UserError, number, run
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
-from time_stretching.spectrogram import PUBLISHED, WIDE, Scale
+from time_stretching.spectrogram import PUBLISHED, WIDE
 from time_stretching.store import Store
 
 _SHOWN = 3  # recordings in a picture
@@ -132,10 +135,10 @@ class Session(TrainingSession):
         pictures = {}
         for recording in (self.sides[1] or self.sides[0])[:_SHOWN]:
             image = WIDE.to(self.scale, self.store.read(recording, 0, self.flags.columns))
-            code = networks["encoder"](image[None], training=False)
+            code = networks["encoder"](image.T[None], training=False)
             found = networks["decoder"](code, training=False)
             name = f"{recording.name}, rate {recording.rate:.3g}"
-            pictures |= {name: image, f"{name}, decoded": found[0]}
+            pictures |= {name: image, f"{name}, decoded": np.asarray(found[0]).T}
         plot_images(self.run.path / "reconstructions.png", pictures, columns=2)
 
 

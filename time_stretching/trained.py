@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from common.audio.spectrograms import Scale
 from common.cli import UserError
 from common.trained import load_networks, open_run, shipped
 from time_stretching.resize import positions
-from time_stretching.spectrogram import Scale
 
 CORRECTOR = "corrector"  # folder, below that of the auto-encoder
 _BLOCK = 2048  # columns at once: bounds the working memory
@@ -37,40 +37,41 @@ class Stretcher:
         return self.architecture.context
 
     def encode(self, image):
-        """Codes of an image: (columns, code) float32 from (columns, BINS)."""
+        """Codes of an image: (code, columns) float32 from (BINS, columns)."""
         return self._apply(self.encoder, np.asarray(image, np.float32))
 
     def correct(self, codes, rate):
-        """Resized codes (columns, code), corrected: same shape."""
+        """Resized codes (code, columns), corrected: same shape."""
         codes = np.asarray(codes, np.float32)
         if self.architecture.published:
             return self._apply(self.corrector, codes)
-        return self._apply(self.corrector, codes, told(positions(0, len(codes), rate), rate))
+        return self._apply(self.corrector, codes, told(positions(0, codes.shape[-1], rate), rate))
 
     def decode(self, codes, start=0, stop=None):
-        """Image of columns of codes: (stop - start, BINS) float32 from (columns, code)."""
-        stop = len(codes) if stop is None else stop
+        """Image of columns of codes: (BINS, stop - start) float32 from (code, columns)."""
+        stop = codes.shape[-1] if stop is None else stop
         first = max(start - self.context, 0)
-        image = self._apply(self.decoder, codes[first : stop + self.context])
-        return np.clip(image[start - first : stop - first], 0, 1)
+        image = self._apply(self.decoder, codes[:, first : stop + self.context])
+        return np.clip(image[:, start - first : stop - first], 0, 1)
 
     def magnitude(self, codes, start=0, stop=None):
-        """Magnitudes that codes stand for: (stop - start, BINS) float32."""
+        """Magnitudes that codes stand for: (BINS, stop - start) float32."""
         return self.scale.magnitude(self.decode(codes, start, stop))
 
     def _apply(self, network, *inputs):
+        """What a network makes of (features, columns); it takes and gives columns first."""
         parts = []
-        for start in range(0, len(inputs[0]), _BLOCK):
+        for start in range(0, inputs[0].shape[-1], _BLOCK):
             stop = start + _BLOCK
             first = max(start - self.context, 0)
-            given = [one[np.newaxis, first : stop + self.context] for one in inputs]
+            given = [one.T[np.newaxis, first : stop + self.context] for one in inputs]
             found = network(given if len(given) > 1 else given[0], training=False)
             parts.append(np.asarray(found)[0, start - first : stop - first])
-        return np.concatenate(parts)
+        return np.concatenate(parts).T
 
 
 def told(places, rate):
-    """What the corrector is told about each column: (columns, 2) float32.
+    """What the corrector is told about each column: (2, columns) float32.
 
     The first number is log2 of the rate; the second says how far the column lies from the column of
     the input before it, from 0 to 1: codes between two columns are smoother than those of one.
@@ -79,7 +80,7 @@ def told(places, rate):
         places: (columns,) where they lie in the input, in its columns.
         rate: Factor on the tempo.
     """
-    return np.stack([np.full(len(places), np.log2(rate)), places % 1], axis=-1).astype(np.float32)
+    return np.stack([np.full(len(places), np.log2(rate)), places % 1]).astype(np.float32)
 
 
 def load_stretcher(folder, *, with_corrector=True):

@@ -9,7 +9,8 @@ from time_stretching.spectrogram import BINS, WIDE
 
 
 class Windows(Batches):
-    """Batches (images, images) of windows, (batch, columns, BINS) float32 in [0, 1] each.
+    """Batches (images, images) of windows, (batch, columns, BINS) float32 in [0, 1] each, as the
+    networks take them.
 
     Each epoch cuts every recording into windows that follow one another from a random column on;
     a recording that is shorter is filled up with silence. What is drawn depends on ``seed`` and
@@ -46,7 +47,7 @@ class Windows(Batches):
         for image, place in zip(images, positions, strict=True):
             recording, start = order[place]
             given = self._store.read(recording, start, start + self._columns)
-            image[: len(given)] = WIDE.to(self._scale, given)
+            image[: given.shape[-1]] = WIDE.to(self._scale, given).T
         return images, images
 
     def _order(self, epoch):

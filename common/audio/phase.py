@@ -8,14 +8,22 @@ import heapq
 
 import numpy as np
 
-from data import FFT_SIZE, HOP, forward_spectra, inverse_spectra
+from data import BINS, FFT_SIZE, HOP, column_count, forward_spectra, inverse_spectra
 
 ITERATIONS = 4  # more of them keep more of the magnitude and fewer of the notes
 FAST_ITERATIONS, FAST_MOMENTUM = 32, 0.99
 PGHI_TOLERANCE = 1e-4  # of the largest magnitude: what is fainter keeps the phase of the input
 _SMALLEST = 1e-30  # below it numbers lose their digits
-_CODEC = (forward_spectra, inverse_spectra)
 HANN_GAMMA = 0.25645 * FFT_SIZE**2  # of the Gaussian nearest to the window (Prusa et al. 2017)
+
+
+class Codec:
+    """The transform of ``data.py``, as ``griffin_lim`` takes it."""
+
+    bins, hop = BINS, HOP
+    columns = staticmethod(column_count)
+    forward = staticmethod(forward_spectra)
+    inverse = staticmethod(inverse_spectra)
 
 
 def estimate_phase(method, magnitude, phase, known=0):
@@ -36,70 +44,41 @@ def estimate_phase(method, magnitude, phase, known=0):
     return ESTIMATORS[method](magnitude, phase, known)
 
 
-def griffin_lim(
-    magnitude, phase=None, known=0, *, iterations=ITERATIONS, momentum=0.0, transform=_CODEC
-):
-    """Phase whose audio has nearly the given magnitude, by Griffin and Lim 1984.
+def griffin_lim(magnitude, transform, start, iterations, momentum=0.0, *, known=0):
+    """Spectra of a magnitude whose phase fits it, by Griffin and Lim 1984.
 
-    With the momentum of Perraudin, Balazs and Sondergaard 2013 (their alpha), the magnitude is kept
-    better, but with a hop of half a window not the sound: there are many signals with nearly the
-    same magnitude, and the momentum leads away from that which the start is close to.
+    With the momentum of Perraudin, Balazs and Sondergaard 2013 (their alpha; librosa's "fast"
+    Griffin-Lim, which divides both terms by 1 + alpha), the magnitude is kept better, but with a
+    hop of half a window not the sound: there are many signals with nearly the same magnitude, and
+    the momentum leads away from that which the start is close to.
 
     Args:
-        magnitude: (..., BINS, columns).
-        phase: To start from, same shape, radians; default zero.
-        known: As in ``estimate_phase``.
+        magnitude: (..., bins, columns).
+        transform: With ``forward`` and ``inverse`` as in ``common.audio.spectrograms``.
+        start: Complex spectra that the search begins with, same shape.
         iterations: Number of projections.
         momentum: In [0, 1].
-        transform: Functions from audio to spectra (..., columns, bins) and back; default the
-            codec's.
+        known: Number of columns at the beginning that are kept as they are in ``start``.
 
     Returns:
-        Phase in radians, float32, same shape.
+        complex64, same shape, of exactly the given magnitude but in the known columns; ``start``
+        without iterations.
     """
-    phase = np.zeros(magnitude.shape, np.float32) if phase is None else np.asarray(phase)
-    if not iterations:
-        return phase.astype(np.float32)
-    amplitude = np.ascontiguousarray(np.swapaxes(magnitude, -1, -2), np.float32)
-    spectra = amplitude * np.exp(1j * np.swapaxes(phase, -1, -2).astype(np.complex64))
-    spectra = project(
-        amplitude,
-        spectra,
-        known,
-        iterations=iterations,
-        momentum=momentum,
-        transform=transform,
-    )
-    found = np.swapaxes(np.angle(spectra), -1, -2)
-    # where the magnitude is zero, the product has lost the angle
-    found = np.where(np.asarray(magnitude) > 0, found, phase)
-    found[..., :known] = phase[..., :known]
-    return found.astype(np.float32)
-
-
-def project(amplitude, spectra, known=0, *, iterations, momentum, transform):
-    """The search of ``griffin_lim``, from spectra to spectra.
-
-    Args:
-        amplitude: (..., columns, bins) float32.
-        spectra: To start from, same shape, complex64.
-        known: Number of columns at the beginning that are kept as they are.
-        iterations, momentum, transform: As in ``griffin_lim``.
-
-    Returns:
-        complex64, same shape, of exactly the given amplitude but in the known columns.
-    """
-    fixed = spectra[..., :known, :].copy()
-    forward, inverse = transform
-    previous = np.zeros_like(spectra)
+    magnitude, start = by_column(magnitude, np.float32), by_column(start, np.complex64)
+    spectra, previous = start, np.zeros_like(start)
     for _ in range(iterations):
-        consistent = forward(inverse(spectra))
+        consistent = transform.forward(transform.inverse(spectra))
         # leap beyond the projection by the difference to the last one
         spectra = consistent + np.float32(momentum) * (consistent - previous)
         previous = consistent
-        spectra = amplitude * unit(spectra)
-        spectra[..., :known, :] = fixed
+        spectra = magnitude * unit(spectra)
+        spectra[..., :known] = start[..., :known]
     return spectra
+
+
+def by_column(values, dtype):
+    """Values (..., bins, columns), in memory column by column, as transforms have them."""
+    return np.swapaxes(np.ascontiguousarray(np.swapaxes(values, -1, -2), dtype), -1, -2)
 
 
 def unit(spectra):
@@ -109,13 +88,31 @@ def unit(spectra):
     return np.where(silent, 1, spectra / np.where(silent, 1, length)).astype(np.complex64)
 
 
+def griffin_lim_phase(magnitude, phase, known=0, *, iterations=ITERATIONS, momentum=0.0):
+    """``griffin_lim`` of the codec's magnitudes, begun with a phase.
+
+    Args and return value: as ``estimate_phase``; ``iterations`` and ``momentum`` as
+    ``griffin_lim``.
+    """
+    magnitude, phase = np.asarray(magnitude), np.asarray(phase)
+    if not iterations:
+        return phase.astype(np.float32)
+    start = magnitude.astype(np.float32) * np.exp(1j * phase.astype(np.complex64))
+    found = np.angle(griffin_lim(magnitude, Codec, start, iterations, momentum, known=known))
+    # where the magnitude is zero, the product has lost the angle
+    found = np.where(magnitude > 0, found, phase)
+    found[..., :known] = phase[..., :known]
+    return found.astype(np.float32)
+
+
 def fast_griffin_lim(magnitude, phase, known=0):
-    """``griffin_lim`` with momentum, begun with the phase of the recording."""
-    return griffin_lim(magnitude, phase, known, iterations=FAST_ITERATIONS, momentum=FAST_MOMENTUM)
+    """``griffin_lim_phase`` with momentum, begun with the phase of the recording."""
+    fast = {"iterations": FAST_ITERATIONS, "momentum": FAST_MOMENTUM}
+    return griffin_lim_phase(magnitude, phase, known, **fast)
 
 
 def fast_griffin_lim_from_zero(magnitude, phase, known=0):
-    """``griffin_lim`` with momentum that knows of the phase only that of the known columns."""
+    """``griffin_lim_phase`` with momentum that knows the phase of the known columns only."""
     start = np.zeros(magnitude.shape, np.float32)
     start[..., :known] = np.asarray(phase)[..., :known]
     return fast_griffin_lim(magnitude, start, known)
@@ -196,7 +193,7 @@ def _integrate(found, open_bins, magnitude, slopes, known):
 
 ESTIMATORS = {
     "input": lambda magnitude, phase, known=0: np.asarray(phase, np.float32),
-    "griffinlim": griffin_lim,
+    "griffinlim": griffin_lim_phase,
     "fast-griffinlim": fast_griffin_lim,
     "fast-griffinlim-zero": fast_griffin_lim_from_zero,
     "pghi": phase_gradient_heap_integration,

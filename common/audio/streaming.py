@@ -3,8 +3,7 @@
 import numpy as np
 import soxr
 
-from common.files import audio as audio_files
-from common.files.audio import AudioFileError, read_header, to_mono
+from common.files.audio import AudioFileError, read_blocks, read_header, to_mono
 from data import HOP
 
 _BLOCK_SECONDS = 3  # what is done to them stays in the processor's cache
@@ -45,8 +44,8 @@ def resample_blocks(audio, rate, to):
         yield block
 
 
-def read_blocks(path, resampler, mono=False):
-    """Audio of a file in blocks, (channels, samples) float32 at SAMPLE_RATE.
+def read_resampled(path, resampler, mono=False):
+    """Audio of a file in blocks, resampled.
 
     Args:
         path: Audio file.
@@ -54,16 +53,17 @@ def read_blocks(path, resampler, mono=False):
         mono: Average the channels.
 
     Yields:
-        ``(block, samples)``: the block, and the samples of the file that it was made from.
+        ``(block, samples)``: the block, (channels, samples) float32, and how many samples of the
+        file it was made from.
 
     Raises:
-        AudioFileError: As ``audio_files.read_blocks``.
+        AudioFileError: As ``common.files.audio.read_blocks``.
     """
-    for block, last in audio_files.read_blocks(path, _BLOCK_SECONDS):
-        resampled = to_mono(block)[:, np.newaxis] if mono else block
-        if resampler is not None:
-            resampled = resampler.resample_chunk(resampled, last=last)
-        yield np.ascontiguousarray(resampled.T), len(block)
+    for block, last in read_blocks(path, _BLOCK_SECONDS):
+        resampled = to_mono(block)[np.newaxis] if mono else block
+        if resampler is not None:  # it takes and gives (samples, channels)
+            resampled = resampler.resample_chunk(resampled.T, last=last).T
+        yield np.ascontiguousarray(resampled), block.shape[-1]
 
 
 def parts_of(blocks, columns):

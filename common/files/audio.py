@@ -92,7 +92,7 @@ def load_audio(path, sample_rate=None, mono=True):
     rate = read_header(path).samplerate
     try:
         blocks = [
-            to_mono(block) if mono else block.T for block, _ in read_blocks(path, _SECONDS_AT_ONCE)
+            to_mono(block) if mono else block for block, _ in read_blocks(path, _SECONDS_AT_ONCE)
         ]
         audio = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=-1)
         if sample_rate is not None and rate != sample_rate:
@@ -110,7 +110,7 @@ def read_blocks(path, seconds=10):
         seconds: Length of a block, at most.
 
     Yields:
-        ``(block, last)``: float32 (samples, channels) at the file's rate; whether it is the last
+        ``(block, last)``: float32 (channels, samples) at the file's rate; whether it is the last
         one, which is shorter than the others and may be empty.
 
     Raises:
@@ -145,7 +145,7 @@ def read_blocks(path, seconds=10):
                         f"{path}: damaged, only {samples} of {whole} samples can be read; copy it "
                         "again"
                     )
-                yield block, last
+                yield block.T, last
     except soundfile.SoundFileError as error:
         raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
 
@@ -164,8 +164,8 @@ def _beyond(block):
 
 
 def to_mono(block):
-    """The average of the channels of (samples, channels) float32."""
-    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+    """The average of the channels of (channels, samples) float32."""
+    return block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32)
 
 
 def read_header(path):

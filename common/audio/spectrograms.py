@@ -1,0 +1,421 @@
+"""Transforms from audio to spectra and back, and images of them.
+
+A transform has ``bins``, ``hop``, ``columns(samples)``, ``forward(audio)`` and ``inverse(spectra,
+samples)``: audio is (..., samples), spectra are complex, (..., bins, columns). Without ``samples``,
+``inverse`` gives so much audio that ``forward`` of it has the same number of columns. A step of a
+transform is a column; its bins stand in ascending order of frequency. In memory, the bins of a
+column lie side by side. ``full_scale`` is the magnitude of a sine of amplitude 1 in the middle of a
+bin. No function modifies its arguments.
+"""
+
+import functools
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from common.audio.phase import by_column, griffin_lim
+
+GRIFFIN_LIM_ITERATIONS = 64  # from a phase that is drawn at random
+GRIFFIN_LIM_MOMENTUM = 0.99
+_SMALLEST = 1e-10  # magnitude, far below every floor
+_FEWEST_WEIGHT = 1e-6  # of a sample: no window reaches it
+# of a long transform: what it works on stays in the processor's cache
+_COLUMNS_AT_ONCE = 64
+
+
+class STFT(NamedTuple):
+    """Short-time Fourier transform with a periodic Hann window; column k is centred on ``k * hop``.
+
+    Around the audio there are zeros, and spectra are not normalised, as in ``librosa.stft``. It is
+    computed in the precision of the audio: float64, or else float32.
+
+    Attributes:
+        size: Samples of the window and of the Fourier transform.
+        hop: Samples from column to column, at most half of ``size`` for an inverse.
+    """
+
+    size: int
+    hop: int
+
+    @property
+    def bins(self):
+        """Number of frequencies, from 0 Hz to half the sample rate."""
+        return self.size // 2 + 1
+
+    @property
+    def full_scale(self):
+        """Magnitude of a sine of amplitude 1: half the sum of the window."""
+        return self.size / 4
+
+    def columns(self, samples):
+        """Number of columns of an audio: one per hop, the last hop completed with zeros."""
+        return 1 + -(-samples // self.hop)
+
+    def forward(self, audio, start=0, stop=None):
+        """Spectra of the columns from ``start`` to ``stop``.
+
+        Args:
+            audio: (..., samples), real.
+            start, stop: Columns, ``start`` below ``stop``, also beyond the audio; default all.
+
+        Returns:
+            (..., bins, stop - start) complex64, of float64 audio complex128.
+        """
+        import scipy.fft  # not above: --help would take twice as long
+
+        audio = np.asarray(audio)
+        if audio.dtype != np.float64:
+            audio = audio.astype(np.float32, copy=False)
+        window = _window(self.size).astype(audio.dtype)
+        samples = audio.shape[-1]
+        stop = self.columns(samples) if stop is None else stop
+        first = start * self.hop - self.size // 2
+        last = first + (stop - start - 1) * self.hop + self.size
+        inside = audio[..., min(max(first, 0), samples) : max(last, 0)]
+        before = max(min(-first, last - first), 0)
+        padding = [(0, 0)] * (audio.ndim - 1)
+        padding.append((before, last - first - before - inside.shape[-1]))
+        grains = np.lib.stride_tricks.sliding_window_view(
+            np.pad(inside, padding), self.size, axis=-1
+        )[..., :: self.hop, :]
+        spectra = np.empty(
+            (*audio.shape[:-1], stop - start, self.bins), np.result_type(audio, np.complex64)
+        )
+        for begin in range(0, stop - start, _COLUMNS_AT_ONCE):
+            part = slice(begin, begin + _COLUMNS_AT_ONCE)
+            spectra[..., part, :] = scipy.fft.rfft(grains[..., part, :] * window, axis=-1)
+        return np.swapaxes(spectra, -1, -2)
+
+    def inverse(self, spectra, samples=None):
+        """The audio whose spectra are nearest to the given ones (Griffin and Lim 1984, eq. 6).
+
+        Args:
+            spectra: (..., bins, columns).
+            samples: Length of the audio; default ``(columns - 1) * hop``. Columns beyond it are
+                left out; what no column reaches is silent.
+
+        Returns:
+            (..., samples) float32.
+        """
+        samples = (spectra.shape[-1] - 1) * self.hop if samples is None else samples
+        columns = min(spectra.shape[-1], self.columns(samples))
+        synthesis = Synthesis(self, spectra.shape[:-2], samples, columns)
+        synthesis.add(0, spectra[..., :columns])
+        return synthesis.audio()
+
+
+class Synthesis:
+    """``STFT.inverse`` in parts: spectra are added as they come.
+
+    Args:
+        transform: ``STFT``.
+        shape: Of the audio without its last axis, such as (channels,).
+        samples: Length of the audio.
+        columns: That will be added, from the first one on; default those of ``samples``.
+    """
+
+    def __init__(self, transform, shape, samples, columns=None):
+        self._transform, self._samples = transform, samples
+        most = transform.columns(samples)
+        # each part of a grain, one hop long, falls into exactly one hop
+        self._parts = -(-transform.size // transform.hop)
+        self._hops = np.zeros((*shape, most + self._parts - 1, transform.hop), np.float32)
+        self._weight = np.zeros(self._hops.shape[-2:], np.float32)
+        square = self._in_parts(np.square(_window(transform.size).astype(np.float32)))
+        columns = most if columns is None else columns
+        for part in range(self._parts):
+            self._weight[part : part + columns] += square[part]
+
+    def add(self, start, spectra):
+        """Add spectra (*shape, bins, columns), the first of which is column ``start``."""
+        import scipy.fft
+
+        size, columns = self._transform.size, spectra.shape[-1]
+        grains = scipy.fft.irfft(np.swapaxes(spectra, -1, -2), size, axis=-1)
+        parts = self._in_parts(grains.astype(np.float32, copy=False) * _window32(size))
+        for part in range(self._parts):
+            self._hops[..., start + part : start + part + columns, :] += parts[..., part, :]
+
+    def _in_parts(self, grains):
+        """Grains (..., size), the last hop completed with zeros: (..., parts, hop)."""
+        missing = self._parts * self._transform.hop - self._transform.size
+        if missing:
+            grains = np.pad(grains, [(0, 0)] * (grains.ndim - 1) + [(0, missing)])
+        return grains.reshape(*grains.shape[:-1], self._parts, self._transform.hop)
+
+    def audio(self):
+        """The audio, when every column has been added: (*shape, samples) float32."""
+        first = self._transform.size // 2
+        inside = slice(first, first + self._samples)
+        audio = self._hops.reshape(*self._hops.shape[:-2], -1)[..., inside]
+        return audio / np.maximum(self._weight.ravel()[inside], _FEWEST_WEIGHT)
+
+
+@functools.lru_cache(maxsize=8)
+def _window(size):
+    """Periodic Hann window, float64, read-only."""
+    from scipy.signal import get_window
+
+    window = get_window("hann", size)
+    window.setflags(write=False)
+    return window
+
+
+def _window32(size):
+    return _window(size).astype(np.float32)
+
+
+class CQT(NamedTuple):
+    """Constant-Q transform of librosa (Schoerkhuber and Klapuri 2010), bins equally wide in pitch.
+
+    Attributes:
+        sample_rate: Hz.
+        hop: Samples from column to column, a multiple of 2 for each octave but the first.
+        lowest: Hz of the lowest bin.
+        bins: Number of frequencies.
+        bins_per_octave: Of them.
+    """
+
+    sample_rate: int
+    hop: int
+    lowest: float
+    bins: int
+    bins_per_octave: int
+
+    @property
+    def full_scale(self):
+        """Magnitude of a sine of amplitude 1 in each bin: (bins, 1) float64."""
+        from librosa import cqt_frequencies
+        from librosa.filters import wavelet_lengths
+
+        frequencies = cqt_frequencies(
+            self.bins, fmin=self.lowest, bins_per_octave=self.bins_per_octave
+        )
+        lengths, _ = wavelet_lengths(freqs=frequencies, sr=self.sample_rate)
+        return np.sqrt(lengths)[:, np.newaxis] / 2
+
+    def columns(self, samples):
+        """Number of columns of an audio: one for each hop that begins in it."""
+        return 1 + samples // self.hop
+
+    def forward(self, audio):
+        """Spectra (..., bins, columns) complex64 of audio (..., samples) float32."""
+        import librosa
+
+        audio = np.asarray(audio, np.float32)
+        return by_column(librosa.cqt(audio, n_bins=self.bins, **self._settings()), np.complex64)
+
+    def inverse(self, spectra, samples=None):
+        """Approximate inverse; what lies below the lowest or above the highest bin is lost.
+
+        Args:
+            spectra: (..., bins, columns).
+            samples: Length of the audio; default ``(columns - 1) * hop``.
+
+        Returns:
+            (..., samples) float32.
+        """
+        import librosa
+
+        samples = (spectra.shape[-1] - 1) * self.hop if samples is None else samples
+        return librosa.icqt(spectra, length=samples, **self._settings())
+
+    def _settings(self):
+        return {
+            "sr": self.sample_rate,
+            "hop_length": self.hop,
+            "fmin": self.lowest,
+            "bins_per_octave": self.bins_per_octave,
+        }
+
+
+class Mel(NamedTuple):
+    """Triangular bands of equal height over the bins of an STFT, as librosa's (Slaney's mel scale).
+
+    Attributes:
+        sample_rate: Hz.
+        size: Of the STFT.
+        bands: Number of them, from 0 Hz to half the sample rate.
+    """
+
+    sample_rate: int
+    size: int
+    bands: int
+
+    @property
+    def basis(self):
+        """(bands, bins) float32, read-only; a row of zeros is a band between two bins."""
+        return _mel_basis(self)
+
+    def forward(self, power):
+        """Power in bands, (..., bands, columns), from that in bins, (..., bins, columns)."""
+        return np.matmul(self.basis, power)
+
+    def inverse(self, power, *, exact=False):
+        """Power in bins that gives nearly that in bands.
+
+        Args:
+            power: (bands, columns), not negative.
+            exact: Solve with the constraint that no power is negative (slower), instead of setting
+                negative values of the least-squares solution to 0.
+
+        Returns:
+            (bins, columns), not negative.
+        """
+        if exact:
+            from librosa.util import nnls
+
+            return nnls(self.basis, power)
+        return np.maximum(_mel_inverse(self) @ power, 0)
+
+
+@functools.lru_cache(maxsize=4)
+def _mel_basis(mel):
+    import librosa
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of empty bands
+        basis = librosa.filters.mel(sr=mel.sample_rate, n_fft=mel.size, n_mels=mel.bands, norm=None)
+    basis.setflags(write=False)
+    return basis
+
+
+@functools.lru_cache(maxsize=4)
+def _mel_inverse(mel):
+    return np.linalg.pinv(mel.basis).astype(np.float32)
+
+
+def decibels(magnitude):
+    """20 log10 of magnitudes; float32, nothing below -200."""
+    return 20 * np.log10(np.maximum(np.asarray(magnitude, np.float32), _SMALLEST))
+
+
+class Scale(NamedTuple):
+    """The dB that 0 and 1 of an image stand for; magnitudes beyond are clipped.
+
+    Attributes:
+        floor_db, ceiling_db: 0 dB is magnitude 1.
+    """
+
+    floor_db: float
+    ceiling_db: float
+
+    @property
+    def range_db(self):
+        """dB from 0 to 1."""
+        return self.ceiling_db - self.floor_db
+
+    def place(self, level):
+        """Where levels in dB lie between floor (0) and ceiling (1), also beyond; same shape."""
+        return (level - self.floor_db) / self.range_db
+
+    def level(self, image):
+        """Inverse of ``place``: dB of the values of an image."""
+        return image * self.range_db + self.floor_db
+
+    def unclipped(self, magnitude):
+        """``image`` without its limits."""
+        return self.place(decibels(magnitude))
+
+    def image(self, magnitude):
+        """Image of magnitudes: float32 in [0, 1], same shape."""
+        return np.clip(self.unclipped(magnitude), 0, 1).astype(np.float32)
+
+    def magnitude(self, image):
+        """Inverse of ``image`` between floor and ceiling; float32."""
+        level = self.level(np.asarray(image, np.float32))
+        return np.float32(10) ** (level / 20).astype(np.float32)
+
+    def change_to(self, other):
+        """Numbers such that ``image * factor + offset``, clipped to [0, 1], is of another scale."""
+        return (
+            self.range_db / other.range_db,
+            (self.floor_db - other.floor_db) / other.range_db,
+        )
+
+    def to(self, other, image):
+        """An image of this scale in another one; float32."""
+        factor, offset = self.change_to(other)
+        moved = np.asarray(image, np.float32) * np.float32(factor) + offset
+        return np.clip(moved, 0, 1).astype(np.float32)
+
+
+class Images(NamedTuple):
+    """Images of one size from audio, and the way back to sound.
+
+    Magnitudes are divided by ``full_scale`` of the transform before they are scaled, so that a
+    level of an image means the same whatever the transform: 0 dB is a sine of amplitude 1.
+
+    Attributes:
+        transform: Such as ``STFT``.
+        scale: ``Scale``, or what has ``unclipped`` and ``magnitude`` as that has.
+        columns: Of an image.
+        mel: ``Mel`` for power in bands; None for the bins of the transform. Needs ``Scale``.
+        bins: Rows of an image without ``mel``, from the lowest on; None for all.
+    """
+
+    transform: Any
+    scale: Any
+    columns: int
+    mel: Mel | None = None
+    bins: int | None = None
+
+    @property
+    def samples(self):
+        """Length of the audio that one image shows."""
+        return (self.columns - 1) * self.transform.hop
+
+    def unclipped(self, audio):
+        """``image`` without its limits: (bins, columns) float32, what is too loud above 1."""
+        padded = np.zeros(self.samples)  # in double precision: the faintest bins matter, too
+        padded[: min(audio.size, self.samples)] = audio[: self.samples]
+        spectra = self.transform.forward(padded).astype(np.complex64, copy=False)
+        amplitude = np.abs(spectra) * np.float32(1 / self.transform.full_scale)
+        if self.mel is None:
+            return self.scale.unclipped(amplitude[: self.bins])
+        power = self.mel.forward(amplitude**2)
+        return self.scale.place(10 * np.log10(np.maximum(power, _SMALLEST**2)))
+
+    def image(self, audio):
+        """The image of the beginning of an audio (samples,), what is missing silent.
+
+        Returns:
+            (bins, columns) float32 in [0, 1].
+        """
+        return np.clip(self.unclipped(audio), 0, 1).astype(np.float32)
+
+    def magnitude(self, image, *, exact=False):
+        """Magnitudes of the transform that an image stands for; 0 is silence.
+
+        Args:
+            image: (bins, columns) in [0, 1], of any number of columns.
+            exact: As in ``Mel.inverse``.
+
+        Returns:
+            (bins of the transform, columns) float32.
+        """
+        image = np.clip(np.asarray(image, np.float32), 0, 1)
+        found = np.where(image > 0, self.scale.magnitude(image), np.float32(0))
+        if self.mel is not None:
+            found = np.sqrt(self.mel.inverse(found**2, exact=exact))
+        found = np.pad(found, [(0, self.transform.bins - len(found)), (0, 0)])
+        return (found * self.transform.full_scale).astype(np.float32)
+
+    def audio(self, image, rng, *, exact=False):
+        """Sound of an image, its phase by ``griffin_lim`` from one that is drawn at random.
+
+        Args:
+            image: As in ``magnitude``.
+            rng: ``numpy.random.Generator``.
+            exact: As in ``Mel.inverse``.
+
+        Returns:
+            ((columns - 1) * hop,) float32; may leave [-1, 1].
+        """
+        magnitude = self.magnitude(image, exact=exact)
+        start = magnitude * np.exp(2j * np.pi * rng.random(magnitude.shape)).astype(np.complex64)
+        spectra = griffin_lim(
+            magnitude, self.transform, start, GRIFFIN_LIM_ITERATIONS, GRIFFIN_LIM_MOMENTUM
+        )
+        return self.transform.inverse(spectra)
