@@ -17,16 +17,14 @@ from conftest import ROOT
 from common.cli import UserError
 from common.files import hdf5
 from common.files.hdf5 import open_hdf5
-from common.files.store import write_store as write_images
+from common.files.store import write_store as write_rows
 from common.training.run_folder import RunFolder
 from common.training.weights import halve_precision, load_into, save_h5
 from data import BINS
 from pix2pix_timbre.features import FeatureStore, write_store
 from pix2pix_timbre.weights import generator_shape
 from random_cnn_style.style import load_style
-from time_stretching.spectrogram import BINS as STRETCH_BINS
-from time_stretching.store import Store
-from time_stretching.store import write_store as write_recordings
+from time_stretching.store import SETTINGS, SHAPE, Recording, Store
 from vae_generation.latents import Latents
 from vae_generation.relative import _read as read_keras_2
 from vae_generation.spectrogram import Spectrogram
@@ -327,7 +325,7 @@ def test_tables_that_do_not_fit_their_arrays_are_one_line(tmp_path):
     ):
         examples = [(Example("a"), np.zeros((4, 3))), (Example("b"), np.zeros((4, 3)))]
         settings = spectrogram._asdict()
-        assert len(write_images(path, Example, examples, settings=settings, shape=(4, 3))) == 2
+        assert len(write_rows(path, Example, examples, settings=settings, shape=(4, 3))) == 2
         replace(path, name, fault)
         with pytest.raises(UserError, match=r"x\.h5: not a readable store of images"):
             ImageStore(path)
@@ -337,7 +335,8 @@ def test_tables_that_do_not_fit_their_arrays_are_one_line(tmp_path):
         ("start", [-1]),
         ("start", [0, 0]),
     ):
-        write_recordings(path, [("a", 1.0, np.zeros((STRETCH_BINS, 5)))])
+        items = [(Recording("a", 1.0), np.zeros((SHAPE[0], 5)))]
+        write_rows(path, Recording, items, settings=SETTINGS, shape=SHAPE)
         replace(path, name, fault)
         with pytest.raises(UserError, match=r"x\.h5: (damaged|not a readable store)"):
             Store(path)

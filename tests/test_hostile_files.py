@@ -407,7 +407,7 @@ def test_stores_and_configurations_hold_names_that_are_not_utf_8(tmp_path, capsy
         argv = [*flags, *more, "--features_path", tmp_path / f"{INVALID}.h5"]
         assert outcome(system.main, list(map(str, argv)), capsys)[::2] == (0, [])
     with Store(tmp_path / f"{INVALID}.h5") as store:
-        assert [recording.name for recording in store.recordings] == [r"caf\udce9"]
+        assert [recording.name for recording in store.rows] == [r"caf\udce9"]
     write_json(tmp_path / "config.json", {"é": INVALID})
     text = (tmp_path / "config.json").read_text(encoding="utf-8")
     assert json.loads(text) == {"é": INVALID}

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.cli import UserError
+from common.files.store import write_store
 from common.music.names import piece_below
 from common.training.weights import save_h5
 from time_stretching.components import find_components
@@ -31,7 +32,7 @@ from time_stretching.model import (
 from time_stretching.pairs import Pair, Pairs, find_pairs, louder
 from time_stretching.resize import positions, resize
 from time_stretching.spectrogram import BINS, PUBLISHED, WIDE
-from time_stretching.store import Recording, Store, write_store
+from time_stretching.store import SETTINGS, SHAPE, Recording, Store
 from time_stretching.trained import Stretcher, told
 from time_stretching.windows import Windows
 
@@ -55,15 +56,13 @@ def store(tmp_path_factory):
     path = tmp_path_factory.mktemp("store") / "x.h5"
     ramp = np.ones((BINS, 1)) * np.linspace(0.2, 0.8, 60)
     fast = resize(ramp, positions(0, 40, 1.5)) + 0.05
-    write_store(
-        path,
-        [
-            ("guitar/a", 1.0, ramp),
-            ("guitar/a", 2.0, resize(ramp, positions(0, 30, 2.0))),
-            ("guitar/a~speed1.5", 1.0, fast),
-            ("guitar/b", 1.0, images(7)[0].T),
-        ],
-    )
+    items = [
+        (Recording("guitar/a", 1.0), ramp),
+        (Recording("guitar/a", 2.0), resize(ramp, positions(0, 30, 2.0))),
+        (Recording("guitar/a~speed1.5", 1.0), fast),
+        (Recording("guitar/b", 1.0), images(7)[0].T),
+    ]
+    write_store(path, Recording, items, settings=SETTINGS, shape=SHAPE)
     with Store(path) as opened:
         yield opened
 
@@ -148,9 +147,9 @@ def test_an_architecture_survives_json():
 
 
 def test_training_begins_at_the_principal_components(store):
-    found = find_components(store, store.recordings[3:], WIDE, 5)
+    found = find_components(store, store.rows[3:], WIDE, 5)
     np.testing.assert_allclose(found.directions @ found.directions.T, np.eye(5), atol=1e-5)
-    everything = store.read(store.recordings[3]).T
+    everything = store.columns(store.rows[3]).T
     np.testing.assert_allclose(found.mean, everything.mean(axis=0), atol=1e-5)
     encoder, decoder = build_encoder(SMALL), build_decoder(SMALL)
     begin_with(encoder, decoder, found)
@@ -215,23 +214,23 @@ def test_only_the_corrector_learns():
 
 def test_windows_follow_one_another_and_depend_on_seed_and_epoch(store):
     settings = {"columns": 10, "batch_size": 4}
-    windows = Windows(store, store.recordings[:2], WIDE, **settings)
+    windows = Windows(store, store.rows[:2], WIDE, **settings)
     assert len(windows) == 3  # 6 and 3 windows
     found = np.concatenate([windows[index][0] for index in range(3)])
-    np.testing.assert_array_equal(found[:6].reshape(60, BINS), store.read(store.recordings[0]).T)
-    drawn = Windows(store, store.recordings, WIDE, shuffle=True, seed=3, **settings)
-    again = Windows(store, store.recordings, WIDE, shuffle=True, seed=3, **settings)
+    np.testing.assert_array_equal(found[:6].reshape(60, BINS), store.columns(store.rows[0]).T)
+    drawn = Windows(store, store.rows, WIDE, shuffle=True, seed=3, **settings)
+    again = Windows(store, store.rows, WIDE, shuffle=True, seed=3, **settings)
     first = drawn[0][0]
     np.testing.assert_array_equal(first, again[0][0])
     drawn.epoch = 1
     assert not np.array_equal(first, drawn[0][0])
-    short = Windows(store, store.recordings[3:], WIDE, steps=3, **settings)
+    short = Windows(store, store.rows[3:], WIDE, steps=3, **settings)
     assert len(short) == 3
     assert not short[2][0][:, 7:].any()
 
 
 def test_pairs_are_found_by_rate_and_by_tempo(store):
-    kinds = {kind: find_pairs(store.recordings, kind) for kind in ("vocoder", "true", "both")}
+    kinds = {kind: find_pairs(store.rows, kind) for kind in ("vocoder", "true", "both")}
     assert [(one.target.rate, one.rate) for one in kinds["vocoder"]] == [
         (1, 1),
         (2, 2),
@@ -244,21 +243,21 @@ def test_pairs_are_found_by_rate_and_by_tempo(store):
     }
     assert len(kinds["both"]) == 6
     assert Counter(one.kind for one in kinds["both"]) == {"vocoder": 4, "true": 2}
-    resized = find_pairs(store.recordings, "resized")
+    resized = find_pairs(store.rows, "resized")
     assert [one.source for one in resized] == [one.target for one in resized]
-    assert {one.source.name for one in resized} == {one.name for one in store.recordings}
+    assert {one.source.name for one in resized} == {one.name for one in store.rows}
     assert {one.source.rate for one in resized} == {1}
     rates = [one.rate for one in resized]
     assert len(set(rates)) == len(rates) == 4 * 3
     assert all(0.25 <= rate <= 4 for rate in rates)
-    assert rates == [one.rate for one in find_pairs(store.recordings, "resized")]
-    assert rates != [one.rate for one in find_pairs(store.recordings, "resized", seed=1)]
+    assert rates == [one.rate for one in find_pairs(store.rows, "resized")]
+    assert rates != [one.rate for one in find_pairs(store.rows, "resized", seed=1)]
 
 
 @pytest.mark.parametrize("architecture", [SMALL, FLAT])
 def test_batches_hold_resized_codes_and_what_they_should_give(store, architecture):
     trained = stretcher(architecture)
-    (pair,) = [one for one in find_pairs(store.recordings, "vocoder") if one.rate == 2]
+    (pair,) = [one for one in find_pairs(store.rows, "vocoder") if one.rate == 2]
     data = Pairs(store, [pair], trained, columns=20, batch_size=2)
     (given, *rate), (codes, wanted, valid) = data[0]
     assert (given.shape, codes.shape, wanted.shape) == ((2, 20, 5), (2, 20, 5), (2, 20, BINS))
@@ -266,11 +265,11 @@ def test_batches_hold_resized_codes_and_what_they_should_give(store, architectur
         np.testing.assert_array_equal(rate[0], np.tile([1.0, 0.0], (2, 20, 1)))
     else:
         assert not rate
-    source = trained.encode(store.read(pair.source))
+    source = trained.encode(store.columns(pair.source))
     expected = resize(source, positions(20, 40, 2.0))
     np.testing.assert_allclose(given[1], expected.T, atol=2e-3)
     np.testing.assert_array_equal(valid, [[1] * 20, [1] * 10 + [0] * 10])
-    np.testing.assert_array_equal(wanted[1, :10], store.read(pair.target)[:, 20:].T)
+    np.testing.assert_array_equal(wanted[1, :10], store.columns(pair.target)[:, 20:].T)
     drawn = Pairs(store, [pair], trained, columns=20, batch_size=2, shuffle=True, steps=5)
     assert len(drawn) == 5
     np.testing.assert_array_equal(drawn[1][0][0], drawn[1][0][0])
@@ -278,24 +277,24 @@ def test_batches_hold_resized_codes_and_what_they_should_give(store, architectur
 
 @pytest.mark.parametrize("rate", [0.3, 0.75, 1.0, 2.6])
 def test_resized_pairs_aim_at_the_resized_spectrogram(store, rate):
-    source = store.recordings[0]
+    source = store.rows[0]
     trained = stretcher(SMALL)
     pair = Pair(source, source, rate, "resized")
     data = Pairs(store, [pair], trained, columns=7, batch_size=100)
     _, (codes, wanted, valid) = data[0]
     columns = math.ceil(source.columns / rate)
     assert valid.sum() == columns
-    magnitudes = WIDE.magnitude(store.read(source))
+    magnitudes = WIDE.magnitude(store.columns(source))
     expected = WIDE.image(resize(magnitudes, positions(0, columns, rate)))
     np.testing.assert_allclose(wanted[valid > 0], expected.T, atol=1e-5)
     np.testing.assert_allclose(codes[valid > 0], trained.encode(expected).T, atol=2e-3)
     if rate == 1:
-        np.testing.assert_allclose(wanted[valid > 0], store.read(source).T, atol=1e-5)
+        np.testing.assert_allclose(wanted[valid > 0], store.columns(source).T, atol=1e-5)
 
 
 def test_true_pairs_are_brought_to_one_level(store):
-    (pair,) = [one for one in find_pairs(store.recordings, "true") if one.rate > 1]
-    source, target = store.read(pair.source), store.read(pair.target)
+    (pair,) = [one for one in find_pairs(store.rows, "true") if one.rate > 1]
+    source, target = store.columns(pair.source), store.columns(pair.target)
     assert louder(source, target, pair.rate) == pytest.approx(0.05, abs=1e-3)
     data = Pairs(store, [pair], stretcher(SMALL), columns=40, batch_size=1)
     _, (_, wanted, _) = data[0]
@@ -331,7 +330,7 @@ def test_a_damaged_store_is_refused(tmp_path, store):
     for name in ("cut.h5", "none.h5"):
         with pytest.raises(UserError, match=name):
             Store(tmp_path / name)
-    assert store.recordings[1] == Recording("guitar/a", 2.0, 60, 30)
+    assert store.rows[1] == Recording("guitar/a", 2.0, 60, 30)
     write_midi(tmp_path / "x.h5", (60,))  # a file of another kind
     with pytest.raises(UserError, match=r"x\.h5"):
         Store(tmp_path / "x.h5")

@@ -66,19 +66,17 @@ def song(folder):
 
 def test_a_store_holds_recordings_and_what_the_vocoder_makes_of_them(folder):
     with Store(folder / "x.h5") as store:
-        assert len(store.recordings) == 4 * 2 * 4
-        for one in store.recordings:
-            original = next(
-                two for two in store.recordings if two.name == one.name and two.rate == 1
-            )
+        assert len(store.rows) == 4 * 2 * 4
+        for one in store.rows:
+            original = next(two for two in store.rows if two.name == one.name and two.rate == 1)
             assert one.columns == pytest.approx(original.columns / one.rate, abs=9)
-        training, held_out = store.split(0.3)
+        training, held_out = store.sides(0.3)
         assert {piece_below(one.name) for one in held_out} == {"arpeggio"}
         assert len(held_out) == 8
         assert len(training) == 24
-        image = store.read(training[0])
+        image = store.columns(training[0])
         assert 0 <= image.min() < image.max() < 1
-        drawn = {one.rate for one in store.recordings} - {0.5, 1.0, 2.0}
+        drawn = {one.rate for one in store.rows} - {0.5, 1.0, 2.0}
         assert len(drawn) == 8
         assert all(0.25 <= rate <= 4 for rate in drawn)
 
@@ -88,9 +86,9 @@ def test_the_same_files_give_the_same_store(folder, tmp_path):
     argv += words("--random_rates", 1, "--rates", 0.5, 2, "--jobs", 1)
     assert preprocess.main(argv) == 0
     with Store(tmp_path / "y.h5") as again, Store(folder / "x.h5") as store:
-        assert again.recordings == store.recordings
-        for one in store.recordings:
-            np.testing.assert_array_equal(again.read(one), store.read(one))
+        assert again.rows == store.rows
+        for one in store.rows:
+            np.testing.assert_array_equal(again.columns(one), store.columns(one))
 
 
 def test_bad_files_are_named_and_silence_is_counted(folder, tmp_path, capsys):

@@ -40,7 +40,7 @@ def find_components(store, recordings, scale, count):
     step = -(-sum(one.columns for one in recordings) // _COLUMNS)
     total = outer = seen = 0
     for recording in recordings:
-        image = WIDE.to(scale, store.read(recording)[:, ::step])
+        image = WIDE.to(scale, store.columns(recording)[:, ::step])
         total = total + image.sum(axis=-1, dtype=np.float64)
         outer = outer + image @ image.T  # in float32 by recording: that is where the time goes
         seen += image.shape[-1]

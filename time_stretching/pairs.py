@@ -118,7 +118,7 @@ class Pairs(Batches):
             source = self._encoded(pair.source)
             shift = 0.0
             if pair.kind == "true":
-                shift = louder(store.read(pair.source), store.read(pair.target), pair.rate)
+                shift = louder(store.columns(pair.source), store.columns(pair.target), pair.rate)
             target = self._encode(self._wanted(pair) - shift)
             # a rendering may ring longer than its counterpart
             length = min(target.shape[-1], math.ceil(source.shape[-1] / pair.rate))
@@ -133,12 +133,12 @@ class Pairs(Batches):
     def _wanted(self, pair, start=0, stop=None):
         """Columns of the image that a pair aims at."""
         if pair.kind != "resized":
-            return self._store.read(pair.target, start, stop)
+            return self._store.columns(pair.target, start, stop)
         if stop is None:
             stop = math.ceil(pair.source.columns / pair.rate)
         places = positions(start, stop, pair.rate)
         first = int(places[0])
-        given = WIDE.magnitude(self._store.read(pair.source, first, int(places[-1]) + 2))
+        given = WIDE.magnitude(self._store.columns(pair.source, first, int(places[-1]) + 2))
         return WIDE.image(resize(given, places - first))
 
     def _encode(self, image):
@@ -147,7 +147,7 @@ class Pairs(Batches):
 
     def _encoded(self, recording):
         if recording.name not in self._sources:
-            self._sources[recording.name] = self._encode(self._store.read(recording))
+            self._sources[recording.name] = self._encode(self._store.columns(recording))
         return self._sources[recording.name]
 
     def cut(self, positions_, epoch):

@@ -10,32 +10,21 @@ when a training holds out pieces: <instrument>/<piece>[~<variation>], as synthes
 its files.
 """
 
-from contextlib import closing
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import (
-    UserError,
-    existing_folder,
-    number,
-    parser,
-    printable,
-    report_others,
-    report_skipped,
-    run,
-)
-from common.files.audio import find_recordings
-from common.work.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
-from common.work.lock import only_run
+from common.cli import existing_folder, number, parser, printable, report_skipped, run
+from common.files.audio import peak
+from common.work.fill import fill_store, find_recordings
+from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from time_stretching.flags import add_onsets_flag
 from time_stretching.methods import LEVEL, stretch
 from time_stretching.resize import HIGHEST, LOWEST, draw_rates
 from time_stretching.spectrogram import HOP, SAMPLE_RATE, TRANSFORM, WIDE
-from time_stretching.store import write_store
+from time_stretching.store import SETTINGS, SHAPE, Recording
 
 _SILENCE = 1e-4  # peak
 
@@ -89,29 +78,25 @@ def spectrogram(audio):
     return WIDE.image(np.abs(TRANSFORM.forward(audio))).astype(np.float16)
 
 
-def images_of(task):
-    """Images of one file: list of (name, rate, image); none where it is silent."""
+def cut(task):
+    """Images of one file, as ``fill_store`` wants them: none where it is silent."""
     audio, _ = load_audio(task.path, sample_rate=SAMPLE_RATE)
     audio = audio[: round(task.seconds * SAMPLE_RATE)]
-    peak = np.abs(audio).max(initial=0)
-    if peak < _SILENCE:
-        return []
-    audio = audio * np.float32(LEVEL / peak)
-    found = [(task.name, 1.0, spectrogram(audio))]
+    loudest = peak(audio)
+    if loudest < _SILENCE:
+        return [], {"silent": 1}
+    audio = audio * np.float32(LEVEL / loudest)
+    found = [(Recording(task.name, 1.0), spectrogram(audio))]
     for rate in task.rates:
         stretched = stretch(audio, SAMPLE_RATE, rate, "vocoder", onsets=task.onsets)
-        found.append((task.name, rate, spectrogram(stretched)))
-    return found
+        found.append((Recording(task.name, rate), spectrogram(stretched)))
+    return found, {}
 
 
 def main(argv=None):
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
-    files, foreign, others = find_recordings(args.audio_path)
-    report_others(others, "audio by their content")
-    if not files:
-        report_skipped(foreign)
-        raise UserError(f"{args.audio_path}: no audio file in it or below it")
+    files, foreign = find_recordings([args.audio_path])
     tasks = [
         Task(
             path,
@@ -122,44 +107,24 @@ def main(argv=None):
         )
         for name, path in files.items()
     ]
-    with only_run(args.features_path, folder=False):
-        return write_features(args, tasks, foreign)
-
-
-def write_features(args, tasks, foreign):
-    """Read recordings and write their store; the exit status of the script.
-
-    Args:
-        args: Parsed flags.
-        tasks: List of ``Task``.
-        foreign: List of (path, reason) of the recordings that cannot be read.
-    """
-    workers = workers_of(args.jobs, args.scheduler, [args.audio_path])
-    skipped, silent = list(foreign), []
-
-    def recordings():
-        for task, images, error in run_jobs(images_of, tasks, workers, "spectrograms"):
-            if error is not None:
-                skipped.append((task.path, error))
-            elif not images:
-                silent.append(task.path)
-            else:
-                yield from images
-
-    # nothing is written where nothing was found
-    with closing(recordings()) as stream:
-        first = next(stream, None)
-        if first is None:
-            report_skipped(skipped)
-            raise UserError(f"{args.audio_path}: no sounding audio in it; nothing is written")
-        rows = write_store(args.features_path, chain([first], stream))
+    rows, counts, skipped = fill_store(
+        args.features_path,
+        Recording,
+        cut,
+        tasks,
+        settings=SETTINGS,
+        shape=SHAPE,
+        folders=[args.audio_path],
+        jobs=args.jobs,
+        scheduler=args.scheduler,
+    )
     seconds = sum(row.columns for row in rows) * HOP / SAMPLE_RATE
     originals = len({row.name for row in rows})
     said = [f"{originals:,} recordings", f"{len(rows) - originals:,} stretched ones"]
-    if silent:
-        said.append(f"{len(silent):,} silent ones left out")
+    if counts["silent"]:
+        said.append(f"{counts['silent']:,} silent ones left out")
     print(f"{printable(args.features_path)}: {', '.join(said)}; {seconds / 60:.1f} minutes")
-    return report_skipped(skipped)
+    return report_skipped([*foreign, *skipped])
 
 
 if __name__ == "__main__":

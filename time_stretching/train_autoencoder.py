@@ -71,7 +71,7 @@ class Session(TrainingSession):
             raise UserError("--floor_db: the scale of --as_published has its own; leave it out")
         self.scale = PUBLISHED if flags.as_published else Scale(flags.floor_db, WIDE.ceiling_db)
         self.store = Store(flags.features_path)
-        self.sides = self.store.split(flags.validation_split)
+        self.sides = self.store.sides(flags.validation_split)
         if not self.sides[0]:
             raise UserError(
                 f"--validation_split {flags.validation_split}: all pieces are held out; lower it"
@@ -134,7 +134,7 @@ class Session(TrainingSession):
 
         pictures = {}
         for recording in (self.sides[1] or self.sides[0])[:_SHOWN]:
-            image = WIDE.to(self.scale, self.store.read(recording, 0, self.flags.columns))
+            image = WIDE.to(self.scale, self.store.columns(recording, 0, self.flags.columns))
             code = networks["encoder"](image.T[None], training=False)
             found = networks["decoder"](code, training=False)
             name = f"{recording.name}, rate {recording.rate:.3g}"

@@ -78,7 +78,7 @@ class Session(TrainingSession):
         published = self.stretcher.architecture.published
         kind = flags.pairs or ("vocoder" if published else "resized")
         training, held_out = (
-            find_pairs(side, kind, flags.seed) for side in self.store.split(share)
+            find_pairs(side, kind, flags.seed) for side in self.store.sides(share)
         )
         if not training:
             raise UserError(

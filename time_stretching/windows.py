@@ -46,7 +46,7 @@ class Windows(Batches):
         order = self._order(epoch)
         for image, place in zip(images, positions, strict=True):
             recording, start = order[place]
-            given = self._store.read(recording, start, start + self._columns)
+            given = self._store.columns(recording, start, start + self._columns)
             image[: given.shape[-1]] = WIDE.to(self._scale, given).T
         return images, images
 
