@@ -8,7 +8,7 @@ from common.cli import UserError
 from common.files.store import read_arrays, readable, write_arrays
 from random_cnn_style.spectrogram import TRANSFORMS
 
-MOST_FILTERS, MOST_KERNEL = 2**15, 100  # frames
+MOST_FILTERS, MOST_KERNEL = 2**15, 100  # the latter in columns
 
 _VERSION = 2
 _PARTS = "factor", "loudest"
@@ -19,7 +19,7 @@ class Network(NamedTuple):
 
     Attributes:
         filters: Channels of the output.
-        kernel: Frames.
+        kernel: Columns.
         seed: Of the draw.
         transform: Of ``spectrogram.TRANSFORMS``: what its channels are.
     """
@@ -58,7 +58,7 @@ def style_of(parts, network, loudest):
     """The style of features that come in parts.
 
     Args:
-        parts: Iterable of (frames, filters) arrays, at least one.
+        parts: Iterable of (columns, filters) arrays, at least one.
         network: ``Network``.
         loudest: As in ``Style``.
 

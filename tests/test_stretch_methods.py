@@ -77,9 +77,7 @@ def test_rate_1_is_the_identity(music, method):
 
 @pytest.mark.parametrize("rate", [0.37, 0.5, 1.5, 2.0])
 def test_the_phase_vocoder_is_that_of_librosa(music, rate):
-    expected = librosa.effects.time_stretch(
-        music.astype(float), rate=rate, n_fft=2048, hop_length=512
-    )
+    expected = librosa.effects.time_stretch(music.astype(float), rate=rate)  # 2048 samples, hop 512
     found = made(music, rate, "vocoder", onsets=False)
     assert np.sqrt(np.mean((found - expected) ** 2)) < 0.02 * np.sqrt(np.mean(expected**2))
 

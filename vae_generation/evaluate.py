@@ -112,12 +112,8 @@ def distances(trained, training, others):
 
 
 def magnitude(spectrogram, audio):
-    """Magnitude of the STFT of what an image shows: (bins, frames)."""
-    import librosa
-
-    padded = np.zeros(spectrogram.samples, np.float32)
-    padded[: min(audio.size, spectrogram.samples)] = audio[: spectrogram.samples]
-    return np.abs(librosa.stft(padded, n_fft=spectrogram.fft_size, hop_length=spectrogram.hop))
+    """Magnitude of the STFT of what an image shows: (bins, columns)."""
+    return np.abs(spectrogram.images.spectra(audio))
 
 
 def heard_pitch(audio, sample_rate):

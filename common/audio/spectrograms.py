@@ -366,12 +366,15 @@ class Images(NamedTuple):
         """Length of the audio that one image shows."""
         return (self.columns - 1) * self.transform.hop
 
-    def unclipped(self, audio):
-        """``image`` without its limits: (bins, columns) float32, what is too loud above 1."""
+    def spectra(self, audio):
+        """Spectra of what an image shows: (bins of the transform, columns) complex64."""
         padded = np.zeros(self.samples)  # in double precision: the faintest bins matter, too
         padded[: min(audio.size, self.samples)] = audio[: self.samples]
-        spectra = self.transform.forward(padded).astype(np.complex64, copy=False)
-        amplitude = np.abs(spectra) * np.float32(1 / self.transform.full_scale)
+        return self.transform.forward(padded).astype(np.complex64, copy=False)
+
+    def unclipped(self, audio):
+        """``image`` without its limits: (bins, columns) float32, what is too loud above 1."""
+        amplitude = np.abs(self.spectra(audio)) * np.float32(1 / self.transform.full_scale)
         if self.mel is None:
             return self.scale.unclipped(amplitude[: self.bins])
         power = self.mel.forward(amplitude**2)
