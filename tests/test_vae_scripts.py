@@ -10,7 +10,9 @@ from conftest import assert_refused, make_note, outcome, read_csv, write_notes
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.audio.loudness import TARGET_LUFS, loudness
 from common.cli import UserError
+from common.files.audio import peak
 from vae_generation import evaluate, generate, preprocess, train, train_continuation
 from vae_generation.chords import QUALITIES, parse_chord, progression
 from vae_generation.store import Example, ImageStore, parse_note
@@ -240,6 +242,17 @@ def test_interpolation_and_reconstruction(folder, tmp_path):
     assert len(list((tmp_path / "way").glob("*.wav"))) == 3
     make(folder, "plain", tmp_path / "same.wav", "--reconstruct", notes[0])
     assert sounds(tmp_path / "same.wav").size == sounds(notes[0]).size
+
+
+def test_new_sounds_have_one_loudness_unless_the_raw_level_is_asked_for(folder, tmp_path):
+    make(folder, "plain", tmp_path / "level", "--autonomous", 3)
+    make(folder, "plain", tmp_path / "raw", "--autonomous", 3, "--raw_level")
+    for path in sorted((tmp_path / "level").glob("*.wav")):
+        audio, rate = soundfile.read(path)
+        assert loudness(audio, rate) == pytest.approx(TARGET_LUFS, abs=0.3) or peak(audio) > 0.99
+        raw, _ = soundfile.read(tmp_path / "raw" / path.name)
+        gain = peak(audio) / peak(raw)
+        np.testing.assert_allclose(audio, gain * raw, atol=3e-4 * max(gain, 1))
 
 
 def test_the_plane_is_a_page_with_a_sound_for_each_cell(folder, tmp_path):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from common.audio.loudness import TARGET_LUFS, at_loudness
 from common.cli import UserError, number, parser, run
 from common.files.audio import require_audio_suffix
 from common.music.names import NoteName
@@ -102,6 +103,12 @@ def build_parser():
     built.add_argument(
         "--exact_mel", action="store_true", help="invert mel bands by the constrained solver"
     )
+    built.add_argument(
+        "--raw_level",
+        action="store_true",
+        help=f"keep the level that the model gives; by default every new sound is brought to "
+        f"{TARGET_LUFS:g} LUFS (--continuation and --reconstruct keep that of their recording)",
+    )
     built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
     built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
     return built
@@ -115,12 +122,18 @@ class Output:
         spectrogram: Of the images.
         seed: Of the phase that the search begins with.
         exact: Invert mel bands by the constrained solver.
+        raw_level: Keep the level that the model gives.
     """
 
-    def __init__(self, path, spectrogram, seed, exact):
+    def __init__(self, path, spectrogram, seed, exact, raw_level):
         self.path = path
         self.rate = spectrogram.sample_rate
+        self._raw_level = raw_level
         self.sound = functools.partial(spectrogram.audio, seed=seed, exact=exact)
+
+    def level(self, audio):
+        """A new sound at the loudness that all of them have, or at its own."""
+        return audio if self._raw_level else at_loudness(audio, self.rate)
 
     def write(self, audio, path=None):
         """Write a sound and say so."""
@@ -133,7 +146,7 @@ class Output:
         from vae_generation.plots import plot_sounds
 
         for name, image in zip(names, images, strict=True):
-            self.write(self.sound(image[..., 0]), self.path / f"{name}.wav")
+            self.write(self.level(self.sound(image[..., 0])), self.path / f"{name}.wav")
         plot_sounds(self.path / "sounds.png", names, images)
 
 
@@ -180,7 +193,7 @@ def write_plane(output, trained, folder, rows):
     images = trained.decode_images(points)
     clips = []
     for index, (point, image) in enumerate(zip(points, images, strict=True)):
-        audio = output.sound(image[..., 0])
+        audio = output.level(output.sound(image[..., 0]))
         name = f"cell_{index // rows:02d}_{index % rows:02d}.wav"
         write_audio(output.path / name, audio, output.rate)
         label = f"{point[0]:.2f}, {point[1]:.2f}"
@@ -224,7 +237,9 @@ def make(args, way, strokes, files, folder):
     if (way in ("conditional", "chords")) != bool(conditions):
         what = "is told" if conditions else "is not told"
         raise UserError(f"{folder}: {what} instrument and pitch; not for --{way}")
-    output = Output(args.output, trained.spectrogram, args.seed, args.exact_mel)
+    output = Output(
+        args.output, trained.spectrogram, args.seed, args.exact_mel, raw_level=args.raw_level
+    )
     rng = np.random.default_rng(args.seed)
     audios = [
         ways.sounding(load_audio(path, sample_rate=trained.sample_rate)[0], path) for path in files
@@ -248,7 +263,8 @@ def make(args, way, strokes, files, folder):
         instrument, notes = notes_of(strokes, conditions, args.instrument, args.chords)
         images = ways.play(trained, notes, rng, args.temperature)[..., 0]
         sounds = dict(zip(notes, map(output.sound, images), strict=True))
-        output.write(ways.accompany(strokes, sounds, instrument, args.bpm, output.rate))
+        song = ways.accompany(strokes, sounds, instrument, args.bpm, output.rate)
+        output.write(output.level(song))
     elif way == "continuation":
         from vae_generation.continuation import load_continuation
 
