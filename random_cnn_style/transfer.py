@@ -176,7 +176,7 @@ class Transfer:
         return safe_peak(np.stack(mixed).reshape(content.shape))
 
     def texture(self, seconds, styles):
-        """A sound of a style alone: (samples,) in [-1, 1], with a root mean square of 0.1."""
+        """A sound of a style alone, of so many seconds: (samples,) in [-1, 1], its RMS 0.1."""
         columns = column_count(round(seconds * SAMPLE_RATE))
         self._require_columns(columns, "--texture")
         count, length = _segments(columns)
@@ -187,7 +187,7 @@ class Transfer:
         ]
         joined = cross_fade(np.stack(found), max(length - OVERLAP, 1))[:, :columns]
         phase = rng.uniform(-np.pi, np.pi, joined.shape).astype(np.float32)
-        sound = self._to_audio(joined, phase, (columns - 1) * HOP)
+        sound = self._to_audio(joined, phase, round(seconds * SAMPLE_RATE))
         level = np.sqrt(np.mean(np.square(sound, dtype=np.float64)))
         return safe_peak(sound * np.float32(_TEXTURE_LEVEL / max(level, 1e-9)))
 

@@ -45,15 +45,17 @@ def test_a_model_says_what_it_is():
         guitar.convert(np.zeros(9, np.float32), style=np.ones(9, np.float32))
 
 
-def test_notes_have_a_latent_space_between_audio_and_audio():
-    model = open_model(shipped("vae_notes"))
+@pytest.mark.parametrize("name", ["vae_notes", "time_stretching"])
+def test_a_latent_space_lies_between_audio_and_audio(name):
+    model = open_model(shipped(name))
+    model = getattr(model, "codes", model)
     assert isinstance(model, LatentModel)
     tone = 0.3 * np.sin(2 * np.pi * 220 * np.arange(3 * model.sample_rate) / model.sample_rate)
     path = model.encode(tone.astype(np.float32))
     assert path.shape[1] == model.dims
-    assert len(path) == pytest.approx(3 * model.rate, abs=1)
+    assert len(path) == pytest.approx(3 * model.rate, abs=1.5)
     heard = model.decode(path)
-    assert heard.size >= tone.size
+    assert heard.size >= tone.size - model.sample_rate / model.rate
     assert np.isfinite(heard).all()
     assert np.abs(heard).max() > 0.01
 

@@ -36,6 +36,13 @@ class Stretcher:
         """Columns on either side that a network's result at a column depends on, at most."""
         return self.architecture.context
 
+    @property
+    def codes(self):
+        """What it knows of sounds, as a ``common.latent.LatentModel``."""
+        from time_stretching.latent import Codes
+
+        return Codes(self)
+
     def encode(self, image):
         """Codes of an image: (code, columns) float32 from (BINS, columns)."""
         return self._apply(self.encoder, np.asarray(image, np.float32))

@@ -1,0 +1,41 @@
+"""The codes of time stretching as a latent space."""
+
+import numpy as np
+
+from common.audio.phase import griffin_lim
+from common.audio.spectrograms import GRIFFIN_LIM_ITERATIONS, GRIFFIN_LIM_MOMENTUM
+from common.files.audio import safe_peak
+from time_stretching.methods import encode_audio
+from time_stretching.spectrogram import HOP, SAMPLE_RATE, TRANSFORM
+
+
+class Codes:
+    """A code for each column of the spectrogram, a ``common.latent.LatentModel``.
+
+    Args:
+        stretcher: ``time_stretching.trained.Stretcher``.
+
+    Attributes:
+        dims: Length of a code.
+        rate: Codes a second.
+        sample_rate: Of the audio, Hz.
+    """
+
+    def __init__(self, stretcher):
+        self._stretcher = stretcher
+        self.dims = stretcher.architecture.code
+        self.rate = SAMPLE_RATE / HOP
+        self.sample_rate = SAMPLE_RATE
+
+    def encode(self, audio):
+        """Path (columns, dims) of an audio (samples,) float32."""
+        columns = TRANSFORM.columns(audio.size)
+        return encode_audio(audio[np.newaxis], columns, self._stretcher).T
+
+    def decode(self, z, *, seed=0):
+        """Audio ((columns - 1) * HOP,) of a path, its phase searched from one drawn by a seed."""
+        magnitude = self._stretcher.magnitude(np.asarray(z, np.float32).T)
+        phase = np.random.default_rng(seed).random(magnitude.shape)
+        start = magnitude * np.exp(2j * np.pi * phase).astype(np.complex64)
+        how = GRIFFIN_LIM_ITERATIONS, GRIFFIN_LIM_MOMENTUM
+        return safe_peak(TRANSFORM.inverse(griffin_lim(magnitude, TRANSFORM, start, *how)))
