@@ -45,7 +45,7 @@ from pix2pix_timbre.features import (
     write_store,
 )
 
-_MARK_PARTS, _MARK_BYTES = 8, 4096  # of an audio that are hashed
+_MARK_PARTS, _MARK_BYTES = 4, 4096  # of an audio that are hashed
 
 
 class Rendering(NamedTuple):
@@ -62,7 +62,7 @@ class Update(NamedTuple):
 
     Attributes:
         path: The store.
-        stored: Dict from the names of the renderings in it to the marks of their audios, or None.
+        stored: Dict from the names of the renderings in it to the marks of their audios, or 0.
         stale: List of the ``Rendering`` to compute, by name.
         marks: Dict from the names of all renderings to the marks of their audios.
     """
@@ -122,18 +122,23 @@ def mark_of(audio):
     """What tells an audio file from another of its name, whatever their dates.
 
     Returns:
-        A hash of its size and of some of its content; "" of one that cannot be read.
+        A hash of its size and of some of its content, below 2^64; 0 of one that cannot be read.
     """
     try:
-        with audio.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            found = hashlib.blake2b(str(size).encode(), digest_size=16)
-            for part in range(_MARK_PARTS):
-                file.seek(part * max(size - _MARK_BYTES, 0) // (_MARK_PARTS - 1))
-                found.update(file.read(_MARK_BYTES))
+        file = os.open(audio, os.O_RDONLY)
     except OSError:
-        return ""
-    return found.hexdigest()
+        return 0
+    try:
+        size = os.fstat(file).st_size
+        found = hashlib.blake2b(size.to_bytes(8, "big"), digest_size=8)
+        for part in range(_MARK_PARTS):
+            place = part * max(size - _MARK_BYTES, 0) // (_MARK_PARTS - 1)
+            found.update(os.pread(file, _MARK_BYTES, place))
+    except OSError:
+        return 0
+    finally:
+        os.close(file)
+    return int.from_bytes(found.digest(), "big")
 
 
 def is_newer(path, than):
@@ -168,7 +173,7 @@ def plan(path, renderings):
     stored = {}
     if path.exists():
         with FeatureStore(path) as store:
-            stored = {name: store.mark(name) for name in store.renderings}
+            stored = store.marks
     renderings = sorted(renderings, key=attrgetter("name"))
     marks = {rendering.name: mark_of(rendering.audio) for rendering in renderings}
     stale = [
@@ -213,8 +218,7 @@ def update_store(update, outcomes):
     if first is not None:
         with FeatureStore(path) if stored else contextlib.nullcontext() as old:
             images = images_of(chain([first], ready), old)
-            known = stored | marks
-            write_store(path, ((name, image, known[name]) for name, image in images), path.stem)
+            write_store(path, images, path.stem, stored | marks)
         os.utime(path, ns=(max(dates), max(dates)))
     return len(fresh), len(stored.keys() - fresh), skipped
 

@@ -22,7 +22,7 @@ from common.files.store import FORMAT_VERSION, ImageFile
 from common.music.names import pair_key
 from data import FRAME_COLUMNS, SAMPLE_RATE
 
-_MARK = "audio"  # attribute of a dataset
+_MARKS = "audio_marks"  # dataset: a number for each rendering, in the order of the pieces
 CODEC = {
     "sample_rate": data.SAMPLE_RATE,
     "fft_size": data.FFT_SIZE,
@@ -119,10 +119,14 @@ class FeatureStore(ImageFile):
         """Names of all renderings, sorted."""
         return sorted(self.columns)
 
-    def mark(self, rendering):
-        """What was kept of the audio of a rendering, by which to know it again, or None."""
-        mark = self._pieces[_key(rendering)].attrs.get(_MARK)
-        return mark if isinstance(mark, str) else None
+    @property
+    def marks(self):
+        """Dict from renderings to the marks that tell their audios; 0 where none was kept."""
+        try:
+            kept = self._file[_MARKS][()].tolist()
+            return dict(zip(self.columns, kept, strict=True))
+        except UNREADABLE:  # an older store has none
+            return dict.fromkeys(self.columns, 0)
 
     def read(self, rendering, start=0, stop=None):
         """Columns ``start`` to ``stop`` of a rendering: (columns, BINS) float16 in [0, 1].
@@ -139,15 +143,15 @@ class FeatureStore(ImageFile):
         return self._read(rendering, cut)
 
 
-def write_store(path, images, instrument):
+def write_store(path, images, instrument, marks=None):
     """Write a feature store; the file appears whole or not at all.
 
     Args:
         path: The HDF5 file.
-        images: Iterable of (rendering, image), as ``magnitude_image`` returns it, or of
-            (rendering, image, mark of its audio); the same images in the same order give the same
-            bytes.
+        images: Iterable of (rendering, image), as ``magnitude_image`` returns it; the same images
+            in the same order give the same bytes.
         instrument: Its name, kept as an attribute.
+        marks: Dict from renderings to integers below 2^64 that tell their audios.
 
     Raises:
         OSError: The file cannot be written.
@@ -158,12 +162,13 @@ def write_store(path, images, instrument):
         file.attrs["instrument"] = printable(instrument)  # HDF5 takes no other text
         file.attrs.update(CODEC)
         pieces, columns = file.create_group("pieces"), 0
-        for rendering, image, *mark in new.each(images):
+        for rendering, image in new.each(images):
             chunk = (min(data.FRAME_COLUMNS, len(image)), data.BINS)
-            dataset = pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
-            if mark and mark[0]:
-                dataset.attrs[_MARK] = mark[0]
+            pieces.create_dataset(_key(rendering), data=image, chunks=chunk)
             columns += len(image)
+        if marks is not None:
+            kept = [marks.get(_rendering(key), 0) for key in pieces]
+            file.create_dataset(_MARKS, data=np.array(kept, np.uint64))
         file.attrs["piece_count"] = len(pieces)
         file.attrs["column_count"] = columns
 
