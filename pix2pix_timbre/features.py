@@ -17,7 +17,7 @@ import numpy as np
 import data
 from common.audio.streaming import filled_header, make_resampler, parts_of, read_resampled
 from common.cli import UserError, printable
-from common.files.hdf5 import create_hdf5
+from common.files.hdf5 import UNREADABLE, create_hdf5
 from common.files.store import FORMAT_VERSION, ImageFile
 from common.music.names import pair_key
 from data import FRAME_COLUMNS, SAMPLE_RATE

@@ -29,7 +29,8 @@ from typing import NamedTuple
 from benchmarks.memory import peak_memory
 from common.cli import UserError, number, one_line, parser, run
 from common.report.tables import as_text
-from stress.fuzz_targets import DOCUMENTED, ROOT, TARGETS, damage
+from stress.fuzz_damage import damage
+from stress.fuzz_targets import DOCUMENTED, ROOT, TARGETS
 
 SECONDS, MEMORY = 2.0, 10**9  # bytes; of one input
 _HANG_SECONDS = 6.0  # after which a child is given up

@@ -23,7 +23,9 @@ def main(name, runs, counts_path, *flags):
     """
     import atheris
 
-    with atheris.instrument_imports(include=["common", "data", "pix2pix_timbre"]):
+    with atheris.instrument_imports(
+        include=["common", "data", "pix2pix_timbre", "vae_generation", "time_stretching"]
+    ):
         from stress.fuzz_targets import DOCUMENTED, TARGETS
 
         reader = TARGETS[name].reader()

@@ -13,10 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stress import fuzz
-from stress.fuzz_targets import TARGETS, damage
+from stress.fuzz_damage import damage
+from stress.fuzz_targets import TARGETS
 
 REGRESSIONS = sorted((ROOT / "tests" / "regressions").iterdir())
-FAST = [name for name in TARGETS if name != "weights"]  # whose reader takes seconds to start
+FAST = [
+    name for name in TARGETS if name not in ("weights", "layout")
+]  # whose reader takes seconds to start
 
 
 @pytest.fixture(scope="module")

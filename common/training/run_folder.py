@@ -46,7 +46,7 @@ class RunFolder:
             config = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError(f"{path}: no such file; {self.path} is no run folder") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: not readable as JSON ({error})") from error
         if not isinstance(config, dict):
             raise UserError(f"{path}: not the configuration of a run")
@@ -86,7 +86,10 @@ class RunFolder:
         history = self.path / "history.csv"
         if not any(self.path.glob("*.h5")):
             return False
-        return not history.exists() or len(history.read_text().splitlines()) > 2
+        return (
+            not history.exists()
+            or len(history.read_text(encoding="utf-8", errors="replace").splitlines()) > 2
+        )
 
     def save_resume(self, model, epoch):
         """Keep the state of model and optimisers after an epoch, instead of older ones."""
@@ -114,16 +117,25 @@ class RunFolder:
         return self.path / f"resume-{epoch:04d}.weights.h5"
 
     def read_history(self):
-        """Rows of ``history.csv`` up to the newest resume state, as dicts of numbers or None."""
+        """Rows of ``history.csv`` up to the newest resume state, as dicts of numbers or None.
+
+        Raises:
+            UserError: Damaged.
+        """
         path = self.path / "history.csv"
         if not self.finished_epochs or not path.exists():
             return []
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [
-                {name: float(value) if value else None for name, value in row.items()}
-                for row in csv.DictReader(file)
-            ]
-        rows = [{**row, "epoch": int(row["epoch"])} for row in rows]
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = [
+                    {name: float(value) if value else None for name, value in row.items()}
+                    for row in csv.DictReader(file, strict=True)
+                ]
+            rows = [{**row, "epoch": int(row["epoch"])} for row in rows]
+        except (ValueError, TypeError, LookupError, OverflowError, csv.Error) as error:
+            raise UserError(
+                f"{path}: damaged ({error}); mend the table, or remove it to go on without"
+            ) from error
         return [row for row in rows if row["epoch"] <= self.finished_epochs]
 
     def write_history(self, rows):
