@@ -186,7 +186,7 @@ class Transfer:
             for index in range(count)
         ]
         joined = cross_fade(np.stack(found), max(length - OVERLAP, 1))[:, :columns]
-        phase = rng.uniform(-np.pi, np.pi, joined.shape).astype(np.float32)
+        phase = _random_phase(rng, joined)
         sound = self._to_audio(joined, phase, round(seconds * SAMPLE_RATE))
         level = np.sqrt(np.mean(np.square(sound, dtype=np.float64)))
         return safe_peak(sound * np.float32(_TEXTURE_LEVEL / max(level, 1e-9)))
@@ -208,7 +208,7 @@ class Transfer:
             found.append(self._search(start, part, styles, place))
         joined = cross_fade(np.stack(found), hop)[:, :columns]
         if settings.phase == "random":
-            phase = rng.uniform(-np.pi, np.pi, joined.shape).astype(np.float32)
+            phase = _random_phase(rng, joined)
         return self._to_audio(joined, phase, audio.size)
 
     def _to_audio(self, magnitude, phase, length):
@@ -271,6 +271,11 @@ class Transfer:
         if columns < least:
             seconds = least * HOP / SAMPLE_RATE
             raise UserError(f"{name}: too short; give at least {seconds:.2f} s")
+
+
+def _random_phase(rng, magnitude):
+    """Radians in the shape of a magnitude (bins, columns), drawn column by column."""
+    return rng.uniform(-np.pi, np.pi, magnitude.T.shape).astype(np.float32).T
 
 
 def _segments(columns):

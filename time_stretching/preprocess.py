@@ -85,7 +85,7 @@ def cut(task):
     loudest = peak(audio)
     if loudest < _SILENCE:
         return [], {"silent": 1}
-    audio = audio * np.float32(LEVEL / loudest)
+    audio = audio * (LEVEL / np.float32(loudest))
     found = [(Recording(task.name, 1.0), spectrogram(audio))]
     for rate in task.rates:
         stretched = stretch(audio, SAMPLE_RATE, rate, "vocoder", onsets=task.onsets)
