@@ -3,10 +3,10 @@
     python compute_features.py --audios_path audios --features_path features
 
 Every sub-folder of --audios_path is an instrument; its audio files, at any depth, become
-<features_path>/<instrument>.h5. Files of any format, rate and number of channels are read (averaged
-to mono, resampled to 44.1 kHz). A run that was interrupted goes on where it stopped, and only
-audios that are newer than their features, or have another content, are computed again. --with_phase
-stores the phase, too, as <instrument>_phase.h5, for networks that learn it.
+<features_path>/<instrument>.h5. Files of any format, rate and number of channels are read, averaged
+to mono and resampled to 44.1 kHz. An interrupted run continues where it stopped, and only audios
+that have changed since their features were computed are computed again. --with_phase also stores
+the phase, as <instrument>_phase.h5, for networks that learn it.
 """
 
 import contextlib
@@ -82,8 +82,12 @@ def build_parser():
         type=existing_folder,
         help="folder with one sub-folder of audio files per instrument",
     )
-    built.add_argument("--features_path", required=True, type=Path, help="output folder")
-    built.add_argument("--with_phase", action="store_true", help="store the phase, too")
+    built.add_argument(
+        "--features_path", required=True, type=Path, help="output folder for the feature stores"
+    )
+    built.add_argument(
+        "--with_phase", action="store_true", help="also store the phase, as <instrument>_phase.h5"
+    )
     add_job_flags(built)
     return built
 

@@ -1,27 +1,29 @@
-"""Measure trained generators on pieces that they never saw, and write a page to listen to.
+"""Score trained generators on pieces that they never saw, and write a listening page.
 
     python evaluate.py --model runs/keyboard_acoustic_2_guitar_acoustic --dataset_path features \\
         --audios_path audios --midi_path midi --output report
 
-Prints, per piece and overall, scores of the unchanged input (identity), of each model, and of the
-true target's magnitude with an estimated phase (ceiling: no model can be better by that phase):
+Prints, per piece and overall, the scores of the unchanged input (identity), of each model, and of
+the true target's magnitude with an estimated phase (ceiling: no model can do better with that
+phase):
 
-  L1                distance to the true target in the network's [-1, 1] scale, over the published
-                    regular frames; of the ceiling, that of its sound
-  LSD               log-spectral distance of the sound in dB: per column the root-mean-square
-                    difference over the 256 bins, what is more than 80 dB below the loudest value
-                    raised to there; mean over the columns
+  L1                distance from the true target in the network's [-1, 1] scale, over the published
+                    regular frames (for the ceiling: measured on its sound)
+  LSD               log-spectral distance of the sound in dB: for each column, the root mean square
+                    of the differences over the 256 bins, with values more than 80 dB below the
+                    loudest one raised to that level; mean over the columns
   multi_resolution  multi-scale spectral loss of DDSP
-  timbre            root-mean-square difference in dB of the spectral envelopes, by MFCCs
+  timbre            root-mean-square difference of the spectral envelopes (MFCCs) in dB
   loudness          mean absolute difference of the A-weighted loudness in dB
-  flux_ratio        spectral flux over that of the target: 1 when the sound is as lively
+  flux_ratio        spectral flux relative to the target's: below 1 if the sound is smoother
   precision, recall, F1  of the notes that Basic Pitch hears, against the MIDI file
-  border_flux       spectral flux at the borders of frames over that elsewhere: 1 without seams
+  border_flux       spectral flux at the borders of frames relative to elsewhere: 1 without seams
 
-L1 needs nothing but features; the sound --audios_path; the notes --midi_path and the packages that
-`make notes` installs. Models of several targets are given the matching style, a frame of another
-piece; a second table shows what each style leads to. With --output, the tables are also written as
-CSV and JSON, and as one page with players that needs no other file.
+L1 needs only the features, the measures of sound need --audios_path, and those of notes --midi_path
+and the packages that `make notes` installs. A model for several targets is shown the matching
+style, a frame of another piece; a second table shows what each style leads to. With --output, the
+tables are also written as CSV and JSON, and with the sounds as one HTML page that needs no other
+file.
 """
 
 import functools
@@ -57,37 +59,56 @@ def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument(
-        "--model", required=True, type=Path, nargs="+", help="run folders of the same instruments"
+        "--model",
+        required=True,
+        type=Path,
+        nargs="+",
+        help="run folders of models for the same instruments",
     )
     built.add_argument(
-        "--dataset_path", required=True, type=Path, help="folder of compute_features.py"
+        "--dataset_path",
+        required=True,
+        type=Path,
+        help="folder of features made by compute_features.py",
     )
     built.add_argument(
-        "--audios_path", type=Path, help="folder of the audios, to measure and hear the sound"
+        "--audios_path",
+        type=Path,
+        help="folder of the audios that the features were made from; needed to "
+        "measure and hear sound",
     )
     built.add_argument(
-        "--midi_path", type=Path, help="folder of the MIDI files, to count the notes that are heard"
+        "--midi_path",
+        type=Path,
+        help="folder of the MIDI files that the audios were made from; needed to "
+        "score the notes that are heard",
     )
     built.add_argument(
         "--phase",
         choices=ESTIMATORS,
         default=DEFAULT_PHASE,
-        help="phase of the conversions, as in predict.py (default: %(default)s)",
+        help="how the phase is found, as in predict.py (default: %(default)s)",
     )
     built.add_argument(
         "--pieces",
         choices=["held-out", "all"],
         default="held-out",
-        help="pieces that no model was trained on, or all (default: held-out)",
+        help="pieces to evaluate: those that no model was trained on, or all (default: held-out)",
     )
-    built.add_argument("--output", type=Path, help="folder for the tables, the page, the audios")
+    built.add_argument(
+        "--output",
+        type=Path,
+        help="output folder for tables, the listening page and its audios (default: print only)",
+    )
     built.add_argument(
         "--clip_seconds",
         type=number(float, 1),
         default=20,
-        help="length of each clip on the page (default: 20)",
+        help="length of each clip on the listening page, in seconds (default: 20)",
     )
-    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    built.add_argument(
+        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
+    )
     return built
 
 

@@ -2,10 +2,10 @@
 
     python predict.py --input piano.wav --output guitar.wav
 
---model is a run folder or an .h5 file of weights, also one of the published code. --input is an
-audio file of any format, rate, length and number of channels, or a folder of them; the output has
-the same rate, channels and length. The network predicts magnitudes; --phase says what phase they
-are played with.
+--model is a run folder or an .h5 file of weights, including those that the published code saved.
+--input is an audio file of any format, rate, length and number of channels, or a folder of them;
+the output has the same rate, channels and length. The network predicts magnitudes only; --phase
+chooses how the phase is found.
 """
 
 from common.cli import parser, run

@@ -1,10 +1,10 @@
-"""Convert recordings with a generator of several targets, into the instrument of a style recording.
+"""Convert recordings into the instrument of a style recording, with a generator for several targets.
 
     python predict_multitarget.py --input piano.wav --style guitar.wav --output out.wav
 
---style is any recording of the target instrument, playing whatever it likes: the network sees one
-frame of it (2.97 s), by default the fullest one, and is told the instrument by that. Otherwise like
-predict.py.
+--style is any recording of the target instrument, playing anything. The network is shown one frame
+of it (2.97 s), by default the fullest one, and imitates that instrument. All other flags are those
+of predict.py.
 """
 
 from pathlib import Path
@@ -23,13 +23,17 @@ def build_parser():
     built = parser(__doc__)
     add_flags(built, "keyboard_acoustic_2_any")
     built.add_argument(
-        "--style", required=True, type=Path, help="recording of the target instrument"
+        "--style",
+        required=True,
+        type=Path,
+        help="recording of the instrument to imitate, playing anything",
     )
     built.add_argument(
         "--style_offset",
         type=number(float, 0),
         metavar="SECONDS",
-        help="where the frame of the style begins (default: where the most is to be heard)",
+        help="position in the style recording of the three seconds that the network "
+        "is shown (default: the fullest three seconds)",
     )
     return built
 

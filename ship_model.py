@@ -1,9 +1,9 @@
-"""Copy a trained model for shipping: without its resume states, its weights as float16.
+"""Make a small copy of a trained model to give away: no resume states, weights as float16.
 
     python ship_model.py --model runs/stretch --output models/time_stretching
 
-The model may be of any system. What the run holds beside weights, such as curves and latents,
-is copied as it is; samples and what only a training goes on from are left out.
+The model may belong to any system. Curves, latent vectors and other small files of the run are
+copied unchanged; samples and files that are only needed to resume the training are left out.
 """
 
 import shutil
@@ -54,8 +54,10 @@ def copy_run(source, target):
 def main(argv=None):
     """Run the script; exit status 0."""
     built = parser(__doc__)
-    built.add_argument("--model", type=Path, required=True, help="run folder")
-    built.add_argument("--output", type=Path, required=True, help="folder to write")
+    built.add_argument("--model", type=Path, required=True, help="run folder of any system")
+    built.add_argument(
+        "--output", type=Path, required=True, help="folder to write the small copy into"
+    )
     args = built.parse_args(argv)
     if args.output.resolve() == args.model.resolve():
         raise UserError(f"--output {args.output}: is the model itself; name another folder")

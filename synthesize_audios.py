@@ -2,13 +2,13 @@
 
     python synthesize_audios.py --nsynth_path data/notes --midi_path data/midi --audios_path audios
 
-Every .mid and .midi file below --midi_path is played by each instrument to
+Every .mid and .midi file below --midi_path is played by each instrument and written to
 <audios_path>/<instrument>/<piece>.wav, 44.1 kHz, 16 bit. The name of a piece is its path below
---midi_path without suffix; "~" and what changes its notes (transposition, speed, ...) is added, and
-"@" and the number of the preset unless that is 0.
+--midi_path without suffix, followed by "~" and the transposition, speed or duration rate if there
+is one, and by "@" and the number of the preset if that is not 0.
 
-With several values of --transpose, --playback_speed or --duration_rate, every combination of them
-is one rendering of each piece:
+With several values of --transpose, --playback_speed or --duration_rate, each piece is rendered once
+for every combination:
 
     ... --transpose -3 0 3 --playback_speed 1 1.25
 """
@@ -43,19 +43,27 @@ def build_parser():
     """Flags of the script."""
     built = parser(__doc__, writes=("audios_path",))
     built.add_argument(
-        "--nsynth_path", required=True, type=existing_folder, help="folder of notes, as in NSynth"
+        "--nsynth_path",
+        required=True,
+        type=existing_folder,
+        help="folder of single notes in NSynth's structure",
     )
     built.add_argument(
-        "--midi_path", required=True, type=existing_folder, help="folder of MIDI files"
+        "--midi_path",
+        required=True,
+        type=existing_folder,
+        help="folder of MIDI files, searched at any depth",
     )
-    built.add_argument("--audios_path", required=True, type=Path, help="output folder")
+    built.add_argument(
+        "--audios_path", required=True, type=Path, help="output folder for the WAV files"
+    )
     built.add_argument(
         "--playback_speed",
         nargs="+",
         type=number(float, above=0),
         default=[1.0],
         metavar="FACTOR",
-        help="tempo factors, a rendering each (default: 1)",
+        help="factors on the tempo; every piece is rendered once for each (default: 1)",
     )
     built.add_argument(
         "--duration_rate",
@@ -63,8 +71,8 @@ def build_parser():
         type=number(float, above=0),
         default=[4.0],
         metavar="FACTOR",
-        help="factors on the length of each note, so that it rings on, a rendering each (default: "
-        "4, as published)",
+        help="factors on the length of each note, so that it rings on; every piece is "
+        "rendered once for each (default: 4, as published)",
     )
     built.add_argument(
         "--transpose",
@@ -72,27 +80,32 @@ def build_parser():
         type=number(int, -127, 127),
         default=[0],
         metavar="SEMITONES",
-        help="semitones, a rendering each (default: 0)",
+        help="numbers of semitones to transpose by; every piece is rendered once for "
+        "each (default: 0)",
     )
     built.add_argument(
         "--instruments",
         nargs="+",
         default=INSTRUMENTS,
         metavar="NAME[:PRESET,...]",
-        help="instruments as in NSynth, each with its presets (default: preset 0 of "
-        f"{', '.join(INSTRUMENTS)})",
+        help="instruments named as in NSynth, each with the presets to render "
+        f"(default: preset 0 of {', '.join(INSTRUMENTS)})",
     )
     built.add_argument(
-        "--sustain", type=on_off, default=True, metavar="on|off", help="honour the sustain pedal"
+        "--sustain",
+        type=on_off,
+        default=True,
+        metavar="on|off",
+        help="whether the sustain pedal holds notes (default: on)",
     )
     built.add_argument(
         "--shared_gain",
         action="store_true",
-        help="one gain for all instruments of a piece (default: each file fills the range)",
+        help="give all instruments of a piece the same gain (default: each file fills the range)",
     )
     add_job_flags(built)
     built.add_argument(
-        "--overwrite", action="store_true", help="make files again that exist already"
+        "--overwrite", action="store_true", help="render files again that exist already"
     )
     return built
 

@@ -3,10 +3,11 @@
     python synthesize_notes.py --soundfont GeneralMIDI.sf2 --out notes
 
 A note becomes <out>/audio/<family>_<source>_<preset>-<pitch>-<velocity>.wav: 16 kHz, mono, 16 bit,
-3 s held and 1 s released, the three numbers with three digits. <out>/examples.json describes all
-notes of the folder as NSynth does. Notes that exist are kept: a stopped run goes on where it was,
-and a second SoundFont can add its instruments. FluidSynth plays them (`pip install pyfluidsynth`
-and the system package libfluidsynth3), or where that is missing TinySoundFont (`make notes`).
+3 s held and 1 s released; the three numbers have three digits. <out>/examples.json describes all
+notes of the folder, as in NSynth. Notes that exist are kept, so an interrupted run can be continued
+and a second SoundFont can add its instruments. The notes are played by FluidSynth (`pip install
+pyfluidsynth` and the system package libfluidsynth3) or, if that is missing, by TinySoundFont (`make
+notes`).
 """
 
 import argparse
@@ -83,23 +84,24 @@ def build_parser():
     """Flags of the script."""
     built = parser(__doc__, writes=("out",))
     built.add_argument(
-        "--soundfont", required=True, type=Path, metavar="FILE", help="SoundFont, .sf2 or .sf3"
+        "--soundfont", required=True, type=Path, metavar="FILE", help="SoundFont file, .sf2 or .sf3"
     )
-    built.add_argument("--out", required=True, type=Path, help="output folder")
+    built.add_argument("--out", required=True, type=Path, help="output folder for the notes")
     built.add_argument(
         "--instruments",
         nargs="+",
         type=instrument,
         default=[instrument(text) for text in INSTRUMENTS],
         metavar="NAME[:PRESET]=BANK:PROGRAM",
-        help=f"NSynth's name of each program to render (default: {' '.join(INSTRUMENTS)})",
+        help=f"NSynth name of each SoundFont program to render (default: {' '.join(INSTRUMENTS)})",
     )
     built.add_argument(
         "--pitches",
         type=pitch_range,
         default=range(21, 109),
         metavar="LOW:HIGH[:STEP]",
-        help="MIDI numbers, both ends included (default: 21:108, the keys of a piano)",
+        help="range of pitches as MIDI numbers, both ends included (default: 21:108, "
+        "the keys of a piano)",
     )
     built.add_argument(
         "--velocities",
@@ -107,23 +109,29 @@ def build_parser():
         type=number(int, 1, 127),
         default=[25, 50, 75, 100, 127],
         metavar="N",
-        help="MIDI velocities (default: those of NSynth, 25 50 75 100 127)",
+        help="MIDI velocities to render (default: those of NSynth, 25 50 75 100 127)",
     )
     built.add_argument(
         "--gain",
         type=number(float, above=0, high=10),
         default=GAIN,
-        help="the player's gain, the same for all notes; a note that would clip ends the run "
-        f"(default: {GAIN:g})",
+        help="gain of the SoundFont player, the same for all notes; a note that would "
+        f"clip ends the run (default: {GAIN:g})",
     )
     built.add_argument(
-        "--format", choices=("wav", "flac"), default="wav", help="of the files (default: wav)"
+        "--format",
+        choices=("wav", "flac"),
+        default="wav",
+        help="audio format of the notes (default: wav)",
     )
     built.add_argument(
-        "--jobs", type=number(int, 1), default=min(4, cores()), help="threads (default: 4)"
+        "--jobs",
+        type=number(int, 1),
+        default=min(4, cores()),
+        help="number of threads (default: 4, or one per core if there are fewer)",
     )
     built.add_argument(
-        "--overwrite", action="store_true", help="make notes again that exist already"
+        "--overwrite", action="store_true", help="render notes again that exist already"
     )
     return built
 

@@ -2,9 +2,9 @@
 
     python train.py --dataset_path features --origin keyboard_acoustic --target guitar_acoustic
 
-The run folder (runs/<origin>_2_<target>) receives after each epoch history.csv and history.png,
-generator.h5 and discriminator.h5, and a validation piece as picture and audio. A run that was
-interrupted goes on with its last finished epoch.
+After each epoch, the run folder (runs/<origin>_2_<target>) gets history.csv and history.png,
+generator.h5 and discriminator.h5, and a validation piece as picture and audio. An interrupted run
+continues after its last finished epoch when the same command is given again.
 """
 
 from common.cli import run

@@ -3,7 +3,8 @@
     python train_generator.py --dataset_path features --origin keyboard_acoustic \\
         --target guitar_acoustic
 
-The run folder (runs/<origin>_2_<target>) receives what train.py writes, but for the discriminator.
+The run folder (runs/<origin>_2_<target>) gets the same files as with train.py, except for the
+discriminator.
 """
 
 from common.cli import run

@@ -1,12 +1,12 @@
-"""Train one Pix2Pix that converts into any of several instruments, shown which by a style frame.
+"""Train one Pix2Pix that converts into any of several instruments, chosen by a style frame.
 
     python train_multitarget.py --dataset_path features --origin keyboard_acoustic \\
         --target guitar_acoustic string_acoustic synth_lead_synthetic
 
-The generator sees the origin and, as a second channel, a frame of the target instrument playing
-another piece. Every piece with every target is an example; styles are drawn anew each epoch. With
-several instruments as --origin, it learns to convert any into any. The run folder
-(runs/<origin>_2_any) receives what train.py writes, samples by target.
+The generator sees the origin and, as a second channel, the style: a frame of the target instrument
+playing another piece. Every piece is an example for every target; styles are drawn anew each epoch.
+With several instruments as --origin, it learns to convert any of them. The run folder
+(runs/<origin>_2_any) gets the same files as with train.py, with samples for each target.
 """
 
 from common.cli import run

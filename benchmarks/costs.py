@@ -30,22 +30,35 @@ def main(argv=None):
     built = parser(__doc__)
     rate = number(float, above=0)
     built.add_argument(
-        "--synthesis", type=rate, default=2000, help="times real time, per core (default: 2000)"
+        "--synthesis",
+        type=rate,
+        default=2000,
+        help="speed of the synthesis on one core, as a multiple of real time (default: 2000)",
     )
     built.add_argument(
-        "--features", type=rate, default=2300, help="times real time, per core (default: 2300)"
+        "--features",
+        type=rate,
+        default=2300,
+        help="speed of the features on one core, as a multiple of real time (default: 2300)",
     )
     built.add_argument(
-        "--stores", type=rate, default=800, help="MB/s into a feature store (default: 800)"
+        "--stores",
+        type=rate,
+        default=800,
+        help="speed of writing a feature store in MB/s (default: 800)",
     )
-    built.add_argument("--instruments", type=number(int, 1), default=4, help="(default: 4)")
+    built.add_argument(
+        "--instruments", type=number(int, 1), default=4, help="number of instruments (default: 4)"
+    )
     built.add_argument(
         "--notes",
         type=number(float, 0),
         default=40,
-        help="MB of notes of an instrument (default: 40, a preset of NSynth)",
+        help="size of the notes of an instrument in MB (default: 40, a preset of NSynth)",
     )
-    built.add_argument("--workers", type=number(int, 1), default=32, help="processes (default: 32)")
+    built.add_argument(
+        "--workers", type=number(int, 1), default=32, help="number of processes (default: 32)"
+    )
     args = built.parse_args(argv)
     rows = [
         {"set": name, "hours": f"{hours * args.instruments:,}", **row}

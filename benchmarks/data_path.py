@@ -71,15 +71,42 @@ print("measured:", peak_memory())
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
-    built.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
-    built.add_argument("--rounds", type=number(int, 1), default=3)
-    built.add_argument("--jobs", type=number(int, 1), default=cores())
     built.add_argument(
-        "--renderings", type=number(int, 1), default=12, help="transpositions of each shipped piece"
+        "--part",
+        nargs="+",
+        choices=PARTS,
+        default=list(PARTS),
+        help="parts to run, see below (default: all)",
     )
-    built.add_argument("--minutes", type=number(float, 0), default=60, help="of part predict")
     built.add_argument(
-        "--midi_path", type=Path, default=ROOT / "data" / "midi", help="default: %(default)s"
+        "--rounds",
+        type=number(int, 1),
+        default=3,
+        help="number of rounds, of which medians are taken (default: 3)",
+    )
+    built.add_argument(
+        "--jobs",
+        type=number(int, 1),
+        default=cores(),
+        help="number of processes (default: one per core)",
+    )
+    built.add_argument(
+        "--renderings",
+        type=number(int, 1),
+        default=12,
+        help="number of transpositions of each shipped piece (default: 12)",
+    )
+    built.add_argument(
+        "--minutes",
+        type=number(float, 0),
+        default=60,
+        help="length of the recording for the part predict, in minutes (default: 60)",
+    )
+    built.add_argument(
+        "--midi_path",
+        type=Path,
+        default=ROOT / "data" / "midi",
+        help="folder of MIDI files (default: data/midi)",
     )
     return built
 

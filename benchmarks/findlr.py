@@ -28,15 +28,59 @@ LAST = 50  # steps over which the loss is averaged
 def main(argv=None):
     """Run the benchmark; exit status 0."""
     built = parser(__doc__)
-    built.add_argument("--dataset_path", type=Path, required=True)
-    built.add_argument("--origin", default="keyboard_acoustic")
-    built.add_argument("--target", default="guitar_acoustic")
-    built.add_argument("--width", type=number(int, 1), default=16)
-    built.add_argument("--networks", choices=NETWORKS, nargs="+", default=NETWORKS)
-    built.add_argument("--steps", type=number(int, LAST), default=300)
-    built.add_argument("--sweep_steps", type=number(int, 10), default=FEWEST_STEPS)
-    built.add_argument("--validation_split", type=number(float, 0, below=1), default=0.1)
-    built.add_argument("--seed", type=number(int, 0), default=0)
+    built.add_argument(
+        "--dataset_path",
+        type=Path,
+        required=True,
+        help="folder of features made by compute_features.py",
+    )
+    built.add_argument(
+        "--origin",
+        default="keyboard_acoustic",
+        help="instrument to convert from (default: %(default)s)",
+    )
+    built.add_argument(
+        "--target",
+        default="guitar_acoustic",
+        help="instrument to convert to (default: %(default)s)",
+    )
+    built.add_argument(
+        "--width",
+        type=number(int, 1),
+        default=16,
+        help="number of filters in the first block of the networks (default: 16)",
+    )
+    built.add_argument(
+        "--networks",
+        choices=NETWORKS,
+        nargs="+",
+        default=NETWORKS,
+        help="networks to search learning rates for (default: all)",
+    )
+    built.add_argument(
+        "--steps",
+        type=number(int, LAST),
+        default=300,
+        help="number of training steps at each rate (default: 300)",
+    )
+    built.add_argument(
+        "--sweep_steps",
+        type=number(int, 10),
+        default=FEWEST_STEPS,
+        help="number of steps of the search (default: %(default)s)",
+    )
+    built.add_argument(
+        "--validation_split",
+        type=number(float, 0, below=1),
+        default=0.1,
+        help="share of the pieces that are held out (default: 0.1)",
+    )
+    built.add_argument(
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        help="random seed for weights and shuffling (default: 0)",
+    )
     args = built.parse_args(argv)
     flags = {
         "dataset_path": args.dataset_path,

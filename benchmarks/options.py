@@ -46,10 +46,30 @@ def main(argv=None):
     """Run the benchmark; exit status 0."""
     built = parser(__doc__)
     built.add_argument("--output", type=Path, required=True, help="folder for data and runs")
-    built.add_argument("--width", type=number(int, 1), default=8)
-    built.add_argument("--steps", type=number(int, 10), default=2000)
-    built.add_argument("--notes", type=Path, default=ROOT / "data" / "notes")
-    built.add_argument("--midi", type=Path, default=ROOT / "data" / "midi")
+    built.add_argument(
+        "--width",
+        type=number(int, 1),
+        default=8,
+        help="number of filters in the first block of the generator (default: 8)",
+    )
+    built.add_argument(
+        "--steps",
+        type=number(int, 10),
+        default=2000,
+        help="number of training steps for each row (default: 2000)",
+    )
+    built.add_argument(
+        "--notes",
+        type=Path,
+        default=ROOT / "data" / "notes",
+        help="folder of notes (default: data/notes)",
+    )
+    built.add_argument(
+        "--midi",
+        type=Path,
+        default=ROOT / "data" / "midi",
+        help="folder of MIDI files (default: data/midi)",
+    )
     args = built.parse_args(argv)
     for name, flags in RENDERINGS.items():
         render(args, name, flags)

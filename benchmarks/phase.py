@@ -45,13 +45,40 @@ TARGET = "target"
 def main(argv=None):
     """Run the benchmark; exit status 0."""
     built = parser(__doc__)
-    built.add_argument("--audios_path", type=existing_folder, required=True)
-    built.add_argument("--midi_path", type=existing_folder, required=True)
-    built.add_argument("--origin", default="keyboard_acoustic")
-    built.add_argument("--target", default="guitar_acoustic")
-    built.add_argument("--phase_model", type=Path, help="run folder of a network of phases")
-    built.add_argument("--joint_model", type=Path, help="run folder trained --with_phase")
-    built.add_argument("--seconds", type=number(float, 1), default=30)
+    built.add_argument(
+        "--audios_path",
+        type=existing_folder,
+        required=True,
+        help="folder of audios made by synthesize_audios.py",
+    )
+    built.add_argument(
+        "--midi_path",
+        type=existing_folder,
+        required=True,
+        help="folder of the MIDI files that the audios were made from",
+    )
+    built.add_argument(
+        "--origin",
+        default="keyboard_acoustic",
+        help="instrument whose phase is given (default: %(default)s)",
+    )
+    built.add_argument(
+        "--target",
+        default="guitar_acoustic",
+        help="instrument whose magnitude is played (default: %(default)s)",
+    )
+    built.add_argument(
+        "--phase_model", type=Path, help="run folder of a network that converts phases"
+    )
+    built.add_argument(
+        "--joint_model", type=Path, help="run folder of a network trained with --with_phase"
+    )
+    built.add_argument(
+        "--seconds",
+        type=number(float, 1),
+        default=30,
+        help="length of each piece that is used, in seconds (default: 30)",
+    )
     args = built.parse_args(argv)
     require_transcriber()
     networks = load(args)

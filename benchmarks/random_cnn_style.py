@@ -17,10 +17,27 @@ from common.training.devices import start_backend
 def build_parser():
     """Flags of the benchmark."""
     built = parser(__doc__)
-    built.add_argument("--seconds", type=number(float, above=0), default=10.0, help="(default: 10)")
-    built.add_argument("--filters", type=number(int, 1), default=4096, help="(default: 4096)")
-    built.add_argument("--rounds", type=number(int, 1), default=5, help="(default: 5)")
-    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    built.add_argument(
+        "--seconds",
+        type=number(float, above=0),
+        default=10.0,
+        help="length of the sound in seconds (default: 10)",
+    )
+    built.add_argument(
+        "--filters",
+        type=number(int, 1),
+        default=4096,
+        help="number of filters of the random layer (default: 4096)",
+    )
+    built.add_argument(
+        "--rounds",
+        type=number(int, 1),
+        default=5,
+        help="number of rounds, of which medians are taken (default: 5)",
+    )
+    built.add_argument(
+        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
+    )
     return built
 
 

@@ -33,12 +33,23 @@ RATES = (0.5, 0.75, 1.0, 1.5, 2.0)
 def main(argv=None):
     """Run the benchmark; exit status 0."""
     built = parser(__doc__)
-    built.add_argument("--input", type=Path, required=True, help="audio file")
-    built.add_argument("--model", type=Path, default=SHIPPED, help="run folder")
+    built.add_argument("--input", type=Path, required=True, help="recording to stretch")
     built.add_argument(
-        "--rates", nargs="+", type=number(float, LOWEST, HIGHEST), default=list(RATES)
+        "--model", type=Path, default=SHIPPED, help="run folder (default: models/time_stretching)"
     )
-    built.add_argument("--rounds", type=number(int, 1), default=3)
+    built.add_argument(
+        "--rates",
+        nargs="+",
+        type=number(float, LOWEST, HIGHEST),
+        default=list(RATES),
+        help=f"rates to measure (default: {' '.join(f'{rate:g}' for rate in RATES)})",
+    )
+    built.add_argument(
+        "--rounds",
+        type=number(int, 1),
+        default=3,
+        help="number of rounds, of which medians are taken (default: 3)",
+    )
     args = built.parse_args(argv)
     audio, sample_rate = load_audio(args.input, sample_rate=None, mono=False)
     start_backend(None)

@@ -58,7 +58,7 @@ def parser(description, *, writes=("output",), converts=("input",)):
         allow_abbrev=False,
     )
     built.writes, built.converts = writes, converts
-    built.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    built.add_argument("--debug", action="store_true", help="show the full traceback of an error")
     return built
 
 

@@ -42,24 +42,36 @@ def rates_help():
 
 def add_adversarial_flags(built):
     """Add the flags of a training with generator and discriminator."""
-    built.add_argument("--gen_lr", type=number(float, 0), help="generator learning rate")
-    built.add_argument("--disc_lr", type=number(float, 0), help="discriminator learning rate")
+    built.add_argument(
+        "--gen_lr",
+        type=number(float, 0),
+        help="learning rate of the generator (default: see below)",
+    )
+    built.add_argument(
+        "--disc_lr",
+        type=number(float, 0),
+        help="learning rate of the discriminator (default: see below)",
+    )
     built.add_argument(
         "--adversarial_start",
         type=number(int, 0),
         default=0,
         metavar="STEP",
-        help="train by L1 alone until this step (default: 0, as published)",
+        help="step at which the discriminator joins; before it, the generator trains "
+        "by L1 alone (default: 0, as published)",
     )
 
 
 def add_generator_flags(built):
     """Add the flags of a training of the generator alone."""
-    built.add_argument("--lr", type=number(float, 0), help="learning rate")
+    built.add_argument(
+        "--lr", type=number(float, 0), help="learning rate (default: that of the generator below)"
+    )
     built.add_argument(
         "--with_phase",
         action="store_true",
-        help="convert magnitude and phase as two channels (needs features made --with_phase)",
+        help="convert magnitude and phase together, as two channels (needs features "
+        "made with compute_features.py --with_phase)",
     )
 
 
@@ -71,7 +83,10 @@ def add_flags(built, *, several=False):
         several: Whether --origin and --target take several instruments.
     """
     built.add_argument(
-        "--dataset_path", required=True, type=Path, help="folder of compute_features.py"
+        "--dataset_path",
+        required=True,
+        type=Path,
+        help="folder of features made by compute_features.py",
     )
     taken = {"action": Names, "nargs": "+", "metavar": "NAME"} if several else {}
     what = "instruments" if several else "instrument"
@@ -84,42 +99,43 @@ def add_flags(built, *, several=False):
         nargs="?",
         const=True,
         default=False,
-        help="search the learning rate instead of training",
+        help="search for good learning rates instead of training",
     )
     built.add_argument(
         "--width",
         type=number(int, 1, 256),
         default=64,
-        help="filters of the first block (default: 64, as published)",
+        help="number of filters in the first block of the networks (default: 64, as published)",
     )
     built.add_argument(
         "--dropout",
         type=number(float, 0, below=1),
         default=0.5,
-        help="rate in the generator's first three up blocks (default: 0.5, as published)",
+        help="dropout rate of the generator's first three up blocks (default: 0.5, as published)",
     )
     built.add_argument(
         "--offsets",
         choices=["regular", "random"],
         default="regular",
-        help="cut frames at multiples of 256 columns, or anywhere (default: regular)",
+        help="where training frames are cut: at multiples of 256 columns, or anywhere "
+        "(default: regular)",
     )
     built.add_argument(
         "--augment",
         choices=KINDS,
         nargs="+",
         default=[],
-        help="effects on the training pairs, drawn anew for each frame and alike for origin and "
-        "target (default: none, as published)",
+        help="effects on the training pairs, drawn anew for each frame and the same "
+        "for origin and target (default: none, as published)",
     )
     built.add_argument(
         "--output",
         type=Path,
-        help="run folder (default: runs/<origin>_2_<target>, any where there are several)",
+        help='run folder (default: runs/<origin>_2_<target>, with "any" for several instruments)',
     )
     built.add_argument(
         "--audios_path",
         type=Path,
-        help="folder of the audios, for the phase of the listening samples (default: their phase "
-        "is estimated)",
+        help="folder of the audios that the features were made from, whose phase is "
+        "used for the listening samples (default: the phase is estimated)",
     )

@@ -30,34 +30,44 @@ def add_flags(built, name):
         "--model",
         type=Path,
         default=shipped(name),
-        help=f"run folder, or .h5 of weights (default: the shipped {name})",
+        help=f"run folder, or .h5 file of weights (default: the shipped {name})",
     )
-    built.add_argument("--input", required=True, type=Path, help="audio file, or folder of them")
     built.add_argument(
-        "--output", required=True, type=Path, help="audio file, or folder when the input is one"
+        "--input", required=True, type=Path, help="audio file, or folder of audio files"
+    )
+    built.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        help="audio file to write, or folder if the input is a folder",
     )
     built.add_argument(
         "--phase",
         choices=[*ESTIMATORS, NETWORK],
         default=DEFAULT_PHASE,
-        help="phase of the result: that of the input, as published, or one that fits it, by "
-        "Griffin-Lim, by its fast form (also begun from zero), or by phase gradient heap "
-        "integration; or that of --phase_model (default: %(default)s)",
+        help="how the phase of the result is found. input: taken from the recording, "
+        "as published; griffinlim: Griffin-Lim started from the recording's "
+        "phase; fast-griffinlim: the same with momentum, -zero: started from "
+        "zero; pghi: phase gradient heap integration; network: predicted by "
+        "--phase_model (default: %(default)s)",
     )
     built.add_argument(
         "--phase_model",
         type=Path,
-        help="run folder, or .h5 of weights, of a network that converts the phase, for --phase "
-        "network",
+        help="run folder, or .h5 file of weights, of a network that converts phases "
+        "(for --phase network)",
     )
     built.add_argument(
         "--overlap",
         type=number(float, 0, below=1),
         default=OVERLAP,
-        help="share of a frame that the next one covers, cross-faded (default: 135/256, a frame "
-        "every 121 columns; 0 cuts hard, as published)",
+        help="share of a frame that overlaps with the next one and is cross-faded "
+        "(default: 135/256, a frame every 121 columns; 0: no overlap, as "
+        "published)",
     )
-    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    built.add_argument(
+        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
+    )
 
 
 def open_models(weights, phase, phase_model, *, styled=False):

@@ -39,51 +39,80 @@ def build_parser():
         "--audios_path",
         required=True,
         type=existing_folder,
-        help="folder of synthesize_audios.py: <instrument>/<piece>.wav, or of another format",
+        help="folder made by synthesize_audios.py: <instrument>/<piece>.wav",
     )
     built.add_argument(
-        "--pairs", type=number(int, 1), default=24, help="number of them (default: 24)"
+        "--pairs", type=number(int, 1), default=24, help="number of pairs (default: 24)"
     )
     built.add_argument(
-        "--start", type=number(float, 0), default=5.0, help="of the excerpts, seconds (default: 5)"
+        "--start",
+        type=number(float, 0),
+        default=5.0,
+        help="where the excerpts begin in their pieces, in seconds (default: 5)",
     )
     built.add_argument(
-        "--seconds", type=number(float, 1, 60), default=5.0, help="of each (default: 5)"
+        "--seconds",
+        type=number(float, 1, 60),
+        default=5.0,
+        help="length of the content and of the result, in seconds (default: 5)",
     )
     built.add_argument(
         "--style_seconds",
         type=number(float, 1, 600),
         default=20.0,
-        help="of the excerpts that give the style (default: 20)",
+        help="length of the style excerpts, in seconds (default: 20)",
     )
     built.add_argument(
         "--alpha",
         type=number(float, 0),
         nargs="+",
         default=[1.0],
-        help="weights of the content, a row each (default: 1)",
+        help="weights of the content against the style; each gives a row of the table (default: 1)",
     )
     built.add_argument(
-        "--init", choices=["noise", "content"], default="content", help="of ours (default: content)"
+        "--init",
+        choices=["noise", "content"],
+        default="content",
+        help="start of the search (default: content)",
     )
     built.add_argument(
-        "--iterations", type=number(int, 1), default=100, help="of each search (default: 100)"
+        "--iterations",
+        type=number(int, 1),
+        default=100,
+        help="number of iterations of each search (default: 100)",
     )
     built.add_argument(
-        "--filters", type=number(int, 1, 2**15), default=1024, help="of the layer (default: 1024)"
+        "--filters",
+        type=number(int, 1, 2**15),
+        default=1024,
+        help="number of filters of the random layer (default: 1024)",
     )
     built.add_argument(
         "--published",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="a row of the published settings, too",
+        help="add a row with the published settings (default: yes)",
     )
     built.add_argument(
-        "--spectrogram", choices=list(TRANSFORMS), default="stft", help="of ours (default: stft)"
+        "--spectrogram",
+        choices=list(TRANSFORMS),
+        default="stft",
+        help="spectrogram that is searched: short-time Fourier or constant-Q (default: stft)",
     )
-    built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
-    built.add_argument("--output", type=Path, help="folder for all sounds, and a table of pairs")
-    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    built.add_argument(
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        help="random seed for pairs, filters and noise (default: 0)",
+    )
+    built.add_argument(
+        "--output",
+        type=Path,
+        help="output folder for all sounds and a table of the pairs (default: print only)",
+    )
+    built.add_argument(
+        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
+    )
     return built
 
 

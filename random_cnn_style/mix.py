@@ -54,72 +54,99 @@ def sweep(text):
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__, writes=("output", "save_style", "report"))
-    built.add_argument("--content", type=Path, help="recording whose melody and rhythm is kept")
+    built.add_argument("--content", type=Path, help="recording whose melody and rhythm are kept")
     built.add_argument(
-        "--style", type=Path, nargs="+", required=True, help="recordings, or saved styles (.h5)"
+        "--style",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="recordings, or styles saved by --save_style (.h5)",
     )
     built.add_argument(
         "--weights",
         type=number(float, above=0),
         nargs="+",
-        help="of the styles (default: all the same)",
+        help="weights of the styles, one for each (default: all equal)",
     )
-    built.add_argument("--output", type=Path, help="audio file; a folder for --sweep")
-    built.add_argument("--save_style", type=Path, help="write the style to this file (.h5)")
+    built.add_argument("--output", type=Path, help="audio file to write, or folder for --sweep")
+    built.add_argument("--save_style", type=Path, help="file to save the style in (.h5)")
     built.add_argument(
         "--alpha",
         type=number(float, 0),
-        help="weight of the content against the style (default: 1; 0.01 with --published)",
+        help="weight of the content relative to the style (default: 1; with --published: 0.01)",
     )
     built.add_argument(
-        "--sweep", type=sweep, metavar="LO:HI:N", help="one file for each of N alphas"
+        "--sweep",
+        type=sweep,
+        metavar="LO:HI:N",
+        help="range of alphas: N values from LO to HI in equal ratios, one result for each",
     )
     built.add_argument(
         "--texture",
         type=number(float, above=0, high=600),
         metavar="SECONDS",
-        help="a sound of the style alone, without content",
+        help="length in seconds of a sound made from the style alone, without content",
     )
     built.add_argument(
-        "--iterations", type=number(int, 1), default=300, help="of the search (default: 300)"
+        "--iterations",
+        type=number(int, 1),
+        default=300,
+        help="number of iterations of the search (default: 300)",
     )
     built.add_argument(
         "--filters",
         type=number(int, 1, MOST_FILTERS),
         default=4096,
-        help="of the random layer (default: 4096; 1024 for a draft)",
+        help="number of filters of the random layer (default: 4096; 1024 for a draft)",
     )
     built.add_argument(
-        "--kernel", type=number(int, 1, MOST_KERNEL), default=11, help="frames (default: 11)"
+        "--kernel",
+        type=number(int, 1, MOST_KERNEL),
+        default=11,
+        help="length of the filters in columns (default: 11)",
     )
     built.add_argument(
         "--networks",
         type=number(int, 1, 16),
         default=1,
-        help="random layers whose losses are averaged (default: 1)",
+        help="number of random layers, whose losses are averaged (default: 1)",
     )
     built.add_argument(
         "--init",
         choices=["noise", "content"],
-        help="what the search begins with (default: content)",
+        help="start of the search (default: content)",
     )
     built.add_argument(
-        "--optimiser", choices=["lbfgs", "adam"], default="lbfgs", help="of the search"
+        "--optimiser",
+        choices=["lbfgs", "adam"],
+        default="lbfgs",
+        help="optimiser of the search (default: lbfgs)",
     )
     built.add_argument(
         "--spectrogram",
         choices=list(TRANSFORMS),
-        help="what is searched: the short-time Fourier transform (default), or constant-Q, whose "
-        "bins are equally wide in pitch",
+        help="spectrogram that is searched: short-time Fourier, or constant-Q, whose "
+        "bins are equally wide in pitch (default: stft)",
     )
     built.add_argument(
-        "--published", action="store_true", help="losses, start and phase as published"
+        "--published",
+        action="store_true",
+        help="use the losses, start and phase of the publication",
     )
-    built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
     built.add_argument(
-        "--report", type=Path, help="folder for spectrograms, curves and history.csv"
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        help="random seed for filters and noise (default: 0)",
     )
-    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    built.add_argument(
+        "--report",
+        type=Path,
+        help="output folder for spectrograms, curves and history.csv (default: none)",
+    )
+    built.add_argument(
+        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
+    )
     return built
 
 

@@ -249,14 +249,41 @@ def fuzz_guided(name, args, folder):
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
-    built.add_argument("--target", choices=[*TARGETS, "all"], default="all")
-    built.add_argument("--inputs", type=number(int, 1), default=10_000, help="of each target")
-    built.add_argument("--seconds", type=number(float, above=0), help="at most, for each target")
-    built.add_argument("--seed", type=number(int, 0), default=0)
     built.add_argument(
-        "--engine", choices=["mutate", "atheris"], default="mutate", help="what makes the inputs"
+        "--target",
+        choices=[*TARGETS, "all"],
+        default="all",
+        help="reader to feed, or all of them (default: all)",
     )
-    built.add_argument("--folder", type=Path, default=Path("fuzz"), help="of inputs with a fault")
+    built.add_argument(
+        "--inputs",
+        type=number(int, 1),
+        default=10_000,
+        help="number of damaged files for each reader (default: 10000)",
+    )
+    built.add_argument(
+        "--seconds",
+        type=number(float, above=0),
+        help="time limit for each reader in seconds (default: none)",
+    )
+    built.add_argument(
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        help="random seed for the damage (default: 0)",
+    )
+    built.add_argument(
+        "--engine",
+        choices=["mutate", "atheris"],
+        default="mutate",
+        help="program that makes the damaged files (default: mutate)",
+    )
+    built.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("fuzz"),
+        help="folder where files that show a fault are kept (default: fuzz)",
+    )
     return built
 
 

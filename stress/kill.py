@@ -96,11 +96,26 @@ class Plan(NamedTuple):
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
-    built.add_argument("--kills", type=number(int, 1), default=50)
-    built.add_argument("--epochs", type=number(int, 2), default=30)
-    built.add_argument("--seed", type=number(int, 0), default=0, help="of the moments to kill at")
     built.add_argument(
-        "--folder", type=Path, help="new folder for the runs (default: one that is removed)"
+        "--kills",
+        type=number(int, 1),
+        default=50,
+        help="number of kills (default: 50)",
+    )
+    built.add_argument(
+        "--epochs",
+        type=number(int, 2),
+        default=30,
+        help="number of epochs of the training (default: 30)",
+    )
+    built.add_argument(
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        help="random seed for the moments of the kills (default: 0)",
+    )
+    built.add_argument(
+        "--folder", type=Path, help="new folder for the runs (default: a temporary one)"
     )
     return built
 

@@ -123,17 +123,32 @@ SCRIPTS = {
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
-    built.add_argument("--script", choices=(*SCRIPTS, "all"), default="all")
-    built.add_argument("--kills", type=number(int, 1), default=100, help="of each script")
+    built.add_argument(
+        "--script",
+        choices=(*SCRIPTS, "all"),
+        default="all",
+        help="script to kill, or all of them (default: all)",
+    )
+    built.add_argument(
+        "--kills",
+        type=number(int, 1),
+        default=100,
+        help="number of kills for each script (default: 100)",
+    )
     built.add_argument(
         "--files",
         type=number(int, 2, 40),
         default=16,
-        help="of each instrument, for notes six times as many (default: 16)",
+        help="number of files per instrument; of notes, six times as many (default: 16)",
     )
-    built.add_argument("--seed", type=number(int, 0), default=0, help="of the moments to kill at")
     built.add_argument(
-        "--folder", type=Path, help="new folder for the runs (default: one that is removed)"
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        help="random seed for the moments of the kills (default: 0)",
+    )
+    built.add_argument(
+        "--folder", type=Path, help="new folder for the runs (default: a temporary one)"
     )
     return built
 

@@ -54,8 +54,18 @@ NAMES = [  # each is made unique by a number at its end
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
-    built.add_argument("--files", type=number(int, 1), default=5000)
-    built.add_argument("--jobs", type=number(int, 1), default=cores())
+    built.add_argument(
+        "--files",
+        type=number(int, 1),
+        default=5000,
+        help="number of files (default: 5000)",
+    )
+    built.add_argument(
+        "--jobs",
+        type=number(int, 1),
+        default=cores(),
+        help="number of processes (default: one per core)",
+    )
     return built
 
 

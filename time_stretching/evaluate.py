@@ -79,22 +79,26 @@ def build_parser():
     built.add_argument(
         "--audio_path", required=True, type=existing_folder, help="folder of audio files"
     )
-    built.add_argument("--output", type=Path, help="folder for pictures (default: none)")
+    built.add_argument(
+        "--output", type=Path, help="output folder for pictures (default: none are drawn)"
+    )
     built.add_argument(
         "--rates",
         nargs="+",
         type=number(float, LOWEST, HIGHEST),
         default=list(RATES),
         metavar="RATE",
-        help=f"to measure (default: {' '.join(f'{rate:g}' for rate in RATES)})",
+        help=f"rates to measure (default: {' '.join(f'{rate:g}' for rate in RATES)})",
     )
     built.add_argument(
         "--seconds",
         type=number(float, 1),
         default=20.0,
-        help="of each recording (default: 20)",
+        help="length of each recording that is used, in seconds (default: 20)",
     )
-    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    built.add_argument(
+        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
+    )
     return built
 
 

@@ -12,6 +12,7 @@ def add_onsets_flag(built, published=""):
         "--onsets",
         choices=["place", "leave"],
         default="place",
-        help="put what begins where it belongs, or leave it to the phase vocoder, as librosa does "
-        f"({published}default: place)",
+        help="what happens to attacks: place puts them where they belong, leave "
+        f"leaves them to the phase vocoder, as librosa does ({published}default: "
+        "place)",
     )

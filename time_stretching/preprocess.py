@@ -43,7 +43,7 @@ def build_parser():
     """Flags of the script."""
     built = parser(__doc__, writes=("features_path",))
     built.add_argument(
-        "--audio_path", required=True, type=existing_folder, help="folder of audio files"
+        "--audio_path", required=True, type=existing_folder, help="folder of recordings"
     )
     built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
     built.add_argument(
@@ -52,23 +52,28 @@ def build_parser():
         nargs="+",
         default=[],
         metavar="RATE",
-        help="at which every recording is stretched",
+        help="rates at which every recording is also stored stretched (default: none)",
     )
     built.add_argument(
         "--random_rates",
         type=number(int, 0),
         default=0,
         metavar="NUMBER",
-        help="rates to draw for each recording (default: none)",
+        help="number of random rates at which each recording is also stored stretched (default: 0)",
     )
     built.add_argument(
         "--max_seconds",
         type=number(float, above=0),
         default=600.0,
-        help="of a recording that are used (default: 600)",
+        help="length up to which a recording is used, in seconds (default: 600)",
     )
     add_onsets_flag(built, "published: leave; ")
-    built.add_argument("--seed", type=number(int, 0), default=0, help="of the drawn rates")
+    built.add_argument(
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        help="random seed for the rates of --random_rates (default: 0)",
+    )
     add_job_flags(built)
     return built
 

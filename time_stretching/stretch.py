@@ -30,37 +30,45 @@ SHIPPED = shipped("time_stretching")
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
-    built.add_argument("--input", type=Path, required=True, help="audio file")
+    built.add_argument("--input", type=Path, required=True, help="audio file to stretch")
     built.add_argument("--output", type=Path, required=True, help="audio file to write")
     how = built.add_mutually_exclusive_group(required=True)
     how.add_argument(
-        "--rate", type=number(float, above=0), help="factor on the tempo, 0.25 to 4: 2 is faster"
+        "--rate",
+        type=number(float, above=0),
+        help="factor on the tempo, 0.25 to 4; 2 is twice as fast",
     )
     how.add_argument(
-        "--duration", type=number(float, above=0), metavar="SECONDS", help="length of the output"
+        "--duration",
+        type=number(float, above=0),
+        metavar="SECONDS",
+        help="length of the output in seconds, instead of --rate",
     )
     built.add_argument(
-        "--method", choices=METHODS, default="neural", help="way to stretch (default: neural)"
+        "--method", choices=METHODS, default="neural", help="method, see below (default: neural)"
     )
     built.add_argument(
         "--model",
         type=Path,
         default=SHIPPED,
-        help="run folder for neural and codes (default: models/time_stretching)",
+        help="run folder for the methods neural and codes (default: models/time_stretching)",
     )
     built.add_argument(
         "--power",
         type=number(float, above=0, high=4),
         default=1.0,
-        help="exponent of the magnitudes of neural and codes (default: 1; published: 1.4)",
+        help="exponent on the magnitudes of neural and codes (default: 1; published: 1.4)",
     )
     built.add_argument(
         "--iterations",
         type=number(int, 0),
-        help="of the search for a phase (default: 16 for codes and interp, none for the others)",
+        help="number of Griffin-Lim iterations that search for a phase (default: 16 "
+        "for codes and interp, 0 for the others)",
     )
     add_onsets_flag(built)
-    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    built.add_argument(
+        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
+    )
     return built
 
 

@@ -41,26 +41,34 @@ class Session(TrainingSession):
     def add_flags(built):
         """Flags of the script."""
         built.add_argument(
-            "--features_path", required=True, type=Path, help="store of time_stretching.preprocess"
+            "--features_path",
+            required=True,
+            type=Path,
+            help="HDF5 file made by time_stretching.preprocess",
         )
-        built.add_argument("--output", type=Path, default=Path("runs/stretch"), help="run folder")
+        built.add_argument(
+            "--output",
+            type=Path,
+            default=Path("runs/stretch"),
+            help="run folder (default: runs/stretch)",
+        )
         built.add_argument(
             "--as_published",
             action="store_true",
-            help="the published networks, on the published scale",
+            help="build the published networks, on the published scale",
         )
         built.add_argument(
             "--floor_db",
             type=number(float, WIDE.floor_db, 0),
             default=WIDE.floor_db,
-            help="dB of the magnitude that 0 stands for, of magnitudes that are not normalised: 54 "
-            f"is a sine of full range (default: {WIDE.floor_db:g}, as published)",
+            help="level of magnitudes in dB that becomes 0, where a sine of full range is "
+            f"at 54 dB (default: {WIDE.floor_db:g}, as published)",
         )
         built.add_argument(
             "--columns",
             type=number(int, 1),
             default=96,
-            help="columns of a window, 31.25 to the second (default: 96)",
+            help="length of a training window in columns, 31.25 per second (default: 96)",
         )
         add_training_flags(built, what="windows", batch_size=16, lr=3e-4)
 

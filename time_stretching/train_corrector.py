@@ -41,16 +41,22 @@ class Session(TrainingSession):
             "--model", required=True, type=Path, help="run folder of the auto-encoder"
         )
         built.add_argument(
-            "--features_path", required=True, type=Path, help="store of time_stretching.preprocess"
+            "--features_path",
+            required=True,
+            type=Path,
+            help="HDF5 file made by time_stretching.preprocess",
         )
         built.add_argument(
             "--pairs",
             choices=["resized", "vocoder", "true", "both"],
-            help="what to learn from; both: vocoder and true (default: resized; for published "
-            "networks vocoder)",
+            help="what the corrector learns from, see below; both means vocoder and true "
+            "(default: resized; for published networks: vocoder)",
         )
         built.add_argument(
-            "--columns", type=number(int, 1), default=96, help="columns of a window (default: 96)"
+            "--columns",
+            type=number(int, 1),
+            default=96,
+            help="length of a training window in columns, 31.25 per second (default: 96)",
         )
         add_training_flags(built, what="windows", batch_size=16, lr=1e-3)
 

@@ -46,16 +46,30 @@ def build_parser():
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument(
-        "--audio_path", required=True, type=existing_folder, help="notes named as in NSynth"
+        "--audio_path",
+        required=True,
+        type=existing_folder,
+        help="folder of notes named as in NSynth",
     )
-    built.add_argument("--model", type=Path, default=shipped("vae_notes"), help="run folder")
+    built.add_argument(
+        "--model",
+        type=Path,
+        default=shipped("vae_notes"),
+        help="run folder (default: models/vae_notes)",
+    )
     built.add_argument(
         "--conditional_model",
         type=Path,
         default=shipped("vae_notes_conditional"),
-        help="run folder of a model that was trained --conditional",
+        help="run folder of a model trained with --conditional (default: "
+        "models/vae_notes_conditional)",
     )
-    built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
+    built.add_argument(
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        help="random seed for latent vectors, classifier and phases (default: 0)",
+    )
     return built
 
 

@@ -48,60 +48,87 @@ def build_parser():
     built = parser(__doc__)
     ways = built.add_mutually_exclusive_group(required=True)
     ways.add_argument(
-        "--autonomous", type=number(int, 1), metavar="NUMBER", help="sounds of no model"
+        "--autonomous",
+        type=number(int, 1),
+        metavar="NUMBER",
+        help="number of sounds to sample at random",
     )
     ways.add_argument(
-        "--conditional", nargs="+", metavar="NOTE", help='notes in words: "guitar, C4, loud"'
+        "--conditional",
+        nargs="+",
+        metavar="NOTE",
+        help='notes to make, described in words: "guitar, C4, loud"',
     )
-    ways.add_argument("--continuation", type=Path, metavar="FILE", help="what may follow a file")
+    ways.add_argument("--continuation", type=Path, metavar="FILE", help="recording to continue")
     ways.add_argument(
-        "--interpolate", type=Path, nargs=2, metavar="FILE", help="the way from a sound to another"
+        "--interpolate",
+        type=Path,
+        nargs=2,
+        metavar="FILE",
+        help="two sounds to go from and to, with new ones in between",
     )
     ways.add_argument(
-        "--reconstruct", type=Path, metavar="FILE", help="a sound, encoded and decoded"
+        "--reconstruct", type=Path, metavar="FILE", help="sound to encode and decode again"
     )
     ways.add_argument(
-        "--grid", type=number(int, 2, 32), metavar="NUMBER", help="a page of NUMBER x NUMBER sounds"
+        "--grid",
+        type=number(int, 2, 32),
+        metavar="NUMBER",
+        help="number of rows and columns of a page of sounds from the latent plane",
     )
-    ways.add_argument("--chords", metavar="SYMBOLS", help='a progression: "C Am F G"')
-    built.add_argument("--output", type=Path, required=True, help="audio file, or folder")
-    built.add_argument("--model", type=Path, help="run folder (default: a shipped model)")
+    ways.add_argument("--chords", metavar="SYMBOLS", help='chord progression to play: "C Am F G"')
+    built.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        help="audio file to write, or folder where there are several sounds",
+    )
+    built.add_argument(
+        "--model",
+        type=Path,
+        help="run folder (default: the shipped model for the chosen kind of sound)",
+    )
     built.add_argument(
         "--source",
         choices=["prior", "posterior"],
         default="posterior",
-        help="where --autonomous draws: the standard normal distribution, or the aggregated "
-        "posterior of the training set (default: posterior)",
+        help="distribution that --autonomous samples from: the standard normal "
+        "(prior), or where the training sounds lie (posterior, the default)",
     )
     built.add_argument(
         "--temperature",
         type=number(float, 0),
         default=1.0,
-        help="spread of what is drawn; 0 takes the middle (default: 1)",
+        help="spread of the samples; 0 always takes the centre (default: 1)",
     )
     built.add_argument(
         "--steps",
         type=number(int, 2),
         default=5,
-        help="sounds of --interpolate, with both ends (default: 5)",
+        help="number of sounds for --interpolate, including both ends (default: 5)",
     )
     built.add_argument(
         "--seconds",
         type=number(float, above=0),
         default=10.0,
-        help="length of what --continuation adds (default: 10)",
+        help="length that --continuation adds, in seconds (default: 10)",
     )
     built.add_argument(
-        "--instrument", default="guitar", help="that plays the --chords (default: guitar)"
+        "--instrument", default="guitar", help="instrument for --chords (default: guitar)"
     )
     built.add_argument(
-        "--bpm", type=number(float, 20, 400), default=90, help="beats per minute (default: 90)"
+        "--bpm",
+        type=number(float, 20, 400),
+        default=90,
+        help="tempo for --chords, in beats per minute (default: 90)",
     )
     built.add_argument(
-        "--beats", type=number(int, 1, 16), default=4, help="beats of a chord (default: 4)"
+        "--beats", type=number(int, 1, 16), default=4, help="number of beats per chord (default: 4)"
     )
     built.add_argument(
-        "--exact_mel", action="store_true", help="invert mel bands by the constrained solver"
+        "--exact_mel",
+        action="store_true",
+        help="invert the mel bands by a constrained solver, which is slower",
     )
     built.add_argument(
         "--raw_level",
@@ -109,8 +136,15 @@ def build_parser():
         help=f"keep the level that the model gives; by default every new sound is brought to "
         f"{TARGET_LUFS:g} LUFS (--continuation and --reconstruct keep that of their recording)",
     )
-    built.add_argument("--seed", type=number(int, 0), default=0, help="of all randomness")
-    built.add_argument("--gpu", help="GPU to use (default: what the environment offers)")
+    built.add_argument(
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        help="random seed for latent vectors and phases (default: 0)",
+    )
+    built.add_argument(
+        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
+    )
     return built
 
 

@@ -40,37 +40,56 @@ def build_parser():
         required=True,
         type=existing_folder,
         nargs="+",
-        help="folders of audio files",
+        help="folders of notes or recordings",
     )
     built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
     built.add_argument(
-        "--spectrogram", choices=KINDS, default="mel", help="kind of image (default: mel)"
+        "--spectrogram", choices=KINDS, default="mel", help="kind of spectrogram (default: mel)"
     )
     built.add_argument(
-        "--sample_rate", type=number(int, 1000, 192000), default=16000, help="Hz (default: 16000)"
+        "--sample_rate",
+        type=number(int, 1000, 192000),
+        default=16000,
+        help="sample rate in Hz (default: 16000)",
     )
     built.add_argument(
         "--duration",
         type=number(float, above=0),
-        help="seconds of an image (default: 64 columns: 2.0 of a mel spectrogram)",
+        help="length of an image in seconds (default: 64 columns, which is 2.0 for a "
+        "mel spectrogram)",
     )
     built.add_argument(
-        "--fft_size", type=number(int, 32), help="samples (default: 2048; log and linear: 512)"
-    )
-    built.add_argument("--hop", type=number(int, 1), help="samples (default: a quarter of that)")
-    built.add_argument(
-        "--bins", type=number(int, 8), default=256, help="rows of an image (default: 256)"
+        "--fft_size",
+        type=number(int, 32),
+        help="length of the transform in samples (default: 2048; for log and linear: 512)",
     )
     built.add_argument(
-        "--floor_db", type=number(float), default=-80.0, help="dB that 0 stands for (default: -80)"
+        "--hop",
+        type=number(int, 1),
+        help="distance between columns in samples (default: a quarter of --fft_size)",
     )
     built.add_argument(
-        "--ceiling_db", type=number(float), default=0.0, help="dB that 1 stands for (default: 0)"
+        "--bins",
+        type=number(int, 8),
+        default=256,
+        help="number of frequency bins, the rows of an image (default: 256)",
+    )
+    built.add_argument(
+        "--floor_db",
+        type=number(float),
+        default=-80.0,
+        help="level in dB that becomes 0 in the image (default: -80)",
+    )
+    built.add_argument(
+        "--ceiling_db",
+        type=number(float),
+        default=0.0,
+        help="level in dB that becomes 1 in the image (default: 0)",
     )
     built.add_argument(
         "--hop_seconds",
         type=number(float, above=0),
-        help="from window to window of a recording (default: the duration)",
+        help="distance between the windows of a recording in seconds (default: --duration)",
     )
     built.add_argument(
         "--transpose",
@@ -78,7 +97,8 @@ def build_parser():
         nargs="+",
         default=[0],
         metavar="SEMITONES",
-        help="read notes faster or slower, as notes of other pitches (default: 0)",
+        help="semitones by which copies of each note are shifted, by playing it "
+        "faster or slower (default: 0)",
     )
     add_job_flags(built)
     return built

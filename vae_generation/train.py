@@ -39,51 +39,58 @@ class Session(TrainingSession):
     def add_flags(built):
         """Flags of the script."""
         built.add_argument(
-            "--features_path", required=True, type=Path, help="store of vae_generation.preprocess"
+            "--features_path",
+            required=True,
+            type=Path,
+            help="HDF5 file made by vae_generation.preprocess",
         )
-        built.add_argument("--output", type=Path, default=Path("runs/vae"), help="run folder")
+        built.add_argument(
+            "--output", type=Path, default=Path("runs/vae"), help="run folder (default: runs/vae)"
+        )
         built.add_argument(
             "--latent_dim",
             type=number(int, 1, 4096),
             default=128,
-            help="length of a latent vector (default: 128; 2 for a plane)",
+            help="number of dimensions of the latent space (default: 128; 2 for a plane)",
         )
         built.add_argument(
             "--filters",
             type=number(int, 1, 4096),
             nargs="+",
             default=[512, 256, 128, 64, 32],
-            help="filters of the encoder's layers (default: 512 256 128 64 32)",
+            help="number of filters in each layer of the encoder (default: 512 256 128 64 32)",
         )
         built.add_argument(
             "--kernels",
             type=number(int, 1, 31),
             nargs="+",
-            help="kernel sizes of these (default: 3 each)",
+            help="kernel size of each layer (default: 3 for all)",
         )
         built.add_argument(
             "--strides",
             type=stride,
             nargs="+",
-            help="strides of these, 2 or 2x1 (rows x columns) each (default: 2 each, the last 2x1)",
+            help="stride of each layer, such as 2 or 2x1 for rows x columns (default: 2 "
+            "for all, 2x1 for the last)",
         )
         built.add_argument(
             "--conditional",
             action="store_true",
-            help="tell the networks instrument, pitch, velocity",
+            help="train a model that is told instrument, pitch and velocity",
         )
         built.add_argument(
             "--reconstruction_weight",
             type=number(float, above=0),
             default=1e6,
-            help="weight of the mean squared error, against nats of divergence (default: 1e6)",
+            help="weight of the mean squared error relative to the KL divergence in nats "
+            "(default: 1e6)",
         )
         built.add_argument(
             "--kl_warmup",
             type=number(int, 0),
             default=10,
             metavar="EPOCHS",
-            help="epochs over which the divergence comes in (default: 10)",
+            help="number of epochs over which the KL divergence is faded in (default: 10)",
         )
         add_training_flags(built, what="images", batch_size=32, lr=5e-4)
 

@@ -40,13 +40,22 @@ class Session(TrainingSession):
             "--model", required=True, type=Path, help="run folder of the auto-encoder"
         )
         built.add_argument(
-            "--features_path", required=True, type=Path, help="store of vae_generation.preprocess"
+            "--features_path",
+            required=True,
+            type=Path,
+            help="HDF5 file made by vae_generation.preprocess",
         )
         built.add_argument(
-            "--steps", type=number(int, 2), default=16, help="windows of a sequence (default: 16)"
+            "--steps",
+            type=number(int, 2),
+            default=16,
+            help="number of windows in a training sequence (default: 16)",
         )
         built.add_argument(
-            "--units", type=number(int, 1), default=128, help="units of the network (default: 128)"
+            "--units",
+            type=number(int, 1),
+            default=128,
+            help="number of units of the recurrent network (default: 128)",
         )
         add_training_flags(built, what="sequences", batch_size=32, lr=1e-3)
 

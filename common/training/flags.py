@@ -50,62 +50,71 @@ def add_training_flags(built, *, what="frames", batch_size=8, lr=None):
             "--lr", type=number(float, 0), default=lr, help="learning rate (default: %(default)g)"
         )
     built.add_argument(
-        "--gpu", help="GPUs to use, such as 0 or 0,1 (default: what the environment offers)"
+        "--gpu",
+        help='GPUs to use, such as 0 or 0,1; "" for the CPU (default: all that the '
+        "environment offers)",
     )
     built.add_argument(
         "--epochs",
         type=number(int, 1),
         default=100,
-        help="epochs of the whole run, counted from --epoch_offset (default: 100)",
+        help="total number of epochs of the run, counted from --epoch_offset (default: 100)",
     )
     built.add_argument(
         "--epoch_offset",
         type=number(int, 0),
         default=0,
-        help="epochs that the weights in the output folder have behind them already: the run "
-        "starts from these weights and counts on (default: 0)",
+        help="number of epochs that the weights in the output folder were already "
+        "trained for; the run starts from these weights (default: 0)",
     )
     built.add_argument(
         "--batch_size",
         type=number(int, 1),
         default=batch_size,
-        help=f"{what}, of all devices together (default: %(default)s)",
+        help=f"number of {what} in a batch, over all devices together (default: %(default)s)",
     )
     built.add_argument(
         "--validation_split",
         type=number(float, 0, below=1),
         default=0.1,
-        help="share of the pieces held out (default: 0.1)",
+        help="share of the pieces that are held out for validation (default: 0.1)",
     )
-    built.add_argument("--seed", type=number(int, 0), default=0, help="random seed (default: 0)")
+    built.add_argument(
+        "--seed",
+        type=number(int, 0),
+        default=0,
+        help="random seed for weights, shuffling and dropout (default: 0)",
+    )
     built.add_argument(
         "--lr_decay",
         choices=["none", "linear", "cosine"],
         default="none",
-        help="let the learning rates fall to 0 over the run (default: none, as published)",
+        help="shape in which the learning rates fall to 0 over the run (default: "
+        "none, as published)",
     )
     built.add_argument(
         "--ema",
         type=number(float, 0, below=1),
         default=0.0,
         metavar="MOMENTUM",
-        help="keep moving averages of the weights, such as 0.999, and validate and save these "
-        "(default: 0, none, as published)",
+        help="momentum of moving averages of the weights, such as 0.999; the averages "
+        "are then validated and saved (default: 0, no averages, as published)",
     )
     built.add_argument(
         "--mixed_precision",
         choices=["off", "float16", "bfloat16"],
         default="off",
-        help="arithmetic of the hidden layers (default: off, float32)",
+        help="precision of the hidden layers (default: off, which is float32)",
     )
     built.add_argument(
         "--steps_per_epoch",
         type=number(int, 1),
-        help=f"batches of an epoch (default: once through all {what})",
+        help=f"number of batches in an epoch (default: one pass through all {what})",
     )
     built.add_argument(
         "--resume",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="go on with the run in the output folder, or discard it (default: go on)",
+        help="continue the run in the output folder, or with --no-resume discard it "
+        "(default: continue)",
     )

@@ -18,13 +18,16 @@ def add_job_flags(built):
     """Add the flags that say who does the work."""
     group = built.add_mutually_exclusive_group()
     group.add_argument(
-        "--jobs", type=number(int, 1), default=cores(), help="processes (default: all cores)"
+        "--jobs",
+        type=number(int, 1),
+        default=cores(),
+        help="number of processes (default: one per core)",
     )
     group.add_argument(
         "--scheduler",
         type=_address,
         metavar="ADDRESS",
-        help="leave the work to the workers of this Dask scheduler, such as tcp://host:8786",
+        help="address of a Dask scheduler whose workers do the work, such as tcp://host:8786",
     )
 
 
