@@ -1,4 +1,4 @@
-"""Convert recordings into the instrument of a style recording, with a generator for several targets.
+"""Convert recordings into the instrument of a style recording.
 
     python predict_multitarget.py --input piano.wav --style guitar.wav --output out.wav
 

@@ -1,11 +1,12 @@
-"""What a large set costs on paper: core hours, disk and network, from measured rates.
+"""Calculate what a large data set costs: core hours, disk and network, from measured speeds.
 
     python -m benchmarks.costs --synthesis 2000 --features 2300
 
 The sets are MAESTRO, 200 hours of piano, and one as large as the Lakh MIDI dataset, 10,000 hours,
-played by every instrument. Sizes follow from the codec. A step's tasks are those of its run_jobs;
-"stores" is what compute_features.py does by itself. The features of an instrument are removed once
-they are in its store; at worst, those of all others wait at that time.
+played by every instrument. Sizes follow from the file formats. Tasks are the units of work that a
+step hands to its processes; "stores" is the work that compute_features.py does by itself. Part
+files of an instrument are removed once they are in its store; in the worst case, those of all other
+instruments are on the disk at that time.
 """
 
 from common.cli import number, parser, run

@@ -1,23 +1,23 @@
-"""The way from MIDI files to batches and back to audio, against plain loops, all in one run.
+"""Measure the way from MIDI files to batches and back to audio, compared with plain loops.
 
     python -m benchmarks.data_path
 
 Parts, each of which --part runs alone:
 
-synthesis  synthesize_audios.py against a plain loop as published: every note of the instrument is
-           loaded at 16 kHz, they are added one by one with their exponential release, and librosa
-           resamples the mix.
-features   compute_features.py against a plain loop with librosa, which writes each frame as a
-           float64 .npy as published, and against a bare loop over SciPy's FFT and a logarithm that
-           neither reads nor writes, and the same loop when it reads and writes; and ours when it
-           writes nothing.
-memory     what a note library of five velocities takes.
-input      random windows, five epochs of a store that the system has forgotten, against the fastest
-           training step.
-predict    memory and speed on an hour of stereo audio against three minutes.
-help       --help of every script.
+synthesis  synthesize_audios.py, compared with a plain loop as published: every note of the
+           instrument is loaded at 16 kHz, the notes are added one by one with their exponential
+           release, and librosa resamples the mix.
+features   compute_features.py, also without writing anything, compared with a plain loop with
+           librosa that writes each frame as a float64 .npy, as published, and with a bare loop of
+           SciPy's FFT and a logarithm, without and with reading and writing.
+memory     memory of a note library of five velocities.
+input      reading random windows for five epochs, from a store that is not in the system's cache,
+           compared with the fastest training step.
+predict    memory and speed on an hour of stereo audio, compared with three minutes.
+help       time that --help of every script takes.
 
-Figures are medians over rounds that time everything in turn. Speed is seconds of audio per second.
+Figures are medians over rounds, each of which times everything once. Speed is seconds of audio per
+second.
 """
 
 import contextlib

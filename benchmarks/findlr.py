@@ -1,12 +1,13 @@
-"""Whether the learning rates that ``--findlr`` suggests are good ones.
+"""Measure whether the learning rates that ``--findlr`` suggests are good.
 
     python -m benchmarks.findlr --dataset_path features
 
-Sweeps as ``train.py --findlr`` does, then trains a fresh model for 300 steps at a tenth of each
-suggestion, at the suggestion, and at ten times it, and prints the mean loss of these steps, that of
-the last 50 of them, and that on the held-out pieces afterwards: the L1 distance of the generator,
-alone and in both, and the discriminator's loss alone, against the untrained generator, as in the
-sweep, and against one that was trained for as many steps at its own suggestion.
+Searches as ``train.py --findlr`` does, then trains a fresh model for 300 steps at a tenth of each
+suggestion, at the suggestion, and at ten times the suggestion. Prints the mean loss over these
+steps, over the last 50 of them, and on the held-out pieces afterwards. The loss is the L1 distance
+for the generator, alone and together with the discriminator, and the cross-entropy for the
+discriminator alone. The latter is trained against the untrained generator, as in the search, and
+against one that was trained for as many steps at its own suggestion.
 """
 
 import tempfile

@@ -1,11 +1,11 @@
-"""What augmentation and averaged weights do for pieces that were never trained on.
+"""Measure what augmentation and averaged weights bring on held-out pieces.
 
     python -m benchmarks.options --output options
 
 Trains the generator alone on the shipped pieces and notes, once without and once with each option,
-for the same number of steps, and prints the L1 distance to the true guitar on the held-out pieces,
-in the [-1, 1] scale: as they are, and with random effects on both sides. Some minutes for each row;
-a run that was interrupted goes on where it stopped.
+for the same number of steps. Prints the L1 distance from the true guitar on the held-out pieces, in
+the [-1, 1] scale: as they are, and with random effects on both sides. Each row takes some minutes;
+an interrupted run continues where it stopped.
 """
 
 from pathlib import Path

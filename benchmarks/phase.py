@@ -1,13 +1,13 @@
-"""What each phase estimator makes of the true magnitude of a target, and what it costs.
+"""Compare the phase estimators on the true magnitude of a target: quality and speed.
 
     python -m benchmarks.phase --audios_path audios --midi_path midi
 
-The magnitude of the target, 256 bins of it, is played with the phase that each estimator makes of
-it and of the origin's phase. Printed are means over all pieces of the first seconds: spectral
-convergence (how much of the magnitude is lost), log-spectral and multi-resolution distance of the
-sound from the target, precision, recall and F1 of the notes that Basic Pitch hears in it (`make
-notes`), and seconds per second of audio. The last row is the target itself. --phase_model and
---joint_model add the phase that these networks predict.
+Each estimator gets the magnitude of the target (256 bins) and the phase of the origin. Printed are
+means over the beginnings of all pieces: spectral convergence (how much of the magnitude is lost),
+log-spectral and multi-resolution distance of the sound from the target, precision, recall and F1 of
+the notes that Basic Pitch hears in it (`make notes`), and computing time per second of audio. The
+last row is the target itself. --phase_model and --joint_model add rows for the phase that these
+networks predict.
 """
 
 import functools

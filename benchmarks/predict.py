@@ -1,8 +1,9 @@
-"""Prediction by the full-size generator against its arithmetic floor.
+"""Compare the speed of the full-size generator with the peak speed of the machine.
 
     python -m benchmarks.predict
 
-The floor of one frame is the operations of its convolutions over the peak of a matrix product.
+The shortest possible time for a frame is the number of operations of its convolutions, divided by
+the speed of a large matrix product.
 """
 
 import numpy as np

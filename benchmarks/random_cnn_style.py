@@ -1,9 +1,9 @@
-"""The search of random_cnn_style against the arithmetic floor, and its memory.
+"""Compare the search of random_cnn_style with the peak speed of the machine; measure its memory.
 
     python -m benchmarks.random_cnn_style
 
-times losses and slopes of noise against features and style of other noise, as long as a recording
-of 10 seconds, and a large matrix product by the same backend in the same round.
+In each round, times the losses and their gradients for 10 seconds of noise (content and style are
+other noise) and a large matrix product by the same backend.
 """
 
 import numpy as np

@@ -1,11 +1,10 @@
-"""What the five methods of time stretching cost, and what they do to known sounds.
+"""Measure the five methods of time stretching: computing time, and errors on known sounds.
 
     python -m benchmarks.time_stretching --input song.wav
 
-A row for each method and rate: seconds of computing for a second of input, in the median over
-rounds, and the errors on known sounds as ``time_stretching.evaluate`` explains them. Where the
-command ``rubberband`` is installed, it is measured, too, as a program that starts anew for each
-sound.
+Prints a row for each method and rate: computing time per second of input (median over rounds), and
+the errors on known sounds that ``time_stretching.evaluate`` explains. The command ``rubberband`` is
+measured as well if it is installed; its time includes the start of the program.
 """
 
 import shutil

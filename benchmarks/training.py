@@ -1,18 +1,18 @@
-"""Training steps: the plain eager loop as published, and ours in float32 and bfloat16, in one run.
+"""Compare training steps: the eager loop as published, and this kit in float32 and bfloat16.
 
     python -m benchmarks.training
 
-Every round times each of them, the machine's peak in a float32 matrix product and the input
-pipeline, so that a noisy machine hits all alike. The figures are medians over the rounds: the ratio
-is the eager loop's time over the step's, of_peak the step's operations a second over the peak of
-float32, also where the step computes in bfloat16.
+Every round times each of them, the machine's peak speed in a float32 matrix product, and the input
+pipeline, so that noise on the machine affects all of them alike. The figures are medians over the
+rounds. The ratio is the time of the eager loop divided by that of the step; of_peak is the step's
+operations per second divided by the peak of float32, even if the step computes in bfloat16.
 
-The operations of a step are the same number for all: three times the forward pass of the generator,
-and eight times that of the discriminator, three each for real and generated pairs, and two for what
-the generator learns from it (forward, and back to the input). That is 62 GFLOP a frame at width 64.
-It counts the forward pass of generated pairs twice, which both share: a step needs 58.7. The eager
-loop computes about 86 all the same, since each of its tapes goes back through the whole generator:
-that is part of its slowness, not of the work to be done.
+The number of operations of a step counts the same for all: three times the forward pass of the
+generator, and eight times that of the discriminator (three each for real and generated pairs, and
+two for the generator's gradient: forward, and back to the input). That is 62 GFLOP per frame at
+width 64. It counts the forward pass of generated pairs twice, though both can share it: a step
+needs 58.7. The eager loop computes about 86, because each of its tapes goes back through the whole
+generator; this is part of its slowness, not of the work to be done.
 """
 
 import contextlib

@@ -1,18 +1,20 @@
-"""Figures of transfers whose true result is known.
+"""Evaluate style transfers on pairs whose true result is known.
 
     python -m random_cnn_style.evaluate --audios_path audios
 
-takes pairs of recordings of a folder that synthesize_audios.py wrote for several instruments:
-content, a piece on one instrument; style, another piece on another instrument; so that the truth,
-the first piece on the second instrument, is there as well. It prints for each system
+takes pairs of recordings from a folder that synthesize_audios.py made for several instruments. The
+content is a piece on one instrument, the style another piece on another instrument, so the true
+result, the first piece on the second instrument, is there as well. It prints for each system
 
   LSD         log-spectral distance from the truth in dB, of mel bands (Cifka et al. 2021)
   cepstral    cosine distance of mean mel cepstra from those of the truth: timbre
-  learned     cosine distance in a space that a small network learns from what follows the excerpts,
-              in which recordings of one instrument are near each other: timbre, too
+  learned     cosine distance in a space where recordings of the same instrument are close to each
+              other, learned by a small network from the parts of the pieces after the excerpts:
+              timbre, too
   pitch_sets  Jaccard distance of the prominent semitones from those of the truth: pitch
 
-and those of copying content and style. random_cnn_style/metrics.py and timbre.py define them.
+and the same for simply copying the content or the style. random_cnn_style/metrics.py and timbre.py
+define these measures.
 """
 
 import argparse

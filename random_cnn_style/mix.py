@@ -7,10 +7,10 @@
     $mix --style rain.wav --texture 20 --output more_rain.wav
     $mix --style guitar.wav --save_style guitar.h5
 
-A spectrogram is searched whose features, in one random convolution over time, are those of the
-content, and whose Gram matrix of features is that of the style (Ulyanov and Lebedev 2016). --style
-takes recordings and saved styles. A sweep writes one file for each alpha, and sweep.html to compare
-them. --published is their way: losses as they are, noise to begin with, alpha 1e-2.
+Searches for a spectrogram whose features, in one random convolution over time, equal those of the
+content, and whose Gram matrix of features equals that of the style (Ulyanov and Lebedev 2016).
+--sweep writes one file for each alpha, and sweep.html to compare them. --published works as in the
+publication: losses without normalisation, a search that starts from noise, alpha 0.01.
 """
 
 import contextlib

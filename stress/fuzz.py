@@ -1,11 +1,11 @@
-"""Feed damaged files to every reader of the kit: each is read or refused in one line.
+"""Feed damaged files to every reader of the kit: each must be read or refused in one line.
 
     python -m stress.fuzz --target all --inputs 10000
 
-A child process reads, so that a crash of a library is found, too. A fault is another error than
-those documented, a process that dies, more than 2 s of computing or 1 GB of memory for one input,
-or a result that is not as documented. Inputs that show one are kept in --folder, and the exit
-status is 1. Linux only.
+A child process reads the files, so that a crash of a library is found, too. Faults are errors other
+than the documented ones, a process that dies, more than 2 s of computing time or 1 GB of memory for
+one file, and results that differ from the documentation. Files that show a fault are kept in
+--folder, and the exit status is then 1. Linux only.
 
 Without a helper process that goes ahead (``common.files.hdf5``), libhdf5 1.14.6 came to no end with
 5 of 47,000 damaged stores and with one of 2,000 damaged files of weights.

@@ -1,16 +1,17 @@
-"""Kill a training again and again; it has to end like one that nobody disturbed.
+"""Kill a training again and again; it has to end like an undisturbed one.
 
     python -m stress.kill
 
-Trains a small model by train.py, once in peace, then by the same command in another folder, where
-each process but the last is killed (SIGKILL) at a random moment: a while after its start or after
-its first change in the folder, or within microseconds to milliseconds of a file's being begun or
-finished. After every kill each file that has its name must be whole, history.csv must hold each
-epoch once, and nothing may be lost that an earlier process had finished. In the end weights, resume
-state, history, pictures and sounds must equal those of the undisturbed run.
+Trains a small model by train.py, once undisturbed, then by the same command in another folder,
+where each process but the last is killed (SIGKILL) at a random moment: some time after its start or
+after its first change in the folder, or within microseconds to milliseconds after a file was
+started or finished. After every kill, every file under its final name must be complete, history.csv
+must have each epoch once, and nothing that an earlier process had finished may be lost. In the end
+weights, resume state, history, pictures and sounds must equal those of the undisturbed run.
 
-Prints where each kill hit and how many hit each phase. The exit status is 1 at the first fault, and
-the folder is kept. Logs of TensorBoard are not looked at: they grow by appending.
+Prints what each kill hit, and the number of kills for each phase of the training. Stops at the
+first fault with exit status 1 and keeps the folder. Logs of TensorBoard are not compared: they grow
+by appending.
 """
 
 import collections

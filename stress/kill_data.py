@@ -1,18 +1,18 @@
-"""Kill the data scripts again and again; they have to make what an undisturbed run makes.
+"""Kill the data scripts again and again; they have to end like an undisturbed run.
 
     python -m stress.kill_data --script all --kills 100
 
-Runs synthesize_notes.py, synthesize_audios.py and compute_features.py with two jobs each, once in
-peace, then by the same command in another folder, where processes are killed (SIGKILL, with all
-that they began) at random moments: spread over the time of a run, or within microseconds to
-milliseconds of a file's being begun or finished. The next process goes on where the last one was;
-when one gets through, its output is removed, so that kills hit all phases. After each kill every
-file that has its name must be that of the undisturbed run, none may have been made twice, and no
-process may be left. When a run gets through, nothing may remain beside the output: neither in its
+Runs synthesize_notes.py, synthesize_audios.py and compute_features.py with two jobs each, once
+undisturbed, then by the same command in another folder, where processes are killed (SIGKILL, with
+all their children) at random moments: spread over the time of a run, or within microseconds to
+milliseconds after a file was started or finished. The next process continues where the last one
+was; when one finishes, its output is removed, so that kills hit all phases. After each kill every
+file under its final name must equal that of the undisturbed run, none may have been made twice, and
+no process may be left. When a run finishes, nothing may remain besides the output: neither in its
 folder, nor in the folder for temporary files, nor in shared memory.
 
-Prints where each kill hit and how many hit each phase. The exit status is 1 at the first fault, and
-the folder is kept.
+Prints what each kill hit, and the number of kills for each phase of the scripts. Stops at the first
+fault with exit status 1 and keeps the folder.
 """
 
 import collections

@@ -1,12 +1,13 @@
-"""Thousands of files with names that programs stumble over, through two data scripts.
+"""Send thousands of files with awkward names through two data scripts.
 
     python -m stress.names --files 5000
 
 Writes MIDI files of one short note with spaces, leading dashes, newlines, quotes, wildcards, escape
 sequences, letters of many scripts and bytes that are no UTF-8 in their names, names that differ by
 case or by Unicode normalisation alone, and names of 255 bytes. synthesize_audios.py has to play
-each of them under its own name, compute_features.py to store the features of each, and neither to
-print anything that a terminal would obey. Prints what both took; the exit status is 1 at a fault.
+each of them under its own name, compute_features.py has to store the features of each, and neither
+may print anything that a terminal would execute. Prints the time that both took; the exit status is
+1 if there is a fault.
 """
 
 import os

@@ -1,26 +1,25 @@
-"""Figures of the five methods, on pieces that the model was not trained on and on known sounds.
+"""Evaluate the five methods, on pieces that the model was not trained on and on known sounds.
 
     python -m time_stretching.evaluate --model runs/stretch --audio_path audios --output figures
 
---audio_path holds renderings by synthesize_audios.py, best also at the --playback_speed values that
-are measured. Printed are
+--audio_path holds renderings by synthesize_audios.py, ideally also at the --playback_speed values
+that are measured. Prints
 
   auto-encoder  mean squared error of held-out spectrograms in the published scale (0 to 1 for
                 130 dB) and in the model's, and their log-spectral distance in dB
-  LSD           log-spectral distance (common.audio.metrics) of what a method makes, at each rate,
-                from what the phase vocoder makes; from what it makes where onsets are left to it,
-                as librosa does ("librosa"); and, where there is one, from the rendering of the same
-                notes at that speed, at whose level it is compared ("true"). Further rows: neural
-                with the codes of the resized spectrogram in place of its corrector ("perfect");
-                codes with the phase of neural; neural and vocoder with onsets left to them.
-                below_codes compares with codes, in the first column, and in the second where
-                onsets are left
+  LSD           log-spectral distance (common.audio.metrics) of each method's result, at each rate,
+                from three references: the phase vocoder; the phase vocoder with --onsets leave,
+                as in librosa ("librosa"); and, where there is one, the rendering of the same notes
+                at that speed, compared at the same level ("true"). Further rows: neural with the
+                codes of the resized spectrogram instead of its corrector ("perfect"); codes with
+                the phase of neural; neural and vocoder with --onsets leave. below_codes is how
+                much closer than codes a result is to the first two references
   known sounds  duration_error in samples; cents: median error of the pitch of steady tones;
-                clicks_ms: greatest error of where clicks are; smear_ms, modulation_dB and
-                crest_loss_dB as time_stretching.measures defines them, medians over tones
+                clicks_ms: greatest error in the timing of clicks; smear_ms, modulation_dB and
+                crest_loss_dB as defined in time_stretching.measures, medians over tones
 
---output receives the curves of LSD against the rate, pictures of the codes before and after, and
-the spectrograms of the five methods.
+--output gets the curves of LSD against the rate, pictures of the codes before and after, and the
+spectrograms of the five methods.
 """
 
 import copy

@@ -1,13 +1,13 @@
-"""Turn recordings into one store of spectrograms, if asked with stretched versions.
+"""Turn recordings into one store of spectrograms, optionally with stretched versions.
 
     python -m time_stretching.preprocess --audio_path audios --features_path music.h5
 
-Each audio file below --audio_path is brought to 16 kHz, mono, and one level, and stored as it is
-and, for train_corrector --pairs vocoder, as the phase vocoder stretches it: at --random_rates rates
-drawn between 0.25 and 4, each octave alike, and at the given --rates (published: 0.25 0.5 1 1.5 2
-2.5). Silent files are left out and counted. What is rendered from the same MIDI file stays together
-when a training holds out pieces: <instrument>/<piece>[~<variation>], as synthesize_audios.py names
-its files.
+Each audio file below --audio_path is converted to mono, 16 kHz and a common level, and stored. For
+train_corrector --pairs vocoder it is also stored as stretched by the phase vocoder: at the given
+--rates (published: 0.25 0.5 1 1.5 2 2.5), and at as many random rates between 0.25 and 4 as
+--random_rates says, every octave equally often. Silent files are left out and counted. Renderings
+of the same MIDI file, recognised by the names that synthesize_audios.py gives
+(<instrument>/<piece>[~<variation>]), stay together when a training holds out pieces.
 """
 
 from pathlib import Path

@@ -5,10 +5,13 @@
     python -m time_stretching.stretch --input song.wav --output fast.wav --rate 2 --method vocoder
 
 --rate 2 is twice as fast and half as long, as in librosa. Channels and sample rate are kept.
-Methods: vocoder is the phase vocoder, with onsets where they belong; neural resizes the codes of an
-auto-encoder, corrects them, and plays them with the same phase; codes and interp resize codes and
-the spectrogram, and search for a phase that fits; resample plays faster or slower, and so changes
-the pitch. neural and codes hear up to 8 kHz.
+
+  neural    resizes the codes of an auto-encoder, corrects and decodes them; phase of the vocoder;
+            nothing above 8 kHz
+  codes     resizes and decodes the codes, and searches for a phase; nothing above 8 kHz
+  vocoder   phase vocoder, with attacks where they belong
+  interp    resizes the spectrogram, and searches for a phase
+  resample  plays faster or slower, which changes the pitch
 """
 
 from pathlib import Path

@@ -2,10 +2,10 @@
 
     python -m time_stretching.train_autoencoder --features_path music.h5 --output runs/stretch
 
-The run folder receives encoder.h5 and decoder.h5, which consist of stock layers, config.json,
-history.csv and pictures of the curves and of reconstructions. ``published`` in the history is the
-error in the published scale, 0 to 1 for 130 dB. --as_published builds the published networks on
-the published scale; what was published of the rest is --lr 1e-4 --batch_size 128.
+The run folder gets encoder.h5 and decoder.h5, which consist of stock layers, config.json,
+history.csv and pictures of the curves and of reconstructions. The column ``published`` of the
+history is the error in the published scale, 0 to 1 for 130 dB. To train as published, use
+--as_published --lr 1e-4 --batch_size 128.
 """
 
 from pathlib import Path

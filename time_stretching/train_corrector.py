@@ -2,10 +2,14 @@
 
     python -m time_stretching.train_corrector --model runs/stretch --features_path music.h5
 
-It learns the codes, at any rate between 0.25 and 4, of the resized spectrogram (--pairs resized),
-of the phase vocoder's sound (--pairs vocoder: the stretched versions in the store), or of the same
-piece as synthesize_audios.py rendered it at another --playback_speed (--pairs true). The network
-goes to the folder corrector of the model, and is published or ours as that is.
+The network learns the codes of one of these, at any rate between 0.25 and 4:
+
+  --pairs resized  the resized spectrogram
+  --pairs vocoder  the sound of the phase vocoder: the stretched versions in the store
+  --pairs true     the same piece, rendered by synthesize_audios.py at another --playback_speed
+
+It is saved in the folder corrector of the model. For a model trained --as_published, it is the
+published network.
 """
 
 from pathlib import Path

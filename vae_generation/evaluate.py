@@ -1,20 +1,22 @@
-"""Figures of trained auto-encoders, on notes that they were not trained on.
+"""Evaluate trained auto-encoders on notes that they were not trained on.
 
     python -m vae_generation.evaluate --audio_path data/notes
 
 prints, for the shipped models or those given:
 
-  reconstruction  log-spectral distance of the sound from held-out notes, in dB (``evaluate.py``
-                  defines it), and those of two baselines: the mean note of the training set, and
-                  the image itself, without any network
-  active units    share of the latent numbers whose mean varies by more than 0.01 over the training
+  reconstruction  log-spectral distance of reconstructed held-out notes from the notes, in dB
+                  (defined in ``evaluate.py``), and that of two baselines: the mean note of the
+                  training set, and the image turned back into sound without any network
+  active units    share of the latent numbers whose mean has a variance above 0.01 over the training
                   set (Burda et al. 2016)
-  pitch           share of the notes asked for that librosa's pyin hears within 50 cents, in what is
-                  less than 30 dB below the loudest; of real notes, too
-  instrument      share of them that a small classifier, trained on real notes, takes for what was
-                  asked for; of held-out real notes, too
-  interpolation   between pairs of held-out notes, in nine images: length of the way over that of
-                  the straight line (1: none shorter), and the longest step over the mean one
+  pitch           share of the generated notes whose pitch is within 50 cents of the requested one,
+                  as librosa's pyin hears it where they are less than 30 dB below their loudest
+                  part; the same for real notes
+  instrument      share of them that a small classifier, trained on real notes, recognises as the
+                  requested instrument; the same for held-out real notes
+  interpolation   between pairs of held-out notes, in nine images: length of the path divided by
+                  that of the straight line (1 is the shortest), and the longest step divided by the
+                  mean step
 """
 
 from pathlib import Path

@@ -8,9 +8,9 @@
     python -m vae_generation.generate --grid 8 --output plane
     python -m vae_generation.generate --chords "C Am F G" --bpm 90 --output song.wav
 
-Without --model the shipped models do it: vae_notes, vae_notes_conditional (for --conditional and
---chords) and vae_notes_plane (for --grid). --output is a folder where there are several sounds.
-Notes that are asked for are named as in NSynth, so that synthesize_audios.py can play with them.
+Without --model, the shipped models are used: vae_notes, vae_notes_conditional (for --conditional
+and --chords) and vae_notes_plane (for --grid). --output is a folder if there are several sounds.
+Notes made by --conditional are named as in NSynth, so that synthesize_audios.py can play with them.
 """
 
 import functools

@@ -2,10 +2,10 @@
 
     python -m vae_generation.preprocess --audio_path data/notes --features_path notes.h5
 
-Files named as in NSynth (<instrument>_<preset>-<pitch>-<velocity>.wav or .flac) give one image
-each, of their beginning, and keep instrument, pitch and velocity; --transpose adds shifted ones.
-All other audio files are cut into windows, one after the other (--hop_seconds sets another
-distance); their folder's name is their instrument. Silent windows are left out and counted.
+Each file named as in NSynth (<instrument>_<preset>-<pitch>-<velocity>.wav or .flac) gives one image
+of its beginning, stored with instrument, pitch and velocity; --transpose adds shifted copies. All
+other audio files are cut into windows, without overlap unless --hop_seconds is shorter; the name of
+their folder counts as their instrument. Silent windows are left out and counted.
 """
 
 from pathlib import Path

@@ -2,10 +2,10 @@
 
     python -m vae_generation.train --features_path notes.h5 --output runs/notes
 
-The run folder receives encoder.h5 and decoder.h5, which consist of stock layers, config.json,
+The run folder gets encoder.h5 and decoder.h5, which consist of stock layers, config.json,
 history.csv, pictures of the curves and of reconstructions, and, after the last epoch, latents.h5:
-the latent distributions of what was trained on. --conditional trains a model that is told
-instrument, pitch and velocity, and so can be asked for a note.
+the latent distributions of the training images. --conditional trains a model that is told
+instrument, pitch and velocity, so that it can make a requested note.
 """
 
 from pathlib import Path

@@ -1,10 +1,9 @@
-"""Train the recurrent network that continues a recording, on latent vectors of an auto-encoder.
+"""Train the recurrent network that continues recordings, on latent vectors of an auto-encoder.
 
     python -m vae_generation.train_continuation --model runs/music --features_path windows.h5
 
-The store holds recordings cut into windows that follow one another at half an image (preprocess
---hop_seconds 1.024 for images of the default size). The network goes to the folder predictor of
-the model.
+The store has to hold recordings cut into windows that overlap by half (preprocess --hop_seconds
+1.024 for images of the default size). The network is saved in the folder predictor of the model.
 """
 
 from pathlib import Path
