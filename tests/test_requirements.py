@@ -1,5 +1,7 @@
 """The lists of packages agree with each other."""
 
+import re
+
 import pytest
 from conftest import ROOT
 from packaging.requirements import Requirement
@@ -36,3 +38,14 @@ def test_the_lock_has_one_version_of_every_package_that_is_within_its_bounds(pyt
             assert wanted.specifier.contains(locked[normalized(wanted.name)]), wanted
     # JAX runs with the jaxlib of its own version only
     assert locked["jax"] == locked["jaxlib"]
+
+
+def test_the_package_has_the_same_lists_and_one_version():
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    files = re.findall(r'"(requirements[^"]*)"', project)
+    assert files[0] == "requirements.txt"
+    assert all((ROOT / name).exists() for name in files)
+    assert not re.search(r"^(optional-)?dependencies = \[", project, re.MULTILINE)
+    (version,) = re.findall(r'^version = "(.*)"', project, re.MULTILINE)
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
