@@ -59,8 +59,8 @@ demo: $(VENV)/ready
 
 notes: $(VENV)/ready-notes
 
-# files in parallel; pass more to pytest by FLAGS
-PYTEST = $(PY) -m pytest --numprocesses auto --dist loadfile $(FLAGS)
+# files in parallel, the long ones first; pass more to pytest by FLAGS
+PYTEST = $(PY) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(FLAGS)
 
 test: $(VENV)/ready-dev
 	$(PYTEST)

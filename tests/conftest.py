@@ -31,7 +31,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 INSTALLED = "not installed"  # ends the reason of a skip that an installation would avoid
-LONG = []
+LONG = [  # files that take longest, by their subjects
+    *("gan", "vae_scripts", "toy_devices", "training", "evaluate", "stretch_scripts", "predict"),
+    *("random_cnn_scripts", "trainings", "weights", "findlr", "vae_models", "devices"),
+]
 ROOT = Path(__file__).parent.parent
 NOTE_RATE = 16000  # Hz, as in NSynth
 PITCHES = (48, 54, 60, 66, 72)
@@ -64,7 +67,7 @@ def pytest_xdist_auto_num_workers():
 
 def pytest_collection_modifyitems(items):
     """Files that take long come first, lest one of them runs alone in the end."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONG)
 
 
 def pytest_terminal_summary(terminalreporter):
