@@ -1,4 +1,4 @@
-"""The shared codec: audio <-> magnitude images of 256 bins, cut into 256x256 frames.
+"""The codec of the timbre transfer: audio to magnitude frames of 256x256 and back.
 
 Every constant that training and prediction must agree on is defined here, once.
 Magnitude arrays are (..., frequency, time) float32; audio arrays are (..., samples)
@@ -20,7 +20,7 @@ FFT_SIZE = 1024  # samples
 HOP = FFT_SIZE // 2  # samples
 BINS = 256  # kept of FFT_SIZE // 2 + 1 = 513, from 0 Hz to 10.98 kHz
 FRAME_COLUMNS = 256  # columns (STFT hops) in one frame: 2.97 s
-AMIN = np.float32(1 / 2**16)  # one step of 16-bit audio: the smallest magnitude told from 0
+AMIN = np.float32(1 / 2**16)  # one step of 16-bit audio: the smallest magnitude above silence
 
 # numpy.hanning is symmetric; with a hop of half the window its square overlap-adds to between
 # 0.5 and 1, so the inverse divides by it instead of relying on a constant sum.
@@ -30,8 +30,9 @@ _SCALED_WINDOW = WINDOW * _SCALE
 _LOG_RANGE = np.log1p(1 / AMIN, dtype=np.float32)
 
 
-# of a long transform: so few that what it works on stays in the processor's cache, and that malloc
-# keeps its memory for the next ones, as getting it from the system takes longer than transforming
+# Columns per step of a long transform: few enough that its arrays stay in the processor's cache,
+# and that malloc reuses their memory, since getting it from the system takes longer than the
+# transform
 _COLUMNS_AT_ONCE = 64
 
 
@@ -46,13 +47,13 @@ def write_audio(path, audio, sample_rate=SAMPLE_RATE, subtype=None):
 
 
 def column_count(samples):
-    """Number of STFT columns of a signal: one per hop, the last hop completed with zeros."""
+    """Number of STFT columns of a signal: one per hop, the last hop padded with zeros."""
     return 1 + -(-samples // HOP)
 
 
 def _spectra(audio, start, stop):
     """Scaled spectra (..., columns, FFT_SIZE // 2 + 1) of columns start to stop."""
-    import scipy.fft  # not above: --help would take twice as long
+    import scipy.fft  # imported here, or --help would take twice as long
 
     first, last = start * HOP - HOP, (stop - 1) * HOP + HOP
     samples = audio.shape[-1]
@@ -71,17 +72,18 @@ def _spectra(audio, start, stop):
 def forward_transform(audio, with_phase=True, columns=slice(None)):
     """Short-time Fourier transform, centred and zero-padded, as magnitude and phase.
 
-    Column k is centred on sample ``k * HOP``. The last incomplete hop is completed with zeros, so
-    that the inverse is well conditioned up to the last sample.
+    Column k is centred on sample ``k * HOP``. The last incomplete hop is padded with zeros, so that
+    the inverse is well conditioned up to the last sample.
 
     Args:
         audio: (..., samples), real.
         with_phase: Also return the phase.
-        columns: Slice of the columns to return; the others are not computed.
+        columns: Slice of the columns to compute and return; default all.
 
     Returns:
         magnitude: (..., BINS, columns) float32, ``2 |S| / sum(window)``: a sine of amplitude 1 in
-            the middle of a bin has magnitude 1 there. ``columns == column_count(samples)``, if all.
+            the middle of a bin has magnitude 1 there. Without a slice, there are
+            ``column_count(samples)`` columns.
         phase: same shape, radians in [-pi, pi]; None without ``with_phase``.
     """
     audio = np.asarray(audio, dtype=np.float32)
@@ -101,22 +103,22 @@ def forward_transform(audio, with_phase=True, columns=slice(None)):
 
 
 def forward_spectra(audio):
-    """The transform of ``forward_transform`` as complex numbers: (..., BINS, columns) complex64."""
+    """Like ``forward_transform``, but as complex numbers: (..., BINS, columns) complex64."""
     audio = np.asarray(audio, dtype=np.float32)
     spectra = _spectra(audio, 0, column_count(audio.shape[-1]))[..., :BINS]
     return np.swapaxes(spectra, -1, -2)
 
 
 def inverse_transform(magnitude, phase, length=None):
-    """Audio from magnitude and phase: inverse of ``forward_transform``.
+    """Convert magnitude and phase to audio: inverse of ``forward_transform``.
 
-    The bins above ``BINS`` are taken as zero. Weighted overlap-add (Griffin and Lim 1984, eq. 6):
+    Bins above ``BINS`` count as zero. Weighted overlap-add (Griffin and Lim 1984, eq. 6):
     the least-squares signal for the given spectra.
 
     Args:
         magnitude: (..., BINS, columns), as ``forward_transform`` returns it.
         phase: same shape, radians.
-        length: Samples to return; default ``(columns - 1) * HOP``.
+        length: Number of samples to return; default ``(columns - 1) * HOP``.
 
     Returns:
         float32 (..., length).
@@ -143,7 +145,7 @@ def inverse_transform(magnitude, phase, length=None):
 
 
 def inverse_spectra(spectra, length=None):
-    """Audio from complex spectra: inverse of ``forward_spectra``, otherwise ``inverse_transform``.
+    """Like ``inverse_transform``, but from complex spectra: inverse of ``forward_spectra``.
 
     Args:
         spectra: (..., BINS, columns), as ``forward_spectra`` returns them.
@@ -159,7 +161,7 @@ def inverse_spectra(spectra, length=None):
 
 
 def _overlap_add(spectra, shape, columns, length):
-    """Audio (*shape, length) of the spectra that a function returns for a slice of columns."""
+    """Convert spectra, returned by a function for a slice of columns, to audio (*shape, length)."""
     import scipy.fft
 
     length = max(columns - 1, 0) * HOP if length is None else length
@@ -185,7 +187,7 @@ def _overlap_add(spectra, shape, columns, length):
 
 
 def amplitude_to_db(mag):
-    """Normalised logarithmic magnitude: 0 at silence, 1 at magnitude 1.
+    """Convert magnitude to the normalised logarithmic scale: 0 at silence, 1 at magnitude 1.
 
     ``20 log1p(mag / amin) / (20 log1p(1 / amin))``; float32, same shape.
     """
@@ -204,17 +206,17 @@ def db_to_amplitude(mag_db):
 
 
 def frames_to_network(frames):
-    """Frames in [0, 1] in the range [-1, 1] that the networks take; same shape."""
+    """Map frames from [0, 1] to the networks' range [-1, 1]; same shape."""
     return np.asarray(frames) * 2 - 1
 
 
 def network_to_frames(frames):
-    """Inverse of ``frames_to_network``: what a network gives, as frames in [0, 1]; same shape."""
+    """Map a network's output from [-1, 1] to frames in [0, 1]; same shape."""
     return (np.asarray(frames) + 1) / 2
 
 
 def phase_to_image(phase):
-    """Phase in [-pi, pi] as an image in [0, 1]; float32, same shape."""
+    """Map phase from [-pi, pi] to an image in [0, 1]; float32, same shape."""
     return np.asarray(np.divide(phase, 2 * np.pi, dtype=np.float32) + np.float32(0.5))
 
 
@@ -224,13 +226,13 @@ def image_to_phase(image):
 
 
 def slice_magnitude(mag):
-    """Cut an image into frames, the last one completed with zeros.
+    """Cut an image into frames, the last one padded with zeros.
 
     Args:
         mag: (BINS, columns).
 
     Returns:
-        (frames, BINS, FRAME_COLUMNS, 1), same dtype; no frames for no columns.
+        (frames, BINS, FRAME_COLUMNS, 1), same dtype; zero frames for zero columns.
     """
     mag = np.asarray(mag)
     if mag.ndim != 2 or mag.shape[0] != BINS:
@@ -242,11 +244,11 @@ def slice_magnitude(mag):
 
 
 def join_magnitude_slices(frames, columns=None):
-    """Exact inverse of ``slice_magnitude``: (BINS, columns).
+    """Join frames to an image (BINS, columns): exact inverse of ``slice_magnitude``.
 
     Args:
         frames: (frames, BINS, FRAME_COLUMNS, 1).
-        columns: Columns to keep; default all, with the last frame's padding.
+        columns: Number of columns to keep; default all, including the padding of the last frame.
 
     Raises:
         ValueError: Wrong shape, or fewer columns in the frames than asked for.

@@ -1,4 +1,4 @@
-"""Command lines: argument types and the one way in which a user's mistake is reported."""
+"""Command lines: argument types, reports of mistakes, and files of a folder."""
 
 import argparse
 import math
@@ -11,17 +11,17 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-_REWRITTEN = {".h5", ".hdf5"}  # what a run goes on with may be among what it was given
-_NAMED = 10  # files of other kinds; of more only the number is said
+_REWRITTEN = {".h5", ".hdf5"}  # may be input and output: a run continues with its own weights
+_NAMED = 10  # largest number of other files whose names are printed
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: one line naming the file or flag, and the remedy."""
+    """A mistake that the user can fix: one line that names the file or flag, and the remedy."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
-        # argparse would print the usage first; a mistake takes one line here
+        # argparse would print the usage first; here a mistake takes one line
         self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
 
     def parse_args(self, args=None, namespace=None):
@@ -38,17 +38,17 @@ def _paths(value):
 
 
 def parser(description, *, writes=("output",), converts=("input",)):
-    """Argument parser of a script, with the flag ``--debug`` that every script has.
+    """Create the argument parser of a script, with the flag ``--debug`` that every script has.
 
-    No script writes over what it is given: all paths that a user gives are sources, but for those
-    that it ``writes``.
+    The parser refuses command lines by which a script would overwrite its own input. Paths of all
+    flags count as inputs, except for those in ``writes``.
 
     Args:
         description: The script's docstring; its first paragraph explains the script and the
             remaining ones follow the list of flags.
-        writes: Names of the flags that say what is written.
-        converts: Names of the flags whose folders are read as a whole, so that nothing may be
-            written into them that the next run would take for one of its sources.
+        writes: Names of the flags for output paths.
+        converts: Names of the flags for folders that are read completely. Outputs may not be inside
+            them, because the next run would take them for inputs.
     """
     summary, _, rest = description.partition("\n\n")
     built = _Parser(
@@ -62,18 +62,18 @@ def parser(description, *, writes=("output",), converts=("input",)):
     return built
 
 
-_sources = {}  # identity of each file that a script was given -> the path
+_sources = {}  # (device, inode) of each input file -> its path
 
 
 def require_apart(outputs, sources, converts=()):
-    """Raise ``UserError`` where what is to be written would destroy or join what is read.
+    """Raise ``UserError`` if an output path would overwrite an input, or get mixed with inputs.
 
-    From then on, ``require_no_source`` knows the sources.
+    The inputs are remembered for ``require_no_source``.
 
     Args:
-        outputs: Dict from the name of a flag to the paths that it gives to write.
-        sources: The same of the paths to read.
-        converts: Names of flags among the sources whose folders are read as a whole.
+        outputs: Dict from the name of a flag to the output paths that it was given.
+        sources: The same for input paths.
+        converts: Names of the flags among them for folders that are read completely.
     """
     _sources.clear()
     for name, path in ((name, path) for name, paths in sources.items() for path in paths):
@@ -99,7 +99,7 @@ def require_apart(outputs, sources, converts=()):
 
 
 def require_no_source(path):
-    """Raise ``UserError`` where a path is a file that the script was given to read."""
+    """Raise ``UserError`` if a path that is about to be written is one of the script's inputs."""
     if _sources and path.is_file() and _identity(path) in _sources:
         raise UserError(f"{path}: is one of the inputs; write elsewhere")
 
@@ -110,9 +110,9 @@ def _identity(path):
 
 
 def run(main, argv=None):
-    """Exit with the status of ``main(argv)``; a user's mistake ends in one line and status 2.
+    """Run ``main(argv)`` and exit with its status; a user's mistake is one line and status 2.
 
-    ``OSError`` counts as one: a full disk or a folder without permission is named by its path.
+    ``OSError``, such as a full disk or a folder without permission, is reported with its path.
     """
     argv = sys.argv[1:] if argv is None else argv
     name = Path(sys.argv[0]).name
@@ -120,7 +120,7 @@ def run(main, argv=None):
     try:
         status = main(argv)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output left, as `head` does
+    except BrokenPipeError:  # the program that reads the output has ended, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     except KeyboardInterrupt:
@@ -134,11 +134,11 @@ def run(main, argv=None):
 
 
 def _survive_surroundings():
-    """Undo settings of the user's that would end a script halfway."""
+    """Undo settings of the environment that would make a script fail halfway."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # not of a notebook, or of a test
-            stream.reconfigure(errors="backslashreplace")  # of a letter that the terminal lacks
-    if sys.warnoptions:  # PYTHONWARNINGS=error would make errors of what libraries only remark
+        if hasattr(stream, "reconfigure"):  # absent in notebooks and tests
+            stream.reconfigure(errors="backslashreplace")  # escape letters that the terminal lacks
+    if sys.warnoptions:  # PYTHONWARNINGS=error would turn warnings of libraries into errors
         sys.warnoptions.clear()
         os.environ.pop("PYTHONWARNINGS", None)
         warnings.resetwarnings()
@@ -146,22 +146,22 @@ def _survive_surroundings():
 
 
 def printable(text):
-    """A name as it is safe to print: what a terminal would obey or break is escaped."""
+    """Escape the characters of a name that a terminal would execute or could not show."""
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in str(text)
     )
 
 
 def one_line(error):
-    """The text of an exception on one line, an ``OSError`` with its path first; printable."""
+    """Text of an exception on one line, safe to print; an ``OSError`` begins with its path."""
     if isinstance(error, OSError) and error.strerror:
-        path = error.filename2 or error.filename or "output"  # of two, what was to be written
+        path = error.filename2 or error.filename or "output"  # filename2 is the one to be written
         return f"{printable(path)}: {one_line(error.strerror)}"
     return printable(" ".join(str(error).split()))
 
 
 def report_skipped(skipped):
-    """Print what was skipped and why; the exit status of the script that did it.
+    """Print which files were skipped and why; return the exit status of the script.
 
     Args:
         skipped: List of (path, reason).
@@ -171,7 +171,7 @@ def report_skipped(skipped):
     """
     for path, reason in skipped:
         text, name = one_line(reason), f"{printable(path)}: "
-        for known in (name, one_line(f"{path}: -")[:-1]):  # many a reason names it, too
+        for known in (name, one_line(f"{path}: -")[:-1]):  # the reason may begin with the path, too
             if text.startswith(known):
                 text = text[len(known) :]
                 break
@@ -182,12 +182,12 @@ def report_skipped(skipped):
 
 
 class Found(NamedTuple):
-    """What a folder holds.
+    """Files in a folder.
 
     Attributes:
-        files: Dict from name to path of the files that are wanted, sorted: the path below the
-            folder without its suffix, which stays only where the name would be that of another
-            file, too.
+        files: Dict from name to path of the wanted files, sorted by name. The name is the path
+            below the folder without its suffix; the suffix stays if two files would have the same
+            name.
         others: Sorted paths of the other files below the folder.
     """
 
@@ -196,15 +196,15 @@ class Found(NamedTuple):
 
 
 def find_inputs(folder, is_wanted):
-    """Files below a folder, each under a name of its own, and what is not wanted: ``Found``.
+    """Find the wanted files below a folder, and the others: ``Found``.
 
-    Hidden ones, whose name or folder begins with a dot, are left out: among them are the remains of
-    killed runs. A link counts as what it leads to, unless that is a folder that holds the link. One
-    that leads nowhere counts as a file, so that reading it tells.
+    Hidden files and folders (names that begin with a dot) are ignored; they include the remains of
+    killed runs. Links are followed, except to a folder that contains the link. A broken link counts
+    as a file, so that reading it reports the problem.
 
     Args:
         folder: Path.
-        is_wanted: Function of a path.
+        is_wanted: Function that takes a path and returns a bool.
 
     Raises:
         OSError: A folder cannot be read.
@@ -220,16 +220,16 @@ def find_inputs(folder, is_wanted):
 
 
 def find_files(folder, suffixes):
-    """As ``find_inputs(...).files``, of the files of some suffixes, lower-case with their dot."""
+    """Find files by suffix (lower case, with the dot): like ``find_inputs(...).files``."""
     return find_inputs(folder, lambda path: path.suffix.lower() in suffixes).files
 
 
 def report_others(others, what):
-    """Print how many files of a folder are no input of a script, and the names of the first.
+    """Print how many files of a folder are ignored, and the names of the first ten.
 
     Args:
-        others: Paths, as ``Found`` has them.
-        what: What they are not, such as "audio".
+        others: ``Found.others``.
+        what: What was expected, such as "audio".
     """
     if others:
         names = [printable(path.name) for path in others[:_NAMED]]
@@ -239,7 +239,7 @@ def report_others(others, what):
 
 
 def _walk(folder):
-    # rglob passes over links to folders, and over what it may not read, without a word
+    # unlike rglob: follows links to folders, and raises for folders that cannot be read
     waiting = [(folder, ())]
     while waiting:
         parent, above = waiting.pop()
@@ -271,13 +271,13 @@ def existing_folder(text):
 
 
 class Names(argparse.Action):
-    """Action for ``nargs="+"``: a name each, or several with commas, also a Python list literal.
+    """Action for ``nargs="+"``: names separated by spaces or commas, or a Python list of them.
 
-    A name may hold spaces, where the shell passes them on; in quotes of its own commas, too.
+    A name may contain spaces if it is quoted in the shell, and commas if the quotes are part of it.
     """
 
     def __call__(self, built, namespace, values, option_string=None):
-        """Store the names, each once."""
+        """Store the names without duplicates."""
         text = ",".join(values).strip(" ,")
         if text[:1] in ("[", "("):
             text = text.strip("[]()")

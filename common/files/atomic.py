@@ -13,25 +13,25 @@ _TEMPORARY = re.compile(r"\.(part\.[0-9a-f]{8})\..+", re.DOTALL)
 
 
 def hidden_beside(path, kind):
-    """Path of a hidden file beside ``path``: ``.<kind>.<name>``, a long name as its hash."""
+    """Path of a hidden file next to ``path``: ``.<kind>.<name>``; long names become a hash."""
     name = path.name
-    if len(os.fsencode(name)) > _LONG_NAME:  # file systems would refuse one that is even longer
+    if len(os.fsencode(name)) > _LONG_NAME:  # with the prefix it could exceed the limit
         name = hashlib.sha256(os.fsencode(name)).hexdigest() + path.suffix[:16]
     return path.with_name(f".{kind}.{name}")
 
 
 class replace_when_done:
-    """Context manager: a temporary path beside ``path`` that takes its place on success.
+    """Context manager that yields a temporary path next to ``path``, and renames it on success.
 
-    The temporary file is removed when the block fails, so a file is either whole or absent. Its
-    name is drawn at random: several processes may write the same file at once, and the last one
-    replaces it. It keeps the suffix, from which libraries tell the format. What a killed process
-    left is removed by the next run that keeps the output to itself (``common.work.lock``).
+    The temporary file is removed when the block fails, so the file is either complete or absent.
+    The temporary name is random, so several processes may write the same file at the same time; the
+    last one wins. The suffix stays, because libraries derive the format from it. Remains of a
+    killed process are removed by the next run that locks the output (``common.work.lock``).
 
     Args:
         path: The file.
-        durable: Wait until it is on the disk. Many small files are written several times as fast
-            without; a failing machine, not a killed process, can then leave them cut off.
+        durable: Wait until the file is on the disk. Without, many small files are written several
+            times as fast, but a crash of the machine (not of the process) can leave them cut off.
     """
 
     def __init__(self, path, durable=True):
@@ -61,5 +61,5 @@ def temporaries_of(path):
 
 
 def is_temporary(path):
-    """Whether a file is one that ``replace_when_done`` makes until it is whole."""
+    """Whether a path is a temporary file of ``replace_when_done``."""
     return bool(_TEMPORARY.fullmatch(path.name))

@@ -1,4 +1,4 @@
-"""Audio files: read whole or in blocks, checked before; written whole or not at all.
+"""Audio files: read in one go or in blocks, after a check; written completely or not at all.
 
 Audio is float32 in [-1, 1], (samples,) or (channels, samples). No function modifies its arguments.
 """
@@ -18,9 +18,9 @@ from common.files.containers import UNKNOWN_LENGTH, Damaged, whole_frames
 from common.files.kinds import foreign_recording, true_kind
 from common.files.quiet import quiet_decoder
 
-PEAK = 0.999  # a louder result is turned down to it
-RATES = 4000, 768000  # Hz, of audio files; at others they are taken for damaged
-_FORMATS = {  # those of libsndfile whose suffix is not their name
+PEAK = 0.999  # peak level to which louder results are turned down
+RATES = 4000, 768000  # Hz; files with other sample rates count as damaged
+_FORMATS = {  # suffix -> libsndfile's name, where they differ
     ".aif": "AIFF",
     ".aifc": "AIFF",
     ".opus": "OGG",
@@ -43,24 +43,24 @@ AUDIO_SUFFIXES = {
 }
 _USUAL = (".wav", ".flac", ".ogg")
 _KNOWN = f"{', '.join(_USUAL)} (or {', '.join(sorted(AUDIO_SUFFIXES - {*_USUAL}))})"
-# libsndfile reads what there is of a file that was cut off, and tells it in its log only
+# libsndfile reads the rest of a file that was cut off, and says so in its log only
 _CUT_OFF = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
-_INTEGERS = 2**31  # the largest ones
-_LOUDEST = 16  # of floating-point samples, 24 dB above full scale; more are integers, or damage
-_MOST_SAMPLES = 4096  # in a byte: more than any format makes of silence
-_AS_DEEP = {  # by sample format, the best first
+_INTEGERS = 2**31  # full scale of 32-bit integers
+_LOUDEST = 16  # largest floating-point sample, 24 dB above full scale; above are integers or damage
+_MOST_SAMPLES = 4096  # per byte of the file: more than any format needs for silence
+_AS_DEEP = {  # format -> sample formats as deep, the best first
     "PCM_24": ("PCM_24",),
     "PCM_32": ("PCM_32", "PCM_24"),
     "FLOAT": ("FLOAT", "PCM_24"),
     "DOUBLE": ("FLOAT", "PCM_24"),
 }
-_SYSTEM_ERROR = 2  # of libsndfile
-_SECONDS_AT_ONCE = 600  # of a file that is read as a whole
-_FEWEST_AT_ONCE = 2**16  # samples, should a header tell too few
+_SYSTEM_ERROR = 2  # libsndfile's code of an error of the system
+_SECONDS_AT_ONCE = 600  # block length for files that are read in one go
+_FEWEST_AT_ONCE = 2**16  # samples, in case the header counts too few
 
 
 def require_audio_suffix(path):
-    """Raise ``UserError`` for an ``--output`` whose suffix is that of no audio format."""
+    """Raise ``UserError`` if the suffix of ``--output`` is not that of an audio format."""
     if path.suffix.lower() not in AUDIO_SUFFIXES:
         raise UserError(f"--output {path}: end it in {_KNOWN}")
 
@@ -70,7 +70,7 @@ class AudioFileError(OSError):
 
 
 class MissingAudioError(AudioFileError, FileNotFoundError):
-    """An audio file that is not there, or not any more."""
+    """An audio file that does not exist (any more)."""
 
 
 def load_audio(path, sample_rate=None, mono=True):
@@ -87,7 +87,7 @@ def load_audio(path, sample_rate=None, mono=True):
 
     Raises:
         MissingAudioError: There is no such file.
-        AudioFileError: The file is no readable audio, or holds NaN or infinite samples.
+        AudioFileError: The file is not readable as audio, or has NaN or infinite samples.
     """
     rate = read_header(path).samplerate
     try:
@@ -107,15 +107,15 @@ def read_blocks(path, seconds=10):
 
     Args:
         path: File to read.
-        seconds: Length of a block, at most.
+        seconds: Largest length of a block.
 
     Yields:
-        ``(block, last)``: float32 (channels, samples) at the file's rate; whether it is the last
-        one, which is shorter than the others and may be empty.
+        ``(block, last)``: float32 (channels, samples) at the file's rate, and whether the block is
+        the last one, which is shorter than the others and may be empty.
 
     Raises:
         MissingAudioError: There is no such file.
-        AudioFileError: As ``read_header``; damaged; or NaN or infinite samples.
+        AudioFileError: As ``read_header``, or the file is damaged, or has NaN or infinite samples.
     """
     import soundfile
 
@@ -128,7 +128,7 @@ def read_blocks(path, seconds=10):
     try:
         with quiet():
             file = soundfile.SoundFile(os.fsencode(path))
-        # or it would seek the end of each block, where decoders of MP3 and Opus start anew
+        # else it would seek to the end of each block, where MP3 and Opus decoders restart
         file.seekable = lambda: False
         with file:
             while not last:
@@ -151,7 +151,7 @@ def read_blocks(path, seconds=10):
 
 
 def _beyond(block):
-    """What is wrong with samples that are no numbers, or too large ones."""
+    """Describe what is wrong with samples that are not finite or too large."""
     loudest = np.abs(block).max()
     if not loudest <= _INTEGERS:
         return (
@@ -164,25 +164,25 @@ def _beyond(block):
 
 
 def to_mono(block):
-    """The average of the channels of (channels, samples) float32."""
+    """Average the channels of (channels, samples) float32."""
     return block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32)
 
 
 def read_header(path):
-    """What the header of an audio file says: ``samplerate`` in Hz, ``channels``, ``frames``, ...
+    """Read the header of an audio file: ``samplerate`` in Hz, ``channels``, ``frames``, ...
 
-    ``frames`` is an estimate where an MP3 file does not tell.
+    ``frames`` is an estimate for MP3 files that do not give their length.
 
     Raises:
         MissingAudioError: There is no such file.
-        AudioFileError: The file is no audio that libsndfile reads, is cut off, or claims a rate or
-            a length that it cannot have.
+        AudioFileError: libsndfile cannot read the file, it is cut off, or its header has an
+            impossible rate or length.
     """
     return _checked_header(path)[0]
 
 
 def _checked_header(path):
-    """As ``read_header``, with the number of samples per channel that must come out of the file."""
+    """Like ``read_header``, with the number of samples per channel that decoding has to give."""
     import soundfile
 
     if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where it may not look)
@@ -215,12 +215,12 @@ def _checked_header(path):
 
 
 class Recordings(NamedTuple):
-    """What a folder holds.
+    """Recordings in a folder.
 
     Attributes:
-        files: Dict from name to path of the recordings, as ``common.cli.Found`` has it.
-        foreign: List of (path, remedy) of recordings in formats that libsndfile does not read,
-            unless they are there in another format, too.
+        files: Dict from name to path of the recordings, as in ``common.cli.Found``.
+        foreign: List of (path, remedy) of recordings that libsndfile cannot read, except those
+            that are there in a readable format as well.
         others: Sorted paths of all other files.
     """
 
@@ -230,7 +230,7 @@ class Recordings(NamedTuple):
 
 
 def find_recordings(folder):
-    """The ``Recordings`` below a folder: by their suffix, or else by their content."""
+    """Find the ``Recordings`` below a folder, by suffix or, failing that, by content."""
     files, others = find_inputs(folder, _is_recording)
     foreign = [
         (path, true_kind(path))
@@ -263,20 +263,20 @@ def resample(audio, from_rate, to_rate):
 
 
 def _format_of(path):
-    """libsndfile's name of the format that a suffix stands for."""
+    """Return libsndfile's name of the format that belongs to a path's suffix."""
     return _FORMATS.get(path.suffix.lower(), path.suffix[1:].upper())
 
 
 def kept_subtype(header, path):
-    """Sample format with which an output is as deep as a recording.
+    """Choose the sample format in which an output has the bit depth of a recording.
 
     Args:
-        header: What ``read_header`` says of the recording.
-        path: The output.
+        header: Result of ``read_header`` for the recording.
+        path: Output file.
 
     Returns:
-        A libsndfile name, or None for the default of the output's format: of recordings of 16 bit
-        and less, of compressed ones, and where that format has nothing deeper.
+        libsndfile's name, or None for the default of the output's format, which is used for
+        recordings of 16 bit or less, for compressed ones, and if the format has nothing deeper.
     """
     import soundfile
 
@@ -287,7 +287,7 @@ def kept_subtype(header, path):
 
 
 class AudioWriter:
-    """Context manager that writes an audio file in parts; it appears whole or not at all.
+    """Context manager that writes an audio file in parts; the file is complete or absent.
 
     The format follows the suffix (``.wav``, ``.flac``, ``.ogg``, ...); the sample format is
     ``subtype`` (a libsndfile name such as ``"FLOAT"``) or the format's default, 16 bit for WAV.
@@ -315,13 +315,14 @@ class AudioWriter:
 
         self._whole = replace_when_done(self.path, self._durable)
         temporary = self._whole.__enter__()
-        temporary.touch()  # a folder without permission is named by the system, not by libsndfile
+        # so that missing permissions are reported with the path, which libsndfile omits
+        temporary.touch()
         rate, channels, subtype = self._format
         try:
             self._file = soundfile.SoundFile(
                 os.fsencode(temporary), "w", rate, channels, subtype, format=self._name
             )
-            self._file.flush = lambda: None  # of close(), which would wait for the disk each time
+            self._file.flush = lambda: None  # called by close(); would wait for the disk each time
             self._subtype = self._file.subtype  # asked once, not of the file for each block
         except soundfile.SoundFileError as error:
             temporary.unlink()
@@ -343,7 +344,7 @@ class AudioWriter:
         audio = np.asarray(audio, dtype=np.float32)
         most = np.finfo(np.float32).max if "FLOAT" in self._subtype else 1
         try:
-            # in parts: libsndfile's Vorbis encoder overflows its stack on long ones
+            # in parts: libsndfile's Vorbis encoder overflows its stack on long arrays
             for start in range(0, audio.shape[-1], 2**16):
                 part = audio[..., start : start + 2**16].T
                 loudest = peak(part)
@@ -352,14 +353,15 @@ class AudioWriter:
                         f"{self.path}: samples reach {peak(audio)}; scale the signal to [-1, 1]"
                     )
                 if self._subtype == "PCM_16":
-                    # libsndfile takes longer, and rounds down: a bias of half a step
+                    # libsndfile is slower and rounds down, which is a bias of half a step
                     part = part * np.float32(2**15)
                     np.rint(part, out=part)
-                    if loudest >= 1 - 2**-16:  # 1 has no number of 16 bit
+                    if loudest >= 1 - 2**-16:  # 1.0 does not fit into 16 bits
                         np.minimum(part, 2**15 - 1, out=part)
                     part = part.astype(np.int16)
                 self._file.write(part)
-        except (soundfile.SoundFileError, AssertionError) as error:  # it asserts a full write
+        # AssertionError: a write was incomplete
+        except (soundfile.SoundFileError, AssertionError) as error:
             raise OSError(f"{self.path}: cannot be written; is the disk full?") from error
 
     def __exit__(self, *exception):
@@ -383,11 +385,11 @@ def write_audio(path, audio, sample_rate, subtype=None):
 
 
 def peak(audio):
-    """The largest absolute sample, 0.0 of an empty audio; NaN if there is one."""
+    """Largest absolute sample: 0.0 for empty audio, NaN if there is a NaN."""
     return float(max(audio.max(initial=0), -audio.min(initial=0)))
 
 
 def safe_peak(audio):
-    """An audio, turned down where it would leave [-1, 1]."""
+    """Turn audio down if it would leave [-1, 1]."""
     loudest = peak(audio)
     return audio * np.float32(PEAK / loudest) if loudest > PEAK else audio

@@ -1,8 +1,8 @@
-"""Whether an audio file is whole, where libsndfile reads on in silence.
+"""Check whether an audio file is complete, where libsndfile does not notice.
 
-It plays what is left of an MP3 or Ogg file that was cut off, the first part of several MP3 files in
-one, and nothing of a WAV file whose header was never completed. Here the containers are walked
-through without decoding.
+libsndfile plays the rest of an MP3 or Ogg file that was cut off, only the first of several MP3
+files in one, and nothing of a WAV file whose header was never completed. This module walks through
+the containers without decoding.
 
 Sources: ISO/IEC 11172-3 and 13818-3 for the frames of MPEG audio, the Xing header of LAME for their
 number, RFC 3533 for Ogg pages, Microsoft and IBM's multimedia specification 1.0 for RIFF.
@@ -13,13 +13,14 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-_SLACK = 512  # bytes at the end of a file that may be anything, such as tags
-UNKNOWN_LENGTH = 0x7FFFFF00  # bytes; programs that write into a pipe give this length or more
-_NO_LENGTH = 2**63 - 1  # samples; what libsndfile says of a FLAC file that was written into a pipe
+_SLACK = 512  # bytes at the end of a file that are ignored, such as tags
+# bytes; at least what programs give as length when they write into a pipe
+UNKNOWN_LENGTH = 0x7FFFFF00
+_NO_LENGTH = 2**63 - 1  # samples; libsndfile's answer for a FLAC file that was written into a pipe
 _NO_LENGTH_TOLD = "does not say how long it is, so that parts would be lost; convert it to .wav"
-_PAGE = 27 + 255 + 255 * 255  # bytes of the longest Ogg page
+_PAGE = 27 + 255 + 255 * 255  # size of the longest Ogg page in bytes
 
-# Chunks and tags that may follow the audio, even where their length is wrong
+# Chunks and tags that may follow the audio, even with a wrong length
 _CHUNKS = (
     b"LIST id3  ID3  bext iXML _PMX fact cue  smpl inst JUNK junk PAD  FLLR PEAK DISP acid afsp "
     b"cart regn umid minf elm1 axml chna levl strc plst labl note MD5  SAUR Trkn COMT MARK INST "
@@ -41,17 +42,17 @@ _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 
 
 
 class Damaged(Exception):
-    """What is wrong with a file, and the remedy."""
+    """A damaged file; the message says what is wrong, and the remedy."""
 
 
 class _Frame(NamedTuple):
     """A frame of MPEG audio.
 
     Attributes:
-        length: In bytes; None where only decoding tells it.
+        length: In bytes; None if only decoding can tell.
         samples: Per channel.
         side: Bytes before a Xing header.
-        kind: What all frames of a file have in common.
+        kind: Properties that all frames of a file share.
     """
 
     length: int | None
@@ -61,14 +62,14 @@ class _Frame(NamedTuple):
 
 
 def whole_frames(path, header):
-    """Samples per channel that a reader has to get out of a file, if it loses nothing.
+    """Number of samples per channel that a decoder has to give if nothing is lost.
 
     Args:
         path: Audio file.
-        header: What ``soundfile.info`` says of it.
+        header: Result of ``soundfile.info``.
 
     Raises:
-        Damaged: Cut off, or libsndfile would not read all of it.
+        Damaged: The file is cut off, or libsndfile would not read all of it.
     """
     if header.format == "RAW":
         raise Damaged("no audio file by its content")
@@ -92,7 +93,7 @@ def whole_frames(path, header):
 def _check_chunks(content, order, wanted):
     """Refuse a RIFF or AIFF file with more audio than its header counts.
 
-    What follows the audio may be chunks, with their padding byte or without, or tags.
+    Chunks (with or without their padding byte) and tags may follow the audio.
     """
     end, length, start, counted = 12, 0, None, 0
     while (place := _next_chunk(content, end, length, order)) is not None:
@@ -114,8 +115,8 @@ def _check_chunks(content, order, wanted):
 
 
 def _next_chunk(content, end, length, order):
-    """Where the chunk after one of this end and length begins; None where there is none."""
-    places = (end + length % 2, end)  # many a program forgets to fill up to an even length
+    """Position of the chunk after one of this end and length; None if there is none."""
+    places = (end + length % 2, end)  # many programs forget to pad to an even length
     for place in places:
         if content[place : place + 4] in _CHUNKS:
             return place
@@ -130,7 +131,7 @@ def _next_chunk(content, end, length, order):
 def _check_last_page(content):
     """Refuse an Ogg file that ends within a page."""
     page = content.rfind(b"OggS", max(len(content) - _PAGE - _SLACK, 0))
-    begin = page + 27  # of the table of the page's segments
+    begin = page + 27  # start of the page's segment table
     if page >= 0 and begin <= len(content):
         table = content[begin : begin + content[begin - 1]]
         if begin + content[begin - 1] + sum(table) <= len(content):
@@ -139,7 +140,7 @@ def _check_last_page(content):
 
 
 def _whole_mpeg(content, frames):
-    """As ``whole_frames``, of MPEG audio."""
+    """``whole_frames`` for MPEG audio."""
     position = _first_frame(content)
     first = _mpeg_frame(content, position)
     if first is None:
@@ -156,7 +157,7 @@ def _whole_mpeg(content, frames):
             position += tag
             continue
         if frame.length is None:
-            return 0  # only decoding tells
+            return 0  # only decoding can tell
         if position + frame.length > len(content):
             raise Damaged("cut off; copy it again")
         if not count:
@@ -166,7 +167,7 @@ def _whole_mpeg(content, frames):
         count += 1
         position += frame.length
     found = count - (declared is not None)
-    # some programs count the frame that holds the number, too; the number of bytes tells
+    # some programs include the frame with the count itself; the number of bytes shows it
     if (
         declared
         and found < declared
@@ -194,7 +195,7 @@ def _first_frame(content):
 
 
 def _find_frame(content, start, stop, like=None):
-    """Where the first of two frames begins that follow one another; None where there are none."""
+    """Position of the first frame that another one follows directly; None if there is none."""
     position = content.find(b"\xff", start, stop)
     while position >= 0:
         frame = _mpeg_frame(content, position, like)
@@ -207,7 +208,7 @@ def _find_frame(content, start, stop, like=None):
 
 
 def _mpeg_frame(content, position, like=None):
-    """The ``_Frame`` whose header lies at a position; None where there is none of that kind."""
+    """Parse the ``_Frame`` at a position; None if there is none of that kind."""
     if position + 4 > len(content):
         return None
     (header,) = struct.unpack_from(">L", content, position)
@@ -230,10 +231,10 @@ def _mpeg_frame(content, position, like=None):
 
 
 def _declared(frame, side):
-    """What a first frame without audio says of the file: ``(frames, bytes)``.
+    """Read the length of the file from a first frame without audio: ``(frames, bytes)``.
 
-    The frames are those that follow it, 0 if untold, and None where the frame holds audio; the
-    bytes are those of all frames, 0 if untold.
+    ``frames`` is the number of frames after it, 0 if not given, None if the frame has audio;
+    ``bytes`` is the size of all frames, 0 if not given.
     """
     if frame[side : side + 4] in (b"Xing", b"Info"):
         flags = int.from_bytes(frame[side + 4 : side + 8], "big")
@@ -247,7 +248,7 @@ def _declared(frame, side):
 
 
 def _tag_length(content, position):
-    """Bytes of the tag that begins at a position; None where there is none."""
+    """Length in bytes of the tag at a position; None if there is none."""
     begin = content[position : position + 32]
     if begin[:3] == b"ID3" and len(begin) > 10 and max(begin[6:10]) < 0x80:
         length = sum(byte << shift for byte, shift in zip(begin[6:10], (21, 14, 7, 0), strict=True))

@@ -1,20 +1,21 @@
-"""HDF5 files: read safely, whoever wrote them, and written whole or not at all.
+"""HDF5 files: read safely, whoever wrote them, and written completely or not at all.
 
-Reading: libhdf5 loops for ever, or crashes, at some damaged files, and a file may claim any size
-and link to any other file. So a helper process opens it first, under limits of time and memory, and
-reads everything but the numbers. It refuses what the kit never writes: links that are not hard,
-arrays that lie in other files, that are compressed, or that are larger than what is stored of them,
-and model configurations with code in them. No model is ever made from a configuration in a file;
-only arrays are read.
+Reading: some damaged files make libhdf5 loop forever or crash, and a file may claim any size and
+    link
+to any other file. So a helper process opens each file first, with limits on time and memory, and
+reads everything except the numbers. It refuses what the kit never writes: soft and external links,
+arrays that are stored in other files, compressed, or larger than their stored data, and model
+configurations that contain code. No model is ever built from a configuration in a file; only
+arrays are read.
 
     with open_hdf5("keyboard_acoustic.h5") as file:
         names = list(file["pieces"])
 
-A file that makes libhdf5 overwrite memory without dying in the helper can still harm the process
-that opens it; that only libhdf5 can mend.
+A file that makes libhdf5 overwrite memory without crashing the helper can still harm the process
+that opens it; only libhdf5 itself could prevent this.
 
-Writing: libhdf5 crashes at the end of a process that could not write a file, and where Ctrl-C comes
-while it writes. ``create_hdf5`` keeps both from it, so nothing else in the kit creates HDF5 files.
+Writing: libhdf5 crashes at the end of a process that could not write a file, and when Ctrl-C
+interrupts a write. ``create_hdf5`` prevents both, so all HDF5 files of the kit are created by it.
 """
 
 import atexit
@@ -30,10 +31,11 @@ from pathlib import Path
 
 from common.files.atomic import replace_when_done
 
-# What h5py and Keras raise on files that are damaged or hold something else.
+# Raised by h5py and Keras for files that are damaged or have another content.
 UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError)
 
-_SECONDS, _SECONDS_PER_BYTE = 0.5, 1e-7  # of computing time; small arrays take 4e-8 a byte
+# limits of computing time; small arrays take 4e-8 s per byte
+_SECONDS, _SECONDS_PER_BYTE = 0.5, 1e-7
 _MEMORY = 2**30  # bytes
 _KERAS = ("keras", "tensorflow.keras", "tf_keras", "builtins")
 
@@ -45,8 +47,8 @@ def open_hdf5(path):
         ``h5py.File``.
 
     Raises:
-        ValueError: Damaged, or holds what is not to be trusted.
-        OSError: Cannot be opened.
+        ValueError: The file is damaged, or has content that is not trusted.
+        OSError: The file cannot be opened.
     """
     import h5py
 
@@ -57,7 +59,7 @@ def open_hdf5(path):
 
 
 def plain_attributes(item):
-    """The attributes of a file, group or dataset as numbers, texts and lists: dict."""
+    """Return the attributes of a file, group or dataset as a dict of numbers, strings and lists."""
     return {
         name: value.tolist() if hasattr(value, "tolist") else value
         for name, value in item.attrs.items()
@@ -65,10 +67,10 @@ def plain_attributes(item):
 
 
 class create_hdf5:
-    """Context manager: a new HDF5 file, open for writing; it appears whole or not at all.
+    """Context manager that creates an HDF5 file for writing; the file is complete or absent.
 
-    Ctrl-C is put off to the end of the block. A block that takes long draws what it writes from
-    ``each``, so that Ctrl-C, or a full disk, ends it before the next item:
+    Ctrl-C is delayed to the end of the block. A block that takes long should loop over ``each``, so
+    that Ctrl-C or a full disk ends it before the next item:
 
         new = create_hdf5(path)
         with new as file:  # an h5py.File
@@ -79,7 +81,7 @@ class create_hdf5:
         path: The file.
 
     Raises:
-        OSError: It cannot be written; raised at the end of the block.
+        OSError: The file cannot be written; raised at the end of the block.
     """
 
     def __init__(self, path):
@@ -101,7 +103,7 @@ class create_hdf5:
         return self._opened.__exit__(*exception)
 
     def each(self, items):
-        """Yield the items of an iterable, as long as the disk is not full."""
+        """Yield the items of an iterable; stop with an error when the disk is full."""
         items = iter(items)
         while not self._output.error:
             with self._interrupts.let_through():
@@ -118,9 +120,9 @@ class create_hdf5:
 
 
 class _Output(io.FileIO):
-    """A file that takes every write, also when the disk is full, and keeps the ``error``.
+    """A file that accepts every write, even when the disk is full, and remembers the ``error``.
 
-    HDF5 never gets rid of a file that it could not write: it crashes at the end of the process.
+    libhdf5 never closes a file that it could not write, and crashes at the end of the process.
     """
 
     def __init__(self, path):
@@ -139,15 +141,16 @@ class _Output(io.FileIO):
     def truncate(self, size=None):
         try:
             return super().truncate(size)
-        except OSError as error:  # the system limits the size of files
+        except OSError as error:  # such as a limit on the size of files
             self.error = error
             return size
 
 
 class _Interrupts:
-    """Context manager that puts Ctrl-C off to its end: HDF5 crashes where it comes in a write.
+    """Context manager that delays Ctrl-C to its end, because it crashes HDF5 during a write.
 
-    Only the main thread gets it; a process that ignores it, or ends of it at once, needs nothing.
+    Only the main thread receives Ctrl-C. Nothing is done in a process that ignores it, or that is
+    ended by it at once.
     """
 
     def __enter__(self):
@@ -167,7 +170,7 @@ class _Interrupts:
 
     @contextlib.contextmanager
     def let_through(self):
-        """Context in which Ctrl-C comes through, also one that was put off before."""
+        """Context manager in which Ctrl-C works, including one that was delayed before."""
         self.__exit__()
         try:
             yield
@@ -183,14 +186,14 @@ class _Interrupts:
 
 
 class _Helper:
-    """The process that goes through files: begun when needed, and again when a file killed it."""
+    """Helper process that inspects files; started when needed, and again after a crash."""
 
     def __init__(self):
         self._process = None
         self._lock = threading.Lock()
 
     def ask(self, path):
-        """Why a file is refused, on one line; "" for one that may be opened."""
+        """Return the reason to refuse a file, on one line; "" if it may be opened."""
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 self._start()
@@ -230,13 +233,13 @@ atexit.register(_helper.stop)
 
 
 def _serve():
-    """Answer a path per line with the reason to refuse it, or ""; both as JSON."""
+    """Read a path per line and answer with the reason to refuse it, or ""; both as JSON."""
     import resource
 
-    import h5py  # noqa: F401 (before the limits)
+    import h5py  # noqa: F401 (import before setting the limits)
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if sys.platform == "linux":  # elsewhere the address space cannot be limited
+    if sys.platform == "linux":  # other systems cannot limit the address space
         held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (held + _MEMORY, held + _MEMORY))
     for line in sys.stdin:
@@ -253,11 +256,11 @@ def _serve():
 
 
 def inspect(path):
-    """Go through an HDF5 file.
+    """Inspect an HDF5 file.
 
     Raises:
-        ValueError: It holds what the kit does not read.
-        Exception: What h5py raises at a damaged file.
+        ValueError: The file has content that the kit does not read.
+        Exception: Any error that h5py raises for a damaged file.
     """
     import h5py
 
@@ -297,7 +300,7 @@ def _members(name, group):
 
 
 def _inspect_array(name, dataset, size):
-    """Refuse an array that is not what it claims; the bytes that are stored of it."""
+    """Refuse an array larger than its stored data; return the size of these in bytes."""
     import h5py
 
     plist, kind = dataset.get_create_plist(), dataset.get_type()
@@ -320,7 +323,7 @@ def _inspect_array(name, dataset, size):
 
 
 def _refuse_code(config):
-    """Refuse a Keras configuration that would run code of its own, were a model made from it."""
+    """Refuse a Keras configuration that would run code if a model were built from it."""
     waiting = [config]
     while waiting:
         item = waiting.pop()

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, where libsndfile does not read it.
+"""Recognise the kind of a file that libsndfile cannot read, by its first bytes.
 
 Sources: ISO/IEC 14496-12 for ``ftyp`` boxes, 13818-7 for ADTS frames, RFC 8794 for Matroska, the
 formats' own specifications for the others.
@@ -7,7 +7,8 @@ formats' own specifications for the others.
 import shlex
 from pathlib import Path
 
-_IMAGES = b"heic", b"heix", b"heim", b"mif1", b"msf1", b"avif", b"avis"  # in an ftyp box, too
+# brands of images in an ftyp box
+_IMAGES = b"heic", b"heix", b"heim", b"mif1", b"msf1", b"avif", b"avis"
 _RECORDINGS = (  # offset, bytes, name
     (4, b"ftyp", "MPEG-4 (.m4a, .mp4)"),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "Windows Media (.wma)"),
@@ -44,14 +45,14 @@ _OTHERS = (
 
 
 def foreign_recording(path):
-    """Name of the format of a recording that libsndfile does not read; None for anything else."""
+    """Format of a recording that libsndfile cannot read; None for any other file."""
     begin = _begin(path)
     is_image = begin[4:8] == b"ftyp" and begin[8:12] in _IMAGES
     return None if is_image else _find(_RECORDINGS, begin)
 
 
 def true_kind(path):
-    """What a file is instead of audio that libsndfile reads, with the remedy; None if unknown."""
+    """Kind of a file that is not readable audio, with the remedy; None if unknown."""
     name = foreign_recording(path)
     if name is None:
         return _find(_OTHERS, _begin(path))
@@ -62,7 +63,7 @@ def true_kind(path):
 
 
 def _begin(path):
-    """The first bytes of a file, after an ID3 tag; none of a file that cannot be read."""
+    """First bytes of a file, after an ID3 tag; empty if the file cannot be read."""
     try:
         with Path(path).open("rb") as file:
             begin = file.read(32)

@@ -1,4 +1,4 @@
-"""What libraries print on stderr by themselves, left out."""
+"""Suppress messages that libraries print on stderr by themselves."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def quiet_decoder(path):
-    """Context manager that drops what libmpg123 itself prints on stderr about MPEG audio."""
+    """Context manager that suppresses what libmpg123 prints on stderr about MPEG audio."""
     with Path(path).open("rb") as file:
         begin = file.read(2)
     if Path(path).suffix.lower() != ".mp3" and begin != b"ID" and begin < b"\xff\xe0":
@@ -26,7 +26,7 @@ def quiet_decoder(path):
 
 @contextlib.contextmanager
 def silent_stderr():
-    """Leave out what is written to stderr meanwhile, also by C++, which knows the descriptor."""
+    """Context manager that suppresses all output to stderr, including that of C++ libraries."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:

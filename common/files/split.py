@@ -1,16 +1,17 @@
-"""Which items are held out of a training, decided by their names."""
+"""Choose the items that a training holds out, by their names."""
 
 import hashlib
 
 
 def is_held_out(piece, share):
-    """Whether a piece belongs to the held-out share, decided by a stable hash of its name.
+    """Whether a piece is held out, decided by a hash of its name.
 
-    The same on every machine and for every instrument; adding a piece moves no other.
+    The answer is the same on every machine and for every instrument, and adding a piece does not
+    change it for any other.
 
     Args:
-        piece: Name, as ``piece_of`` returns it.
-        share: In [0, 1].
+        piece: Name of the piece.
+        share: Share of all names that is held out, in [0, 1].
     """
     digest = hashlib.sha256(piece.encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big") < share * 2**64

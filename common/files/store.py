@@ -9,10 +9,11 @@
         training, held_out = store.split(0.1, key=lambda take: take.name)
         batch = store.read(training[:32])
 
-Images are (bins, columns), float16 on the disk and float32 in memory. The dataset ``images`` holds
-(images, bins, columns) or, where each image has columns of a number of its own, those of all images
-one after the other: (columns, bins). Each field of the table is a dataset of that name, and the
-settings are the attributes of the file.
+Images are (bins, columns), float16 on the disk and float32 in memory. The dataset ``images`` has
+the shape (images, bins, columns). If images differ in their number of columns, it has the columns
+of
+all images one after the other instead: (columns, bins). Each field of the table is a dataset of
+that name, and the settings are the attributes of the file.
 """
 
 import contextlib
@@ -25,19 +26,19 @@ from common.files.hdf5 import UNREADABLE, create_hdf5, open_hdf5, plain_attribut
 from common.files.split import is_held_out
 
 FORMAT_VERSION = 1
-_IMAGES, _COLUMNS = 8, 64  # of a chunk
+_IMAGES, _COLUMNS = 8, 64  # size of a chunk of the HDF5 file
 
 
 def write_store(path, row_type, items, *, settings, shape):
-    """Write a store; the file appears whole or not at all.
+    """Write a store; the file is complete or absent.
 
     Args:
         path: HDF5 file.
         row_type: Type of the table's rows, a ``NamedTuple`` of str, int and float.
         items: Iterable of (row, image), images (bins, columns).
-        settings: Dict of what made the images: numbers and texts.
-        shape: Of every image, (bins, columns); or (bins, None) for any number of columns. Then the
-            rows have the fields ``start`` and ``columns``, which are filled in here.
+        settings: Dict of the settings that the images were made with: numbers and strings.
+        shape: Shape of every image, (bins, columns); or (bins, None) for any number of columns. In
+            that case the rows have the fields ``start`` and ``columns``, which are filled in here.
 
     Returns:
         List of the rows.
@@ -64,19 +65,19 @@ def write_store(path, row_type, items, *, settings, shape):
 
 
 class ImageFile:
-    """A file of images, open for reading: what all stores have in common.
+    """Base class for files of images that are open for reading.
 
-    A subclass says in ``_load`` what else is read when the file is opened.
+    A subclass overrides ``_load`` to read more when the file is opened.
 
     Args:
         path: HDF5 file.
         kind: What it is, in words, such as "feature store".
         remake: The command that makes it.
-        expected: Dict of settings that it must have.
+        expected: Dict of settings that the file must have.
 
     Attributes:
         path: ``Path``.
-        settings: Dict of the file's attributes but for its version.
+        settings: Dict of the file's attributes, except for its version.
 
     Raises:
         UserError: Missing, damaged, or of another format or other settings.
@@ -105,14 +106,14 @@ class ImageFile:
         self.close()
 
     def close(self):
-        """Close the file; reading ends."""
+        """Close the file."""
         self._file.close()
 
     def _load(self):
-        """Read what is needed of ``_file``; an error of ``UNREADABLE`` means that it is damaged."""
+        """Read ``_file`` after opening; errors in ``UNREADABLE`` are reported as damage."""
 
     def _read(self, what, read):
-        """The numbers that a function of nothing reads; ``UserError`` where they are damaged."""
+        """Call a function that reads numbers; raise ``UserError`` if they are damaged."""
         try:
             numbers = read()
         except UNREADABLE as error:
@@ -127,12 +128,12 @@ class Store(ImageFile):
 
     Args:
         path: HDF5 file.
-        row_type: As it was written with.
-        kind, remake, expected: As of ``ImageFile``.
+        row_type: The row type that it was written with.
+        kind, remake, expected: See ``ImageFile``.
 
     Attributes:
         rows: List of the rows of the table, one for each image.
-        settings: Dict of what made the images.
+        settings: Dict of the settings that the images were made with.
 
     Raises:
         UserError: Missing, damaged, or of another format or other settings.
@@ -161,10 +162,10 @@ class Store(ImageFile):
             raise ValueError("its table does not fit its images")
 
     def read(self, indices):
-        """Images of one shape: (indices, bins, columns) float32.
+        """Read images of equal shape: (indices, bins, columns) float32.
 
         Args:
-            indices: Numbers of images, in any order, also repeated.
+            indices: Indices of images, in any order, repeated or not.
 
         Raises:
             UserError: Damaged.
@@ -174,11 +175,11 @@ class Store(ImageFile):
         return images[place].astype(np.float32)
 
     def columns(self, row, start=0, stop=None):
-        """Columns ``start`` to ``stop`` of an image of any length: (bins, columns) float32.
+        """Read columns ``start`` to ``stop`` of an image: (bins, columns) float32.
 
         Args:
             row: The image's row of the table.
-            start, stop: Columns, from 0; what lies beyond the end is left out.
+            start, stop: Column numbers from 0; columns beyond the end are left out.
 
         Raises:
             UserError: Damaged.
@@ -188,11 +189,11 @@ class Store(ImageFile):
         return self._read("an image", lambda: self._images[place]).astype(np.float32).T
 
     def split(self, share, key):
-        """Numbers of the images to train on and of those held out: ``(training, held_out)``.
+        """Split the indices of the images: ``(training, held_out)``.
 
         Args:
-            share: Of the names that is held out, in [0, 1], decided by their hashes.
-            key: Function of a row that returns a name; images of one name stay together.
+            share: Share of the names that is held out, in [0, 1]; a hash of the name decides.
+            key: Function that returns the name for a row; images with the same name stay together.
         """
         sides = [], []
         for index, row in enumerate(self.rows):
@@ -201,13 +202,13 @@ class Store(ImageFile):
 
 
 def write_arrays(path, arrays, *, settings=None, rows=()):
-    """Write a small file of arrays at once; it appears whole or not at all.
+    """Write a small file of arrays; the file is complete or absent.
 
     Args:
         path: HDF5 file.
-        arrays: Dict from name to array, stored as they are.
-        settings: Dict of attributes: numbers and texts.
-        rows: List of one type of ``NamedTuple`` of str, int and float.
+        arrays: Dict from name to array; the types are kept.
+        settings: Dict of attributes: numbers and strings.
+        rows: List of rows, all of the same ``NamedTuple`` type of str, int and float.
 
     Raises:
         OSError: The file cannot be written.
@@ -221,12 +222,12 @@ def write_arrays(path, arrays, *, settings=None, rows=()):
 
 
 def read_arrays(path, names, row_type=None, *, kind, remake):
-    """Read a file of ``write_arrays``.
+    """Read a file that ``write_arrays`` wrote.
 
     Args:
         path: HDF5 file.
-        names: Those of its arrays.
-        row_type: Type of the rows, if it has any.
+        names: Names of its arrays.
+        row_type: Type of the rows, if there are any.
         kind: What it is, in words, such as "style".
         remake: The command that makes it.
 
@@ -234,7 +235,7 @@ def read_arrays(path, names, row_type=None, *, kind, remake):
         ``(arrays, settings, rows)``: dict from name to float32 array; dict of attributes; list.
 
     Raises:
-        UserError: Missing or damaged, or it holds NaN or infinite numbers.
+        UserError: The file is missing or damaged, or has NaN or infinite numbers.
     """
     with readable(path, kind, remake), open_hdf5(path) as file:
         arrays = {name: file[name][()].astype(np.float32) for name in names}
@@ -246,7 +247,7 @@ def read_arrays(path, names, row_type=None, *, kind, remake):
 
 @contextlib.contextmanager
 def readable(path, kind, remake):
-    """Context in which an HDF5 file is read; what is wrong with it becomes a ``UserError``.
+    """Context manager for reading an HDF5 file; errors in the file become a ``UserError``.
 
     Args:
         path: HDF5 file.
@@ -268,7 +269,7 @@ def _write_rows(file, row_type, rows):
 
     for name, kind in row_type.__annotations__.items():
         values = [getattr(row, name) for row in rows]
-        if kind is str:  # HDF5 takes no other text
+        if kind is str:  # the only type for strings that HDF5 accepts
             file.create_dataset(name, data=list(map(printable, values)), dtype=h5py.string_dtype())
         else:
             file.create_dataset(name, data=values, dtype=kind)

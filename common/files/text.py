@@ -1,4 +1,4 @@
-"""JSON and CSV files, written whole or not at all."""
+"""JSON and CSV files, written completely or not at all."""
 
 import csv
 import json
@@ -7,15 +7,15 @@ from common.files.atomic import replace_when_done
 
 
 def write_json(path, content):
-    """Write JSON with sorted keys; the file appears whole or not at all."""
+    """Write JSON with sorted keys; the file is complete or absent."""
     with replace_when_done(path) as temporary:
         text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-        # what of a file's name is not UTF-8 becomes an escape of JSON
+        # parts of file names that are not UTF-8 are escaped
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def write_rows(path, rows):
-    """Write dicts as CSV, what is None or missing as an empty field; whole or not at all."""
+    """Write dicts as CSV; None and missing values become empty fields."""
     names = dict.fromkeys(name for row in rows for name in row)
     with (
         replace_when_done(path) as temporary,
