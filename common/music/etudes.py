@@ -1,8 +1,8 @@
-"""Piano performances, and etudes made by rule: every pitch, dynamic, density and overlap.
+"""Piano performances, and etudes by rule that cover all pitches, dynamics and densities.
 
     >>> piece = etude(seeded("etude_003_alberti", 0), "alberti")
 
-Positions are in quarter notes from the start, pitches are MIDI numbers. All chance comes from
+Positions are in quarter notes from the start, pitches are MIDI numbers. All randomness comes from
 the ``random.Random`` that is passed in.
 """
 
@@ -16,10 +16,10 @@ from common.files.atomic import replace_when_done
 
 LOWEST, HIGHEST = 24, 100
 SOFTEST, LOUDEST = 20, 120
-TICKS = 960  # of a MIDI file, per quarter
-_SHORTEST = 0.04  # s: a shorter note is no stroke of a real hammer
-_RELEASE = 0.02  # s that a key needs to come up before it can strike again
-_FASTEST = 13  # strokes a second: about what a hand can do
+TICKS = 960  # ticks per quarter note in MIDI files
+_SHORTEST = 0.04  # s; a real hammer makes no shorter note
+_RELEASE = 0.02  # s; time that a key needs to come up before it can be struck again
+_FASTEST = 13  # strokes per second; about the limit of a hand
 _MAJOR, _MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 _PROGRESSIONS = (
     (1, 4, 5, 1), (1, 6, 4, 5), (1, 5, 6, 4), (6, 2, 5, 1), (1, 3, 4, 5), (4, 5, 3, 6),
@@ -37,7 +37,7 @@ class Note(NamedTuple):
 
 
 class Performance(NamedTuple):
-    """What a pianist does."""
+    """Notes, tempi and pedal of a performance."""
 
     notes: list  # of Note
     tempi: list  # (quarter, quarters per minute), the first one at quarter 0
@@ -45,7 +45,7 @@ class Performance(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """Where a texture writes, and the harmony there."""
+    """Position and harmony of a bar, which a texture fills with notes."""
 
     start: float  # quarters
     beats: int  # quarters
@@ -55,23 +55,23 @@ class Bar(NamedTuple):
 
 
 class Style(NamedTuple):
-    """What stays the same through a phrase."""
+    """Properties that are constant within a phrase."""
 
     division: int  # strokes per quarter
     low: int  # register
     high: int
-    length: float  # of a note, in strokes: below 1 detached, above 1 overlapping
-    shape: str  # of a movement: up, down, wave or leap
+    length: float  # of a note relative to a stroke: below 1 detached, above 1 overlapping
+    shape: str  # of the melodic line: up, down, wave or leap
     deck: tuple  # the whole keyboard, shuffled once per etude
 
 
 def seeded(name, seed):
-    """Random stream of one file: of its name and the seed alone, alike on every machine."""
+    """Random stream of a file; depends only on its name and the seed, on every machine."""
     return random.Random(hashlib.sha256(f"{seed}/{name}".encode()).digest())
 
 
 def tempo_at(tempi, quarter):
-    """Quarters per minute at a position."""
+    """Tempo at a position, in quarters per minute."""
     return tempi[max(bisect.bisect_right(tempi, (quarter, math.inf)) - 1, 0)][1]
 
 
@@ -92,7 +92,7 @@ def end_seconds(performance):
 
 
 def playable(performance):
-    """The same with what hands and keys allow: no key strikes while it is down."""
+    """Make a performance playable: no key is struck while it is down."""
     tempi, strokes = performance.tempi, {}
     for note in sorted(performance.notes):
         strokes.setdefault(note.pitch, []).append(note)
@@ -104,7 +104,7 @@ def playable(performance):
             end = max(note.end, note.start + _SHORTEST * second)
             if after is not None:
                 end = min(end, after.start - _RELEASE * second)
-            # two strokes within the time of one (hands that meet on a key): the later one stands
+            # two strokes too close together (hands meet on a key): the later one is kept
             if end > note.start + 0.99 * _SHORTEST * second:
                 notes.append(note._replace(end=end))
     return performance._replace(notes=sorted(notes))
@@ -157,7 +157,7 @@ def rung(rng, count, index, shape):
 
 
 def strokes(bar, style):
-    """(index, start, duration, accent) of the even strokes of a bar."""
+    """Even strokes of a bar: (index, start, duration, accent)."""
     for index in range(bar.beats * style.division):
         accent = 8 if index == 0 else 4 if index % style.division == 0 else 0
         yield index, bar.start + index / style.division, style.length / style.division, accent
@@ -181,7 +181,7 @@ def broken_chords(rng, bar, style):
 
 
 def melody(rng, bar, low, high):
-    """A tune: chord tones on the beats, steps between them, now and then a chromatic neighbour."""
+    """Melody: chord tones on the beats, steps between them, sometimes a chromatic neighbour."""
     scale, tones = ladder(bar.scale, low, high), ladder(bar.chord, low, high)
     at, pitch = 0.0, rng.choice(tones)
     while at < bar.beats:
@@ -344,10 +344,10 @@ def etude(rng, kind):
 
 
 def pedal_bar(rng, start, end, tempo, halves=None):
-    """Pedal of a bar: down shortly after its first stroke, up at the next, as pianists do.
+    """Pedal of a bar: down shortly after its first stroke, up at the next bar, as pianists do.
 
     Returns:
-        List of (down, up) in quarters: one, two for half bars, none where the bar is too short.
+        List of (down, up) in quarters: one, two for half bars, none if the bar is too short.
     """
     halves = rng.random() < 0.3 if halves is None else halves
     middle = (start + end) / 2
@@ -356,7 +356,7 @@ def pedal_bar(rng, start, end, tempo, halves=None):
     return [
         (low + rng.uniform(0.03, 0.12) * second, high - 0.01 * second)
         for low, high in spans
-        if high - low > 0.25 * second  # no foot is faster; upbeats may be as short
+        if high - low > 0.25 * second  # a foot is not faster; upbeats may be that short
     ]
 
 
@@ -364,7 +364,7 @@ def _style(rng, tempo, deck):
     possible = [division for division in (1, 2, 3, 4, 6, 8) if division * tempo / 60 <= _FASTEST]
     low = rng.randint(LOWEST + 4, 72)
     return Style(
-        # the quicker ones more often: slow strokes have textures of their own
+        # fast ones more often: slow strokes have their own textures
         division=rng.choice(possible[-3:]),
         low=low,
         high=min(low + rng.randint(14, 36), HIGHEST),
@@ -375,13 +375,13 @@ def _style(rng, tempo, deck):
 
 
 def _levels(rng):
-    """Velocity at the two ends of a phrase: even, growing or fading, over the whole range."""
+    """Velocities at the start and end of a phrase: constant, crescendo or decrescendo."""
     first = rng.uniform(SOFTEST + 5, LOUDEST - 10)
     return first, rng.choice((first, rng.uniform(SOFTEST + 5, LOUDEST - 10)))
 
 
 def _phrase(rng, first, bars, beats):
-    """The bars of a phrase with their harmony: diatonic, now and then an altered chord."""
+    """Bars of a phrase with their harmony: diatonic, sometimes an altered chord."""
     tonic, mode = rng.randrange(12), rng.choice((_MAJOR, _MAJOR, _MINOR))
     scale = tuple((tonic + step) % 12 for step in mode)
     progression = rng.choice(_PROGRESSIONS)

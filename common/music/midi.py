@@ -1,4 +1,4 @@
-"""MIDI file -> list of notes in seconds.
+"""Read a MIDI file as a list of notes in seconds.
 
     >>> sequence = read_notes("prelude.mid", playback_speed=0.5)
     >>> sequence.notes[0]
@@ -19,14 +19,14 @@ from typing import NamedTuple
 from common.cli import UserError, find_inputs
 from common.music.midi_file import META, META_TEMPO, Unreadable, parse, tempo_of
 
-LONGEST_HOURS = 24  # a file that lasts longer is taken for corrupt
+LONGEST_HOURS = 24  # longer files count as corrupt
 MIDI_SUFFIXES = frozenset({".mid", ".midi", ".smf", ".rmi", ".kar"})
 
 _DRUM_CHANNEL = 9  # counted from 0: channel 10 of General MIDI
 _NOTE_OFF, _NOTE_ON, _CONTROL, _PROGRAM, _BEND, _SYSTEM = 0x80, 0x90, 0xB0, 0xC0, 0xE0, 0xF0
-_BANKS = 0, 32  # like the program they name an instrument, which the caller chooses
+_BANKS = 0, 32  # bank numbers choose an instrument, which is up to the caller here
 _SUSTAIN, _SOSTENUTO, _RESET_CONTROLLERS = 64, 66, 121
-_SOUND_OFF, _NOTES_OFF = 120, range(123, 128)  # the changes of mode from 124 on release keys, too
+_SOUND_OFF, _NOTES_OFF = 120, range(123, 128)  # mode changes (124 and up) release keys as well
 _UNDERSTOOD = {*_BANKS, _SUSTAIN, _RESET_CONTROLLERS, _SOUND_OFF, *_NOTES_OFF}
 _NOT_BENT = 0x2000
 
@@ -52,19 +52,19 @@ class Note:
 
 @dataclass(frozen=True)
 class Sequence:
-    """The notes of a MIDI file and the number of what was left out or mended.
+    """The notes of a MIDI file, and counts of events that were left out or repaired.
 
     Attributes:
         notes: Sorted by start, then by pitch; at least one.
-        drums: Notes of channel 10, left out.
-        unreleased: Notes without a note-off, released at the end of their track.
-        empty: Notes whose key goes up at the tick at which it went down, left out.
-        out_of_range: Notes whose pitch leaves 0 to 127 after transposition, left out.
-        doubled: Notes struck again at the tick at which they were struck, played once.
-        bends, sostenuto, controls: Changes of pitch bend, presses of the sostenuto pedal, and other
-            changes (volume, pan, pressure, ...) outside channel 10, none of which is played.
-        extra_tracks, missing_tracks: Tracks that the header does not count, played; tracks that it
-            counts and that are not there.
+        drums: Number of notes on channel 10, which are left out.
+        unreleased: Number of notes without a note-off; they end with their track.
+        empty: Number of notes of length 0, which are left out.
+        out_of_range: Number of notes with a pitch outside 0 to 127 after transposition, left out.
+        doubled: Number of notes that were struck twice at the same tick, played once.
+        bends, sostenuto, controls: Number of pitch bends, presses of the sostenuto pedal, and other
+            controllers (volume, pan, pressure, ...) outside channel 10, which are ignored.
+        extra_tracks, missing_tracks: Number of tracks beyond those that the header announces, which
+            are played, and of announced tracks that are missing.
     """
 
     notes: tuple[Note, ...]
@@ -81,7 +81,7 @@ class Sequence:
 
     @property
     def counts(self):
-        """Counter of all but the notes."""
+        """Counter of everything except the notes."""
         return Counter({name: count for name, count in vars(self).items() if name != "notes"})
 
     @property
@@ -91,12 +91,12 @@ class Sequence:
 
 
 def find_midi(folder):
-    """The MIDI files below a folder and its other files: ``common.cli.Found``."""
+    """Find the MIDI files below a folder, and its other files: ``common.cli.Found``."""
     return find_inputs(folder, _is_midi)
 
 
 def _is_midi(path):
-    """Whether a file claims to be MIDI by its suffix, or is MIDI by its first bytes."""
+    """Whether a file is MIDI by its suffix or by its first bytes."""
     if path.suffix.lower() in MIDI_SUFFIXES:
         return True
     try:
@@ -110,28 +110,28 @@ def _is_midi(path):
 def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
     """Read the notes of a Standard MIDI File of format 0, 1 or 2.
 
-    Tempo changes of any track act on all tracks. The sequences of a format 2 file follow one
-    another, each with its own tempo. SMPTE time division is absolute and ignores tempo. A tempo of
-    0, which would stop time, is ignored: the tempo before it goes on.
+    Tempo changes in any track apply to all tracks. The sequences of a format 2 file are played one
+    after the other, each with its own tempo. SMPTE time division is absolute and ignores tempo. A
+    tempo of 0, which would stop time, is ignored.
 
     A note ends at its note-off, at a note-on of velocity 0, or when its pitch is struck again on
     the same track and channel; the end of a track releases its keys. Controllers 120 and 123 to 127
-    release all keys of their channel, in whichever track they are. A pitch that is struck twice at
-    one tick, as where voices were merged, is one note with the greater velocity, which ends at the
-    first note-off: a string can be struck once.
+    release all keys of their channel, in all tracks. A pitch that is struck twice at the same tick,
+    which happens where voices were merged, becomes one note with the greater velocity, which ends
+    at the first note-off.
 
-    The sustain pedal (down from value 64) holds released notes of its channel, in whichever track
-    they are, until it is lifted (controller 121, reset, lifts it too), the pitch is struck again on
-    that channel, controller 120 silences the channel, or the piece ends. Within one tick the order
-    is: pedal lifted, keys released, pedal pressed, keys struck. So a change of pedal on a chord
-    (legato pedalling) parts the chords, and a pedal pressed with a chord does not catch the one
-    before.
+    The sustain pedal (down from value 64) holds released notes of its channel, in all tracks, until
+    it is lifted (also by controller 121, reset), the pitch is struck again on that channel,
+    controller 120 silences the channel, or the piece ends. Events of the same tick are ordered:
+    pedal lifted, keys released, pedal pressed, keys struck. So a change of pedal on a chord
+    (legato pedalling) separates the chords, and a pedal pressed together with a chord does not hold
+    the previous one.
 
     Args:
         path: MIDI file.
-        sustain: Honour the sustain pedal.
+        sustain: Whether the sustain pedal holds notes.
         transpose: Semitones added to every pitch.
-        playback_speed: Times are divided by it; finite and above 0.
+        playback_speed: Factor on the tempo; finite and above 0.
 
     Returns:
         A ``Sequence``.
@@ -179,9 +179,9 @@ def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
     return sequence
 
 
-@functools.lru_cache(maxsize=1)  # a file that is played in several variations is parsed once
+@functools.lru_cache(maxsize=1)  # variations of the same file are parsed once
 def _sounds_of(data, sustain):
-    """What ``_sounds`` finds in the bytes of a file, as a tuple; Counter of what was left out."""
+    """Results of ``_sounds`` for the bytes of a file as a tuple; Counter of what was left out."""
     file = parse(data)
     tracks = [_parse_track(events) for events in file.tracks]
     parts = [[track] for track in tracks] if file.midi_format == 2 else [tracks]
@@ -196,7 +196,7 @@ def _sounds_of(data, sustain):
 
 
 class _Key(NamedTuple):
-    """A key that goes down and up again, at ticks."""
+    """A key that is pressed and released, in ticks."""
 
     channel: int
     pitch: int
@@ -207,7 +207,7 @@ class _Key(NamedTuple):
 
 
 class _Pedal(NamedTuple):
-    """A position of the sustain pedal from a tick on."""
+    """Position of the sustain pedal from a tick on."""
 
     channel: int
     tick: int
@@ -215,7 +215,7 @@ class _Pedal(NamedTuple):
 
 
 class _Release(NamedTuple):
-    """The end of all notes of a channel; a silence ends those that the pedal holds, too."""
+    """End of all notes of a channel; a silence also ends those that the pedal holds."""
 
     channel: int
     tick: int
@@ -228,12 +228,12 @@ class _Down:
 
     velocity: int
     tick: int
-    repeats: bool  # it was struck while its pitch still sounded, and ended that note
+    repeats: bool  # struck while the same pitch was sounding, which it ended
 
 
 @dataclass
 class _Track:
-    """What matters of a track chunk, in ticks."""
+    """The relevant events of a track, in ticks."""
 
     keys: list[_Key] = field(default_factory=list)
     pedals: list[_Pedal] = field(default_factory=list)
@@ -244,7 +244,7 @@ class _Track:
 
 
 def _parse_track(events):
-    """The ``_Track`` of the events of a track; a missing end-of-track event is no fault."""
+    """Parse the events of a track; the end-of-track event may be missing."""
     track = _Track()
     down = {}  # (channel, pitch) -> _Down
 
@@ -266,7 +266,7 @@ def _parse_track(events):
         elif kind == _CONTROL and (data[0] == _SOUND_OFF or data[0] in _NOTES_OFF):
             track.releases.append(_Release(channel, tick, data[0] == _SOUND_OFF))
         elif kind in (_NOTE_ON, _NOTE_OFF):
-            # Some programs write data above 127: a velocity is cut, a pitch will be out of range.
+            # Some programs write data above 127: velocities are clipped, pitches are out of range.
             pitch, velocity = data[0], min(data[1], 127)
             struck = kind == _NOTE_ON and velocity > 0
             key = down.get((channel, pitch))
@@ -280,7 +280,8 @@ def _parse_track(events):
                     release(channel, pitch, tick)
                 down[channel, pitch] = _Down(velocity, tick, repeats=key is not None)
             elif key and key.repeats and key.tick == tick:
-                # Some programs write a repeated note as on, off: the off is the former note's.
+                # Some programs write a repeated note as on, off: the off belongs to the former
+                # note.
                 key.repeats = False
             elif key:
                 release(channel, pitch, tick)
@@ -310,7 +311,7 @@ def _unplayed(events):
 
 
 def _release_all(tracks):
-    """Tracks that sound together, their keys let go where a controller releases their channel."""
+    """Release the keys of tracks that sound together where a controller releases their channel."""
     ticks = defaultdict(list)
     for release in sorted(release for track in tracks for release in track.releases):
         ticks[release.channel].append(release.tick)
@@ -328,14 +329,14 @@ def _release_all(tracks):
 
 
 def _clock(division, tempos):
-    """A function from ticks to seconds.
+    """Return a function that converts ticks to seconds.
 
     Args:
         division: ``common.music.midi_file.Division``.
         tempos: (tick, microseconds per quarter note) in the order of the file.
     """
     changes = [change for change in tempos if division.follows_tempo and change[1]]
-    # Integers, divided only at the end: no error adds up over thousands of tempo changes.
+    # Integers, divided only at the end, so no error adds up over thousands of tempo changes.
     starts, elapsed, rates = [0], [0], [division.per_tick]
     for tick, tempo in sorted(changes, key=lambda change: change[0]):
         elapsed.append(elapsed[-1] + (tick - starts[-1]) * rates[-1])
@@ -365,7 +366,7 @@ def _sounds(parts, division, sustain):
 
 
 def _hold(keys, pedals, releases, end):
-    """Keys whose release is put off to where the sustain pedal lets go of the note.
+    """Delay the release of keys to where the sustain pedal releases their notes.
 
     Args:
         keys, pedals, releases: ``_Key``, ``_Pedal`` and ``_Release`` of tracks that sound together.
@@ -394,7 +395,7 @@ def _hold(keys, pedals, releases, end):
 
 
 def _pedal_spans(pedals, end):
-    """By channel, ``(presses, lifts)``: ticks between which the pedal is down, in order of time."""
+    """For each channel, ``(presses, lifts)``: sorted ticks between which the pedal is down."""
     spans = defaultdict(lambda: ([], []))
     for pedal in sorted(pedals, key=lambda pedal: pedal.tick):
         presses, lifts = spans[pedal.channel]

@@ -1,12 +1,13 @@
-"""The bytes of a MIDI file -> the events of its tracks.
+"""Decode the bytes of a MIDI file into the events of its tracks.
 
 Sources: Standard MIDI Files 1.0 (MIDI Manufacturers Association, RP-001), RP-029 for the RIFF
-wrapper of .rmi files. Content is believed over counts: tracks are played whatever the header says
-of their number, and a track of a wrong length reaches to its end-of-track event.
+wrapper of .rmi files. Content has precedence over counts: all tracks are played, whatever number
+    the
+header announces, and a track with a wrong length ends at its end-of-track event.
 
-Bytes are decoded here and not by mido: mido 1.3 drops the waiting time of every meta event that it
-does not know, so that all later notes come early, and refuses files for a broken key signature
-(mido issues 187 and 235), which no note depends on.
+mido is not used, because mido 1.3 drops the delta time of every meta event that it does not know,
+so that all later notes are early, and refuses files with a broken key signature (mido issues 187
+and 235), on which no note depends.
 """
 
 from typing import NamedTuple
@@ -17,18 +18,18 @@ _DEFAULT_TEMPO = 500_000  # microseconds per quarter note, 120 quarter notes per
 _FRAME_RATES = {24: (24, 1), 25: (25, 1), 29: (30000, 1001), 30: (30, 1)}  # SMPTE, per second
 _CHANNEL_DATA = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2}  # bytes
 _SYSEX, _SYSEX_MORE = 0xF0, 0xF7
-_SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0}  # bytes; of what belongs on a cable
-_REAL_TIME = 0xF8  # the first status of it; all are a single byte
+_SYSTEM_DATA = {0xF1: 1, 0xF2: 2, 0xF3: 1, 0xF6: 0}  # data bytes of messages that belong on a cable
+_REAL_TIME = 0xF8  # first status of the real-time messages, which are a single byte
 _CUT_OFF = "it is cut off or its lengths are wrong"
-_HEAD = 8  # bytes of a chunk before its body
+_HEAD = 8  # bytes of a chunk's header
 
 
 class Unreadable(Exception):
-    """Why bytes are no Standard MIDI File."""
+    """Bytes that are not a Standard MIDI File; the message says why."""
 
 
 class Division(NamedTuple):
-    """What a tick is worth, in whole units of which ``per_second`` make a second."""
+    """Length of a tick, in integer units of which ``per_second`` are one second."""
 
     per_second: int
     per_tick: int  # until the first tempo change
@@ -36,14 +37,14 @@ class Division(NamedTuple):
 
 
 class MidiFile(NamedTuple):
-    """What a file holds.
+    """Content of a MIDI file.
 
     Attributes:
         midi_format: 0, 1 or 2.
         division: ``Division``.
         tracks: List of lists of ``(tick, status, data)``; the data of a meta event begins with its
             type. An end-of-track event comes last, or is missing.
-        announced: Number of tracks by the header.
+        announced: Number of tracks according to the header.
     """
 
     midi_format: int
@@ -53,10 +54,11 @@ class MidiFile(NamedTuple):
 
 
 def parse(data):
-    """The ``MidiFile`` of these bytes.
+    """Parse bytes as a ``MidiFile``.
 
     Raises:
-        Unreadable: No Standard MIDI File of format 0, 1 or 2, damaged, or cut off.
+        Unreadable: The bytes are not a Standard MIDI File of format 0, 1 or 2, or are damaged or
+            cut off.
     """
     data = _unwrapped(data)
     if data[:4] != b"MThd":
@@ -74,7 +76,7 @@ def parse(data):
 
 
 def _unwrapped(data):
-    """The MIDI file in a RIFF file of type RMID; other bytes as they are."""
+    """Extract the MIDI file from a RIFF file of type RMID; return other bytes unchanged."""
     if data[:4] != b"RIFF" or data[8:12] != b"RMID":
         return data
     position = 12
@@ -109,7 +111,7 @@ class _Bytes:
         return self.data[self.position - 1]
 
     def quantity(self):
-        """A variable-length quantity: 7 bits a byte, at most 4 bytes by the standard."""
+        """Read a variable-length quantity: 7 bits per byte, at most 4 bytes by the standard."""
         value = 0
         for _ in range(4):
             byte = self.byte()
@@ -120,7 +122,7 @@ class _Bytes:
 
 
 def _tracks(data, position, announced):
-    """The events of each track chunk from a position on, as far as there are any."""
+    """Read the events of all track chunks from a position on."""
     tracks = []
     while position < len(data):
         name, end = data[position : position + 4], _chunk_end(data, position)
@@ -153,14 +155,14 @@ def _is_ended(events):
 
 
 def _track(data, begin, end):
-    """``(events, position)``: a track whose body begins there, and where to read on.
+    """Read a track: ``(events, position)``, where the position is that of the next chunk.
 
     Args:
         data: Bytes of the whole file.
-        begin, end: Of the body, by the length that the chunk gives.
+        begin, end: Positions of the track's body, according to the length in its chunk.
     """
     source, events = _Bytes(data, begin), []
-    counted = None  # number of the events within the length, once what follows it is read
+    counted = None  # number of events within the given length, once events beyond it are read
     if begin > len(data):
         raise Unreadable(_CUT_OFF)
     try:
@@ -179,20 +181,21 @@ def _track(data, begin, end):
             counted = len(events)
         if counted is None or counted < 0:
             raise
-    return events[:counted], end  # what follows is no part of the track
+    return events[:counted], end  # the rest does not belong to the track
 
 
 def _is_boundary(data, position):
-    """Whether the file ends there, or a chunk begins."""
+    """Whether the file ends at a position, or a chunk begins there."""
     name = data[position : position + 4]
     whole = _chunk_end(data, position) <= len(data)
     return position == len(data) or name == b"MTrk" or (_is_name(name) and whole)
 
 
 def _after(data, position, end):
-    """Where to read on after a track whose last event ends at a position and its chunk at ``end``.
+    """Position of the next chunk, after a track whose last event ends at ``position``.
 
-    The length is wrong where another track follows the event at once, or it leads nowhere.
+    The chunk ends at ``end`` by its length, which is wrong if another track follows the last event
+    directly, or if it does not lead to a chunk.
     """
     if data[position : position + 4] == b"MTrk":
         return position
@@ -209,7 +212,7 @@ def _events(source):
         source.begin = source.position
         tick += source.quantity()
         status = source.byte()
-        if status < 0x80:  # a data byte: the status of the channel message before goes on
+        if status < 0x80:  # a data byte: running status of the last channel message
             if running is None:
                 raise Unreadable("data without a status byte")
             status = running
@@ -219,26 +222,27 @@ def _events(source):
         elif status in (_SYSEX, _SYSEX_MORE):
             yield tick, status, source.take(source.quantity())
         elif status >= _REAL_TIME:
-            pass  # recorded from a cable; its waiting time counts
+            pass  # recorded from a cable; its delta time counts
         elif status in _SYSTEM_DATA:
             source.take(_SYSTEM_DATA[status])
         elif status > _SYSEX:
             raise Unreadable(f"status byte {status:#x} has no place in a file")
         else:
-            # Kept over meta and system events, unlike the standard, since some programs write so.
+            # Running status survives meta and system events: against the standard, but some
+            # programs do it.
             running = status
             yield tick, status, source.take(_CHANNEL_DATA[status & 0xF0])
 
 
 def tempo_of(data):
-    """Microseconds per quarter note of the data of a tempo event, its type left out."""
+    """Microseconds per quarter note, from the data of a tempo event without its type."""
     if len(data) < 3:
         raise Unreadable("a tempo has fewer than three bytes")
     return int.from_bytes(data[:3], "big")
 
 
 def _parse_division(division):
-    """``Division`` of the last two bytes of the header."""
+    """Parse the last two bytes of the header."""
     if division < 0x8000:  # ticks per quarter note, whose length is in microseconds
         parsed = Division(division * 1_000_000, _DEFAULT_TEMPO, follows_tempo=True)
     else:  # SMPTE: minus the frames per second in the first byte, ticks per frame in the second

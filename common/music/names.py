@@ -1,4 +1,4 @@
-"""What the names of notes and of renderings say.
+"""Names of notes and of renderings.
 
 A note of NSynth is named ``<family>_<source>_<preset:03d>-<pitch:03d>-<velocity:03d>``, a rendering
 of ``synthesize_audios.py`` ``<piece>[~<variation>][@<preset:03d>]``.
@@ -35,7 +35,7 @@ class NoteName(NamedTuple):
 
 
 def parse_note(name):
-    """``NoteName`` of a file's name without suffix, also below a folder; None for other names."""
+    """Parse the name of a note's file, without suffix; None if it is not one."""
     match = _NOTE.fullmatch(name.rpartition("/")[2])
     if match is None:
         return None
@@ -44,13 +44,13 @@ def parse_note(name):
 
 
 class Variation(NamedTuple):
-    """How a piece is played otherwise than written; its ``str`` is added to the piece's name.
+    """How a rendering differs from the written piece; its ``str`` is part of the name.
 
     Attributes:
         transpose: Semitones.
         playback_speed: Factor on the tempo.
         duration_rate: Factor on the length of each note.
-        sustain: Whether the pedal is honoured.
+        sustain: Whether the sustain pedal holds notes.
     """
 
     transpose: int = 0
@@ -59,7 +59,7 @@ class Variation(NamedTuple):
     sustain: bool = True
 
     def __str__(self):
-        """What the name says, after a "~"; "" for the defaults."""
+        """Text after the "~" in a name; "" for the defaults."""
         parts = []
         if self.transpose:
             parts.append(f"transpose{self.transpose:+d}")
@@ -73,11 +73,11 @@ class Variation(NamedTuple):
 
 
 def split_variation(key):
-    """What is played and how: ``(piece, Variation)``.
+    """Split a name into piece and variation: ``(piece, Variation)``.
 
     Args:
-        key: Name of a rendering without its preset. A "~" that no variation follows belongs to the
-            name of the piece.
+        key: Name of a rendering without its preset. A "~" that is not followed by a variation is
+            part of the piece's name.
     """
     piece, mark, text = key.rpartition("~")
     match = _VARIATION.fullmatch(text)
@@ -92,38 +92,38 @@ def split_variation(key):
 
 
 def rendering_name(piece, preset):
-    """Name of a rendering of a piece, variation included; preset 0 is named only if it has to be.
+    """Name of a rendering; preset 0 is left out unless the name would be ambiguous.
 
     Args:
-        piece: Name with its variation.
+        piece: Name of the piece, including its variation.
         preset: Number of the preset, 0 to 999.
     """
     return f"{piece}@{preset:03d}" if preset or _PRESET.search(piece) else piece
 
 
 def pair_key(rendering):
-    """Piece and variation of a rendering: what an origin and its target have in common."""
+    """Piece and variation of a rendering, which are equal for an origin and its target."""
     return _PRESET.sub("", rendering)
 
 
 def preset_of(rendering):
-    """Preset that plays a rendering: its number as three digits, "" for preset 0."""
+    """Preset of a rendering: three digits, or "" for preset 0."""
     match = _PRESET.search(rendering)
     return match[1] if match else ""
 
 
 def piece_of(rendering):
-    """Piece of a rendering, whatever its variation and preset: what a split keeps together."""
+    """Piece of a rendering, without variation and preset; the unit of a split."""
     return pair_key(rendering).partition("~")[0]
 
 
 def piece_below(name):
-    """Piece of an audio file ``<instrument>/<rendering>``; of any other name, the name itself."""
+    """Piece of an audio file ``<instrument>/<rendering>``; any other name is returned unchanged."""
     return piece_of(name.partition("/")[2] or name)
 
 
 def tempo_of(rendering):
-    """A rendering's name at the tempo as written, and its playback speed: ``(name, speed)``."""
+    """Split a rendering's name into ``(name at the written tempo, playback speed)``."""
     key = pair_key(rendering)
     piece, varied = split_variation(key)
     if varied.playback_speed == 1:

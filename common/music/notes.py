@@ -3,7 +3,7 @@
 A note is one audio file ``<family>_<source>_<preset:03d>-<pitch:03d>-<velocity:03d>.wav`` (or
 ``.flac``), directly in the folder or in its sub-folder ``audio``, as in NSynth's train, valid and
 test folders (Engel et al. 2017, https://magenta.tensorflow.org/datasets/nsynth). ``examples.json``
-is not needed: the names say it all.
+is not needed, because the names have all information.
 """
 
 import os
@@ -17,11 +17,12 @@ from common.files.audio import read_header, resample
 from common.music.names import parse_note
 from data import load_audio
 
-MAX_SUBSTITUTION = 6  # semitones: farther, a resampled note no longer sounds like its instrument
-NOTE_SECONDS = 4.0  # length of a note in NSynth, and the longest ring of a note here
+MAX_SUBSTITUTION = 6  # semitones; beyond, a resampled note no longer sounds like its instrument
+NOTE_SECONDS = 4.0  # length of a note in NSynth, and largest length of a note here
 
 _FADE_SECONDS = 0.01
-_NOT = r"/:\x00-\x1f\x7f"  # in the name of an instrument, which becomes that of a folder
+# characters not allowed in an instrument's name, which becomes a folder's name
+_NOT = r"/:\x00-\x1f\x7f"
 _INSTRUMENT = re.compile(
     rf"(\w(?:[^{_NOT}]*?[^{_NOT}\s])?)(?:_(\d{{3}})|:(\d{{1,3}}(?:,\d{{1,3}})*))?"
 )
@@ -53,13 +54,13 @@ def parse_instrument(text):
 
 
 class NoteLibrary:
-    """The notes below one folder. Only names are read here; a note is opened when it is played.
+    """The notes in one folder. Only names are read at first; a note is opened when it is played.
 
     Args:
         path: The folder, or one that holds the notes in ``audio``.
 
     Raises:
-        UserError: No folder, or no file named as a note.
+        UserError: There is no such folder, or no file with the name of a note.
     """
 
     def __init__(self, path):
@@ -95,11 +96,11 @@ class NoteLibrary:
         return sorted(self._voices[instrument])
 
     def default_preset(self, instrument):
-        """Preset 0, or the first one where the library has no preset 0 (as NSynth's test set)."""
+        """Preset 0, or the first one if there is no preset 0 (as in NSynth's test set)."""
         return self.presets(instrument)[0]
 
     def voice(self, instrument, preset):
-        """The notes of one preset as a ``Voice``; ``UserError`` when there are none."""
+        """The notes of one preset as a ``Voice``; ``UserError`` if there are none."""
         presets = self.presets(instrument)
         if preset not in presets:
             raise UserError(
@@ -110,27 +111,26 @@ class NoteLibrary:
 
 
 class Voice:
-    """One preset of an instrument, its notes loaded when first played and kept.
+    """One preset of an instrument; notes are loaded when first played, and kept.
 
     Attributes:
         name: As in NSynth, ``keyboard_acoustic_004``.
-        sample_rate: Hz; that of the lowest note's file, to which the others are resampled.
+        sample_rate: Hz; the rate of the lowest note's file, to which all others are resampled.
     """
 
     def __init__(self, name, files):
         self.name = name
         self._files = files
-        self._notes = {}  # by pitch and file; None of a silent one
-        self._chosen = {}  # by pitch and velocity
+        self._notes = {}  # (pitch, file) -> samples; None if silent
+        self._chosen = {}  # (pitch, velocity) -> chosen note
         lowest = files[min(files)]
         self.sample_rate = read_header(lowest[min(lowest)]).samplerate
 
     def note(self, pitch, velocity):
         """Samples of a note.
 
-        The velocity layer is the nearest one of the pitch. A pitch without a file, or whose file
-        is silent, is made from the nearest other one by resampling, at most ``MAX_SUBSTITUTION``
-        semitones away.
+        The nearest velocity of the pitch is taken. If there is no file for the pitch, or it is
+        silent, the nearest other pitch, at most ``MAX_SUBSTITUTION`` semitones away, is resampled.
 
         Args:
             pitch: MIDI number.
@@ -142,7 +142,7 @@ class Voice:
             file that was used.
 
         Raises:
-            UserError: No pitch near enough, naming instrument and pitch.
+            UserError: No pitch is near enough; the message names instrument and pitch.
             AudioFileError: The file of the note cannot be read.
         """
         if (pitch, velocity) not in self._chosen:
@@ -165,7 +165,7 @@ class Voice:
 
     def _load(self, path, semitones):
         note, rate = load_audio(path, sample_rate=None)
-        # read as if recorded at another rate, a note is transposed
+        # reading a note as if it had another sample rate transposes it
         note = resample(note, rate * 2 ** (semitones / 12), self.sample_rate)
         note = note[: int(NOTE_SECONDS * self.sample_rate)].copy()
         fade = min(int(_FADE_SECONDS * self.sample_rate), len(note))

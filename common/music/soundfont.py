@@ -1,6 +1,6 @@
-"""Single notes of a SoundFont: FluidSynth plays them, or TinySoundFont where that is missing.
+"""Render single notes of a SoundFont with FluidSynth or, if that is missing, TinySoundFont.
 
-Both are told to sound alike: no reverberation or chorus, the attenuation and the velocity curve of
+Both are set up to sound alike: no reverberation or chorus, attenuation and velocity curve of
 FluidSynth. Over eight instruments of a General MIDI font (TimGM6mb) TinySoundFont's held notes have
 FluidSynth's pitch and, within 1 dB, its level (within 2 dB where several layers beat); its treble
 differs by some dB, as it interpolates samples linearly, and notes ring longer after their release.
@@ -17,25 +17,25 @@ import numpy as np
 
 from common.cli import UserError
 
-# A synthesizer that works at 16 kHz folds all that its samples hold above 8 kHz into the note, so
-# render high and let `data.resample` filter.
+# A synthesizer that works at 16 kHz aliases everything above 8 kHz in its samples, so render at a
+# high rate and resample.
 SYNTH_RATE = 48000
 HELD_SECONDS, RELEASE_SECONDS = 3, 1
 INSTALL = "`make notes`, or pip install pyfluidsynth and the system package libfluidsynth3"
 
-_ATTENUATION = 48  # number of the generator `initialAttenuation`
-_ATTENUATION_SHARE = 0.4  # of it that FluidSynth applies, as E-mu's hardware did
+_ATTENUATION = 48  # number of the SoundFont generator `initialAttenuation`
+_ATTENUATION_SHARE = 0.4  # share of it that FluidSynth applies, as E-mu's hardware did
 
 
 def open_soundfont(path, gain):
-    """The player of a SoundFont: ``FluidSynth``, or ``TinySoundFont`` where that is missing.
+    """Open a SoundFont with ``FluidSynth`` or, if that is missing, ``TinySoundFont``.
 
     Args:
         path: Path of the file, .sf2 or .sf3.
         gain: Linear factor on the sound, the same for all notes.
 
     Raises:
-        UserError: No player is installed, or the file is not a whole SoundFont.
+        UserError: No player is installed, or the file is not a complete SoundFont.
     """
     try:
         return FluidSynth(path, gain)
@@ -48,18 +48,18 @@ def open_soundfont(path, gain):
 
 
 def check_whole(path):
-    """Raise ``UserError`` when a file is missing, cut off, or no SoundFont by its beginning."""
+    """Raise ``UserError`` if a file is missing, cut off, or does not begin like a SoundFont."""
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a SoundFont, .sf2 or .sf3")
     with path.open("rb") as file:
         riff, size, kind = struct.unpack("<4sI4s", file.read(12).ljust(12))
-    # FluidSynth would offer such a file to its loader of DLS, which is not silent
+    # FluidSynth would pass such a file to its DLS loader, which prints messages
     if (riff, kind) != (b"RIFF", b"sfbk") or size + 8 > path.stat().st_size:
         raise UserError(f"{path}: not a whole SoundFont; get it anew, as .sf2 or .sf3")
 
 
 class Player:
-    """Plays the notes of one SoundFont, one at a time.
+    """Player of the notes of one SoundFont, one at a time.
 
     Args:
         path: Path of the file.
@@ -67,7 +67,7 @@ class Player:
 
     Raises:
         ImportError: The player is not installed.
-        UserError: It cannot read the file.
+        UserError: The player cannot read the file.
     """
 
     name = ""
@@ -77,7 +77,7 @@ class Player:
         self._selected = None
 
     def select(self, bank, program):
-        """Choose the program of the next notes; ``UserError`` when the font cannot play it."""
+        """Choose the program for the next notes; ``UserError`` if the font does not have it."""
         if self._selected == (bank, program):
             return
         if not self._select(bank, program):
@@ -89,34 +89,34 @@ class Player:
         self._selected = (bank, program)
 
     def render(self, pitch, velocity):
-        """One note of the selected program: held, then released.
+        """Render a note of the selected program: held, then released.
 
         Args:
             pitch, velocity: MIDI numbers.
 
         Returns:
-            float32 (samples,) at ``SYNTH_RATE``, the mean of both channels, of any amplitude; the
-            same in every order of notes.
+            float32 (samples,) at ``SYNTH_RATE``, the mean of both channels, of any amplitude. The
+            result does not depend on the notes before.
         """
         raise NotImplementedError
 
     def another(self):
-        """A player like this one, for another thread."""
+        """Open the same SoundFont again, for another thread."""
         return type(self)(self.path, self.gain)
 
     def _select(self, bank, program):
-        """Select a program; whether that worked."""
+        """Select a program; return whether that worked."""
         raise NotImplementedError
 
     def _preset_name(self, bank, program):
-        """Name of a program in the font, or None."""
+        """Name of a program in the font; None if it is missing."""
         raise NotImplementedError
 
     def _unreadable(self):
         return UserError(f"{self.path}: not a SoundFont that {self.name} can read")
 
     def _nearest(self, bank, program):
-        """The eight programs of the font with the nearest numbers, as text."""
+        """List the eight programs of the font with the nearest numbers, as text."""
         found = []
         for known in sorted(range(128), key=lambda known: abs(known - program)):
             for there in sorted(range(129), key=lambda there: abs(there - bank)):
@@ -133,22 +133,22 @@ class FluidSynth(Player):
 
     def __init__(self, path, gain=1.0):
         super().__init__(path, gain)
-        # get_samples() of the module clips, and dithers by what was played before
+        # the module's get_samples() clips, and its dither depends on what was played before
         fluidsynth, self._write_float = _fluidsynth()
         check_whole(path)
-        # of a large font only the programs that are played are loaded, and swap may have them
+        # load only the programs of a large font that are played, in memory that may be swapped
         settings = {"synth.dynamic-sample-loading": 1, "synth.lock-memory": 0}
         settings.update({"synth.reverb.active": 0, "synth.chorus.active": 0})
         self._synth = fluidsynth.Synth(float(gain), SYNTH_RATE, 16, **settings)
         weakref.finalize(self, self._synth.delete)
-        # sfload() of the module takes no name that is not UTF-8
+        # the module's sfload() refuses names that are not UTF-8
         self._font = fluidsynth.fluid_synth_sfload(self._synth.synth, os.fsencode(path), 0)
         if self._font < 0:
             raise self._unreadable()
 
     def render(self, pitch, velocity):
-        # A voice fades in its first block of 64 samples from the level of the note that it played
-        # before. So let each note follow its own beginning, to be the same in every order of notes.
+        # A voice fades its first block of 64 samples in from the level of the note that it played
+        # before. So play the beginning of each note twice, and every order gives the same result.
         for _ in range(2):
             self._synth.all_sounds_off(0)
             self._samples(SYNTH_RATE // 10)
@@ -172,7 +172,7 @@ class FluidSynth(Player):
 
 
 class TinySoundFont(Player):
-    """TinySoundFont, a wheel of its own (https://github.com/nwhitehead/tinysoundfont-pybind)."""
+    """TinySoundFont, a Python package (https://github.com/nwhitehead/tinysoundfont-pybind)."""
 
     name = "TinySoundFont"
 
@@ -189,8 +189,8 @@ class TinySoundFont(Player):
         self._font.set_max_voices(256)
 
     def render(self, pitch, velocity):
-        # It compares the whole number below `played` with the ranges of the layers, and is as loud
-        # as the velocity, not its square. Its middle is 3 dB louder.
+        # It chooses layers by the integer part of `played`, and its amplitude is proportional to
+        # the velocity, not to its square. The mean of its channels is 3 dB louder.
         played = velocity + 0.5
         level = self.gain * velocity**2 / (played * 127) / 2**0.5
         self._font.reset()
@@ -216,20 +216,21 @@ class TinySoundFont(Player):
 
 @functools.cache
 def _fluidsynth():
-    """The module ``fluidsynth``, and the function that renders to float, which it does not wrap."""
+    """Module ``fluidsynth``, and the library's function that renders to float."""
     try:
-        # under CI the module prints where it found the library
+        # with the variable CI set, the module prints where it found the library
         with contextlib.redirect_stdout(io.StringIO()):
             import fluidsynth
 
         wrap, integer, pointer = fluidsynth.cfunc, fluidsynth.c_int, fluidsynth.c_void_p
-    except (ImportError, OSError, AttributeError) as error:  # the last: a namesake on PyPI
+    # AttributeError: another package of the same name
+    except (ImportError, OSError, AttributeError) as error:
         raise ImportError(str(error)) from error
 
     def arguments(**kinds):
         return [(name, kind, 1) for name, kind in kinds.items()]
 
-    # FluidSynth's own messages would stand beside the one line that we print
+    # suppress FluidSynth's own messages
     silence = arguments(level=integer, function=pointer, data=pointer)
     for level in range(5):
         wrap("fluid_set_log_function", pointer, *silence)(level, None, None)
@@ -239,22 +240,23 @@ def _fluidsynth():
     return fluidsynth, wrap("fluid_synth_write_float", integer, *output)
 
 
-# Tables of the format (SoundFont 2.04, section 7), and the bytes of a record in each.
+# Tables of the format (SoundFont 2.04, section 7), and the size of their records in bytes.
 _SIZES = {"phdr": 38, "pbag": 4, "pgen": 4, "inst": 22, "ibag": 4, "igen": 4, "shdr": 46}
-_POINTERS = [  # table, byte of a record at which a number stands, table that it counts in
+_POINTERS = [  # (table, position of an index in its record, table that it refers to)
     ("phdr", 24, "pbag"),
     ("pbag", 0, "pgen"),
     ("inst", 20, "ibag"),
     ("ibag", 0, "igen"),
 ]
-_LINKS = [("pgen", 41, "inst"), ("igen", 53, "shdr")]  # generators that name a record
+# (table, generator, table that the generator refers to)
+_LINKS = [("pgen", 41, "inst"), ("igen", 53, "shdr")]
 
 
 def _less_attenuated(font):
-    """The bytes of a SoundFont with the attenuation of its layers as FluidSynth applies it.
+    """Scale the attenuation of the layers of a SoundFont (bytes) as FluidSynth applies it.
 
     Raises:
-        ValueError: A table is missing, or points out of another one; TinySoundFont would crash.
+        ValueError: A table is missing, or an index is out of range; TinySoundFont would crash.
     """
     font = bytearray(font)
     chunks = {}
@@ -266,7 +268,7 @@ def _less_attenuated(font):
         start, stop = chunks.get(name.encode(), (0, 0))
         tables[name] = np.frombuffer(font, np.uint8)[start:stop][: (stop - start) // size * size]
         tables[name] = tables[name].reshape(-1, size)
-        if len(tables[name]) < 2:  # the last record ends the others
+        if len(tables[name]) < 2:  # the last record is only a terminator
             raise ValueError(f"no records in {name}")
     for name, place, target in _POINTERS:
         pointers = tables[name][:, place : place + 2].copy().view("<u2")[:, 0]
@@ -277,7 +279,8 @@ def _less_attenuated(font):
         if (amounts[numbers == number] >= len(tables[target]) - 1).any():
             raise ValueError(f"{name} points out of {target}")
     start, stop = chunks.get(b"smpl", (0, 0))
-    compressed = font[chunks.get(b"ifil", (0, 0))[0]] == 3  # .sf3: places are bytes, loops are not
+    # .sf3: start and end are in bytes, loops in samples
+    compressed = font[chunks.get(b"ifil", (0, 0))[0]] == 3
     last, unit = (28, 1) if compressed else (36, 2)
     if (tables["shdr"][:-1, 20:last].copy().view("<u4") > (stop - start) // unit).any():
         raise ValueError("a sample lies outside of the data")

@@ -1,4 +1,4 @@
-"""Synthesis of a piece: the notes of a MIDI file, played by the voices of a note library."""
+"""Play the notes of a MIDI file with the voices of a note library."""
 
 import contextlib
 import errno
@@ -22,14 +22,14 @@ from data import SAMPLE_RATE
 
 HELD = 0.9  # share of a note's length after which it is released
 RELEASE_SECONDS = 3000 / 16000  # time constant of the exponential release
-PEAK = 32000 / 2**15  # of a normalised piece
+PEAK = 32000 / 2**15  # peak of a normalised piece
 _INAUDIBLE = 2.0**-16
-_IN_MEMORY = 2**25  # bytes of one voice, three minutes; more is kept in a file without a name
+_IN_MEMORY = 2**25  # bytes per voice, three minutes; longer audio is kept in an unnamed file
 _BLOCK = 2**20  # bytes
 
 
 class Settings(NamedTuple):
-    """What shapes the sound of every piece of a run."""
+    """Settings that are the same for every piece of a run."""
 
     nsynth_path: Path
     audios_path: Path
@@ -40,7 +40,7 @@ class Settings(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """One MIDI file, the name under which its audio appears, and how it is varied."""
+    """A MIDI file, the name of its audio, and its variation."""
 
     midi: Path
     name: str
@@ -50,7 +50,7 @@ class Piece(NamedTuple):
 
 
 def notes_of(rendering, midi_path):
-    """The notes that a rendering plays.
+    """Return the notes that a rendering plays.
 
     Args:
         rendering: Name of an audio file of ``synthesize_audios.py``: piece, variation, preset.
@@ -64,7 +64,7 @@ def notes_of(rendering, midi_path):
     """
     key = pair_key(rendering)
     files = find_midi(midi_path).files if midi_path.is_dir() else {}
-    # a file may itself be named like a variation
+    # a MIDI file may have a name that looks like a variation
     piece, varied = (key, Variation()) if key in files else split_variation(key)
     if piece not in files:
         raise UserError(
@@ -79,7 +79,7 @@ def notes_of(rendering, midi_path):
 
 
 def audio_path(audios_path, instrument, piece, preset):
-    """Where the audio of a piece lies; the preset is told apart by ``@`` unless it is 0."""
+    """Path of the audio of a piece; a preset other than 0 is added as ``@<preset>``."""
     return audios_path / instrument / f"{rendering_name(piece, preset)}.wav"
 
 
@@ -87,7 +87,7 @@ def mix(notes, voice, duration_rate=4.0):
     """Play notes with a voice.
 
     Each note sounds unchanged for ``HELD`` of its length and then decays exponentially with the
-    time constant ``RELEASE_SECONDS`` until it cannot be heard, or its sample ends.
+    time constant ``RELEASE_SECONDS`` until it is inaudible or its sample ends.
 
     Args:
         notes: ``common.music.midi.Note`` objects; not empty.
@@ -95,9 +95,11 @@ def mix(notes, voice, duration_rate=4.0):
         duration_rate: Factor on the length of each note.
 
     Returns:
-        ``(audio, counts)``: float32 (samples,) at the voice's rate, not normalised, as long as the
-        notes can ring at all, whatever the voice; Counter of ``notes``, of those ``substituted``
-        from another pitch, and of those ``cut``: the sample ended before the note was released.
+        ``(audio, counts)``: float32 (samples,) at the voice's rate, not normalised, of a length
+            that
+        depends on the notes only, not on the voice; Counter of all ``notes``, of those
+        ``substituted`` from another pitch, and of those ``cut`` because the sample ended before the
+        release.
     """
     rate = voice.sample_rate
     release = _release(rate)
@@ -128,7 +130,7 @@ def _release(rate):
 
 
 def _state(path, piece):
-    """What there is of an audio: "kept" when it is whole, "damaged", or "missing"."""
+    """State of an audio file: "kept" if it is complete, "damaged" or "missing"."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return "missing"
@@ -140,7 +142,7 @@ def _state(path, piece):
         raise UserError(f"{piece.midi}: the name of its audio is too long; shorten it") from error
     try:
         read_header(path)
-    except AudioFileError:  # cut off: the machine failed before all of it was on the disk
+    except AudioFileError:  # cut off: the machine crashed before all of it was on the disk
         return "damaged"
     return "kept"
 
@@ -160,8 +162,8 @@ def render_piece(settings, piece):
     """Write the audio of one piece for every voice of the settings.
 
     Returns:
-        Counter of ``written`` and ``kept`` files, of those found ``damaged``, and of what happened
-        to the notes.
+        Counter of ``written``, ``kept`` and ``damaged`` files, and the counts of ``mix`` and of the
+        MIDI file.
 
     Raises:
         UserError: The MIDI file cannot be read, needs a note that the library lacks, would last
@@ -178,7 +180,7 @@ def render_piece(settings, piece):
     else:
         wanted = missing
         if wanted and settings.shared_gain:
-            wanted = outputs  # the gain depends on all of them
+            wanted = outputs  # the common gain depends on all voices
     counts = Counter(written=len(wanted), kept=len(outputs) - len(wanted))
     counts["damaged"] = 0 if settings.overwrite else [*states.values()].count("damaged")
     if not wanted:
@@ -210,7 +212,7 @@ def render_piece(settings, piece):
             )
             blocks = resample_blocks(audio, voice.sample_rate, SAMPLE_RATE)
             peaks[path] = _keep(blocks, files[path], path)
-            if not peaks[path]:  # its samples begin with silence longer than the notes
+            if not peaks[path]:  # the samples begin with silence that is longer than the notes
                 raise UserError(f"{piece.midi}: {voice.name} makes no sound of its notes")
         for path, file in files.items():
             loudest = max(peaks.values()) if settings.shared_gain else peaks[path]
@@ -222,7 +224,7 @@ def render_piece(settings, piece):
 
 
 def _keep(blocks, file, path):
-    """Write float32 blocks to a temporary file until the gain of ``path`` is known; their peak."""
+    """Keep float32 blocks in a temporary file until the gain is known; return the peak."""
     loudest = 0.0
     try:
         for block in blocks:

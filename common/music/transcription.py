@@ -1,4 +1,4 @@
-"""Notes of a recording, heard by a transcriber, and how many of the true ones are among them."""
+"""Transcribe recordings into notes, and score them against the true notes."""
 
 import functools
 import logging
@@ -17,7 +17,7 @@ _MIDI_A4, _A4 = 69, 440.0
 
 
 def require_transcriber():
-    """Raise ``UserError`` when a package of the transcriber is missing."""
+    """Raise ``UserError`` if a package of the transcriber is missing."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise UserError(f"--midi_path: {', '.join(missing)} not installed; run `{INSTALL}`")
@@ -26,9 +26,9 @@ def require_transcriber():
 @functools.lru_cache
 def _model():
     level = logging.root.level
-    logging.root.setLevel(logging.ERROR)  # it warns of every runtime that is not installed
+    logging.root.setLevel(logging.ERROR)  # it warns about every runtime that is not installed
     try:
-        with silent_stderr():  # and loads TensorFlow, which greets
+        with silent_stderr():  # TensorFlow prints messages when loaded
             from basic_pitch import FilenameSuffix, build_icassp_2022_model_path
             from basic_pitch.inference import Model
 
@@ -38,7 +38,7 @@ def _model():
 
 
 def transcribe(path):
-    """Notes of a recording, by Basic Pitch (Bittner et al. 2022) with its default thresholds.
+    """Transcribe a recording by Basic Pitch (Bittner et al. 2022) with its default thresholds.
 
     Args:
         path: Audio file.
@@ -52,7 +52,7 @@ def transcribe(path):
     model = _model()
     from basic_pitch.inference import predict
 
-    with contextlib.redirect_stdout(io.StringIO()):  # it announces every file
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints the name of every file
         _, _, events = predict(path, model)
     return sorted(
         Note(int(pitch), max(round(127 * float(amplitude)), 1), float(start), float(end))
@@ -63,8 +63,8 @@ def transcribe(path):
 def note_scores(reference, estimated):
     """Precision, recall and F1 of transcribed notes (Bay, Ehmann and Downie 2009).
 
-    A note counts as found when its onset is within ONSET_TOLERANCE and its pitch the same; each
-    note is matched at most once, so that most are. When it ends does not matter.
+    A note counts as found if its onset is within ONSET_TOLERANCE and its pitch is the same. Each
+    note is matched at most once, in the way that matches most notes. Ends are ignored.
 
     Args:
         reference, estimated: ``common.music.midi.Note`` objects.

@@ -1,14 +1,14 @@
-"""Work on the workers of a Dask scheduler, which may be on other machines.
+"""Run tasks on the workers of a Dask scheduler, which may be on other machines.
 
-Workers are processes of their own life and place, so that what a run may take for granted on one
-machine is seen to here:
+Workers start and end independently of a run, possibly elsewhere. So this module ensures what can be
+taken for granted on one machine:
 
-- A file has one absolute path everywhere; each worker proves it before its first task of a run.
-- What a process keeps in memory is forgotten with each run: files may have changed since.
-- A task can be at work twice, where a worker that was given up for dead is not. Whichever is last
-  replaces a file by the same whole file. What killed workers left half-written is removed.
+- Every file has the same absolute path everywhere; each worker proves this before its first task. -
+Caches in a worker's memory are emptied for each run, because files may have changed since. - A task
+may run twice, if a worker that seemed dead is alive. Both write the same complete file, and
+  the last one replaces it. Half-written files of killed workers are removed.
 
-joblib's Dask backend is not used: it waits for ever for a task whose workers have died.
+joblib's Dask backend is not used, because it waits forever for a task whose workers have died.
 """
 
 import contextlib
@@ -26,27 +26,27 @@ from common.cli import UserError
 from common.work.lock import remove_temporaries
 
 CONNECT_SECONDS = 8
-LONELY_SECONDS = 60  # without any worker, after which a run gives up
-_TASKS_PER_THREAD = 2  # one at work and one on its way
+LONELY_SECONDS = 60  # time without any worker after which a run gives up
+_TASKS_PER_THREAD = 2  # one running and one queued
 _POLL_SECONDS = 1.0
 
 _caches = []
 
 
 def keep_for_a_run(function):
-    """Decorator: ``functools.lru_cache``, emptied where a worker begins another run."""
+    """Decorator: ``functools.lru_cache`` that is emptied when a worker starts another run."""
     cached = functools.lru_cache(function)
     _caches.append(cached)
     return cached
 
 
 class _Run(NamedTuple):
-    """What a worker is told of a run.
+    """What a worker has to know about a run.
 
     Attributes:
-        name: That of this run alone.
-        folders: Those that it must see.
-        proof: A file that it must see, too, beside its output: no other disk has it.
+        name: Unique name of the run.
+        folders: Folders that the worker must be able to see.
+        proof: A file next to the output that it must see as well; it exists on no other disk.
     """
 
     name: str
@@ -55,12 +55,12 @@ class _Run(NamedTuple):
 
 
 class Cluster(NamedTuple):
-    """The workers of a scheduler, for one script.
+    """The workers of a Dask scheduler, for one script.
 
     Attributes:
-        address: Of the scheduler, such as ``tcp://host:8786``.
+        address: Address of the scheduler, such as ``tcp://host:8786``.
         folders: Absolute paths of the folders that tasks read.
-        output: That of the folder that tasks write into; None when they write nothing.
+        output: Absolute path of the folder that tasks write into; None if they write nothing.
     """
 
     address: str
@@ -69,7 +69,7 @@ class Cluster(NamedTuple):
 
     def check(self):
         """Raise ``UserError`` unless a scheduler answers."""
-        import asyncio  # not above: it takes a tenth of the time in which a worker starts
+        import asyncio  # imported here: it takes a tenth of the time in which a worker starts
 
         try:
             from distributed.comm import connect
@@ -78,32 +78,33 @@ class Cluster(NamedTuple):
                 "--scheduler: needs the package distributed; run `pip install 'dask[distributed]'`"
             ) from None
 
-        async def answer():  # connect() alone would wait for ever for a server that says nothing
+        async def answer():  # connect() alone would wait forever for a silent server
             comm = await asyncio.wait_for(connect(self.address, CONNECT_SECONDS), CONNECT_SECONDS)
             comm.abort()
 
         try:
             asyncio.run(answer())
-        except (OSError, asyncio.TimeoutError, MemoryError) as error:  # of what other servers send
+        # raised by answers of other servers
+        except (OSError, asyncio.TimeoutError, MemoryError) as error:
             raise UserError(
                 f"--scheduler {self.address}: no scheduler answers; start one with `dask "
                 "scheduler`, and give the address that it prints"
             ) from error
 
     def run(self, function, tasks):
-        """Yield what a function returns for each task, in the order in which they are done.
+        """Run a function on each task; yield the results in the order of completion.
 
         Args:
             function: A picklable function of one argument, (number, task), that returns (number,
                 result, error).
-            tasks: Iterable of (number, task); nothing more is begun once it ends.
+            tasks: Iterable of (number, task).
 
         Raises:
-            UserError: A worker cannot do its work, or there is none, or the scheduler is gone.
+            UserError: A worker cannot do its work, there is no worker, or the scheduler is gone.
         """
         from distributed import Client
 
-        # it warns of results that a dead worker took along, which are made again
+        # it warns about lost results of dead workers, which are computed again
         logging.getLogger("distributed.client").setLevel(logging.ERROR)
         with self._begun() as run:
             work = functools.partial(_work, run, function)
@@ -121,7 +122,7 @@ class Cluster(NamedTuple):
     def _outcomes(self, client, run, work, tasks):
         from distributed import TimeoutError
 
-        try:  # none gets a task before it is known to have the project
+        try:  # no worker gets a task before it is known to have the project
             client.wait_for_workers(1, timeout=LONELY_SECONDS)
         except TimeoutError:
             raise self._lonely({}) from None
@@ -164,13 +165,13 @@ class Cluster(NamedTuple):
         )
 
     def _prepare(self, client, run, workers):
-        """Have workers begin the run: one that lacks the project would end with its first task."""
+        """Start the run on workers; a worker without the project would die with its first task."""
         if workers:
             answers = client.run(_begin, run, workers=list(workers), on_error="return")
             for error in filter(None, answers.values()):
                 if isinstance(error, UserError):
                     raise error
-                if not isinstance(error, OSError):  # that is of a worker that has gone already
+                if not isinstance(error, OSError):  # OSError: the worker is gone already
                     raise self._foreign(error)
 
     def _foreign(self, error):
@@ -180,7 +181,7 @@ class Cluster(NamedTuple):
         )
 
     def _outcome(self, future, task):
-        """What the function returned for a task; an error is raised unless it is the task's own."""
+        """Return the result of a task; raise errors that are not the task's own."""
         from distributed import KilledWorker
 
         error = future.exception()
@@ -199,7 +200,7 @@ class Cluster(NamedTuple):
 
 
 def _wait(client, futures):
-    """Those of the futures that are done, after at most ``_POLL_SECONDS``."""
+    """Wait for at most ``_POLL_SECONDS``; return the futures that are done."""
     import distributed
 
     with client.as_current(), contextlib.suppress(distributed.TimeoutError):
@@ -208,7 +209,7 @@ def _wait(client, futures):
 
 
 def _subject(numbered):
-    """What a (number, task) is about: tasks of several parts begin with their file."""
+    """The file of a (number, task): its first element if the task is a tuple."""
     _, task = numbered
     return task[0] if isinstance(task, tuple) else task
 
@@ -223,7 +224,7 @@ def _work(run, function, task):
 
 @functools.lru_cache(maxsize=1)
 def _begin(run):
-    """What a worker does once in each run."""
+    """Prepare a worker, once per run."""
     for cached in _caches:
         cached.cache_clear()
     for path in (*run.folders, *filter(None, [run.proof])):

@@ -1,4 +1,4 @@
-"""Recordings to one store of images, in parallel, with counts of what was left out and why."""
+"""Turn recordings into a store of images in parallel, and count what was left out."""
 
 from collections import Counter
 from contextlib import closing
@@ -13,11 +13,11 @@ from common.work.lock import only_run
 
 
 class Filled(NamedTuple):
-    """What a store was filled with.
+    """Result of filling a store.
 
     Attributes:
-        rows: List of the rows of its table.
-        counts: ``Counter`` of what was counted while cutting, such as silent parts left out.
+        rows: List of the rows of the store's table.
+        counts: ``Counter`` of events during the cutting, such as silent parts that were left out.
         skipped: List of (path, error) of the files that could not be read.
     """
 
@@ -27,10 +27,10 @@ class Filled(NamedTuple):
 
 
 def find_recordings(folders):
-    """Audio files in folders and below them: ``(recordings, foreign)``.
+    """Find the audio files in and below several folders: ``(recordings, foreign)``.
 
-    The first is a dict from name, the path below its folder without suffix, to path; the second is
-    as ``common.files.audio.Recordings`` has it. What else is there is printed.
+    ``recordings`` is a dict from name (the path below its folder without suffix) to path;
+    ``foreign`` is that of ``common.files.audio.Recordings``. Other files are reported on stdout.
 
     Raises:
         UserError: A folder without audio files, or two files of one name.
@@ -52,23 +52,23 @@ def find_recordings(folders):
 
 
 def fill_store(path, row_type, cut, tasks, *, settings, shape, folders, jobs=1, scheduler=None):
-    """Cut recordings into images and write their store; it appears whole or not at all.
+    """Cut recordings into images and write them to a store, which is complete or absent.
 
     Args:
         path: HDF5 file.
-        row_type, settings, shape: As of ``common.files.store.write_store``.
+        row_type, settings, shape: See ``common.files.store.write_store``.
         cut: Picklable function of a task that returns ``(items, counts)``: a list of (row, image),
             and a dict of numbers that are added up over all tasks.
         tasks: Sequence of picklable tuples that begin with the path of the recording.
-        folders: Those of the recordings.
+        folders: Folders of the recordings.
         jobs: Number of processes.
-        scheduler: Address of a Dask scheduler to leave the work to, instead.
+        scheduler: Address of a Dask scheduler that does the work instead, or None.
 
     Returns:
         ``Filled``.
 
     Raises:
-        UserError: No image came of all the recordings, another run is writing the file, or no
+        UserError: The recordings gave no image, another run is writing the file, or no
             scheduler answers.
         OSError: The file cannot be written.
     """
@@ -88,7 +88,7 @@ def fill_store(path, row_type, cut, tasks, *, settings, shape, folders, jobs=1, 
         closing(images(workers_of(jobs, scheduler, folders))) as stream,
     ):
         first = next(stream, None)
-        if first is None:  # then nothing is written
+        if first is None:  # no image: write nothing
             report_skipped(skipped)
             names = ", ".join(map(str, folders))
             raise UserError(f"{names}: no sounding audio in it; nothing is written")

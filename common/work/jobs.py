@@ -1,4 +1,4 @@
-"""Work split by piece over processes, of this machine or of a Dask cluster."""
+"""Distribute tasks over processes of this machine or of a Dask cluster."""
 
 import argparse
 import functools
@@ -15,7 +15,7 @@ from common.work.workers import end_with_parent
 
 
 def add_job_flags(built):
-    """Add the flags that say who does the work."""
+    """Add the flags ``--jobs`` and ``--scheduler``."""
     group = built.add_mutually_exclusive_group()
     group.add_argument(
         "--jobs",
@@ -38,7 +38,7 @@ def _address(text):
 
 
 def parse_job_args(built, argv):
-    """Parsed flags; with ``--scheduler`` all paths absolute, as other machines need them."""
+    """Parse the flags; with ``--scheduler``, make all paths absolute for the other machines."""
     args = vars(built.parse_args(argv))
     if args["scheduler"] is not None:
         args = {name: _absolute(value) for name, value in args.items()}
@@ -52,13 +52,13 @@ def _absolute(value):
 
 
 def workers_of(jobs, scheduler, folders, output=None):
-    """Who does the work, for ``run_jobs``: a number of processes, or a ``Cluster`` that answers.
+    """The ``workers`` for ``run_jobs``: a number of processes, or a ``Cluster`` that answers.
 
     Args:
         jobs: Number of processes.
         scheduler: Address of a scheduler, or None.
-        folders: Those that tasks read.
-        output: That into which tasks write, if they do.
+        folders: Folders that the tasks read.
+        output: Folder that the tasks write into, or None.
 
     Raises:
         UserError: No scheduler answers.
@@ -73,7 +73,7 @@ def workers_of(jobs, scheduler, folders, output=None):
 def _guarded(function, numbered):
     end_with_parent()
     index, task = numbered
-    # what is not caught is a fault of ours; joblib then kills the other workers
+    # any other error is a bug; joblib then kills the other workers
     try:
         return index, function(task), None
     except (UserError, OSError) as error:
@@ -85,9 +85,9 @@ def run_jobs(function, tasks, workers, title):
 
     Args:
         function: A picklable function of one argument.
-        tasks: Sequence of picklable tasks; one that is a tuple begins with its file.
-        workers: Number of processes; 1 works in this process, -1 uses all cores. Or a ``Cluster``.
-        title: Shown beside the progress bar.
+        tasks: Sequence of picklable tasks; a tuple begins with the file of the task.
+        workers: Number of processes (1: this process, -1: all cores), or a ``Cluster``.
+        title: Text next to the progress bar.
 
     Yields:
         ``(task, result, error)`` in the order of the tasks; ``error`` is None, or the UserError or
@@ -95,9 +95,9 @@ def run_jobs(function, tasks, workers, title):
 
     Raises:
         UserError: A worker process was killed, or the cluster does not work.
-        OSError: Of a task, such as a full disk. No task is begun after it, but those that other
-            processes work on are ended in good order, so that no half-written file stays. So it is
-            where the caller itself fails; it must close the generator then.
+        OSError: Raised by a task, for example for a full disk. No further task is started, but
+            running tasks are finished, so that no half-written file stays. The same happens when
+            the caller fails and closes the generator.
     """
     from joblib import Parallel, delayed
     from tqdm import tqdm
@@ -108,11 +108,11 @@ def run_jobs(function, tasks, workers, title):
     if isinstance(workers, Cluster):
         outcomes = workers.run(guarded, pending)
     else:
-        # one task at a time per worker: pieces differ in length too much for batches
+        # one task at a time: pieces differ too much in length for batches
         parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
         outcomes = parallel(delayed(guarded)(numbered) for numbered in pending)
     try:
-        # not around the outcomes: it would end them as soon as the caller fails
+        # not around the loop: it would stop running tasks as soon as the caller fails
         with tqdm(total=len(tasks), desc=title, unit="file", disable=None) as progress:
             for index, result, error in outcomes:
                 progress.update()
@@ -122,7 +122,7 @@ def run_jobs(function, tasks, workers, title):
                 while not ended and due in waiting:
                     yield tasks[due], *waiting.pop(due)
                     due += 1
-    except GeneratorExit:  # the caller has all that it wants, or failed, such as for a full disk
+    except GeneratorExit:  # the caller needs no more, or failed
         ended.append(None)
         for _ in outcomes:
             pass

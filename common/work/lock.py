@@ -1,4 +1,4 @@
-"""One run at a time writes an output."""
+"""Locks: only one run at a time writes an output."""
 
 import contextlib
 import errno
@@ -13,25 +13,25 @@ from common.cli import UserError, printable
 from common.files.atomic import hidden_beside, is_temporary, temporaries_of
 from common.work.workers import POLL_SECONDS, end_workers, remove_remains
 
-_NAME = ".lock"  # in a folder
+_NAME = ".lock"  # name of the lock file in a folder
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _PID_BYTES = 20
 
 
 @contextlib.contextmanager
 def only_run(output, *, folder=True):
-    """Context in which no other run writes the same output.
+    """Context manager that keeps other runs from writing the same output.
 
-    The lock is the operating system's and ends with its process, however that ends. It is on a
-    hidden file, ``.lock`` in the folder or ``.lock.<name>`` beside a file, which is removed at the
-    end; a killed run leaves it, and the next one clears up after that: half-written files are
-    removed, too. On a network file system the lock holds as far as that passes it on to other
-    machines (NFS does); where there are no locks at all, the run says so and goes on.
+    The lock belongs to the operating system and ends with the process, however that ends. It is
+    on a hidden file, ``.lock`` in a folder or ``.lock.<name>`` next to a file, which is removed at
+    the end. A killed run leaves this file; the next run removes it, and half-written files as
+    well. On a network file system the lock works if the file system passes locks on to other
+    machines (NFS does); if there are no locks at all, a message says so and the run continues.
 
     Args:
-        output: Path of a folder, or of a file; None for a run that writes nothing. Folders are
-            made, and removed if they stay empty.
-        folder: Whether it is a folder.
+        output: Path of a folder or file; None for a run that writes nothing. Folders are created,
+            and removed again if they stay empty.
+        folder: Whether the output is a folder.
 
     Raises:
         UserError: Another run is writing it.
@@ -62,7 +62,7 @@ def only_run(output, *, folder=True):
             ) from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
-                # of another user's killed run the file is the trouble
+                # the file of another user's killed run is the cause
                 named = path if os.path.lexists(path) else place
                 raise OSError(error.errno, error.strerror, str(named)) from error
             path.unlink(missing_ok=True)
@@ -72,9 +72,9 @@ def only_run(output, *, folder=True):
 
 
 def remove_temporaries(folder):
-    """Remove what killed processes left half-written in a folder, which a run keeps to itself.
+    """Remove half-written files of killed processes from a locked folder.
 
-    Folders below it that another run may be keeping are passed over.
+    Sub-folders that another run may have locked are skipped.
     """
     for parent, folders, names in os.walk(folder):
         paths = [Path(parent, name) for name in names]
@@ -90,12 +90,12 @@ def _unlink(paths):
 
 
 def require_distinct(folder, names):
-    """Raise ``UserError`` where the file system of a folder takes two names for one.
+    """Raise ``UserError`` if the file system treats two of the names as the same name.
 
     Args:
-        folder: That ``only_run`` keeps: a system to which case is nothing finds its lock by another
-            name, too.
-        names: Of what is to be written, below the folder.
+        folder: Folder locked by ``only_run``; a file system that ignores case finds its lock file
+            under another spelling.
+        names: Names of the files that will be written below the folder.
     """
     if not (folder / ".LOCK").exists():
         return
@@ -109,7 +109,7 @@ def require_distinct(folder, names):
 
 
 def _acquire(path):
-    """Lock a file, which is made if need be; its descriptor."""
+    """Lock a file, creating it if necessary; return its descriptor."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -125,7 +125,7 @@ def _acquire(path):
 
 def _release(descriptor, path):
     end_workers()
-    # while it is locked: who has opened it already finds it gone, and begins again
+    # while locked: a process that has opened it notices that it is gone, and tries again
     if _is_there(descriptor, path):
         path.unlink()
     os.close(descriptor)
@@ -135,12 +135,12 @@ def _remove_empty(folders):
     for folder in folders:
         try:
             folder.rmdir()
-        except OSError:  # something is in it
+        except OSError:  # not empty
             return
 
 
 def _is_there(descriptor, path):
-    """Whether an open file still has its name."""
+    """Whether an open file still exists under its name."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
@@ -148,11 +148,11 @@ def _is_there(descriptor, path):
 
 
 def _clear_after(pid):
-    """Wait for the workers of a run that was killed, and remove what joblib made for them."""
-    time.sleep(2 * POLL_SECONDS)  # they may outlive it for so long
+    """Wait for the workers of a killed run to end, and remove joblib's files for them."""
+    time.sleep(2 * POLL_SECONDS)  # for so long they may outlive it
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         remove_remains(pid)
     except PermissionError:
-        pass  # by now the number is another process's, whose files these are
+        pass  # the number belongs to another process now, and so do the files

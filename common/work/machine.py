@@ -1,16 +1,16 @@
-"""What this machine gives to a process: cores and memory, also in a container or a batch job."""
+"""Cores and memory that this process may use, also in a container or a batch job."""
 
 import os
 from pathlib import Path
 
 _CGROUPS, _OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-_UNKNOWN_MEMORY = 16 * 2**30  # bytes, where the system does not tell
+_UNKNOWN_MEMORY = 16 * 2**30  # bytes; assumed if the system does not tell
 
 
 def cores():
-    """Number of processes that can compute at once, at least 1.
+    """Number of cores that this process may use, at least 1.
 
-    No more than the process may run on (affinity) and than its cgroup grants, if any.
+    Limits by CPU affinity and cgroups are respected.
     """
     try:
         count = len(os.sched_getaffinity(0))
@@ -27,7 +27,7 @@ def cores():
 
 
 def memory():
-    """Bytes of memory that the process may take: the machine's, or less if its cgroup has less."""
+    """Memory in bytes that this process may use: that of the machine or of its cgroup."""
     try:
         size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not a POSIX system
@@ -39,7 +39,7 @@ def memory():
 
 
 def _cgroups(controller):
-    """Folders of the cgroups that limit this process, of version 2 or 1, the outer ones, too."""
+    """Folders of all cgroups (version 1 or 2) that limit this process, including outer ones."""
     try:
         lines = _OWN_CGROUPS.read_text().splitlines()
     except OSError:  # not Linux
@@ -52,7 +52,7 @@ def _cgroups(controller):
             root = _CGROUPS / controller
         else:
             continue
-        # in a container the path may be that of the machine, of which only the root is seen
+        # in a container the path may be that of the host, of which only the root is visible
         folder = root / path.lstrip("/")
         while folder != root:
             yield folder
@@ -61,7 +61,7 @@ def _cgroups(controller):
 
 
 def _numbers(path):
-    """Whole numbers in a file; none where it is missing or sets no limit."""
+    """Whole numbers in a file; an empty list if it is missing or sets no limit."""
     try:
         return [int(word) for word in path.read_text().split()]
     except (OSError, ValueError):  # "max"

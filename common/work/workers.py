@@ -1,4 +1,4 @@
-"""Worker processes of joblib: they end with the process that began them, and leave nothing."""
+"""joblib's worker processes: they end with their parent process and leave no files."""
 
 import contextlib
 import functools
@@ -16,10 +16,11 @@ POLL_SECONDS = 0.1
 
 @functools.cache
 def end_with_parent():
-    """In a worker process: end it soon after its parent has ended, in the midst of a task, too.
+    """Called in a worker process: end it soon after its parent has ended, even during a task.
 
-    joblib's workers would finish what they were given, beside a new run on the same files. What was
-    made for them is removed: joblib's helper does that, too, but it may take its time or be killed.
+    Otherwise joblib's workers would finish their tasks while a new run works on the same files.
+    Files and semaphores made for them are removed as well: joblib's helper does that, too, but it
+    may be slow, or be killed.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -32,13 +33,13 @@ def _watch(parent):
     try:
         _forget(remove_remains(parent))
     except Exception:
-        traceback.print_exc()  # nothing else would, on the way out
+        traceback.print_exc()  # nothing else prints it when the process exits this way
     finally:
         os._exit(1)
 
 
 def _forget(removed):
-    """Tell joblib's helper that paths are gone, for which it would look, and complain."""
+    """Tell joblib's helper that paths are gone, or it would search for them and complain."""
     from joblib.externals.loky.backend import resource_tracker
 
     for path in removed:
@@ -49,9 +50,9 @@ def _forget(removed):
 
 
 def remains(pid):
-    """Semaphores and folders that joblib made for the workers of a process: list of paths.
+    """List the semaphores and folders that joblib made for the workers of a process.
 
-    joblib removes them itself, unless it is killed together with its helpers.
+    joblib removes them itself unless it is killed together with its helpers.
     """
     temporary = tempfile.gettempdir()
     places = {"/dev/shm", temporary, os.environ.get("JOBLIB_TEMP_FOLDER", temporary)}
@@ -60,10 +61,10 @@ def remains(pid):
 
 
 def remove_remains(pid):
-    """Remove what joblib left of a process that has ended.
+    """Remove what joblib has left behind of a process that has ended.
 
     Returns:
-        List of the paths that were removed here; another process may have been faster.
+        List of the removed paths; others may have been removed by another process.
     """
     removed = []
     for path in remains(pid):
@@ -77,9 +78,9 @@ def remove_remains(pid):
 
 
 def end_workers():
-    """End the workers of this process, which have nothing left to do, and what was made for them.
+    """End the idle workers of this process and remove joblib's files for them.
 
-    So that nothing remains when the process is killed on its way out.
+    So nothing remains if the process is killed while it exits.
     """
     if remains(os.getpid()):
         from joblib.externals.loky import get_reusable_executor
