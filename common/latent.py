@@ -1,6 +1,6 @@
-"""Ways through the latent space of a trained model, whatever the model.
+"""Paths through the latent space of a trained model of any kind.
 
-A latent vector is (dims,), a path (steps, dims): one vector after another, ``rate`` of them a
+A latent vector has the shape (dims,). A path (steps, dims) is a sequence of ``rate`` vectors per
 second. No function modifies its arguments.
 """
 
@@ -11,12 +11,12 @@ import numpy as np
 
 @runtime_checkable
 class LatentModel(Protocol):
-    """A model between audio and paths through its latent space.
+    """A model that encodes audio as a path through its latent space, and decodes it.
 
     Attributes:
         dims: Length of a latent vector.
-        rate: Latent vectors a second.
-        sample_rate: Of its audio, Hz.
+        rate: Latent vectors per second.
+        sample_rate: Sample rate of its audio in Hz.
     """
 
     dims: int
@@ -24,17 +24,17 @@ class LatentModel(Protocol):
     sample_rate: int
 
     def encode(self, audio):
-        """Path (steps, dims) float32 of an audio (samples,) float32 in [-1, 1]."""
+        """Encode audio (samples,) float32 in [-1, 1] as a path (steps, dims) float32."""
 
     def decode(self, z):
-        """Audio (samples,) float32 in [-1, 1] of a path (steps, dims)."""
+        """Decode a path (steps, dims) to audio (samples,) float32 in [-1, 1]."""
 
 
 def interpolate(first, second, steps):
-    """Latent vectors on the way from one to another: (steps, dims), both ends included.
+    """Interpolate between two latent vectors: (steps, dims), including both ends.
 
-    On the great circle, with the length changing evenly (White 2016, section 2.1): what lies on a
-    straight line is nearer to zero than anything that was trained on.
+    The path follows a great circle with linearly changing length (White 2016, section 2.1). A
+    straight line would come closer to zero than any training example.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     lengths = np.linalg.norm(first), np.linalg.norm(second)
@@ -56,8 +56,8 @@ class Axes(NamedTuple):
 
     Attributes:
         mean: (dims,).
-        directions: (count, dims), orthonormal, that of the greatest variance first.
-        deviations: (count,) standard deviations along these.
+        directions: (count, dims), orthonormal, sorted by descending variance.
+        deviations: (count,) standard deviations along the directions.
     """
 
     mean: np.ndarray
@@ -65,27 +65,27 @@ class Axes(NamedTuple):
     deviations: np.ndarray
 
     def coordinates(self, vectors):
-        """Where vectors (..., dims) lie on the axes: (..., count)."""
+        """Coordinates (..., count) of vectors (..., dims) on the axes."""
         return (vectors - self.mean) @ self.directions.T
 
     def vectors(self, coordinates):
-        """Vectors (..., dims) at coordinates (..., count)."""
+        """Vectors (..., dims) with coordinates (..., count)."""
         return coordinates @ self.directions + self.mean
 
 
 def principal_axes(vectors, count):
-    """The ``Axes`` along which latent vectors (number, dims) vary most; at most ``count``."""
+    """Compute at most ``count`` principal ``Axes`` of latent vectors (number, dims)."""
     mean = vectors.mean(axis=0)
     _, lengths, directions = np.linalg.svd(vectors - mean, full_matrices=False)
     return Axes(mean, directions[:count], lengths[:count] / np.sqrt(len(vectors)))
 
 
 def plane_points(vectors):
-    """Two coordinates of latent vectors (number, dims), and the coordinates' names.
+    """Project latent vectors (number, dims) onto a plane for a picture.
 
     Returns:
-        ``(points, names)``: (number, 2): themselves where they have two, else along the first two
-        principal axes; of one dimension, that and zero.
+        ``(points, names)``: (number, 2) and the names of both coordinates. With two dimensions,
+        the vectors themselves; with more, the first two principal axes; with one, it and zero.
     """
     dims = vectors.shape[1]
     if dims == 2:
@@ -97,10 +97,10 @@ def plane_points(vectors):
 
 
 def plane_grid(vectors, number):
-    """Points of a grid over a latent plane: (number * number, 2), row by row from above.
+    """Grid over a latent plane: points (number * number, 2), row by row from the top.
 
-    Its lines are quantiles of the vectors (any, 2), from 2 to 98 %, so that they are close where
-    much is to be heard.
+    Its lines are quantiles of the vectors (any, 2), from 2 to 98 %, so that they are close together
+    where there are many vectors.
     """
     lines = np.quantile(vectors, np.linspace(0.02, 0.98, number), axis=0)
     across, down = lines[:, 0], lines[::-1, 1]
@@ -108,18 +108,18 @@ def plane_grid(vectors, number):
 
 
 def shift(path, direction, amount):
-    """A path, moved along a direction (dims,) by an amount, or by one for each step (steps,)."""
+    """Move a path along a direction (dims,) by an amount, a scalar or one per step (steps,)."""
     return path + np.multiply.outer(np.broadcast_to(amount, len(path)), direction)
 
 
 def spread(path, factor):
-    """A path whose distance from its mean is multiplied: 0 stands still, 2 exaggerates."""
+    """Multiply the distance of a path from its mean: 0 gives the mean, 2 exaggerates."""
     mean = path.mean(axis=0)
     return mean + factor * (path - mean)
 
 
 def smooth(path, steps):
-    """A path averaged over a number of steps around each, fewer at its ends."""
+    """Moving average of a path over a number of steps, fewer at the ends."""
     sums = np.concatenate([np.zeros((1, path.shape[1])), np.cumsum(path, axis=0, dtype=float)])
     places = np.arange(len(path))
     first = np.maximum(places - (steps - 1) // 2, 0)

@@ -1,4 +1,4 @@
-"""Trained models, opened by their folder, whichever system trained them."""
+"""Open trained models of any system, given their folder."""
 
 from importlib import import_module
 from pathlib import Path
@@ -8,7 +8,7 @@ from common.training.run_folder import RunFolder
 from common.training.weights import load_into
 
 MODELS = Path(__file__).parent.parent / "models"
-# The systems that leave models, and what uses these. A file may name no other module.
+# Systems that produce models. A file cannot make the kit import any other module.
 SYSTEMS = {
     "pix2pix_timbre": "predict.py",
     "vae_generation": "python -m vae_generation.generate",
@@ -17,12 +17,12 @@ SYSTEMS = {
 
 
 def shipped(name):
-    """Folder of a model that comes with the kit."""
+    """Return the folder of a model that comes with the kit."""
     return MODELS / name
 
 
 def open_model(folder):
-    """The model in a folder: what ``<system>.trained.open_trained`` makes of it.
+    """Open the model in a folder by its system's ``open_trained``.
 
     Args:
         folder: Run folder of a training, or a folder of ``models/``.
@@ -32,7 +32,7 @@ def open_model(folder):
         ``vae_generation.continuation.Continuation`` or ``time_stretching.trained.Stretcher``.
 
     Raises:
-        UserError: No run folder, a system that the kit does not have, or damaged files.
+        UserError: The folder is not a run folder, its system is unknown, or a file is damaged.
     """
     folder = Path(folder)
     config = RunFolder(folder).read_config()
@@ -42,14 +42,14 @@ def open_model(folder):
 
 
 def open_run(folder, system):
-    """Content of ``config.json`` of a run folder.
+    """Read ``config.json`` of a run folder.
 
     Args:
         folder: Path.
-        system: Name of the system that shall have trained it.
+        system: Name of the system that must have trained it.
 
     Raises:
-        UserError: No run folder, or one of another system.
+        UserError: The folder is not a run folder, or one of another system.
     """
     config = RunFolder(folder).read_config()
     found = _system(Path(folder), config)
@@ -62,7 +62,7 @@ def open_run(folder, system):
 
 
 def _system(folder, config):
-    # the first runs were all of one system, and named none
+    # early runs belong to one system and do not name it
     name = config.get("system", "pix2pix_timbre" if "codec" in config else None)
     if not isinstance(name, str) or name.partition(".")[0] not in SYSTEMS:
         raise UserError(

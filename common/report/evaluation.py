@@ -1,24 +1,24 @@
-"""What every evaluation decides alike: what a model was not trained on."""
+"""Find the recordings that models were not trained on."""
 
 from common.cli import UserError
 
 
 def held_out(names, configs, key, *, recorded=None, where, remedy="add others"):
-    """Recordings that no run was trained on, by the split that each run wrote down.
+    """List the recordings that no run was trained on, by the recorded split of each run.
 
     Args:
-        names: Iterable of their names.
+        names: Iterable of names of recordings.
         configs: Content of each run's ``config.json``.
-        key: Function from a name to what a split keeps together, such as its piece.
-        recorded: The same for the names that the splits list; by default ``key``.
-        where: Folder or file that holds them, for the message.
-        remedy: What to do where there is none.
+        key: Function from a name to the unit of a split, such as the piece.
+        recorded: The same function for names in recorded splits; default ``key``.
+        where: Folder or file of the recordings, for the message.
+        remedy: What to do if there is none, for the message.
 
     Returns:
         List of names.
 
     Raises:
-        UserError: No such recording, or a run without a split.
+        UserError: There is no such recording, or a run has no split.
     """
     try:
         listed = [name for config in configs for name in config["split"]["training"]]

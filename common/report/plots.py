@@ -10,17 +10,17 @@ import numpy as np
 from common.files.atomic import replace_when_done
 from data import HOP, SAMPLE_RATE
 
-# Of the axes of a magnitude image: seconds of a column, kilohertz of a bin.
+# Scale of the axes of a magnitude image: seconds per column, kilohertz per bin.
 FRAME_SCALE = HOP / SAMPLE_RATE, SAMPLE_RATE / 2 / 512 / 1000
 _NO_LOSSES = ("epoch", "seconds")
 
 
 @contextlib.contextmanager
 def _any_backend():
-    """Let matplotlib be imported whatever MPLBACKEND says, such as the backend of a notebook.
+    """Import matplotlib whatever MPLBACKEND says, which may name the backend of a notebook.
 
-    It is not used here: figures get their canvas by themselves, no pyplot keeps them alive and
-    asks for a screen.
+    The backend is not used: figures have their own canvas, without pyplot, which would keep them
+    alive and need a screen.
     """
     asked = os.environ.pop("MPLBACKEND", None)
     try:
@@ -31,7 +31,7 @@ def _any_backend():
 
 
 def new_figure(rows, columns, size):
-    """A figure of rows times columns axes: ``(figure, axes)``, axes always in two dimensions."""
+    """Create a figure with rows times columns axes: ``(figure, axes)``, axes as 2D array."""
     figure = _figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
 
@@ -47,27 +47,27 @@ def _figure(**settings):
 
 
 def figure_png(figure, dpi=100):
-    """A figure as PNG: bytes, the same for the same figure."""
+    """Render a figure as PNG (bytes); the same figure gives the same bytes."""
     content = io.BytesIO()
-    # the version of matplotlib would make each file differ
+    # leave out the version of matplotlib
     figure.savefig(content, format="png", dpi=dpi, metadata={"Software": None})
     return content.getvalue()
 
 
 def save_figure(figure, path):
-    """Write a figure as PNG; the file appears whole or not at all."""
+    """Write a figure as PNG; the file is complete or absent."""
     with replace_when_done(path) as temporary:
         temporary.write_bytes(figure_png(figure))
 
 
 class Panel(NamedTuple):
-    """An image of a grid.
+    """One image of a grid.
 
     Attributes:
         image: (bins, columns).
-        title: Above it.
-        limits: Values of the darkest and the lightest colour.
-        colours: Name of a colour map of matplotlib.
+        title: Text above the image.
+        limits: Values of the darkest and the brightest colour.
+        colours: Name of a matplotlib colour map.
     """
 
     image: np.ndarray
@@ -77,16 +77,16 @@ class Panel(NamedTuple):
 
 
 def image_grid(panels, *, size, columns=None, scale=None, bar=None, rows=()):
-    """Draw images side by side, the first bin below.
+    """Draw images side by side, the first bin at the bottom.
 
     Args:
         panels: List of ``Panel``.
-        size: Width and height of each, inches.
-        columns: Panels in a row; all of them by default.
-        scale: Seconds of a column, and kilohertz of a bin or None where rows are no frequencies;
-            without it the axes have no ticks.
-        bar: Label of the bar that explains the colours of the first panel and of those with the
-            same limits; others have a bar of their own. None draws none.
+        size: Width and height of each panel, in inches.
+        columns: Panels per row; default all.
+        scale: Seconds per column, and kilohertz per bin, or None if rows are not frequencies.
+            Without it, the axes have no ticks.
+        bar: Label of the colour bar of the first panel and of those with the same limits; others
+            get their own bar. None draws no bar.
         rows: Labels of the rows.
 
     Returns:
@@ -127,12 +127,12 @@ def image_grid(panels, *, size, columns=None, scale=None, bar=None, rows=()):
 
 
 def plot_images(path, images, error=None):
-    """Draw magnitude images side by side, to one scale.
+    """Draw magnitude images side by side, with the same colour scale.
 
     Args:
         path: PNG file.
         images: Dict from title to (BINS, columns) in [0, 1].
-        error: Titles (a, b) of two images whose difference a - b is added.
+        error: Titles (a, b) of two images whose difference a - b is drawn as well.
     """
     panels = [Panel(image, title) for title, image in images.items()]
     if error:
@@ -143,7 +143,7 @@ def plot_images(path, images, error=None):
 
 
 def image_png(image):
-    """Draw one magnitude image, (BINS, columns) in [0, 1], to the scale of ``plot_images``.
+    """Draw one magnitude image, (BINS, columns) in [0, 1], like ``plot_images``.
 
     Returns:
         The PNG file as bytes.
@@ -153,7 +153,7 @@ def image_png(image):
 
 
 def pixels_png(image):
-    """A PNG of an image alone, (bins, columns) in [0, 1], a pixel for each value: bytes."""
+    """Convert an image (bins, columns) in [0, 1] to PNG (bytes), one pixel per value."""
     height, width = image.shape
     figure = _figure(figsize=(width / 100, height / 100))
     figure.figimage(image, cmap="magma", vmin=0, vmax=1, origin="lower")
@@ -161,11 +161,11 @@ def pixels_png(image):
 
 
 def curves(titles, x_label, size=(5, 4), y_label=""):
-    """A figure for curves, axes side by side: ``(figure, axes)``, a list of them.
+    """Create a figure for curves: ``(figure, axes)``, a list of axes side by side.
 
     Args:
-        titles: Of the axes.
-        x_label, y_label: What all of them show.
+        titles: Title of each axes.
+        x_label, y_label: Labels of all axes.
         size: Width and height of each, inches.
     """
     figure, axes = new_figure(1, len(titles), (size[0] * len(titles), size[1]))

@@ -1,11 +1,11 @@
-"""Tables: rows of numbers and texts, for a terminal and for a page."""
+"""Tables of numbers and strings, for terminals and HTML pages."""
 
 import re
 from html import escape
 
 
 def as_text(rows):
-    """Rows, dicts of numbers and texts, as aligned text below their names."""
+    """Format rows (dicts of numbers and strings) as aligned text with a heading."""
     names, cells = _cells(rows, digits=4)
     cells = [names, *cells]
     widths = [max(len(line[column]) for line in cells) for column in range(len(names))]

@@ -1,4 +1,4 @@
-"""Batches of what stands at the places of an epoch."""
+"""Base class for data sets that yield one batch per slice of an epoch."""
 
 import abc
 import math
@@ -7,15 +7,15 @@ import keras
 
 
 class Batches(keras.utils.PyDataset, abc.ABC):
-    """Base of the datasets: a subclass says what ``cut(positions, epoch)`` gives.
+    """Base class for data sets: a subclass implements ``cut(positions, epoch)``.
 
     Args:
-        count: Places of an epoch.
-        batch_size: Places per batch; the last batch may be smaller.
-        options: Of ``keras.utils.PyDataset``.
+        count: Number of examples in an epoch.
+        batch_size: Number of examples in a batch; the last batch may be smaller.
+        options: Arguments for ``keras.utils.PyDataset``.
 
     Attributes:
-        epoch: Number of the epoch that is drawn next, from 0.
+        epoch: Number of the next epoch, from 0.
     """
 
     def __init__(self, count, batch_size, **options):
@@ -31,10 +31,10 @@ class Batches(keras.utils.PyDataset, abc.ABC):
         return self.cut(self.positions(index), self.epoch)
 
     def positions(self, index):
-        """Places of a batch in the order of the epoch: a range."""
+        """Positions within the epoch of the examples in a batch: a range."""
         start = index * self._batch_size
         return range(start, min(start + self._batch_size, self._count))
 
     @abc.abstractmethod
     def cut(self, positions, epoch):
-        """What stands at some places of an epoch, as a batch."""
+        """Return the examples at some positions of an epoch as a batch."""

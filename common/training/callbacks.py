@@ -1,4 +1,4 @@
-"""What a training does beside its steps: seeds by epoch, history, weights, resume state."""
+"""Keras callbacks of a training: seeds per epoch, history, weights, resume state."""
 
 import contextlib
 import importlib.util
@@ -14,20 +14,20 @@ from common.training.weights import save_h5, stand_alone
 
 
 def make_callbacks(session, model):
-    """Callbacks that keep the run folder of a training.
+    """Create the callbacks that write the run folder of a training.
 
     Args:
         session: ``common.training.session.TrainingSession``.
-        model: Its model, built.
+        model: The model of the session, built.
 
     Returns:
-        List of ``keras.callbacks.Callback``; with one that logs to TensorBoard, in the folder
-        ``tensorboard`` of the run, where that package is installed.
+        List of ``keras.callbacks.Callback``. If the package ``tensorboard`` is installed, one of
+        them logs to the folder ``tensorboard`` of the run.
     """
     callbacks = [EpochKeeper(session, model)]
     if session.flags.ema:
         callbacks.append(keras.callbacks.SwapEMAWeights())  # during validation
-    # Keras writes its logs by TensorFlow on every backend
+    # Keras needs TensorFlow for these logs, whatever the backend
     if (
         session.devices.is_chief
         and importlib.util.find_spec("tensorboard")
@@ -39,11 +39,11 @@ def make_callbacks(session, model):
 
 
 class EpochKeeper(keras.callbacks.Callback):
-    """Draws data and dropout by the epoch, and writes what the epoch leaves.
+    """Seeds data and dropout at the start of each epoch, and writes all files at its end.
 
-    After an epoch: history, weights, curves, what the system writes by ``after_epoch``, and last
-    the resume state, which makes the epoch final. With ``--ema`` the weights are their moving
-    averages. Training ends with a ``UserError`` at the first step whose losses are not finite.
+    Written are history, weights, curves, the files of ``after_epoch``, and last the resume state,
+    which completes the epoch. With ``--ema``, the weights are moving averages. Training ends with a
+    ``UserError`` at the first step with a loss that is not finite.
 
     Args:
         session: ``common.training.session.TrainingSession``.
@@ -53,21 +53,21 @@ class EpochKeeper(keras.callbacks.Callback):
     def __init__(self, session, model):
         super().__init__()
         self._session = session
-        self._writes = session.devices.is_chief  # else another process keeps the folder
+        self._writes = session.devices.is_chief  # only the chief writes the folder
         self._rows = session.run.read_history()
-        self._networks = {}  # copies for other Keras code
+        self._networks = {}  # stand-alone copies that are saved
         if self._writes:
             self._networks = {name: stand_alone(getattr(model, name)) for name in session.networks}
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Choose what this epoch draws, whatever was drawn before."""
+        """Set the random state of this epoch, independent of earlier ones."""
         self._epoch = epoch
         self._began = time.monotonic()
         self._session.training.epoch = epoch
         reseed(self.model, self._session.flags.seed, epoch)
 
     def on_train_batch_end(self, batch, logs=None):
-        """Refuse losses that are not finite."""
+        """Raise ``UserError`` if a loss is not finite."""
         broken = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
         if broken:
             again = "--no-resume then starts afresh"
@@ -80,12 +80,13 @@ class EpochKeeper(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch, logs=None):
-        """Write everything."""
+        """Write all files of the epoch."""
         values = {name: float(value) for name, value in (logs or {}).items()}
         seconds = round(time.monotonic() - self._began, 2)
         self._rows.append({"epoch": epoch + 1, **values, "seconds": seconds})
         averages = averaged_weights(self.model) if self._session.flags.ema else None
-        with averages or contextlib.nullcontext():  # in every process, since swapping rounds
+        # in every process, because swapping rounds the weights
+        with averages or contextlib.nullcontext():
             if self._writes:
                 self._write(epoch + 1)
         if self._writes:
@@ -103,7 +104,7 @@ class EpochKeeper(keras.callbacks.Callback):
 
 @contextlib.contextmanager
 def averaged_weights(model):
-    """Context in which a model has the moving averages of its weights instead of the weights."""
+    """Context manager that replaces the weights of a model by their moving averages."""
     swap = keras.callbacks.SwapEMAWeights()
     swap.set_model(model)
     swap.on_test_begin()
@@ -114,15 +115,15 @@ def averaged_weights(model):
 
 
 def seed_generators(model):
-    """Every ``keras.random.SeedGenerator`` of a model, each once, in the order of its layers."""
+    """List every ``keras.random.SeedGenerator`` of a model once, in the order of its layers."""
     found = [generator for layer in parts_of(model) for generator in layer._seed_generators]
     return list(dict.fromkeys(found))
 
 
 def reseed(model, seed, epoch):
-    """Set the random state of a model (dropout, sampling) to one that follows from the epoch.
+    """Set the random state of a model (dropout, sampling), derived from seed and epoch.
 
-    So an interrupted run draws in each epoch what an uninterrupted one draws.
+    So a resumed run draws the same numbers in each epoch as an uninterrupted one.
     """
     for index, generator in enumerate(seed_generators(model)):
         state = np.random.SeedSequence([seed, epoch, index]).generate_state(2)

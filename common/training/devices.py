@@ -1,8 +1,8 @@
-"""The devices of a training: one, several of this machine, or those of several machines.
+"""Devices of a training: one, several of this machine, or those of several machines.
 
 On TensorFlow, ``tf.distribute``: no strategy for one device, ``MirroredStrategy`` for several,
-``MultiWorkerMirroredStrategy`` where ``TF_CONFIG`` names several workers. On JAX,
-``keras.distribution.DataParallel``. The result does not depend on the number of devices, but for
+``MultiWorkerMirroredStrategy`` if ``TF_CONFIG`` names several workers. On JAX,
+``keras.distribution.DataParallel``. The result does not depend on the number of devices, except for
 rounding and dropout: losses and batch statistics are those of the global batch.
 """
 
@@ -20,19 +20,19 @@ from common.training.fast import fuse_batch_normalization, multiply_convolutions
 
 
 def start_backend(gpus):
-    """Import Keras and its backend with only the named GPUs in sight.
+    """Import Keras and its backend with only the named GPUs visible.
 
-    TensorFlow greets on stderr with a dozen lines that no setting of its own silences, and hides a
-    script's own line among them. They are left out: set ``TF_CPP_MIN_LOG_LEVEL`` to 0 to see them,
-    and why a GPU is not found.
+    TensorFlow prints a dozen lines on stderr when it starts, which no setting of its own silences.
+    They are suppressed here; set ``TF_CPP_MIN_LOG_LEVEL`` to 0 to see them, for example to find out
+    why a GPU is not found.
 
     Args:
-        gpus: Comma-separated numbers as ``nvidia-smi`` shows them, "" for none (CPU), or None to
-            leave the choice to the environment.
+        gpus: Comma-separated numbers as shown by ``nvidia-smi``, "" for none (CPU), or None for all
+            that the environment offers.
 
     Raises:
-        UserError: Fewer GPUs than named are found; or Keras is told to use another backend than
-            TensorFlow or JAX, or one that is not installed.
+        UserError: A named GPU is not found; or Keras is configured for a backend other than
+            TensorFlow or JAX, or for one that is not installed.
     """
     if gpus is not None:
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
@@ -45,8 +45,8 @@ def start_backend(gpus):
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
-            tf.config.list_physical_devices("GPU")  # greets once more
-    # whatever the user's keras.json says
+            tf.config.list_physical_devices("GPU")  # prints messages once more
+    # override the user's keras.json
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     keras.config.set_epsilon(1e-7)
@@ -55,7 +55,7 @@ def start_backend(gpus):
 
 
 def _require_backend():
-    """Raise ``UserError`` where Keras is told to use a backend that is not here, or not known."""
+    """Raise ``UserError`` if Keras is configured for a backend that is missing or unknown."""
     source, name = "KERAS_BACKEND", os.environ.get("KERAS_BACKEND")
     remedy = "unset it, or set it to tensorflow or jax"
     if not name:
@@ -65,7 +65,7 @@ def _require_backend():
         try:
             config = json.loads(source.read_text(encoding="utf-8"))
             name = config.get("backend", name)
-        except OSError:  # there is none, or none that Keras can read
+        except OSError:  # no keras.json, or an unreadable one
             pass
         except (ValueError, AttributeError) as error:
             raise UserError(f"{source}: no settings of Keras ({error}); {remedy}") from error
@@ -76,12 +76,12 @@ def _require_backend():
 
 
 def list_gpus():
-    """Names of the GPUs that ``start_backend`` left in sight."""
+    """Names of the visible GPUs."""
     import keras
 
     try:
         return keras.distribution.list_devices("gpu")
-    except RuntimeError:  # JAX without support for GPUs
+    except RuntimeError:  # JAX without GPU support
         return []
 
 
@@ -99,8 +99,8 @@ def _require_gpus(numbers):
 def jit_setting():
     """The value for ``compile(jit_compile=)``: XLA on one GPU with TensorFlow, always with JAX.
 
-    On a CPU it makes convolutional networks of this size slower, and ``tf.distribute`` cannot have
-    it.
+    On CPUs it makes convolutional networks of this size slower, and ``tf.distribute`` does not
+    support it.
     """
     import keras
 
@@ -112,7 +112,7 @@ def jit_setting():
 
 
 def compiled(function):
-    """A function of tensors, compiled by Keras's backend: a graph, or XLA with JAX."""
+    """Compile a function of tensors by Keras's backend: to a graph, or to XLA with JAX."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
@@ -125,7 +125,7 @@ def compiled(function):
 
 
 def find_devices():
-    """The devices that a training uses: all that ``start_backend`` left in sight."""
+    """Return the devices of a training: all that are visible."""
     import keras
 
     if keras.backend.backend() == "jax":
@@ -147,7 +147,7 @@ def find_devices():
 
 
 def _workers():
-    """Number of workers that ``TF_CONFIG`` names."""
+    """Number of workers in ``TF_CONFIG``."""
     text = os.environ.get("TF_CONFIG", "")
     if not text:
         return 1
@@ -173,7 +173,7 @@ class OneDevice:
     is_chief = True
 
     def scope(self):
-        """Context in which models and optimisers are built."""
+        """Context manager for building models and optimisers."""
         return contextlib.nullcontext()
 
     def prepare(self, model):
@@ -193,18 +193,18 @@ class OneDevice:
         """Data arguments of ``fit``.
 
         Args:
-            training, validation: ``common.training.batches.Batches``, the latter or None.
-            epoch: Number of the epoch that comes first, from 0.
+            training, validation: ``common.training.batches.Batches``; ``validation`` may be None.
+            epoch: Number of the first epoch, from 0.
         """
         return {"x": training, "validation_data": validation}
 
     def agree(self, number):
-        """The chief's number, in every process."""
+        """Return the chief's number in every process."""
         return number
 
     @contextlib.contextmanager
     def guard(self):
-        """Context of the training: turns the loss of a worker into a ``UserError``."""
+        """Context manager for the training: a lost worker becomes a ``UserError``."""
         yield
 
 
@@ -216,8 +216,8 @@ class JaxDevices(OneDevice):
 
         class DataParallel(keras.distribution.DataParallel):
             def get_data_layout(self, data_shape):
-                # Each device receives all frames, and TrainingModel shares them out: Keras
-                # would take the layout of the first batch for a smaller last one, too.
+                # Each device receives all frames, and TrainingModel distributes them: Keras
+                # would use the layout of the first batch for a smaller last one as well.
                 axes = [None] * len(data_shape)
                 return keras.distribution.TensorLayout(axes, self.device_mesh)
 
@@ -259,9 +259,10 @@ class TensorFlowDevices(OneDevice):
         return len(self._spans(dataset))
 
     def _spans(self, dataset):
-        """Places of each global batch, with at least one frame for each device.
+        """Positions of each global batch, which has at least one frame per device.
 
-        A smaller last batch joins the one before: empty shares crash convolutions of TensorFlow.
+        A last batch that is too small is joined to the one before, because convolutions of
+        TensorFlow crash on empty shares.
         """
         spans = [dataset.positions(index) for index in range(len(dataset))]
         if len(spans) > 1 and len(spans[-1]) < self.count:
@@ -276,7 +277,7 @@ class TensorFlowDevices(OneDevice):
     def feed(self, training, validation, epoch):
         arguments = {
             "x": self._distribute(training, itertools.count(epoch)),
-            "steps_per_epoch": self.steps(training),  # Keras must not run into the end
+            "steps_per_epoch": self.steps(training),  # or Keras would run past the end
         }
         if validation is not None:
             arguments["validation_data"] = self._distribute(validation, itertools.repeat(0))
@@ -284,7 +285,7 @@ class TensorFlowDevices(OneDevice):
         return arguments
 
     def _distribute(self, dataset, epochs):
-        """Each replica receives its share of every global batch, cut by its own process."""
+        """Give each replica its share of every global batch, computed by its own process."""
         import tensorflow as tf
 
         spans = self._spans(dataset)
@@ -341,5 +342,5 @@ class TensorFlowDevices(OneDevice):
 
 
 def share_of(number, replica, replicas):
-    """Start and stop of a replica's share of a number of frames; shares differ by one at most."""
+    """Start and stop of a replica's share of a batch; shares differ by at most one frame."""
     return number * replica // replicas, number * (replica + 1) // replicas

@@ -1,10 +1,10 @@
-"""Stock layers in faster form: same variables, same configuration, same files."""
+"""Faster computation of stock layers: same variables, same configuration, same files."""
 
-_SMALL = 16  # positions of an image whose convolution is a product
+_SMALL = 16  # largest image (in pixels) whose convolution becomes a matrix product
 
 
 def all_layers(model):
-    """Every layer of a model, those of nested models in place of these."""
+    """List all layers of a model, with nested models replaced by their layers."""
     for layer in model.layers:
         if hasattr(layer, "layers"):
             yield from all_layers(layer)
@@ -13,9 +13,9 @@ def all_layers(model):
 
 
 def parts_of(layer, seen=None):
-    """A layer and all that are within it, each once, in the order in which they were attached.
+    """List a layer and all layers inside it, each once, in the order in which they were attached.
 
-    Beside the layers of nested models also the cells of recurrent layers and what wrappers wrap.
+    These include layers of nested models, cells of recurrent layers and wrapped layers.
     """
     seen = set() if seen is None else seen
     if id(layer) not in seen:
@@ -26,21 +26,20 @@ def parts_of(layer, seen=None):
 
 
 def multiply_convolutions(model):
-    """Let a model that learns compute some convolutions as matrix products.
+    """Make a model that is being trained compute some convolutions as matrix products.
 
-    On a CPU, TensorFlow's kernels bring the weights into another order in each step, which takes
-    longer than the convolution itself where they are larger than the image; and they compute many
-    channels also where there is one. Only the way of computing changes, so that the model is saved
-    as what it is.
+    On a CPU, TensorFlow's kernels reorder the weights in each step, which takes longer than the
+    convolution itself if the weights are larger than the image; and they compute many channels even
+    if there is only one. Only the computation changes, not the saved model.
 
     Args:
-        model: Built for the TensorFlow backend. Changed are, among its stock convolutions with
-            kernel 4 and stride 2, those of small images and the transposed ones to one channel.
+        model: Built for the TensorFlow backend. Among its stock convolutions with kernel 4 and
+            stride 2, those of small images and transposed ones with one output channel change.
     """
     import keras
 
     for layer in all_layers(model):
-        # a subclass may compute something else
+        # subclasses may compute something else
         if type(layer) not in (keras.layers.Conv2D, keras.layers.Conv2DTranspose):
             continue
         form = layer.kernel_size, layer.strides, layer.padding, layer.data_format
@@ -71,7 +70,7 @@ def _multiplied_call(layer, transposed):
 
 
 def _gather(x, kernel):
-    """Convolution (batch, 2h, 2w, a) to (batch, h, w, b), by a product of patches and kernel."""
+    """Convolution (batch, 2h, 2w, a) to (batch, h, w, b), as product of patches and kernel."""
     import tensorflow as tf
 
     (height, width), (*_, filters) = x.shape[1:3], kernel.shape
@@ -87,7 +86,7 @@ def _gather(x, kernel):
 
 
 def _spread(x, kernel):
-    """Transposed convolution (batch, h, w, a) to (batch, 2h, 2w, b): products, overlapped."""
+    """Transposed convolution (batch, h, w, a) to (batch, 2h, 2w, b): overlapping products."""
     import tensorflow as tf
 
     (height, width, channels), filters = x.shape[1:], kernel.shape[2]
@@ -114,7 +113,7 @@ def _to_one_channel():
     @tf.custom_gradient
     def convolve(x, kernel):
         def gradients(slope):
-            # these are quick in TensorFlow's kernels
+            # TensorFlow's kernels are quick at these
             by_kernel = tf.raw_ops.Conv2DBackpropFilter(
                 input=slope,
                 filter_sizes=kernel.shape,
@@ -130,12 +129,12 @@ def _to_one_channel():
 
 
 def fuse_batch_normalization(model):
-    """Let a model that learns normalise batches of images by TensorFlow's fused kernel.
+    """Make a model that is being trained normalise batches of images by TensorFlow's fused kernel.
 
-    Keras composes the normalisation of elementary operations, each of which passes over the whole
-    batch. Only the way of computing changes, so that the model is saved as what it is. What the
-    kernel lacks is computed as Keras does: other ranks than 4, other axes than the last, masks,
-    float64, renormalisation.
+    Keras builds the normalisation from elementary operations, each of which passes over the whole
+    batch. Only the computation changes, not the saved model. Cases that the kernel does not support
+    are left to Keras: ranks other than 4, axes other than the last, masks, float64,
+    renormalisation.
 
     Args:
         model: Built for the TensorFlow backend.

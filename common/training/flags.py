@@ -1,4 +1,4 @@
-"""Flags that the training scripts of every system have, and flags given from Python."""
+"""Flags that all training scripts have, and parsing of flags that are given in Python."""
 
 import argparse
 
@@ -6,10 +6,10 @@ from common.cli import UserError, number
 
 
 def parsed(built, flags):
-    """Values of all flags of a script, some of them given by name.
+    """Parse flags that are given by name in Python; the others get their defaults.
 
     Args:
-        built: A ``common.cli.parser`` that serves nothing else.
+        built: A ``common.cli.parser`` that is not used for anything else.
         flags: Dict from name to value, as on the command line: a list for several words, True and
             False for switches. None leaves the default.
 
@@ -17,7 +17,7 @@ def parsed(built, flags):
         Dict from name to value.
 
     Raises:
-        UserError: An unknown or missing flag, or a value that it cannot have.
+        UserError: A flag is unknown or missing, or has an invalid value.
     """
 
     def refuse(message):
@@ -41,9 +41,9 @@ def add_training_flags(built, *, what="frames", batch_size=8, lr=None):
 
     Args:
         built: ``common.cli.parser``.
-        what: Of which a batch consists.
-        batch_size: Default number of them.
-        lr: Default learning rate; None where the script has flags of its own for that.
+        what: Elements of a batch, in plural, for help texts.
+        batch_size: Default batch size.
+        lr: Default learning rate; None if the script has its own flags for learning rates.
     """
     if lr is not None:
         built.add_argument(

@@ -1,4 +1,4 @@
-"""Whether a run may go on with the flags and data of a new call, and what it remembers of both."""
+"""Check whether a run may be continued with the flags and data of a new call."""
 
 import json
 
@@ -6,19 +6,19 @@ from common.cli import UserError
 
 
 def continued_config(folder, old, new, *, may_change, may_vary, defaults):
-    """The configuration with which a run goes on.
+    """Return the configuration with which a run continues.
 
     Args:
-        folder: Of the run, for messages.
-        old: Content of its ``config.json``.
-        new: The configuration of the call that wants to go on with it.
+        folder: Run folder, for messages.
+        old: Content of the run's ``config.json``.
+        new: Configuration of the call that is to continue the run.
         may_change: Names of flags that may differ.
-        may_vary: Names of what else may differ, beside versions and split.
-        defaults: Names of the flags that the call leaves at their defaults: the run need not know
-            these.
+        may_vary: Names of other entries that may differ, besides versions and split.
+        defaults: Names of the flags that have their default value in the call; the run need not
+            have them.
 
     Returns:
-        ``new``, with the pieces that the run knows in its ``split`` as well.
+        ``new``, with the run's pieces added to its ``split``.
 
     Raises:
         UserError: The run was started by another script, with other flags or on other data.
@@ -31,7 +31,7 @@ def continued_config(folder, old, new, *, may_change, may_vary, defaults):
                 f"{folder}: its run was started by {old[key]}, not {new[key]}; {afresh}"
             )
     unknown = [name for name in flags if name not in given]
-    # runs of earlier versions do not tell their script
+    # runs of earlier versions do not record their script
     if "script" not in old and unknown and not given.keys() <= flags.keys():
         raise UserError(
             f"{folder}: its run was started by another script than {new['script']}, with "
@@ -56,14 +56,14 @@ def continued_config(folder, old, new, *, may_change, may_vary, defaults):
 
 
 def _agree(old, new):
-    """Whether what a run remembers holds; what it does not know yet is not compared."""
+    """Whether all recorded entries are unchanged; new entries are not compared."""
     if isinstance(old, dict) and isinstance(new, dict):
         return all(new.get(name) == value for name, value in old.items())
     return old is None or old == new
 
 
 def _joined(folder, old, new):
-    """Both splits in one; what the run has seen stays recorded, also where it is not there now."""
+    """Join both splits; pieces that the run has seen stay recorded even if they are gone."""
     words = {"training": "trained on", "held_out": "held out"}
     for side, other in (("training", "held_out"), ("held_out", "training")):
         moved = sorted(set(old.get(side, ())) & set(new[other]))
@@ -76,5 +76,5 @@ def _joined(folder, old, new):
 
 
 def new_pieces(old, new):
-    """Number of pieces of a split that a run has not seen yet: dict from side to number."""
+    """Count the pieces that a run has not seen yet: dict from side of the split to number."""
     return {side: len(set(pieces) - set(old.get(side, ()))) for side, pieces in new.items()}

@@ -1,4 +1,4 @@
-"""The folder of a training: what it holds, and how a run begins in it or goes on."""
+"""The folder of a training: its files, and how a run is started or continued in it."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ class RunFolder:
     """The folder of one training: ``config.json``, ``history.csv``, weights, resume state, samples.
 
     Args:
-        path: Folder; made when the run starts.
+        path: Folder; created when the run starts.
     """
 
     def __init__(self, path):
@@ -25,7 +25,7 @@ class RunFolder:
 
     @property
     def resume_file(self):
-        """Newest resume state, or None."""
+        """Path of the newest resume state, or None."""
         states = sorted(self.path.glob("resume-*.weights.h5"), key=self._epoch_of)
         return states[-1] if states else None
 
@@ -36,11 +36,11 @@ class RunFolder:
 
     @property
     def finished_epochs(self):
-        """Number of the epoch that the newest resume state ended; 0 without one."""
+        """Number of finished epochs, by the newest resume state; 0 without one."""
         return self._epoch_of(self.resume_file) if self.resume_file else 0
 
     def read_config(self):
-        """Content of ``config.json``; ``UserError`` when it is missing or damaged."""
+        """Read ``config.json``; ``UserError`` if it is missing or damaged."""
         path = self.path / "config.json"
         try:
             config = json.loads(path.read_text(encoding="utf-8"))
@@ -53,14 +53,14 @@ class RunFolder:
         return config
 
     def write_config(self, config):
-        """Write ``config.json``: a dict."""
+        """Write a dict to ``config.json``."""
         write_json(self.path / "config.json", config)
 
     def start(self, *, resume, from_weights=False):
-        """Take the folder for a run, or find that one goes on in it.
+        """Start a run in the folder, or find that one can be continued.
 
         Args:
-            resume: Go on when there is a resume state; otherwise it is thrown away.
+            resume: Continue if there is a resume state; otherwise it is deleted.
             from_weights: The run starts from the weights in the folder, and may replace them.
 
         Returns:
@@ -92,7 +92,7 @@ class RunFolder:
         )
 
     def save_resume(self, model, epoch):
-        """Keep the state of model and optimisers after an epoch, instead of older ones."""
+        """Save the state of model and optimisers after an epoch, and delete older states."""
         newest = self._resume_file(epoch)
         save_state(model, newest)
         self._remove_states(but=newest)
@@ -106,7 +106,7 @@ class RunFolder:
         """Restore the state after an epoch into a built and compiled model."""
         path = self._resume_file(epoch)
         try:
-            open_hdf5(path).close()  # Keras opens it by its path
+            open_hdf5(path).close()  # check it before Keras opens it by its path
             model.load_weights(path)
         except UNREADABLE as error:
             raise UserError(
@@ -139,5 +139,5 @@ class RunFolder:
         return [row for row in rows if row["epoch"] <= self.finished_epochs]
 
     def write_history(self, rows):
-        """Write ``history.csv``: a row per epoch."""
+        """Write ``history.csv``, one row per epoch."""
         write_rows(self.path / "history.csv", rows)

@@ -1,4 +1,4 @@
-"""A training from its flags to its last epoch: what the trainings of all systems share."""
+"""A training from its flags to its last epoch: the part that all systems share."""
 
 import abc
 import contextlib
@@ -16,29 +16,29 @@ from common.work.lock import only_run
 
 
 class TrainingSession(abc.ABC):
-    """Data, model and run folder of one training, and the way from start to end.
+    """Base class of a training: data, model, run folder, and the order of steps.
 
-    A system derives a class from this one, which says what it trains on (``check``, ``open_data``),
-    what it trains (``make_model``) and what it writes beside that (``describe``, ``after_epoch``).
+    A subclass provides the data (``check``, ``open_data``), the model (``make_model``), and
+    additional files (``describe``, ``after_epoch``).
 
     Args:
-        flags: Values of all flags of ``build_parser``; ``train_with`` takes some of them.
+        flags: Values of all flags of ``build_parser``. (``train_with`` fills in the defaults.)
 
     Attributes:
         system: Name of the system, for ``config.json``.
         script: Name of the script.
-        networks: Names of the attributes of the model that are saved as ``<name>.h5``.
-        begin_anew: Those of them that may be missing where --epoch_offset goes on from weights.
-        may_change: Names of flags that may differ between the parts of one run.
-        may_vary: Names of what ``describe`` tells that may differ, too.
-        flags: Those of the arguments, by name.
+        networks: Names of the model's attributes that are saved as ``<name>.h5``.
+        begin_anew: Those that may be missing when --epoch_offset continues from weights.
+        may_change: Names of flags that may differ when a run is continued.
+        may_vary: Names of entries of ``describe`` that may differ as well.
+        flags: Namespace of the flags.
         run: ``RunFolder``.
-        devices: Of ``common.training.devices``.
+        devices: A class of ``common.training.devices``.
         training, validation: ``common.training.batches.Batches``; the latter may be None.
 
     Raises:
-        UserError: Unfit flags or data; before Keras is imported, which takes seconds, where
-            ``check`` finds it.
+        UserError: Unfit flags or data. What ``check`` finds is reported before Keras is imported,
+            which takes seconds.
     """
 
     system = ""
@@ -58,7 +58,7 @@ class TrainingSession(abc.ABC):
         self.devices = self.find_devices()
         self.open_data()
 
-    # What a system says
+    # Provided by a system
 
     @staticmethod
     @abc.abstractmethod
@@ -71,10 +71,10 @@ class TrainingSession(abc.ABC):
         return self.flags.output
 
     def check(self):  # noqa: B027 (may stay empty)
-        """Find mistakes in the flags, and open what needs no Keras."""
+        """Check the flags, and open files that do not need Keras."""
 
     def find_devices(self):
-        """The devices to train on."""
+        """Return the devices to train on."""
         return find_devices()
 
     @abc.abstractmethod
@@ -83,25 +83,25 @@ class TrainingSession(abc.ABC):
 
     @abc.abstractmethod
     def make_model(self):
-        """The untrained ``common.training.model.TrainingModel``, not compiled."""
+        """Return the untrained ``common.training.model.TrainingModel``, not compiled."""
 
     def make_optimizer(self):
-        """The optimiser: Adam, with learning rate, decay and averages by the flags."""
+        """Return the optimiser: Adam, with learning rate, decay and averages from the flags."""
         return self.adam()
 
     def describe(self):
-        """Dict of what ``config.json`` holds beside flags and versions, ready for JSON.
+        """Return a dict of further entries of ``config.json``, besides flags and versions.
 
         Its ``split`` is a dict from ``training`` and ``held_out`` to names of pieces.
         """
         return {}
 
     def callbacks(self, model, done):
-        """Keras callbacks of the system, for a model that has learned for ``done`` steps."""
+        """Return further Keras callbacks, for a model that was trained for ``done`` steps."""
         return []
 
     def after_epoch(self, epoch, networks):  # noqa: B027 (may stay empty)
-        """Write what the system writes beside weights, history and its curves.
+        """Write further files, besides weights, history and its curves.
 
         Args:
             epoch: Number of the epoch, from 1.
@@ -109,37 +109,37 @@ class TrainingSession(abc.ABC):
                 objects each time.
         """
 
-    # What all systems share
+    # Shared by all systems
 
     @classmethod
     def build_parser(cls, description):
-        """Parser of the script, by its docstring."""
+        """Return the script's parser, given its docstring."""
         built = parser(description)
         cls.add_flags(built)
         return built
 
     @classmethod
     def train_with(cls, flags):
-        """Train by some of the flags, the others at their defaults; the run folder.
+        """Train with some flags given and the others at their defaults; return the run folder.
 
         Args:
             flags: Dict from name to value, as on the command line; lists for several words.
 
         Raises:
-            UserError: An unknown flag, or a value that it cannot have.
+            UserError: A flag is unknown or has an invalid value.
         """
         session = cls(**parsed(cls.build_parser(""), flags))
         session.train()
         return session.run.path
 
     def say(self, text):
-        """Print, once for all workers."""
+        """Print a line, but only in the chief process."""
         if self.devices.is_chief:
             print(text)
 
     @property
     def last_epoch(self):
-        """Number of the epoch that ends the run."""
+        """Number of the last epoch of the run."""
         return self.flags.epoch_offset + self.flags.epochs
 
     @property
@@ -148,7 +148,7 @@ class TrainingSession(abc.ABC):
         return self.flags.epochs * self.devices.steps(self.training)
 
     def adam(self, **options):
-        """``keras.optimizers.Adam`` with learning rate, decay and averages by the flags."""
+        """``keras.optimizers.Adam`` with learning rate, decay and averages from the flags."""
         import keras
 
         rate = learning_rate(self.flags.lr, self.flags.lr_decay, self.total_steps)
@@ -157,7 +157,7 @@ class TrainingSession(abc.ABC):
         return keras.optimizers.Adam(rate, **options)
 
     def build(self, make_model=None, make_optimizer=None):
-        """The untrained model, compiled; with the same weights each time.
+        """Return the untrained, compiled model, with the same weights each time.
 
         Args:
             make_model, make_optimizer: Functions to call instead of the methods of these names.
@@ -170,7 +170,7 @@ class TrainingSession(abc.ABC):
         return model
 
     def train(self):
-        """Train, or go on training, to the last epoch; the exit status of the script."""
+        """Train, or continue to train, to the last epoch; return the script's exit status."""
         with only_run(self.run.path) if self.devices.is_chief else contextlib.nullcontext():
             finished = self.devices.agree(self._begin() if self.devices.is_chief else 0)
             if finished >= self.last_epoch:
@@ -182,17 +182,18 @@ class TrainingSession(abc.ABC):
             self._load(model, finished)
             with self.devices.guard():
                 self._fit(model, finished or self.flags.epoch_offset)
-                self.devices.agree(0)  # no worker leaves before the chief has written everything
+                self.devices.agree(0)  # no worker exits before the chief has written everything
         return 0
 
     def _begin(self):
-        """Take the run folder, or find that its run goes on; the number of finished epochs."""
+        """Start or continue the run in its folder; return the number of finished epochs."""
         flags, run = self.flags, self.run
         finished = run.start(resume=flags.resume, from_weights=flags.epoch_offset > 0)
         config = self._config()
         if finished:
             old, script = run.read_config(), self.build_parser("")
-            decided = set() if flags.lr_decay == "none" else {"epochs"}  # decays run over them
+            # the decay depends on the number of epochs
+            decided = set() if flags.lr_decay == "none" else {"epochs"}
             config = continued_config(
                 run.path,
                 old,
@@ -242,7 +243,7 @@ class TrainingSession(abc.ABC):
                 )
 
     def _load(self, model, finished):
-        """Give a model the weights that the run goes on with."""
+        """Load the weights with which the run continues."""
         if finished:
             self.run.load_resume(model, finished)
             self.say(f"{self.run.path}: going on after epoch {finished}")
@@ -262,7 +263,7 @@ class TrainingSession(abc.ABC):
             **self.devices.feed(self.training, self.validation, finished),
             initial_epoch=finished,
             epochs=self.last_epoch,
-            shuffle=False,  # the dataset shuffles itself, by its seed
+            shuffle=False,  # the data set shuffles itself, by its seed
             verbose="auto" if self.devices.is_chief else 0,
             callbacks=[*make_callbacks(self, model), *self.callbacks(model, done)],
         )
@@ -284,7 +285,7 @@ def set_up_keras(seed, mixed_precision="off"):
 
 
 def learning_rate(initial, decay, steps):
-    """A learning rate, or the schedule that it follows.
+    """Return a learning rate, or a schedule.
 
     Args:
         initial: First learning rate.
@@ -302,7 +303,7 @@ def learning_rate(initial, decay, steps):
 
 
 def versions():
-    """Versions of Python and of the packages that a training depends on: dict of strings."""
+    """Versions of Python and of the relevant packages: dict of strings."""
     from importlib.metadata import PackageNotFoundError, version
 
     import keras

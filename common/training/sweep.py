@@ -1,20 +1,20 @@
-"""The search of a learning rate by a sweep (Smith 2017, section 3.3)."""
+"""Search for a learning rate by a sweep (Smith 2017, section 3.3)."""
 
 import numpy as np
 
-SWEEP = (1e-9, 1.0)  # learning rates from and to, as published
-SWEEP_STOP = 100  # times the best loss
-SLOPE_DECADES = 0.5  # of learning rates, over which the slope of a loss is taken
+SWEEP = (1e-9, 1.0)  # first and last learning rate, as published
+SWEEP_STOP = 100  # the sweep ends at this multiple of the best loss
+SLOPE_DECADES = 0.5  # range of learning rates over which the slope of a loss is measured
 
 
 def sweep_learning_rate(model, dataset, steps, losses):
-    """Train for one batch each at exponentially growing learning rates (Smith 2017, section 3.3).
+    """Train one batch each at exponentially growing learning rates (Smith 2017, section 3.3).
 
     Args:
         model: Compiled with ``sweep_schedule(steps)`` as learning rate of every optimiser.
-        dataset: Indexable batches, gone through repeatedly.
+        dataset: Indexable batches; repeated if necessary.
         steps: Length of the sweep.
-        losses: Names of the metrics to watch.
+        losses: Names of the metrics to record.
 
     Returns:
         List of dicts: ``learning_rate`` and the losses of that batch. Ends early when a loss is not
@@ -55,13 +55,13 @@ def smooth(values, share=0.05):
 def steepest_descent(rates, losses):
     """Learning rate at which the loss falls by the greatest share per decade; None if never.
 
-    The slope of the logarithm, so that a loss that starts high and falls to a hundredth is judged
-    like one that starts low, by least squares over half a decade. Only what comes before its lowest
-    value counts: after it the loss is unstable, and falls too.
+    The slope is that of the logarithm of the loss, so that its absolute level does not matter, by
+    least squares over half a decade. Only rates before the lowest loss count, because beyond it the
+    loss is unstable and sometimes falls as well.
 
     Args:
-        rates: Ascending in equal factors.
-        losses: As many.
+        rates: Learning rates, ascending by equal factors.
+        losses: Loss at each rate.
     """
     if len(losses) < 3:
         return None

@@ -1,4 +1,4 @@
-"""Weights on disk: stock-layer HDF5 files that other Keras code loads."""
+"""Weight files: HDF5 files of stock layers that other Keras code can load."""
 
 import re
 import tempfile
@@ -12,11 +12,11 @@ from common.files.hdf5 import UNREADABLE, create_hdf5, open_hdf5
 
 
 def save_h5(model, path):
-    """Save a built model as a classic HDF5 file; it appears whole or not at all.
+    """Save a built model as a classic HDF5 file, which is complete or absent.
 
     Keras 3 reads it with ``load_model`` and ``load_weights``, Keras 2 with ``load_weights``.
     """
-    # model.save() takes no open file, and calls the format legacy at each save
+    # model.save() does not accept an open file, and warns about the legacy format at each save
     from keras.src.legacy.saving.legacy_h5_format import save_model_to_hdf5
 
     with create_hdf5(path) as file:
@@ -24,14 +24,14 @@ def save_h5(model, path):
 
 
 def save_state(model, path):
-    """Save what ``model.save_weights`` does, also of optimisers; the file appears whole or not.
+    """Save what ``model.save_weights`` saves, including optimisers; complete or absent.
 
     ``model.load_weights`` reads it, if its name ends in .weights.h5.
     """
     from keras.src.saving import saving_lib
 
     class OpenFile(saving_lib.H5IOStore):
-        """Takes a file that is open already, which ``model.save_weights`` does not."""
+        """Stands in for the path in ``model.save_weights``, which does not accept an open file."""
 
         def _get_h5_file(self, *_):
             return file
@@ -41,16 +41,16 @@ def save_state(model, path):
 
 
 def stand_alone(model):
-    """A copy of a network without what belongs to a training and its machine.
+    """Copy a network without the settings of a training and its machine.
 
-    It computes in float32 and on one device, and so does everyone who loads its file.
+    The copy computes in float32 on one device, and so does every model loaded from its file.
     """
     import keras
 
     text = re.sub('"(mixed_)?b?float16"', '"float32"', model.to_json())
     text = text.replace('"synchronized": true', '"synchronized": false')
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")  # nested blocks take that of the process
+    keras.config.set_dtype_policy("float32")  # nested blocks use the policy of the process
     try:
         copy = keras.models.model_from_json(text)
     finally:
@@ -62,7 +62,7 @@ def stand_alone(model):
 def halve_precision(path, output):
     """Copy an HDF5 weights file with its arrays stored as float16.
 
-    Half the size; loads like the original.
+    The file has half the size, and loads like the original.
 
     Args:
         path: File written by ``save_h5``.
@@ -85,12 +85,12 @@ def halve_precision(path, output):
 
 
 def is_classic(file):
-    """Whether an open HDF5 file of weights is laid out as by Keras 2, not as by Keras 3."""
+    """Whether an open HDF5 file of weights has the layout of Keras 2, not that of Keras 3."""
     return "model_weights" in file or "layer_names" in file.attrs
 
 
 def load_into(model, path):
-    """Load a weights file into a built model; ``UserError`` when it does not fit or is damaged.
+    """Load a weights file into a built model; ``UserError`` if it does not fit or is damaged.
 
     Args:
         model: Keras model.
@@ -104,7 +104,7 @@ def load_into(model, path):
     try:
         with open_hdf5(path) as file:
             name = "network.h5" if is_classic(file) else "network.weights.h5"
-        with tempfile.TemporaryDirectory() as folder:  # Keras tells the layout by the name
+        with tempfile.TemporaryDirectory() as folder:  # Keras recognises the layout by the name
             link = Path(folder) / name
             link.symlink_to(Path(path).resolve())
             model.load_weights(link)
