@@ -249,18 +249,22 @@ def names_of(folders):
     return names
 
 
-def find_pieces(dataset_path, configs, which):
+def open_stores(dataset_path, configs):
+    """Dict from the instruments of the models to their ``FeatureStore`` in a folder."""
+    origins, targets, _ = instruments_of(configs)
+    names = dict.fromkeys(origins + targets)
+    return {name: FeatureStore(dataset_path / f"{name}.h5") for name in names}
+
+
+def find_pieces(stores, configs, which):
     """Pairs to evaluate on: dict from the name of a piece to a pair of ``Source``.
 
     Args:
-        dataset_path: Folder of the feature stores.
+        stores: As ``open_stores`` returns them.
         configs: Content of each model's ``config.json``.
         which: "held-out" or "all".
     """
     origins, targets, styled = instruments_of(configs)
-    stores = {
-        name: FeatureStore(dataset_path / f"{name}.h5") for name in dict.fromkeys(origins + targets)
-    }
     pairs = {}
     for origin, target in product(origins, targets):
         if origin == target and styled:
@@ -318,8 +322,10 @@ def evaluate(args):
         raise UserError("--midi_path: notes are heard in audios; give --audios_path, too")
     configs, names = [open_config(path) for path in args.model], names_of(args.model)
     _, _, styled = instruments_of(configs)
-    pairs = find_pieces(args.dataset_path, configs, args.pieces)
-    start_backend(args.gpu)
+    stores = open_stores(args.dataset_path, configs)
+    start_backend(args.gpu)  # before anything imports Keras, whose backend would greet
+
+    pairs = find_pieces(stores, configs, args.pieces)
 
     from common.report.page import Section, write_page
     from pix2pix_timbre.evaluation import overall

@@ -16,6 +16,7 @@ from pix2pix_timbre.flags import (
     published_rates,
     side,
 )
+from pix2pix_timbre.weights import generator_shape
 
 
 class Session(TrainingSession):
@@ -58,6 +59,11 @@ class Session(TrainingSession):
         """Fill in the published learning rates, and open the stores."""
         self._fill_in_rates(published_rates(self.flags.origin, self.flags.target))
         self._stores = self._open_stores()
+        path = self.folder / "generator.h5"
+        if self.flags.epoch_offset and path.is_file():
+            width = generator_shape(path).width
+            if width != self.flags.width:
+                raise UserError(f"{path}: a generator of width {width}; give --width {width}")
 
     def _fill_in_rates(self, published):
         for name, rate in zip(("gen_lr", "disc_lr"), published, strict=True):

@@ -254,6 +254,15 @@ def test_a_damaged_resume_state_or_config_is_one_line(finished, features_folder,
     assert_refused(train.main, argv, capsys, state, "--no-resume")
 
 
+def test_epoch_offset_on_weights_of_another_width_names_it(features_folder, tmp_path, capsys):
+    build_generator(4).save_weights(tmp_path / "written.weights.h5")
+    (tmp_path / "written.weights.h5").rename(tmp_path / "generator.h5")
+    argv = arguments(features_folder, tmp_path, {**RUN, "epoch_offset": 7, "width": 2})
+    assert_refused(
+        train.main, argv, capsys, "generator.h5", "a generator of width 4; give --width 4"
+    )
+
+
 def test_epoch_offset_without_weights_is_one_line_and_writes_nothing(
     features_folder, tmp_path, capsys
 ):
