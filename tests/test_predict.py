@@ -332,7 +332,7 @@ def test_a_truncated_flac_is_one_line_and_leaves_nothing(model, tmp_path, capsys
     source = write(tmp_path / "in.flac", rng.uniform(-0.5, 0.5, 100000))
     source.write_bytes(source.read_bytes()[:90000])
     assert_refused(arguments(model, source, tmp_path / "out" / "out.wav"), capsys, source)
-    assert not list((tmp_path / "out").iterdir())
+    assert not list((tmp_path / "out").glob("*"))
 
 
 def test_a_bad_input_leaves_an_older_output_as_it_was(model, tmp_path, capsys):

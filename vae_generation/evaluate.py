@@ -242,12 +242,14 @@ def smoothness(trained, others, seed):
         way = trained.decode_images(interpolate(mean[first], mean[second], _WAY))[..., 0]
         moves = np.sqrt(np.mean(np.diff(way, axis=0) ** 2, axis=(1, 2)))
         straight = np.sqrt(np.mean((way[-1] - way[0]) ** 2))
+        if straight == 0:  # an untrained decoder gives silence for both
+            continue
         lengths.append(moves.sum() / straight)
         steps.append(moves.max() / moves.mean())
     return {
         "interpolation": "held-out pairs",
-        "length": float(np.mean(lengths)),
-        "longest_step": float(np.mean(steps)),
+        "length": float(np.mean(lengths)) if lengths else float("nan"),
+        "longest_step": float(np.mean(steps)) if steps else float("nan"),
     }
 
 
