@@ -138,6 +138,7 @@ def _survive_surroundings():
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # absent in notebooks and tests
             stream.reconfigure(errors="backslashreplace")  # escape letters that the terminal lacks
+    os.environ["MPLBACKEND"] = "agg"  # matplotlib refuses that of a notebook elsewhere
     if sys.warnoptions:  # PYTHONWARNINGS=error would turn warnings of libraries into errors
         sys.warnoptions.clear()
         os.environ.pop("PYTHONWARNINGS", None)

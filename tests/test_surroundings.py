@@ -107,3 +107,9 @@ def test_warnings_of_libraries_end_nothing(setting):
     main = "import warnings; warnings.warn('of a library', DeprecationWarning); print('done')"
     done = started(main, PYTHONWARNINGS=setting)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"done\n", b"")
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "TkAgg", "none"])
+def test_pictures_are_drawn_whatever_the_backend_of_a_notebook(backend):
+    done = started("import matplotlib.pyplot; print(matplotlib.get_backend())", MPLBACKEND=backend)
+    assert (done.returncode, done.stdout.lower(), done.stderr) == (0, b"agg\n", b"")
