@@ -267,6 +267,7 @@ def test_a_shipped_model_is_half_as_large_and_stretches_alike(folder, song, tmp_
 def few_tones(monkeypatch):
     """Fewer and shorter known sounds: each is stretched by every method at every rate."""
     monkeypatch.setattr(evaluate, "PITCHES", (440.0,))
+    monkeypatch.setattr(evaluate, "LEVEL_PITCHES", (440.0,))
     monkeypatch.setattr(evaluate, "_TONE_SECONDS", 1.0)
     monkeypatch.setattr(evaluate, "_CLICKS", np.array([0.5, 1.3]))
     monkeypatch.setattr(evaluate, "_CLICK_SECONDS", 2.0)
@@ -278,7 +279,15 @@ def test_figures_are_printed_and_drawn(folder, tmp_path, capsys):
     argv += words("--rates", 1, 1.5, "--output", tmp_path / "figures")
     assert evaluate.main(argv) == 0
     out = capsys.readouterr().out
-    for word in ("arpeggio", "published_scale", "true", "below_codes", "clicks_ms", "resample"):
+    for word in (
+        "arpeggio",
+        "published_scale",
+        "true",
+        "below_codes",
+        "clicks_ms",
+        "level_dB",
+        "resample",
+    ):
         assert word in out
     assert sum(line.startswith("perfect") for line in out.splitlines()) == 2
     files = {path.name for path in (tmp_path / "figures").iterdir()}

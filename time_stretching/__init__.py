@@ -1,7 +1,7 @@
 """Duration of a recording, changed without its pitch."""
 
 
-def time_stretch(audio, sample_rate, rate, method="neural", model=None, **settings):
+def time_stretch(audio, sample_rate, rate, method="vocoder", model=None, **settings):
     """Change the duration of a recording; the model is opened once.
 
     Args:

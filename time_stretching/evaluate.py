@@ -16,7 +16,8 @@ that are measured. Prints
                 much closer than codes a result is to the first two references
   known sounds  duration_error in samples; cents: median error of the pitch of steady tones;
                 clicks_ms: greatest error in the timing of clicks; smear_ms, modulation_dB and
-                crest_loss_dB as defined in time_stretching.measures, medians over tones
+                crest_loss_dB as defined in time_stretching.measures, medians over tones;
+                level_dB: greatest change of level among sines from 100 Hz to 7 kHz
 
 --output gets the curves of LSD against the rate, pictures of the codes before and after, and the
 spectrograms of the five methods.
@@ -54,6 +55,7 @@ from time_stretching.spectrogram import PUBLISHED, SAMPLE_RATE, TRANSFORM, WIDE
 from time_stretching.stretch import SHIPPED
 
 RATES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+LEVEL_PITCHES = (100.0, 262.0, 440.0, 1000.0, 1500.0, 2093.0, 4000.0, 7000.0)  # Hz
 PITCHES = (110.0, 220.0, 329.63, 440.0, 659.26, 880.0, 1760.0)  # Hz
 PERFECT = "perfect"  # neural, whose corrector knows the codes of the resized spectrogram
 LEFT = ", onsets left"
@@ -205,6 +207,8 @@ def known_sounds(way, rate):
             modulation.append(measures.level_modulation(result, SAMPLE_RATE))
             if partials > 1:
                 crest.append(measures.crest_loss(result, steady))
+    tones = [measures.tone(pitch, _TONE_SECONDS, SAMPLE_RATE) for pitch in LEVEL_PITCHES]
+    levels = [measures.level_change(made(tone), tone) for tone in tones]
     return {
         "duration_error": sound.size - round(given.size / rate),
         "cents": float(np.median(cents)),
@@ -212,6 +216,7 @@ def known_sounds(way, rate):
         "smear_ms": measures.energy_spread(sound, SAMPLE_RATE, times),
         "modulation_dB": float(np.median(modulation)),
         "crest_loss_dB": float(np.median(crest)),
+        "level_dB": max(levels, key=abs),
     }
 
 

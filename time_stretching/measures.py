@@ -9,6 +9,8 @@ _ZERO_PADDING = 8
 _ENVELOPE_SECONDS = 0.005
 _LEVEL_SECONDS = 0.032
 _LOUD_DB = 40  # below the loudest: what counts in a comparison of levels
+_BAND_WINDOW = 4096  # samples
+_AUDIBLE_DB = 30  # below the loudest band: what is missed where it is lost
 _EDGE = 0.2  # share of a steady sound at either end that is left out
 
 
@@ -123,3 +125,47 @@ def level_difference(reference, estimate):
     """
     loud = np.all([one > np.max(one) - _LOUD_DB for one in (reference, estimate)], axis=0)
     return float(np.median((reference - estimate)[loud])) if loud.any() else 0.0
+
+
+def level_change(audio, reference):
+    """By how many dB the middle of a steady sound is louder than that of its reference."""
+    powers = [np.mean(np.square(steady(one), dtype=np.float64)) for one in (audio, reference)]
+    return float(10 * np.log10(max(powers[0], 1e-20) / powers[1]))
+
+
+def band_losses(audio, reference, sample_rate, highest=8000.0):
+    """What a sound lacks, by frequency: dict from the centre of a band in Hz to the dB lost.
+
+    Mean powers in bands of a third of an octave from 50 Hz on, of whichever durations; of the
+    bands that are less than 30 dB below the loudest one of the reference.
+
+    Args:
+        audio, reference: (samples,) or (channels, samples); channels are averaged in power.
+        sample_rate: Hz.
+        highest: Frequency up to which bands are compared, Hz.
+    """
+    centres = 50.0 * 2 ** (np.arange(30) / 3)
+    centres = centres[centres < min(highest, sample_rate / 2) / 2 ** (1 / 6)]
+    powers = [_band_powers(one, sample_rate, centres) for one in (audio, reference)]
+    heard = powers[1] > powers[1].max(initial=0) * 10 ** (-_AUDIBLE_DB / 10)
+    lost = 10 * np.log10(powers[1][heard] / np.maximum(powers[0][heard], 1e-20))
+    return dict(zip(centres[heard].tolist(), lost.tolist(), strict=True))
+
+
+def _band_powers(audio, sample_rate, centres):
+    """Mean power of a sound in bands of a third of an octave: (bands,) float64."""
+    window = np.hanning(_BAND_WINDOW).astype(np.float32)
+    channels = np.atleast_2d(audio)
+    total = np.zeros(_BAND_WINDOW // 2 + 1)
+    count = 0
+    # in blocks: the memory does not grow with the length
+    for start in range(0, channels.shape[-1], 256 * _BAND_WINDOW):
+        part = channels[:, start : start + 256 * _BAND_WINDOW]
+        part = np.pad(part, [(0, 0), (0, -part.shape[-1] % _BAND_WINDOW)])
+        frames = part.reshape(-1, _BAND_WINDOW) * window
+        total += np.square(np.abs(np.fft.rfft(frames, axis=-1))).sum(axis=0)
+        count += len(frames)
+    frequencies = np.fft.rfftfreq(_BAND_WINDOW, 1 / sample_rate)
+    edges = np.append(centres, centres[-1:] * 2 ** (1 / 3)) / 2 ** (1 / 6)
+    band = np.searchsorted(edges, frequencies, side="right") - 1
+    return np.array([total[band == number].sum() for number in range(len(centres))]) / max(count, 1)

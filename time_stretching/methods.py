@@ -21,7 +21,7 @@ from common.audio.phase import griffin_lim, unit
 from common.audio.spectrograms import Synthesis
 from common.cli import UserError
 from common.files.audio import resample
-from time_stretching.phase import MOMENTUM, find_onsets, place_onsets, rotations
+from time_stretching.phase import MOMENTUM, find_onsets, placed_rotations, rotations
 from time_stretching.resize import HIGHEST, LOWEST, columns_at, positions, resize
 from time_stretching.spectrogram import OVERLAP, SAMPLE_RATE, TRANSFORM, transform_at
 
@@ -32,7 +32,7 @@ LEVEL = 0.98  # peak that sounds are brought to for the networks
 _BLOCK = 1024  # columns at once: bounds the working memory
 _KNOWN = OVERLAP - 1  # columns that the next block shares with the last one
 _AHEAD = 16  # columns beyond a block that count in it, for onsets and the search
-_AROUND = OVERLAP  # columns of the input beyond a block, for onsets at its ends
+_AROUND = 4 * OVERLAP  # columns of the input beyond a block, for onsets at its ends
 
 
 def check_rate(rate):
@@ -196,10 +196,13 @@ def by_spectra(
             (onset / transform.hop - offset, onset / transform.hop / rate - first)
             for onset in found
         ]
-        rotation = place_onsets(rotations(given, places, turned), given, places, begun)
-        magnitude = resize(np.abs(given), places)
+        if onsets:
+            rotation = placed_rotations(given, places, begun, turned)
+        else:
+            rotation = rotations(given, places, turned)
+        magnitude = np.sqrt(resize(np.square(np.abs(given)), places))
         if magnitudes is not None:
-            own = resize(mixture(given), places)
+            own = np.sqrt(resize(np.square(mixture(given)), places))
             full = np.float32(transform.full_scale)
             wanted = full * (magnitudes(first, last) / full) ** power
             magnitude *= np.divide(wanted, own, out=np.zeros_like(own), where=own > 0)

@@ -1,6 +1,7 @@
 """Phase of a stretched sound: that of the input, rotated on by the phase vocoder.
 
-What begins is put where it belongs, which the phase vocoder alone does not do.
+What begins is put where it belongs, and what sounds keeps its level, which the phase vocoder alone
+does not do.
 """
 
 import numpy as np
@@ -46,8 +47,8 @@ def _steps(spectra, places):
     return unit(np.sum(after * np.conj(before), axis=0))
 
 
-def place_onsets(rotation, spectra, places, onsets):
-    """Rotations that let onsets sound where they belong.
+def placed_rotations(spectra, places, onsets, first=None):
+    """As ``rotations``, but onsets sound where they belong, and what sounds keeps its level.
 
     The phase vocoder places what begins by the first column that sees it, wherever in the window
     that is: it comes up to half a window early or late. Here the bins that become louder get, in
@@ -55,46 +56,72 @@ def place_onsets(rotation, spectra, places, onsets):
     (2003) resets them; from there they advance as ever, and the columns before, which see the
     onset already, are reckoned backwards.
 
+    The phase vocoder also lets the bins of one partial drift apart, and the partial then cancels
+    itself. So, in columns whose window sees no onset, the bins around each peak take the rotation
+    of the peak: identity phase locking (Laroche and Dolson 1999, section V).
+
     Args:
-        rotation: (bins, count), as ``rotations`` returns them.
-        spectra, places: As there.
+        spectra, places, first: As of ``rotations``.
         onsets: List of (input, output), ascending: where onsets lie, in columns of the spectra, and
             where they belong, counted in places.
 
     Returns:
-        (bins, count) complex64.
+        (bins, count) complex64 of magnitude 1.
     """
-    rotation = rotation.copy(order="K")
     at = np.asarray(places).astype(int)
     steps = _steps(spectra, places)
     loudness = np.sqrt(np.sum(np.square(np.abs(spectra)), axis=0))
     bins = np.arange(spectra.shape[-2])
-    done, turn = 0, np.ones(bins.size, np.complex64)
+    sees_onset = np.zeros(at.size, bool)
+    begins = {}
     for given, wanted in onsets:
-        near, column = round(given), round(wanted)
-        if not (0 <= near < spectra.shape[-1] and 0 <= column < len(at)):
-            continue
-        before = loudness[:, max(near - OVERLAP + 1, 0)]  # the last column that does not see it
-        new = loudness[:, near] > _RISE * before
-        # a bin turns by 2 pi / OVERLAP a hop and bin: from where it is to where it belongs
-        moved = (wanted - column) - (given - near)
-        shift = np.exp(-2j * np.pi / OVERLAP * bins * moved)
-        cross = np.sum(spectra[..., near] * np.conj(spectra[..., at[column]]), axis=0)
-        aim = unit(cross) * shift
-        rotation[:, done:column] *= turn[:, np.newaxis]
-        turn[new] = unit(aim * np.conj(rotation[:, column]))[new]
-        done = column
-        for earlier in range(column - 1, -1, -1):
-            if at[earlier] <= given - OVERLAP / 2:
-                break
-            aim = aim * np.conj(steps[:, earlier])
-            rotation[new, earlier] = aim[new]
-    rotation[:, done:] *= turn[:, np.newaxis]
+        sees_onset |= np.abs(places - given) < OVERLAP / 2
+        if 0 <= round(given) < spectra.shape[-1] and 0 <= round(wanted) < at.size:
+            begins[round(wanted)] = given, wanted
+    rotation = np.empty((bins.size, at.size), np.complex64, order="F")
+    turned = np.ones(bins.size, np.complex64) if first is None else first
+    for column in range(at.size):
+        if column:
+            turned = turned * steps[:, column - 1]
+        if column in begins:
+            given, wanted = begins[column]
+            near = round(given)
+            before = loudness[:, max(near - OVERLAP + 1, 0)]  # the last column that does not see it
+            new = loudness[:, near] > _RISE * before
+            # a bin turns by 2 pi / OVERLAP a hop and bin: from where it is to where it belongs
+            moved = (wanted - column) - (given - near)
+            shift = np.exp(-2j * np.pi / OVERLAP * bins * moved)
+            cross = np.sum(spectra[..., near] * np.conj(spectra[..., at[column]]), axis=0)
+            aim = unit(cross) * shift
+            turned = np.where(new, aim, turned)
+            for earlier in range(column - 1, -1, -1):
+                if at[earlier] <= given - OVERLAP / 2:
+                    break
+                aim = aim * np.conj(steps[:, earlier])
+                rotation[new, earlier] = aim[new]
+        if not sees_onset[column]:
+            turned = turned[_nearest_peaks(loudness[:, at[column]])]
+        rotation[:, column] = turned
     return unit(rotation)
 
 
+def _nearest_peaks(loudness):
+    """Bin of the peak that each bin belongs to: (bins,) int; a peak exceeds two bins either side.
+
+    Args:
+        loudness: (bins,).
+    """
+    from scipy.ndimage import maximum_filter1d
+
+    peaks = np.flatnonzero((loudness == maximum_filter1d(loudness, 5)) & (loudness > 0))
+    if not peaks.size:
+        return np.arange(loudness.size)
+    borders = (peaks[1:] + peaks[:-1]) / 2
+    return peaks[np.searchsorted(borders, np.arange(loudness.size))]
+
+
 def find_onsets(transform, audio):
-    """Samples at which something begins: (onsets,) int, ascending.
+    """Samples at which something begins: (onsets,) int, ascending, the first sample among them.
 
     Where the energy of the next quarter hop (8 ms), high frequencies raised by differentiation, is
     four times that of the hop and a quarter before, and more than at any place nearby.
@@ -113,15 +140,15 @@ def find_onsets(transform, audio):
         square = np.sum(np.square(np.diff(part, axis=-1, prepend=part[:, :1])), axis=0)
         energy[start : start + _GRAINS_AT_ONCE] = square.reshape(-1, grain).sum(axis=-1)
     if not energy.any():
-        return np.zeros(0, int)
+        return np.zeros(1, int)
     total = np.concatenate([[0], np.cumsum(energy + 1e-5 * energy.mean())])
     places = np.arange(count)
     begin, end = np.maximum(places - 10, 0), np.minimum(places + 2, count)
     before = (total[places] - total[begin]) / np.maximum(places - begin, 1)
-    before[0] = total[1]  # what sounds from the beginning begins nowhere
+    before[0] = total[1]  # the first sample counts without that
     rise = (total[end] - total[places]) / (end - places) / before
     highest = maximum_filter1d(rise, 2 * _NEARBY + 1)
-    found = []
+    found = [0]
     for place in np.flatnonzero((rise == highest) & (rise > _RISE**2)):
         start = place * grain
         near = np.abs(np.diff(audio[:, start : start + 2 * grain], axis=-1)).sum(axis=0)

@@ -6,12 +6,15 @@
 
 --rate 2 is twice as fast and half as long, as in librosa. Channels and sample rate are kept.
 
+  vocoder   phase vocoder, with attacks where they belong and every sound at its level
   neural    resizes the codes of an auto-encoder, corrects and decodes them; phase of the vocoder;
             nothing above 8 kHz
   codes     resizes and decodes the codes, and searches for a phase; nothing above 8 kHz
-  vocoder   phase vocoder, with attacks where they belong
   interp    resizes the spectrogram, and searches for a phase
   resample  plays faster or slower, which changes the pitch
+
+neural and codes know the instruments that they learned from. Of other sounds, such as pure tones,
+they may lose most; the script then says how much, and where.
 """
 
 from pathlib import Path
@@ -25,9 +28,11 @@ from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import load_audio
 from time_stretching.flags import add_onsets_flag
+from time_stretching.measures import band_losses
 from time_stretching.methods import METHODS, NETWORK_METHODS, check_rate, stretch
 
 SHIPPED = shipped("time_stretching")
+LOSS_DB = 1.5  # in a band of a third of an octave: what is told
 
 
 def build_parser():
@@ -48,7 +53,7 @@ def build_parser():
         help="length of the output in seconds, instead of --rate",
     )
     built.add_argument(
-        "--method", choices=METHODS, default="neural", help="method, see below (default: neural)"
+        "--method", choices=METHODS, default="vocoder", help="method, see below (default: vocoder)"
     )
     built.add_argument(
         "--model",
@@ -96,6 +101,18 @@ def plan(path, samples, sample_rate, rate=None, duration=None):
         ) from error
 
 
+def told_loss(audio, stretched, sample_rate):
+    """What to say of the frequencies at which a result lacks more than LOSS_DB: "" for nothing."""
+    losses = band_losses(stretched, audio, sample_rate)
+    hertz, most = max(losses.items(), key=lambda item: item[1], default=(0.0, 0.0))
+    if most <= LOSS_DB:
+        return ""
+    return (
+        f"; {most:.0f} dB of what sounds around {hertz:.0f} Hz is lost, which the codes do not "
+        "know: --method vocoder keeps it"
+    )
+
+
 def main(argv=None):
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
@@ -125,10 +142,12 @@ def main(argv=None):
         )
         with writer:
             writer.write(safe_peak(stretched))
-    silent = "" if np.any(stretched) else ", silent"
+    note = "" if np.any(audio) else ", silent"
+    if args.method in NETWORK_METHODS and args.power == 1:
+        note += told_loss(audio, stretched, sample_rate)
     print(
         f"{args.output}: {audio.shape[-1] / sample_rate:.2f} s at rate {rate:.4g} are "
-        f"{samples / sample_rate:.2f} s{silent}"
+        f"{samples / sample_rate:.2f} s{note}"
     )
     return 0
 
