@@ -26,7 +26,7 @@ def speech_like():
 
 
 SOUNDS = {
-    "sweep": 0.3 * np.sin(2 * np.pi * 400 * SECONDS / np.log(4) * (4 ** (TIME / SECONDS) - 1)),
+    "sweep": 0.3 * np.sin(2 * np.pi * 400 * SECONDS / np.log(2) * (2 ** (TIME / SECONDS) - 1)),
     "noise": noise(0),
     "speech": speech_like(),
     "square": 0.2 * np.sign(np.sin(2 * np.pi * 330 * TIME)),

@@ -22,7 +22,14 @@ from common.audio.spectrograms import Synthesis
 from common.cli import UserError
 from common.files.audio import resample
 from time_stretching.phase import MOMENTUM, find_onsets, placed_rotations, rotations
-from time_stretching.resize import HIGHEST, LOWEST, columns_at, positions, resize
+from time_stretching.resize import (
+    HIGHEST,
+    LOWEST,
+    columns_at,
+    positions,
+    resize,
+    resize_power,
+)
 from time_stretching.spectrogram import OVERLAP, SAMPLE_RATE, TRANSFORM, transform_at
 
 METHODS = ("neural", "codes", "vocoder", "interp", "resample")
@@ -182,6 +189,8 @@ def by_spectra(
     """
     columns = transform.columns(samples)
     synthesis = Synthesis(transform, (len(audio),), samples)
+    # powers between columns keep the level of what moves; librosa takes amplitudes
+    between = resize_power if onsets else resize
     turned = tail = None
     found = find_onsets(transform, audio) if onsets else ()
     for start in range(0, columns, _BLOCK):
@@ -200,9 +209,9 @@ def by_spectra(
             rotation = placed_rotations(given, places, begun, turned)
         else:
             rotation = rotations(given, places, turned)
-        magnitude = np.sqrt(resize(np.square(np.abs(given)), places))
+        magnitude = between(np.abs(given), places)
         if magnitudes is not None:
-            own = np.sqrt(resize(np.square(mixture(given)), places))
+            own = between(mixture(given), places)
             full = np.float32(transform.full_scale)
             wanted = full * (magnitudes(first, last) / full) ** power
             magnitude *= np.divide(wanted, own, out=np.zeros_like(own), where=own > 0)

@@ -46,3 +46,12 @@ def resize(values, places):
     share = (places - low).astype(np.float32)
     after = columns_at(values, np.minimum(low + 1, last))
     return (columns_at(values, low) * (1 - share) + after * share).astype(np.float32)
+
+
+def resize_power(magnitudes, places):
+    """As ``resize`` of magnitudes, but by interpolation of their squares.
+
+    So a column between two others has a power between theirs, also where a partial moves from one
+    bin to another meanwhile.
+    """
+    return np.sqrt(resize(np.square(magnitudes), places))

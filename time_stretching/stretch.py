@@ -53,13 +53,14 @@ def build_parser():
         help="length of the output in seconds, instead of --rate",
     )
     built.add_argument(
-        "--method", choices=METHODS, default="vocoder", help="method, see below (default: vocoder)"
+        "--method",
+        choices=METHODS,
+        help="method, see below (default: vocoder; neural where --model is given)",
     )
     built.add_argument(
         "--model",
         type=Path,
-        default=SHIPPED,
-        help="run folder for the methods neural and codes (default: models/time_stretching)",
+        help="run folder of the networks of neural and codes (default: models/time_stretching)",
     )
     built.add_argument(
         "--power",
@@ -116,6 +117,7 @@ def told_loss(audio, stretched, sample_rate):
 def main(argv=None):
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
+    method = args.method or ("neural" if args.model else "vocoder")
     audio, sample_rate = load_audio(args.input, sample_rate=None, mono=False)
     if not audio.shape[-1]:
         raise UserError(f"{args.input}: holds no audio")
@@ -124,16 +126,16 @@ def main(argv=None):
     rate, samples = plan(args.input, audio.shape[-1], sample_rate, args.rate, args.duration)
     with only_run(args.output, folder=False):
         trained = None
-        if args.method in NETWORK_METHODS:
+        if method in NETWORK_METHODS:
             start_backend(args.gpu)
             from time_stretching.trained import load_stretcher
 
-            trained = load_stretcher(args.model, with_corrector=args.method == "neural")
+            trained = load_stretcher(args.model or SHIPPED, with_corrector=method == "neural")
         stretched = stretch(
             audio,
             sample_rate,
             rate,
-            args.method,
+            method,
             trained=trained,
             samples=samples,
             power=args.power,
@@ -143,7 +145,7 @@ def main(argv=None):
         with writer:
             writer.write(safe_peak(stretched))
     note = "" if np.any(audio) else ", silent"
-    if args.method in NETWORK_METHODS and args.power == 1:
+    if method in NETWORK_METHODS and args.power == 1:
         note += told_loss(audio, stretched, sample_rate)
     print(
         f"{args.output}: {audio.shape[-1] / sample_rate:.2f} s at rate {rate:.4g} are "
