@@ -9,14 +9,14 @@ def convert(audio, sample_rate, model=None, **settings):
         sample_rate: Hz.
         model: Run folder or ``.h5`` file of weights; by default the shipped guitar, or with a style
             the shipped model of any target.
-        settings: ``style``, ``phase``, ``overlap``, as of
+        settings: ``style``, ``phase``, ``overlap``; see
             ``pix2pix_timbre.trained.TimbreModel.convert``.
 
     Returns:
         float32, same shape, turned down where it would leave [-1, 1].
 
     Raises:
-        UserError: The model cannot be opened, or does not go with the settings.
+        UserError: The model cannot be opened, or does not fit the settings.
     """
     from pix2pix_timbre.trained import open_once
 

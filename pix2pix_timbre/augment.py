@@ -1,6 +1,6 @@
-"""Augmentation of training pairs by what audio productions do: equalising, reverberation, level.
+"""Augment training pairs by effects of audio production: equaliser, reverberation, gain.
 
-Origin and target get the same draw: an effect is part of the recording, not of the instrument.
+Origin and target get the same effects, which belong to the recording, not to the instrument.
 
     >>> augment = Augmentation(("eq", "reverb"))
     >>> images = augment(images, np.random.default_rng(seed))  # (sides, BINS, columns) in [0, 1]
@@ -13,9 +13,9 @@ from data import BINS, HOP, SAMPLE_RATE, amplitude_to_db, db_to_amplitude
 KINDS = ("gain", "eq", "reverb")
 GAIN_DB = 6.0  # either way
 EQ_DB = 4.0  # either way
-EQ_ORDER = 4  # half waves over the eight octaves of the bins
-RT60_SECONDS = (0.2, 1.5)  # until a tail has lost 60 dB, from a dry room to a small hall
-RT60_LOSS = 0.6  # share by which the highest bin may decay in less time, as air and walls absorb it
+EQ_ORDER = 4  # number of half waves over the eight octaves of the bins
+RT60_SECONDS = (0.2, 1.5)  # decay by 60 dB: from a dry room to a small hall
+RT60_LOSS = 0.6  # largest reduction of the decay time at the highest bin, by absorption
 WET_DB = (-30.0, -10.0)  # energy of the tail of an impulse relative to the impulse
 
 
@@ -25,7 +25,7 @@ class Augmentation:
     The effects are applied to linear magnitude, in the order eq, reverb, gain.
 
     Args:
-        kinds: Those of ``KINDS`` that are wanted; each is drawn anew for every call.
+        kinds: Effects from ``KINDS``; each is drawn anew for every call.
 
     Raises:
         ValueError: A kind that is not one of ``KINDS``.
@@ -38,9 +38,9 @@ class Augmentation:
             raise ValueError(f"{', '.join(unknown)}: unknown; use {', '.join(KINDS)}")
 
     def __call__(self, images, rng):
-        """Images with effects, which depend on the state of ``rng`` only.
+        """Apply random effects to images.
 
-        Nothing is clipped: where the loudest value would exceed 1, all sides are lowered together.
+        Nothing is clipped: if the loudest value would exceed 1, all sides are lowered together.
 
         Args:
             images: (sides, BINS, columns) in [0, 1], the scale of ``data.amplitude_to_db``.
@@ -72,7 +72,7 @@ def _factor(decibels):
 def draw_curve(rng):
     """A smooth random equaliser curve: (BINS,) dB, within ``EQ_DB`` either way.
 
-    Cosines on a logarithmic frequency axis, over which each has a mean of zero.
+    It is a sum of cosines on a logarithmic frequency axis, each with a mean of zero.
     """
     octaves = np.log2(np.maximum(np.arange(BINS), 1))
     phase = np.pi * octaves / octaves[-1]
@@ -81,7 +81,7 @@ def draw_curve(rng):
 
 
 def draw_reverb(rng):
-    """A random room: ``(seconds, wet)`` as ``reverberate`` wants them.
+    """Draw a random room: arguments ``(seconds, wet)`` of ``reverberate``.
 
     The decay gets shorter towards high frequencies.
     """
@@ -91,12 +91,11 @@ def draw_reverb(rng):
 
 
 def reverberate(amplitude, seconds, wet):
-    """Add statistical late reverberation to linear magnitude; the direct sound stays as it is.
+    """Add statistical late reverberation to linear magnitude; the direct sound is unchanged.
 
-    A room answers with noise that decays exponentially (Polack 1988), so the power to be expected
-    of its tail is the power of the sound, convolved along time with a decaying exponential. The
-    tail begins one column after its sound. What sounded before the first column is not known and
-    leaves none.
+    The response of a room is exponentially decaying noise (Polack 1988), so the expected power of
+    the tail is the power of the sound, convolved along time with a decaying exponential. The tail
+    begins one column after its sound. Sound before the first column is unknown and has no tail.
 
     Args:
         amplitude: (..., bins, columns).
@@ -107,7 +106,7 @@ def reverberate(amplitude, seconds, wet):
         A new array of the same shape, float32.
     """
     decay = np.float32(10 ** (-6 * HOP / SAMPLE_RATE / np.asarray(seconds)))
-    # columns first: the recursion goes over whole runs of memory
+    # columns first, so that the recursion works on contiguous memory
     power = np.square(np.moveaxis(amplitude, -1, 0), order="C", dtype=np.float32)
     tail = np.zeros_like(power)
     np.multiply(power[:-1], np.float32(wet) * (1 - decay), out=tail[1:])

@@ -1,4 +1,4 @@
-"""What a piece scores: unchanged, converted by each model, and at its best with any magnitude."""
+"""Score a piece: unchanged, converted by each model, and with the true magnitude."""
 
 import functools
 from collections import defaultdict
@@ -33,12 +33,12 @@ from pix2pix_timbre.recordings import convert_file
 from pix2pix_timbre.windows import convert_image
 
 IDENTITY, CEILING, TARGET = "identity", "ceiling", "target"
-# What a score is divided by to compare pieces and instruments: that of another system.
+# Scores are compared between pieces and instruments by their ratio to that of another system.
 RELATIVE_TO = {"L1": IDENTITY, "LSD": IDENTITY, "F1": TARGET}
 
 
 class Measured(NamedTuple):
-    """A piece: its number of regular frames and of borders, scores and audio file by system."""
+    """A scored piece: numbers of regular frames and borders; scores and audio file per system."""
 
     frames: int
     borders: int
@@ -72,7 +72,7 @@ def frame_distances(predictors, pair):
 
 
 def seams(predictors, pair):
-    """Border flux of the whole images: of the target, and of each prediction as it is played.
+    """Border flux of whole images: of the target, and of each prediction.
 
     Returns:
         Dict from "target" and each predictor's name to (ratio, borders), as
@@ -87,15 +87,15 @@ def seams(predictors, pair):
 
 
 def render(predictors, source, truth, folder, phase):
-    """Write what a piece sounds like, converted by each model and at its best.
+    """Write the sound of a piece, converted by each model and at its ceiling.
 
-    The ceiling is the true magnitude of the target with the phase that ``phase`` makes of the
-    origin's: no model can sound better by that phase.
+    The ceiling is the true magnitude of the target with an estimated phase: no model can sound
+    better with that phase.
 
     Args:
         predictors: Dict from name to function from frames to frames in [0, 1].
         source, truth: Audio files of origin and target.
-        folder: Where the audio files go, named by their system.
+        folder: Output folder for the audio files, which are named after their system.
         phase: Of ``common.audio.phase.ESTIMATORS``.
 
     Returns:
@@ -144,7 +144,7 @@ def score_sound(audios, notes):
 
     Args:
         audios: Dict from system to audio file, among them the target.
-        notes: What the piece consists of, ``Note`` objects, or None to transcribe nothing.
+        notes: Notes of the piece (``Note`` objects), or None to skip the transcription.
 
     Returns:
         Dict from system to its scores.
@@ -175,8 +175,8 @@ def measure(predictors, pair, audios=None, notes=None):
     Args:
         predictors: Dict from name to function from frames to frames in [0, 1].
         pair: Pair of ``pix2pix_timbre.pairs.Source``.
-        audios: Dict from system to audio file, as ``render`` returns it; None for the distance of
-            the frames alone.
+        audios: Dict from system to audio file, as returned by ``render``; None to score only the
+            frames.
         notes: As in ``score_sound``.
 
     Returns:
@@ -197,7 +197,7 @@ def measure(predictors, pair, audios=None, notes=None):
 
 
 def overall(pieces):
-    """Means over pieces: of the border flux by number of borders, of all else by that of frames.
+    """Means over pieces, weighted by borders for the border flux and by frames for the rest.
 
     Args:
         pieces: List of ``Measured``.

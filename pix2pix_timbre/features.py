@@ -2,7 +2,7 @@
 
 Group ``pieces`` holds one dataset per rendering, (columns, BINS) float16 in [0, 1] (the scale of
 ``data.amplitude_to_db``), chunked by 256 columns, so that a window can be cut at any offset; the
-published frames are the windows at multiples of 256. The attributes of the file hold every constant
+published frames are the windows at multiples of 256. The attributes of the file are the constants
 of the codec.
 
 A rendering is named ``<piece>[~<variation>][@<preset:03d>]``. Origin and target are paired by piece
@@ -22,7 +22,7 @@ from common.files.store import FORMAT_VERSION, ImageFile
 from common.music.names import pair_key
 from data import FRAME_COLUMNS, SAMPLE_RATE
 
-_MARKS = "audio_marks"  # dataset: a number for each rendering, in the order of the pieces
+_MARKS = "audio_marks"  # dataset with a number for each rendering, in the order of the pieces
 CODEC = {
     "sample_rate": data.SAMPLE_RATE,
     "fft_size": data.FFT_SIZE,
@@ -35,11 +35,11 @@ CODEC = {
 
 
 def to_half(image):
-    """As ``image.astype(np.float16)``, four times as fast, of float32 values from 0 to 65504.
+    """Like ``image.astype(np.float16)``, four times as fast, for float32 values from 0 to 65504.
 
-    Scaled by the difference of the exponents' biases, a number has the bits of its half in its own,
-    with 13 more of them, which are rounded to the nearest half, the even one of two. (What lies a
-    hair from the middle of two halves below 2^-14 counts as in the middle.)
+    Multiplied by the difference of the exponent biases, a float32 has the bits of the float16 plus
+    13 more, which are rounded to nearest, ties to even. (Below 2^-14, values extremely close to a
+    tie count as a tie.)
     """
     bits = (image * np.float32(2.0**-112)).view(np.uint32)
     bits += (bits >> 13 & 1) + np.uint32(0x0FFF)
@@ -48,18 +48,18 @@ def to_half(image):
 
 
 def magnitude_image(audio, columns=slice(None)):
-    """The image that the store holds: (columns, BINS) float16 in [0, 1].
+    """Compute the image for the store: (columns, BINS) float16 in [0, 1].
 
     Args:
         audio: (samples,).
-        columns: Slice of its columns to return.
+        columns: Slice of the columns to compute.
     """
     magnitude, _ = data.forward_transform(audio, with_phase=False, columns=columns)
     return to_half(data.amplitude_to_db(magnitude)).T
 
 
 def phase_image(audio, columns=slice(None)):
-    """The phase of the same columns and bins, as an image: (columns, BINS) float16 in [0, 1]."""
+    """Compute the image of the phase: (columns, BINS) float16 in [0, 1]."""
     _, phase = data.forward_transform(audio, columns=columns)
     return to_half(data.phase_to_image(phase)).T
 
@@ -70,7 +70,7 @@ def phase_instrument(instrument):
 
 
 def _key(rendering):
-    # In HDF5 a slash makes a group, and a piece may be named like the folder of other pieces.
+    # In HDF5 a slash creates a group, and a piece may have the same name as a folder of pieces.
     return quote(rendering, safe=" ~@+!#$&'(),;=[]{}", errors="surrogateescape")
 
 
@@ -79,7 +79,7 @@ def _rendering(key):
 
 
 def _described(item):
-    """Rendering and columns of a dataset of the store, given with its key."""
+    """Rendering and number of columns of a dataset in the store, given with its key."""
     key, dataset = item
     if dataset.dtype != np.float16 or dataset.shape != (len(dataset), data.BINS):
         raise ValueError(f"{key} is no image but {dataset.dtype} {dataset.shape}")
@@ -98,7 +98,7 @@ class FeatureStore(ImageFile):
         columns: Dict from the name of a rendering to its number of columns.
 
     Raises:
-        UserError: Missing, not a feature store, damaged, or made with other codec constants.
+        UserError: The file is missing, damaged, not a feature store, or has other codec constants.
     """
 
     def __init__(self, path):
@@ -107,11 +107,11 @@ class FeatureStore(ImageFile):
     def _load(self):
         self._pieces = self._file["pieces"]
         self.columns = dict(map(_described, self._pieces.items()))
-        self._images = {}  # looked up once: that takes as long as reading a window
+        self._images = {}  # cached, because a look-up takes as long as reading a window
 
     @property
     def instrument(self):
-        """Name of the instrument: that of the file."""
+        """Name of the instrument, which is that of the file."""
         return self.path.stem
 
     @property
@@ -121,7 +121,7 @@ class FeatureStore(ImageFile):
 
     @property
     def marks(self):
-        """Dict from renderings to the marks that tell their audios; 0 where none was kept."""
+        """Dict from renderings to the marks that identify their audios; 0 if there is none."""
         try:
             kept = self._file[_MARKS][()].tolist()
             return dict(zip(self.columns, kept, strict=True))
@@ -144,14 +144,14 @@ class FeatureStore(ImageFile):
 
 
 def write_store(path, images, instrument, marks=None):
-    """Write a feature store; the file appears whole or not at all.
+    """Write a feature store; the file is complete or absent.
 
     Args:
         path: The HDF5 file.
         images: Iterable of (rendering, image), as ``magnitude_image`` returns it; the same images
             in the same order give the same bytes.
         instrument: Its name, kept as an attribute.
-        marks: Dict from renderings to integers below 2^64 that tell their audios.
+        marks: Dict from renderings to integers below 2^64 that identify their audios.
 
     Raises:
         OSError: The file cannot be written.
@@ -174,14 +174,14 @@ def write_store(path, images, instrument, marks=None):
 
 
 def find_pairs(origin, target):
-    """Renderings of the same piece and variation in two stores.
+    """Find renderings of the same piece and variation in two stores.
 
     Args:
         origin, target: Open ``FeatureStore``.
 
     Returns:
         ``(pairs, unpaired)``: sorted list of (origin rendering, target rendering), every origin
-        preset with every target preset; the pair keys that only one of the stores has.
+        preset with every target preset; and pair keys that are in only one of the stores.
 
     Raises:
         UserError: No piece in common.
@@ -207,7 +207,7 @@ def find_pairs(origin, target):
 
 
 def read_image(path, image=magnitude_image):
-    """Image of an audio file, its channels averaged: (columns, BINS) float16 in [0, 1].
+    """Compute the image of an audio file, mixed to mono: (columns, BINS) float16 in [0, 1].
 
     Args:
         path: Audio file.

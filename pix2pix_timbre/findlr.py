@@ -1,4 +1,4 @@
-"""The published search of the learning rates: generator alone, discriminator alone, both."""
+"""The published search for learning rates: generator alone, discriminator alone, both."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from common.report.plots import plot_sweep
 from common.training.sweep import smooth, steepest_descent, sweep_learning_rate, sweep_schedule
 from common.work.lock import only_run
 
-FEWEST_STEPS = 50  # that make a curve of nine decades
+FEWEST_STEPS = 50  # smallest number of steps for a curve over nine decades
 
 
 class Sweep(NamedTuple):
-    """What a sweep changes, and the losses that it watches."""
+    """The learning rates that a sweep changes, and the losses that it records."""
 
     generator: bool
     discriminator: bool
@@ -53,10 +53,10 @@ def sweep(session, name, folder):
         Dict from loss to the learning rate at which it falls fastest, or None.
     """
     chosen = SWEEPS[name]
-    # an epoch, as published; few frames are gone through several times
+    # an epoch, as published; a few frames are repeated several times
     steps = session.flags.steps_per_epoch or max(len(session.training), FEWEST_STEPS)
     schedule = sweep_schedule(steps)
-    # the network that is not swept has the rate 0 and stays as it is
+    # a network that is not swept has the rate 0 and does not change
     gen_lr, disc_lr = (schedule if swept else 0.0 for swept in chosen[:2])
     model = session.build_with(gen_lr, disc_lr, adversarial=chosen.discriminator)
     rows = sweep_learning_rate(model, session.training, steps, chosen.losses)

@@ -13,7 +13,7 @@ LEARNING_RATES = {
     ("keyboard_acoustic", "synth_lead_synthetic"): (1e-4, 1e-5),
     ("keyboard_acoustic", "any"): (1e-5, 5e-6),
 }
-OTHER_PAIRS = (5e-5, 5e-6)  # where nothing is published: the rates of the first pair
+OTHER_PAIRS = (5e-5, 5e-6)  # not published: the rates of the first pair
 
 
 def side(instruments):
@@ -29,7 +29,7 @@ def published_rates(origin, target):
 
 
 def rates_help():
-    """The default learning rates, as the end of a script's help."""
+    """Text about the default learning rates for the end of a script's help."""
     published = "".join(
         f"    {origin} to {target}: {gen:g} and {disc:g}\n"
         for (origin, target), (gen, disc) in LEARNING_RATES.items()
@@ -76,7 +76,7 @@ def add_generator_flags(built):
 
 
 def add_flags(built, *, several=False):
-    """Add the flags that every training script of this system has.
+    """Add the flags that all training scripts of this system have.
 
     Args:
         built: ``common.cli.parser``.

@@ -1,8 +1,8 @@
 """The training model: generator and discriminator under Keras's own training step.
 
-Both networks learn from one loss, on every backend: the generator's adversarial term has no
-gradient for the discriminator, and the discriminator's terms have none for the prediction, so the
-gradient of the sum is for each network that of its own loss.
+On every backend, both networks learn from one sum of losses. The generator's adversarial term has
+no gradient with respect to the discriminator, and the discriminator's terms have none with respect
+to the prediction, so the gradient of the sum is, for each network, that of its own loss.
 """
 
 import keras
@@ -15,7 +15,7 @@ from pix2pix_timbre.losses import LAMBDA, discriminator_loss, generator_loss, me
 class Pix2Pix(TrainingModel):
     """Generator and discriminator, trained together by ``fit`` on batches (input, target).
 
-    The first channel of the input is the origin, and all that the discriminator sees of it.
+    The first channel of the input is the origin, and the only one that the discriminator sees.
 
     Args:
         generator, discriminator: As built by ``pix2pix_timbre.model``. Without a discriminator the
@@ -64,7 +64,8 @@ class Pix2Pix(TrainingModel):
     def _judge(self, origin, y_pred, training):
         """Logits of generated pairs, twice.
 
-        The first has gradients for the prediction alone, the second for the discriminator alone.
+        The first has gradients only with respect to the prediction, the second only with respect to
+        the discriminator.
         """
         if keras.backend.backend() == "tensorflow":
             return self._judge_once(origin, y_pred, training)
@@ -73,7 +74,7 @@ class Pix2Pix(TrainingModel):
         for_generator, _ = self.discriminator.stateless_call(
             frozen, state, [origin, y_pred], training=training
         )
-        # the compiler finds that this is computed already
+        # the compiler recognises that this was computed already
         generated = [origin, ops.stop_gradient(y_pred)]
         return for_generator, self.discriminator(generated, training=training)
 
@@ -107,16 +108,16 @@ class Pix2Pix(TrainingModel):
         return for_generator, for_discriminator
 
     def _zero_for_discriminator(self):
-        # gives the idle discriminator gradients of zero: backends differ on missing ones
+        # gradients of zero for the idle discriminator: backends treat missing ones differently
         return 0.0 * sum(ops.sum(variable) for variable in self.discriminator.trainable_variables)
 
 
 class AdversaryStart(keras.callbacks.Callback):
-    """Lets the discriminator take part from a training step on.
+    """Callback that lets the discriminator take part from a training step on.
 
     Args:
         step: Training step of the whole run, counted from 0.
-        done: Steps of the run that have been done before.
+        done: Number of steps that were done before.
     """
 
     def __init__(self, step, done=0):
@@ -125,16 +126,17 @@ class AdversaryStart(keras.callbacks.Callback):
         self._done = done
 
     def on_train_begin(self, logs=None):
-        """The run may go on after the start, or before it."""
+        """Set the initial state: a run may be continued before or after the step."""
         self._set_adversarial(self._done >= self._step)
 
     def on_train_batch_begin(self, batch, logs=None):
-        """Start the adversary when its step has come."""
+        """Start the adversary at its step."""
         if self._done == self._step:
             if keras.backend.backend() == "jax":
-                self.model.jax_state_sync()  # the state has more metrics from here on
+                self.model.jax_state_sync()  # from here on, the state has more metrics
             optimizer = self.model.optimizer
-            optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a loss scale
+            # the optimiser inside a loss scale
+            optimizer = getattr(optimizer, "inner_optimizer", optimizer)
             # not the step: with a loss scale, steps that overflowed do not count
             optimizer.disc_begin.assign(ops.copy(optimizer.iterations))
             self._set_adversarial(True)
@@ -144,4 +146,4 @@ class AdversaryStart(keras.callbacks.Callback):
         if adversarial != self.model.adversarial:
             self.model.adversarial = adversarial
             self.model.make_train_function(force=True)
-            self.model.test_function = None  # made again by the next evaluation
+            self.model.test_function = None  # rebuilt by the next evaluation

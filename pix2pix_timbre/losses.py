@@ -11,7 +11,7 @@ def mean_absolute_error(target, prediction):
 
 
 def cross_entropy(logits, real):
-    """Binary cross-entropy of logits against one label for all: scalar.
+    """Binary cross-entropy of logits with the same label for all: scalar.
 
     Args:
         logits: Any shape.

@@ -2,7 +2,7 @@
 
 Built from stock layers in the block structure of the published weights: every down and up step is
 one ``Sequential``, and the skip connections share one ``Concatenate``. HDF5 weights are matched by
-that structure, so files go both ways between this kit and the published code.
+that structure, so files can be exchanged in both directions with the published code.
 """
 
 import keras

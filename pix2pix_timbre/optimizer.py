@@ -9,9 +9,9 @@ BETA_1 = 0.5  # as in Isola et al. 2017
 class TwoRateAdam(keras.optimizers.Adam):
     """Adam (Kingma and Ba 2015) for generator and discriminator together.
 
-    Does to each network what an Adam of its own would do. The discriminator's may begin later: the
-    steps before count neither for its bias correction nor for its learning-rate schedule. (Keras
-    has ``MultiOptimizer`` for this, but only from 3.15 on, which needs Python 3.11.)
+    Each network is updated as by an Adam of its own. The discriminator may start later: the steps
+    before count neither for its bias correction nor for its learning-rate schedule. (Keras has
+    ``MultiOptimizer`` for this, but only from 3.15 on, which needs Python 3.11.)
 
     Args:
         gen_lr, disc_lr: Learning rates, numbers or schedules; without a discriminator the latter
@@ -29,7 +29,7 @@ class TwoRateAdam(keras.optimizers.Adam):
         self._disc_indices = frozenset()
 
     def build(self, variables):
-        """Make the averages of the trainable variables, and find the discriminator's."""
+        """Create the moving averages, and find the variables of the discriminator."""
         super().build(variables)
         self._disc_indices = frozenset(
             index
@@ -39,7 +39,7 @@ class TwoRateAdam(keras.optimizers.Adam):
         self.disc_begin = self.add_variable((), dtype="int32", name="disc_begin")
 
     def update_step(self, gradient, variable, learning_rate):
-        """Update one variable, by the steps and the learning rate of its network."""
+        """Update a variable with the step count and the learning rate of its network."""
         index = self._get_variable_index(variable)
         steps = self.iterations
         if index in self._disc_indices:
@@ -48,12 +48,12 @@ class TwoRateAdam(keras.optimizers.Adam):
         if keras.backend.backend() == "tensorflow":
             self._fused_update(gradient, variable, learning_rate, index, steps + 1)
         else:
-            # undo the correction for all steps, which Adam is about to apply, in favour of its own
+            # replace Adam's bias correction for all steps by that for the network's own steps
             learning_rate *= self._correction(steps + 1) / self._correction(self.iterations + 1)
             super().update_step(gradient, variable, learning_rate)
 
     def _fused_update(self, gradient, variable, learning_rate, index, steps):
-        """One kernel of TensorFlow instead of a dozen that pass over all weights."""
+        """Update by one fused kernel of TensorFlow instead of a dozen passes over all weights."""
         import tensorflow as tf
 
         steps = tf.cast(steps, variable.dtype)

@@ -1,4 +1,4 @@
-"""Training pairs: batches of origin and target frames cut from feature stores."""
+"""Training pairs: batches of origin and target frames from feature stores."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -32,7 +32,7 @@ class Source(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Where a pair of frames is cut."""
+    """Position of a pair of frames."""
 
     origin: Source
     target: Source
@@ -48,7 +48,7 @@ def split_pairs(origin, target, share):
 
     Returns:
         ``(training, held_out, report)``: lists of pairs of ``Source``, origin and target; Counter
-        of what has no partner: ``unpaired_renderings``, ``unpaired_columns``.
+        of unpaired material: ``unpaired_renderings``, ``unpaired_columns``.
 
     Raises:
         UserError: The stores share no piece.
@@ -64,14 +64,14 @@ def split_pairs(origin, target, share):
 
 
 def audio_files(audios_path, pairs):
-    """Audio files that the features of pairs were made of: list of (origin, target) paths.
+    """Find the audio files of pairs: list of (origin, target) paths.
 
     Args:
         audios_path: Folder of the audios, ``<instrument>/<rendering>`` of any format.
         pairs: Iterable of pairs of ``Source``.
 
     Raises:
-        UserError: One is missing.
+        UserError: An audio file is missing.
     """
     folders = {}
 
@@ -90,7 +90,7 @@ def audio_files(audios_path, pairs):
 
 
 def memory_limit():
-    """Bytes of images that are read once instead of window by window: a quarter of the memory."""
+    """Size in bytes up to which images are kept in memory: a quarter of the memory."""
     return memory() // 4
 
 
@@ -102,11 +102,11 @@ class PairedFrames(Batches):
     Args:
         pairs: List of pairs of ``Source``, origin and target.
         batch_size: Frames per batch; the last batch may be smaller.
-        random_offsets: Cut the windows anywhere instead of at multiples of FRAME_COLUMNS. Their
-            number per piece stays the same.
+        random_offsets: Cut windows anywhere instead of at multiples of FRAME_COLUMNS, but the same
+            number per piece.
         shuffle: Draw a new order each epoch.
-        steps: Batches per epoch; default as many as the regular frames fill. More of them go
-            through the frames again.
+        steps: Batches per epoch; default one pass through the regular frames. With more, frames
+            are repeated.
         augment: ``pix2pix_timbre.augment.Augmentation``, or None.
         seed: Integer.
         workers: Threads that prepare batches.
@@ -153,12 +153,13 @@ class PairedFrames(Batches):
         columns = sum(source.columns for source in sources)
         if columns * BINS * np.dtype(np.float16).itemsize > memory_limit():
             return {}
-        # frequency first, as the frames are, so that cutting one copies whole runs of memory
+        # frequency first, like frames, so that cutting a frame copies contiguous memory
         return {source: np.ascontiguousarray(source.read()) for source in sources}
 
     def windows(self, epoch):
-        """The ``Window`` list of an epoch, in its order."""
-        drawn_epoch, windows = self._drawn  # read once: other threads may draw another epoch
+        """List the ``Window`` of each example of an epoch, in order."""
+        # read once, because other threads may draw another epoch
+        drawn_epoch, windows = self._drawn
         if drawn_epoch == epoch:
             return windows
         rng = np.random.default_rng([self.seed, epoch])
@@ -178,7 +179,7 @@ class PairedFrames(Batches):
         return windows
 
     def cut(self, positions, epoch):
-        """The frames at some places of an epoch: ``(origin, target)``, as many as places."""
+        """Return the frames at some positions of an epoch: ``(origin, target)``."""
         windows = [self.windows(epoch)[position] for position in positions]
         origin, target = (
             self.frames([(window[side], window.offset, self._end(window)) for window in windows])
@@ -196,10 +197,10 @@ class PairedFrames(Batches):
         return self._length[window[:2]]
 
     def frames(self, cuts):
-        """Frames from anywhere: (cuts, BINS, FRAME_COLUMNS, 1) float32 in [-1, 1].
+        """Read frames at any positions: (cuts, BINS, FRAME_COLUMNS, 1) float32 in [-1, 1].
 
         Args:
-            cuts: List of (source, offset, end): what lies at ``end`` and after it is silent.
+            cuts: List of (source, offset, end); columns from ``end`` on are silent.
         """
         frames = np.zeros((len(cuts), BINS, FRAME_COLUMNS, 1), np.float32)
         for frame, (source, offset, end) in zip(frames, cuts, strict=True):

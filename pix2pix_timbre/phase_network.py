@@ -1,8 +1,8 @@
-"""Phase by a network, the two ways that were proposed with the published system.
+"""Phase predicted by networks, in the two ways proposed with the published system.
 
 Either a second Pix2Pix turns the phase of the origin into that of the target, or one Pix2Pix turns
-magnitude and phase into both, as two channels. Frames follow one another without overlap: angles
-have no mean that a cross-fade could take.
+magnitude and phase into both, as two channels. Frames do not overlap,
+because a cross-fade of angles makes no sense.
 """
 
 import numpy as np
@@ -21,8 +21,8 @@ class FramesWithPhase(PairedFrames):
     """Batches of frames with two channels, magnitude and phase, each in [-1, 1].
 
     Args:
-        stores: Dict from the name of a feature store of phases to the open store; those of all
-            instruments of the pairs, named by ``pix2pix_timbre.features.phase_instrument``.
+        stores: Dict from name to open feature store of the phases of all instruments of the pairs,
+            named by ``pix2pix_timbre.features.phase_instrument``.
         The others are those of ``PairedFrames``, but for ``augment``: effects on magnitudes
         leave phases that do not belong to them.
     """
@@ -32,7 +32,7 @@ class FramesWithPhase(PairedFrames):
         super().__init__(pairs, batch_size, **settings)
 
     def cut(self, positions, epoch):
-        """The frames at some places of an epoch: ``(origin, target)``, (places, ..., 2) each."""
+        """Return frames at positions of an epoch: ``(origin, target)``, (n, ..., 2) each."""
         magnitudes = super().cut(positions, epoch)
         windows = [self.windows(epoch)[position] for position in positions]
         phases = []
@@ -48,10 +48,10 @@ class FramesWithPhase(PairedFrames):
 
 
 def phases_of(sources, stores):
-    """The phases of some ``pix2pix_timbre.pairs.Source``: list of the same.
+    """Return the phases of sources as a list of ``pix2pix_timbre.pairs.Source``.
 
     Args:
-        sources: Of magnitudes.
+        sources: Sources of magnitudes.
         stores: As in ``FramesWithPhase``.
     """
     return [
@@ -71,7 +71,7 @@ class PhaseNetwork:
         self._predict = predict
 
     def __call__(self, image, phase):
-        """Predict the phase and leave the image as it is; like ``JointNetwork``."""
+        """Predict the phase and leave the image unchanged; called like ``JointNetwork``."""
         (phase_image,) = _in_frames(self._predict, [phase_to_image(phase)])
         return image, image_to_phase(phase_image)
 
@@ -87,14 +87,14 @@ class JointNetwork:
         self._predict = predict
 
     def __call__(self, image, phase):
-        """Predict both.
+        """Predict image and phase.
 
         Args:
             image: (..., BINS, columns) in [0, 1].
             phase: Same shape, radians.
 
         Returns:
-            ``(image, phase)``, alike.
+            ``(image, phase)``, same shapes.
         """
         image, phase_image = _in_frames(self._predict, [image, phase_to_image(phase)])
         return image, image_to_phase(phase_image)

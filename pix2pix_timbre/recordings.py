@@ -1,4 +1,4 @@
-"""Conversion of audio: arrays, and files of any length in constant memory."""
+"""Convert audio: arrays, and files of any length in constant memory."""
 
 import tempfile
 from contextlib import closing
@@ -19,9 +19,9 @@ from data import (
 )
 from pix2pix_timbre.windows import OVERLAP, Conversion
 
-_SECONDS_AT_ONCE = 10  # of the result that is written
-_PART_COLUMNS = 4 * FRAME_COLUMNS  # read at a time: whole frames
-_COLUMNS_AHEAD = 32  # that are known of what follows, when the phase of a column is decided on
+_SECONDS_AT_ONCE = 10  # length of the blocks that are written
+_PART_COLUMNS = 4 * FRAME_COLUMNS  # length of the parts that are read: whole frames
+_COLUMNS_AHEAD = 32  # columns that are known beyond a column when its phase is estimated
 
 
 def convert_blocks(blocks, conversion, method, network=None):
@@ -31,12 +31,12 @@ def convert_blocks(blocks, conversion, method, network=None):
         blocks: Iterable of (channels, samples) float32 at SAMPLE_RATE.
         conversion: ``pix2pix_timbre.windows.Conversion``.
         method: Of ``common.audio.phase.ESTIMATORS``.
-        network: Function ``(image, phase) -> (image, phase)`` that comes before all that, such as a
-            ``pix2pix_timbre.phase_network.PhaseNetwork``; gets whole frames, as many as there are.
+        network: Function ``(image, phase) -> (image, phase)`` that is called first, such as a
+            ``pix2pix_timbre.phase_network.PhaseNetwork``; it receives whole frames if possible.
 
     Yields:
-        Converted (channels, samples), in all as many samples as came in, up to the hop that
-        completes the last one.
+        Converted blocks (channels, samples); in total as many samples as the input, rounded up to
+        whole hops.
     """
     phases = ready = None
     known = 0
@@ -51,19 +51,19 @@ def convert_blocks(blocks, conversion, method, network=None):
         phases = phase if phases is None else np.concatenate([phases, phase], axis=-1)
         ready = converted if ready is None else np.concatenate([ready, converted], axis=-1)
         columns = ready.shape[-1]
-        # what is played next decides on the phase of the last columns: they wait for it
+        # the phase of the last columns depends on what comes next, so they wait
         done = columns if last else columns - _COLUMNS_AHEAD
         if done > 1:
             magnitude = db_to_amplitude(ready)
             estimated = estimate_phase(method, magnitude, phases[..., :columns], known)[..., :done]
             yield inverse_transform(magnitude[..., :done], estimated)
-            # samples between two columns need both: one column is kept for the next part
+            # samples between two columns need both, so one column is kept for the next part
             ready, known = ready[..., done - 1 :], 1
             phases = np.concatenate([estimated[..., -1:], phases[..., done:]], axis=-1)
 
 
 def _mark_last(items):
-    previous = None  # and no more, where resampling leaves nothing of a sample or two
+    previous = None  # and stays None if resampling a sample or two gives nothing
     for item in items:
         if previous is not None:
             yield previous, False
@@ -75,12 +75,12 @@ def _mark_last(items):
 def convert_audio(
     audio, sample_rate, *, predict, overlap=OVERLAP, phase=DEFAULT_PHASE, network=None
 ):
-    """Convert audio.
+    """Convert audio in memory.
 
     Args:
         audio: (samples,) or (channels, samples) float32 in [-1, 1].
         sample_rate: Hz.
-        predict, overlap, phase, network: As of ``convert_file``.
+        predict, overlap, phase, network: See ``convert_file``.
 
     Returns:
         float32, same shape, turned down where it would leave [-1, 1].
@@ -105,7 +105,7 @@ def convert_file(source, output, *, predict, overlap=OVERLAP, phase=DEFAULT_PHAS
         output: Audio file to write; it appears whole or not at all.
         predict: Function from frames to frames in [0, 1], such as a
             ``pix2pix_timbre.trained.Predictor``.
-        overlap: Of the frames, in [0, 1).
+        overlap: Share of a frame that overlaps with the next one, in [0, 1).
         phase: Of ``common.audio.phase.ESTIMATORS``.
         network: As in ``convert_blocks``.
 
@@ -127,7 +127,7 @@ def convert_file(source, output, *, predict, overlap=OVERLAP, phase=DEFAULT_PHAS
             yield block
 
     output.parent.mkdir(parents=True, exist_ok=True)
-    # The peak is known at the end only: until then the result waits in a file without a name.
+    # The peak is only known at the end; until then the result is in an unnamed file.
     with tempfile.TemporaryFile(dir=output.parent) as waiting:
         conversion = Conversion(predict, channels, overlap)
         with closing(convert_blocks(blocks(), conversion, phase, network)) as converted:

@@ -1,4 +1,4 @@
-"""Samples of a training: a held-out piece, converted after each epoch, to see and to hear."""
+"""Listening samples: a held-out piece, converted after each epoch, as picture and sound."""
 
 import functools
 
@@ -20,7 +20,7 @@ from pix2pix_timbre.pairs import audio_files
 from pix2pix_timbre.phase_network import JointNetwork
 from pix2pix_timbre.windows import convert_image
 
-_COLUMNS = 4 * FRAME_COLUMNS  # of the piece that are rendered: 12 s
+_COLUMNS = 4 * FRAME_COLUMNS  # length of a sample: 12 s
 
 
 class Sample:
@@ -28,8 +28,8 @@ class Sample:
 
     Args:
         pair: Origin and target, ``pix2pix_timbre.pairs.Source``.
-        folder: Where pictures and sounds go.
-        style: (BINS, FRAME_COLUMNS) float32 in [0, 1] for a generator that takes one, or None.
+        folder: Output folder for pictures and sounds.
+        style: (BINS, FRAME_COLUMNS) float32 in [0, 1] for a generator with a style, or None.
         audios_path: Folder of the audios, for their phase; None to estimate the phase.
         phases: Of origin and target, ``Source``, for a generator that converts the phase as
             well, or None.
@@ -54,14 +54,14 @@ class Sample:
         if audios_path is not None:
             (self._audios,) = audio_files(audios_path, [pair])
             for path in self._audios:
-                read_header(path)  # not after an epoch of training
+                read_header(path)  # report a damaged file now, not after an epoch
 
     def write(self, predict, epoch):
         """Write the sample of an epoch as picture and audio; input and target with the first.
 
         Args:
             predict: ``pix2pix_timbre.trained.Predictor``.
-            epoch: Number of the epoch, which names the files.
+            epoch: Number of the epoch, part of the file names.
         """
         if self._style is not None:
             predict = functools.partial(predict, style=self._style)

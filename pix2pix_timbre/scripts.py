@@ -1,4 +1,4 @@
-"""What predict.py and predict_multitarget.py share: flags, files, and their conversion."""
+"""Shared parts of predict.py and predict_multitarget.py: flags, files, conversion."""
 
 from pathlib import Path
 
@@ -20,11 +20,11 @@ from pix2pix_timbre.windows import OVERLAP
 
 
 def add_flags(built, name):
-    """Add the flags that every prediction script of this system has.
+    """Add the flags that both prediction scripts have.
 
     Args:
         built: ``common.cli.parser``.
-        name: Name of the shipped model that converts where none is given.
+        name: Name of the shipped model that is the default.
     """
     built.add_argument(
         "--model",
@@ -71,15 +71,15 @@ def add_flags(built, name):
 
 
 def open_models(weights, phase, phase_model, *, styled=False):
-    """The models that the flags ask for: ``(model, model of the phase or None)``.
+    """Open the models that the flags name: ``(model, model of the phase or None)``.
 
     Args:
         weights: Weights file, as ``pix2pix_timbre.trained.weights_file`` finds it.
         phase, phase_model: Values of the flags.
-        styled: Whether the script gives a style.
+        styled: Whether the script has a style.
 
     Raises:
-        UserError: Weights that do not fit, or flags that contradict each other.
+        UserError: The weights do not fit, or flags contradict each other.
     """
     if phase_model is not None:
         if phase != NETWORK:
@@ -111,17 +111,17 @@ def planned_files(given, output):
             raise UserError(f"{given}: no audio file in it or below it")
         return files, found.foreign
     require_audio_suffix(output)
-    read_header(given)  # a wrong name is answered before Keras is imported
+    read_header(given)  # report a wrong file before Keras is imported
     return {output: given}, []
 
 
 def convert_files(files, settings, *, several, foreign=()):
-    """Convert the planned files and say so; the exit status of the script.
+    """Convert the planned files and report each; return the script's exit status.
 
     Args:
         files: Dict from output to input, as ``planned_files`` returns it.
         settings: Keyword arguments of ``pix2pix_timbre.recordings.convert_file``.
-        several: Whether a bad file is skipped, and the others converted.
+        several: Whether a bad file is skipped instead of ending the script.
         foreign: (path, reason) of recordings that are skipped, too.
     """
     skipped = list(foreign)

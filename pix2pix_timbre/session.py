@@ -1,4 +1,4 @@
-"""The trainings of this system: their data, networks, run folder, and samples."""
+"""The trainings of this system: data, networks, run folder, and samples."""
 
 import functools
 from pathlib import Path
@@ -26,12 +26,12 @@ class Session(TrainingSession):
         flags: Values of the script's flags.
 
     Raises:
-        UserError: Missing or unfit features, no pieces in common, nothing left to train on.
+        UserError: Features are missing or unfit, there is no common piece, or no training piece.
 
     Attributes:
         adversarial: Whether there is a discriminator.
-        styled: Whether the generator is told its target by a style frame.
-        with_phase: Whether the generator converts the phase, too, as a second channel.
+        styled: Whether the generator has a style frame as second channel.
+        with_phase: Whether the generator converts the phase as a second channel.
     """
 
     system = "pix2pix_timbre"
@@ -71,11 +71,11 @@ class Session(TrainingSession):
                 setattr(self.flags, name, rate)
 
     def find_devices(self):
-        """One device for the search of the learning rates."""
+        """Use a single device to search for learning rates."""
         return OneDevice() if self.flags.findlr else super().find_devices()
 
     def _open_stores(self):
-        """Pairs of stores, origin and target, of all that is to be converted."""
+        """Open all pairs of stores (origin, target)."""
         folder = self.flags.dataset_path
         known = sorted(store.stem for store in folder.glob("*.h5"))
         stores = {}
@@ -143,7 +143,7 @@ class Session(TrainingSession):
         self._tell(unpaired)
 
     def _phase_stores(self, pairs):
-        """Stores of the phases of all instruments, by name; they hold what the others hold."""
+        """Open the stores of the phases of all instruments, by name, and check their content."""
         stores = {}
         for store in (store for pair in pairs for store in pair):
             name = phase_instrument(store.instrument)
@@ -159,7 +159,7 @@ class Session(TrainingSession):
         return stores
 
     def _choose_samples(self, pairs):
-        """A sample for each target instrument: its first pair."""
+        """Choose a sample for each target instrument: its first pair."""
         from pix2pix_timbre.phase_network import phases_of
         from pix2pix_timbre.samples import Sample
 
@@ -240,7 +240,7 @@ class Session(TrainingSession):
         )
 
     def train(self):
-        """Train, or search the learning rates, as ``--findlr`` says; the script's exit status."""
+        """Train, or search for learning rates (``--findlr``); return the exit status."""
         if self.flags.findlr:
             from pix2pix_timbre.findlr import find_learning_rates
 
@@ -248,7 +248,7 @@ class Session(TrainingSession):
         return super().train()
 
     def callbacks(self, model, done):
-        """Lets the adversary start in its time."""
+        """Callback that starts the adversary."""
         from pix2pix_timbre.gan import AdversaryStart
 
         return [AdversaryStart(self.flags.adversarial_start, done)]
@@ -257,14 +257,14 @@ class Session(TrainingSession):
         """Write the samples."""
         from pix2pix_timbre.trained import Predictor
 
-        if self._predict is None:  # compiles once
+        if self._predict is None:  # created once, because it compiles
             self._predict = Predictor(networks["generator"])
         for sample in self._samples:
             sample.write(self._predict, epoch)
 
 
 class MultitargetSession(Session):
-    """The training of ``train_multitarget.py``: a generator that is told its target by a style."""
+    """The training of ``train_multitarget.py``: a generator whose target is set by a style."""
 
     script = "train_multitarget.py"
     styled = True
@@ -295,7 +295,7 @@ class GeneratorSession(Session):
         return self.flags.with_phase
 
     def check(self):
-        """As for both networks; the effects change magnitudes only."""
+        """Check as for both networks, and refuse effects on phases."""
         if self.with_phase and self.flags.augment:
             raise UserError("--augment: the effects change magnitudes only; leave out --with_phase")
         super().check()

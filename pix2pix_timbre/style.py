@@ -1,4 +1,4 @@
-"""Styles: frames that show the generator which instrument it is to imitate."""
+"""Styles: frames that show the generator which instrument to imitate."""
 
 from collections import defaultdict
 
@@ -19,15 +19,15 @@ from data import (
 from pix2pix_timbre.features import read_image
 from pix2pix_timbre.pairs import PairedFrames
 
-_DRAWN = 2  # frames of which the fuller one becomes the style
+_DRAWN = 2  # number of frames drawn, of which the fullest becomes the style
 
 
 class StyledFrames(PairedFrames):
-    """Batches ``(input, target)`` for a generator that is told its target by a style frame.
+    """Batches ``(input, target)`` for a generator whose target is set by a style frame.
 
     The input's channels are the origin and the style: another piece, played by the same preset of
-    the target instrument. Styles are drawn anew each epoch, by ``seed`` and ``epoch``. (With one
-    piece in all, its other frames are the styles.)
+    the target instrument. Styles are drawn anew each epoch, by ``seed`` and ``epoch``. (If
+    there is only one piece, its other frames are the styles.)
 
     Args: those of ``pix2pix_timbre.pairs.PairedFrames``.
     """
@@ -39,7 +39,7 @@ class StyledFrames(PairedFrames):
             self._voices[voice_of(target)].append(target)
 
     def cut(self, positions, epoch):
-        """The frames at some places of an epoch.
+        """Return the frames at some positions of an epoch.
 
         Returns:
             ``(input, target)``, (places, BINS, FRAME_COLUMNS, 2) and (..., 1) in [-1, 1].
@@ -50,11 +50,11 @@ class StyledFrames(PairedFrames):
         return np.concatenate([origin, np.stack(styles)], axis=-1), target
 
     def style(self, target, position=0, epoch=0, voice=None):
-        """The style frame at a place of an epoch: (BINS, FRAME_COLUMNS, 1) in [-1, 1].
+        """Return the style at a position of an epoch: (BINS, FRAME_COLUMNS, 1) in [-1, 1].
 
         Args:
             target: ``Source`` of the target frame, whose piece the style avoids.
-            position, epoch: What the choice follows from.
+            position, epoch: Determine the choice, together with the seed.
             voice: Voice that plays the style; by default that of the target.
         """
         rng = np.random.default_rng([self.seed, epoch, position, 1])
@@ -74,7 +74,7 @@ class StyledFrames(PairedFrames):
 
 
 def voice_of(source):
-    """Who plays a ``pix2pix_timbre.pairs.Source``: instrument and preset."""
+    """Voice of a ``pix2pix_timbre.pairs.Source``: instrument and preset."""
     return source.store.instrument, preset_of(source.rendering)
 
 
@@ -95,7 +95,7 @@ def fullest_frame(image):
 
 
 def read_style(path, offset=None):
-    """The style frame of a recording.
+    """Read the style frame of a recording.
 
     Args:
         path: Audio file, of any length.
@@ -113,7 +113,7 @@ def read_style(path, offset=None):
 
 
 def style_of(audio, sample_rate, offset=None):
-    """As ``read_style``, of audio (samples,) or (channels, samples) at a rate in Hz."""
+    """Like ``read_style``, for audio (samples,) or (channels, samples) at a rate in Hz."""
     mono = np.atleast_2d(np.asarray(audio, np.float32)).mean(axis=0)
     magnitude, _ = forward_transform(resample(mono, sample_rate, SAMPLE_RATE), with_phase=False)
     return _style_frame(amplitude_to_db(magnitude), offset, "the style")
@@ -132,9 +132,9 @@ def _style_frame(image, offset, name):
 
 
 def distances_by_style(predict, frames):
-    """Mean L1 distance of each style's prediction to each true target, in the [-1, 1] scale.
+    """Mean L1 distance of each style's prediction from each true target, in the [-1, 1] scale.
 
-    If the generator heeds its style, the matching one wins in every column.
+    If the generator follows its style, the matching one is the best for every target.
 
     Args:
         predict: ``pix2pix_timbre.trained.Predictor`` of a generator with a style.

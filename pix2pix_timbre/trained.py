@@ -1,4 +1,4 @@
-"""A trained generator at work."""
+"""Convert recordings with a trained generator."""
 
 import functools
 from pathlib import Path
@@ -14,11 +14,11 @@ from pix2pix_timbre.recordings import convert_audio
 from pix2pix_timbre.weights import WAYS, generator_shape, load_generator
 from pix2pix_timbre.windows import BATCH, OVERLAP
 
-NETWORK = "network"  # the phase that a network predicts
+NETWORK = "network"  # value of --phase for a phase predicted by a network
 
 
 class Predictor:
-    """A generator behind a compiled function: frames in [0, 1] in, frames in [0, 1] out.
+    """A generator as a compiled function of frames in [0, 1] that returns frames in [0, 1].
 
     Args:
         generator: Keras model (batch, BINS, FRAME_COLUMNS, channels) -> (..., outputs), in [-1, 1];
@@ -29,12 +29,12 @@ class Predictor:
         import keras
 
         self._generator = generator
-        # XLA makes this network slower on CPU; on other backends Keras knows best
+        # XLA makes this network slower on CPUs; other backends are left to Keras
         if keras.backend.backend() == "tensorflow":
             generator.compile(jit_compile=False)
 
     def __call__(self, frames, style=None):
-        """Predict frames; batched, any number of them.
+        """Predict any number of frames, in batches.
 
         Args:
             frames: (frames, BINS, FRAME_COLUMNS, channels) float32.
@@ -51,7 +51,7 @@ class Predictor:
         for start in range(0, len(frames), BATCH):
             batch = [channel[start : start + BATCH] for channel in channels]
             batch = frames_to_network(np.concatenate(batch, axis=-1))
-            # one shape only, so that the function is compiled once
+            # a single shape, so that the function is compiled once
             padding = [(0, BATCH - len(batch)), (0, 0), (0, 0), (0, 0)]
             predicted = self._generator.predict_on_batch(np.pad(batch, padding))
             found = np.asarray(predicted)[: len(batch)]
@@ -69,8 +69,8 @@ class TimbreModel:
     Attributes:
         predict: ``Predictor``.
         codec: As given.
-        styled: Whether it is told its target by a style.
-        with_phase: Whether it converts the phase, too.
+        styled: Whether its target is set by a style.
+        with_phase: Whether it also converts the phase.
     """
 
     def __init__(self, generator, codec=CODEC):
@@ -88,13 +88,13 @@ class TimbreModel:
             sample_rate: Hz.
             style: Audio of the target instrument at the same rate, for a ``styled`` model; its
                 fullest 2.97 s count.
-            settings: ``phase``, ``overlap`` and ``phase_model``, as of ``settings``.
+            settings: ``phase``, ``overlap`` and ``phase_model``; see ``settings``.
 
         Returns:
             float32, same shape, turned down where it would leave [-1, 1].
         """
         if style is not None:
-            from pix2pix_timbre.style import style_of  # comes with Keras, as the next import
+            from pix2pix_timbre.style import style_of  # imports Keras, like the next import
 
             style, _ = style_of(style, sample_rate)
         return convert_audio(audio, sample_rate, **self.settings(style=style, **settings))
@@ -109,7 +109,7 @@ class TimbreModel:
             phase_model: ``TimbreModel`` that converts phases, for the phase NETWORK.
 
         Raises:
-            UserError: The model needs a style, takes none, or NETWORK lacks its network.
+            UserError: The model needs a style, does not take one, or NETWORK has no network.
         """
         from pix2pix_timbre.phase_network import JointNetwork, PhaseNetwork
 
@@ -139,7 +139,7 @@ class TimbreModel:
 
 
 def open_trained(folder, config):
-    """The ``TimbreModel`` of a run folder.
+    """Open the ``TimbreModel`` of a run folder.
 
     Args:
         folder: Path.
@@ -153,11 +153,11 @@ def open_trained(folder, config):
 
 
 def load_model(weights, *, styled=None):
-    """The ``TimbreModel`` of a weights file.
+    """Open the ``TimbreModel`` of a weights file.
 
     Args:
         weights: HDF5 file, of a training or of the published code.
-        styled: Whether a style will be given; None takes every model.
+        styled: Whether a style will be given; None accepts every model.
 
     Raises:
         UserError: Missing or damaged, or a model that does not go with that.
@@ -173,7 +173,7 @@ def load_model(weights, *, styled=None):
 
 @functools.lru_cache(maxsize=4)
 def open_once(model):
-    """The ``TimbreModel`` of a run folder, weights file or shipped name, kept for the next call."""
+    """Open a run folder, weights file or shipped model once; later calls return the same."""
     path = Path(model)
     if not path.exists() and path.name == str(model):
         path = shipped(path.name)
@@ -181,7 +181,7 @@ def open_once(model):
 
 
 def weights_file(path):
-    """The weights file that ``--model`` names: itself, or ``generator.h5`` in a run folder.
+    """Weights file for ``--model``: the path itself, or ``generator.h5`` in a run folder.
 
     Raises:
         UserError: Missing, of another system, or trained with other codec constants.
@@ -196,13 +196,13 @@ def weights_file(path):
 
 
 def open_config(folder):
-    """Content of ``config.json`` of a run of this system, trained with the codec of ``data.py``."""
+    """Read ``config.json`` of a run of this system, and check its codec."""
     config = open_run(folder, "pix2pix_timbre")
     check_codec(folder, config)
     return config
 
 
 def check_codec(folder, config):
-    """Raise ``UserError`` when a run has another codec than ``data.py``."""
+    """Raise ``UserError`` if a run has another codec than ``data.py``."""
     if config.get("codec") != CODEC:
         raise UserError(f"{folder}: trained with codec {config.get('codec')}, but this is {CODEC}")

@@ -1,4 +1,4 @@
-"""Generators on disk: what a weights file holds, and how it is loaded."""
+"""Weight files of generators: recognise and load them."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from common.training.weights import is_classic, load_into
 
 GENERATOR_DEPTH = 8  # 256 halved eight times: one value at the bottom
 
-# What generators are for, by their input and output channels.
+# Purpose of a generator, by its input and output channels.
 WAYS = {
     (1, 1): "predict.py",
     (2, 1): "predict_multitarget.py",
@@ -19,7 +19,7 @@ WAYS = {
 
 
 class Shape(NamedTuple):
-    """What tells one generator from another, as ``pix2pix_timbre.model.build_generator`` has it."""
+    """Arguments of ``pix2pix_timbre.model.build_generator`` that distinguish generators."""
 
     width: int
     channels: int
@@ -27,13 +27,13 @@ class Shape(NamedTuple):
 
 
 def generator_shape(path):
-    """``Shape`` of the generator whose weights a file holds.
+    """Find the ``Shape`` of the generator in a weights file.
 
     Args:
         path: HDF5 file of any name: a whole model or weights alone, of Keras 2 or 3.
 
     Raises:
-        UserError: Missing, damaged, or no generator of this architecture.
+        UserError: The file is missing, damaged, or not of a generator of this architecture.
     """
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file of weights")
@@ -51,7 +51,7 @@ def generator_shape(path):
 def _kernels(file):
     """Shapes of the first weight of each layer, in the order of the network."""
     if is_classic(file):
-        layers = file.get("model_weights", file)  # absent where the weights were saved alone
+        layers = file.get("model_weights", file)  # absent if only weights were saved
         return [
             layers[name][layers[name].attrs["weight_names"][0]].shape
             for name in layers.attrs["layer_names"]
@@ -71,7 +71,7 @@ def _kernels(file):
 
 
 def load_generator(path, channels=1, outputs=1):
-    """Build the generator that fits a weights file, and load it.
+    """Build the generator for a weights file, and load the weights.
 
     Args:
         path: HDF5 file of ``train.py``, or of the published code.

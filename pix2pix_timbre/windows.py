@@ -1,4 +1,4 @@
-"""Magnitude images of any length, converted in windows of 256 columns that fade into each other."""
+"""Convert magnitude images of any length in overlapping windows of 256 columns."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from data import BINS, FRAME_COLUMNS
 
 BATCH = 8  # frames per call of the network
 # Transposed convolutions leave a faint grid with periods of 2 to 256 columns. Windows that begin
-# every 121 columns, a number without small factors, put it in another place each time.
+# every 121 columns, a number without small factors, put the grid in another place each time.
 OVERLAP = 135 / FRAME_COLUMNS
 
 
@@ -24,15 +24,15 @@ def window_weights(overlap):
 
 
 def hop_columns(overlap):
-    """Columns from one window to the next."""
+    """Distance of windows in columns."""
     return max(round(FRAME_COLUMNS * (1 - overlap)), 1)
 
 
 class Conversion:
     """Streaming conversion of a magnitude image, window by window with cross-fades.
 
-    Windows lie at fixed multiples of the hop, so the result depends neither on how the image is
-    cut into blocks nor on the batch. Silent windows stay silent and are not predicted.
+    Windows are at fixed multiples of the hop, so the result depends neither on how the image is cut
+    into blocks nor on the batches. Silent windows stay silent and are not predicted.
 
     Args:
         predict: Function from frames to frames in [0, 1], such as a
@@ -50,7 +50,7 @@ class Conversion:
         self._weight = np.zeros(FRAME_COLUMNS, np.float32)
 
     def push(self, image):
-        """Add columns and get back those that no later window reaches.
+        """Add columns, and return those that no later window changes.
 
         Args:
             image: (channels, BINS, columns) float32 in [0, 1].
@@ -60,12 +60,12 @@ class Conversion:
         """
         self._pending = np.concatenate([self._pending, image], axis=-1)
         windows = max((self._pending.shape[-1] - FRAME_COLUMNS) // self._hop + 1, 0)
-        return self._convert(windows - windows % BATCH)  # the network is called with whole batches
+        return self._convert(windows - windows % BATCH)  # call the network with full batches only
 
     def finish(self):
-        """Convert what is left; the last window is completed with silence."""
+        """Convert the rest; the last window is padded with silence."""
         left = self._pending.shape[-1]
-        windows = -(-left // self._hop)  # each that begins before the end
+        windows = -(-left // self._hop)  # all that begin before the end
         padding = max((windows - 1) * self._hop + FRAME_COLUMNS - left, 0)
         self._pending = np.pad(self._pending, [(0, 0), (0, 0), (0, padding)])
         return self._convert(windows)[..., :left]

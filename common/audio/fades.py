@@ -1,18 +1,18 @@
-"""Windows of a long image, joined again."""
+"""Join the windows of a long image."""
 
 import numpy as np
 
 
 def cross_fade(images, hop):
-    """Join images that follow one another at a distance, faded into each other.
+    """Join images at equal distances, with cross-fades.
 
     Args:
         images: (images, bins, columns).
-        hop: Columns from one to the next, at most as many as they have.
+        hop: Distance in columns, at most the width of an image.
 
     Returns:
-        (bins, (images - 1) * hop + columns): where several overlap, their weighted mean; what each
-        weighs falls linearly towards its ends, over as much as the next one covers.
+        (bins, (images - 1) * hop + columns). Where images overlap, the result is their weighted
+        mean; weights fall linearly towards the ends of each image, over the overlap.
     """
     count, bins, columns = images.shape
     ends = np.minimum(np.arange(1, columns + 1), np.arange(columns, 0, -1))

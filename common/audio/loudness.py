@@ -1,4 +1,4 @@
-"""Loudness as it is heard (ITU-R BS.1770-4, EBU R 128), and sounds brought to one loudness."""
+"""Perceived loudness (ITU-R BS.1770-4, EBU R 128), and normalisation to a loudness."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ _SHORTEST = 0.4  # seconds: the block over which loudness is measured
 
 
 def loudness(audio, sample_rate):
-    """Integrated loudness in LUFS; minus infinity of silence.
+    """Integrated loudness in LUFS; minus infinity for silence.
 
     Args:
-        audio: (samples,) or (channels, samples) float32, at most five channels. One that is shorter
-            than a block of 0.4 s is measured as if silence followed.
+        audio: (samples,) or (channels, samples) float32, at most five channels. Audio shorter than
+            a block of 0.4 s is measured as if silence followed.
         sample_rate: Hz.
     """
     import pyloudnorm
@@ -27,16 +27,16 @@ def loudness(audio, sample_rate):
 
 
 def at_loudness(audio, sample_rate, lufs=TARGET_LUFS):
-    """An audio, amplified or turned down to a loudness; a peak beyond full range comes first.
+    """Bring audio to a loudness, but not above the largest peak level.
 
     Args:
         audio: (samples,) or (channels, samples) float32.
         sample_rate: Hz.
-        lufs: Loudness to reach. Where the peak would exceed ``PEAK``, the sound stays quieter.
+        lufs: Target loudness. If the peak would exceed ``PEAK``, the sound stays quieter.
 
     Returns:
-        A new array of the same shape, float32; silence, and what is too faint to be measured, as it
-        is.
+        A new array of the same shape, float32; silence, and sound too faint to be measured, is
+        unchanged.
     """
     found = loudness(audio, sample_rate)
     if not np.isfinite(found):

@@ -1,19 +1,19 @@
-"""Measures of a conversion: of its magnitude image, and of how it sounds.
+"""Measures of the quality of a conversion, on images and on sound.
 
-All but ``border_flux`` compare an estimate with a reference of the same length, and are 0 for equal
-ones. Audio is float32 (samples,) at ``data.SAMPLE_RATE``, mono; magnitudes are (BINS, columns) as
-``data.forward_transform`` returns them.
+All but ``border_flux`` compare an estimate with a reference of the same length; distances are 0 if
+both are equal. Audio is float32 (samples,) at ``data.SAMPLE_RATE``, mono; magnitudes are (BINS,
+columns) as ``data.forward_transform`` returns them.
 """
 
 import numpy as np
 
 from data import FFT_SIZE, FRAME_COLUMNS, HOP, SAMPLE_RATE
 
-DYNAMIC_RANGE = 80  # dB below the reference's loudest value that count
+DYNAMIC_RANGE = 80  # dB; values further below the reference's loudest one count as equal
 RESOLUTIONS = (2048, 1024, 512, 256, 128, 64)  # samples, FFT sizes of Engel et al. 2020
 _DECIBELS_PER_NEPER = 20 / np.log(10)
 MEL_BANDS = 40
-CEPSTRAL_COEFFICIENTS = 13  # the first of which is left out
+CEPSTRAL_COEFFICIENTS = 13  # including the first one, which is not used
 
 
 def _same_shape(reference, estimate):
@@ -24,7 +24,7 @@ def _same_shape(reference, estimate):
 
 
 def _decibels(reference, estimate, scale=20):
-    """Both in dB, what lies DYNAMIC_RANGE below the reference's maximum raised to there."""
+    """Both in dB, with values limited to DYNAMIC_RANGE below the reference's maximum."""
     peak = reference.max()
     if peak <= 0:
         raise ValueError("the reference is silent")
@@ -35,8 +35,8 @@ def _decibels(reference, estimate, scale=20):
 def log_spectral_distance(reference, estimate):
     """Log-spectral distance in dB (Gray and Markel 1976, their d2).
 
-    The root of the mean square over the bins of the difference in dB, averaged over all columns.
-    What is more than DYNAMIC_RANGE below the reference's loudest value counts as that.
+    The root mean square over the bins of the difference in dB, averaged over all columns. Values
+    more than DYNAMIC_RANGE below the reference's loudest one are raised to that level.
 
     Args:
         reference, estimate: Magnitudes, (BINS, columns).
@@ -61,9 +61,9 @@ def multi_resolution_spectral_distance(reference, estimate):
     """Multi-scale spectral loss of DDSP (Engel et al. 2020, eq. 4), alpha 1.
 
     Over six FFT sizes, the sum of the mean absolute differences of the magnitudes and of their
-    natural logarithms. Periodic Hann windows with 75 % overlap; magnitudes are not normalised. Of
-    the logarithms, what is more than DYNAMIC_RANGE below the reference's loudest value counts as
-    that (theirs end at 1e-5, far below the noise of 16 bit).
+    natural logarithms. Periodic Hann windows with 75 % overlap; magnitudes are not normalised. For
+    the logarithms, values more than DYNAMIC_RANGE below the reference's loudest one are raised to
+    that level (in DDSP the limit is 1e-5, far below the noise of 16 bits).
 
     Args:
         reference, estimate: Audio, (samples,).
@@ -86,12 +86,12 @@ def multi_resolution_spectral_distance(reference, estimate):
 
 
 def timbre_distance(reference, estimate):
-    """Distance of the spectral envelopes in dB, whatever their level: from MFCCs.
+    """Distance of the spectral envelopes (MFCCs) in dB, independent of level.
 
     Mel cepstral distortion (Kubichek 1993) over the coefficients 2 to 13 of 40 mel bands in dB,
     divided by the root of the number of bands: with an orthonormal cosine transform that is the
     root-mean-square difference in dB of the smoothed envelopes without their mean. Averaged over
-    the columns in which the reference sounds.
+    the columns in which the reference is not silent.
 
     Args:
         reference, estimate: Audio, (samples,).
@@ -123,8 +123,9 @@ def timbre_distance(reference, estimate):
 def loudness_error(reference, estimate):
     """Mean absolute difference of the A-weighted loudness in dB.
 
-    Of the power of each column of a Fourier transform, A-weighted (Engel et al. 2020, section 4.2);
-    over the columns in which the reference is less than DYNAMIC_RANGE below its loudest one.
+    Computed from the A-weighted power of each column of a Fourier transform (Engel et al. 2020,
+    section 4.2), over the columns in which the reference is less than DYNAMIC_RANGE below its
+    loudest one.
 
     Args:
         reference, estimate: Audio, (samples,).
@@ -135,7 +136,7 @@ def loudness_error(reference, estimate):
     import librosa
 
     size = 2 * FFT_SIZE
-    heard = librosa.fft_frequencies(sr=SAMPLE_RATE, n_fft=size)[1:]  # of 0 Hz, nothing is
+    heard = librosa.fft_frequencies(sr=SAMPLE_RATE, n_fft=size)[1:]  # 0 Hz is inaudible
     weights = librosa.db_to_power(librosa.A_weighting(heard))
     powers = [
         weights @ np.abs(librosa.stft(np.asarray(audio), n_fft=size, hop_length=HOP)[1:]) ** 2
@@ -147,11 +148,11 @@ def loudness_error(reference, estimate):
 
 
 def flux_ratio(reference, estimate):
-    """Spectral flux of an estimate over that of the reference: 1 when it is as lively.
+    """Spectral flux of an estimate relative to the reference's: below 1 if it is smoother.
 
     The flux is the mean absolute difference from column to column (Masri 1996, without
-    rectification). A network that learns from distances alone predicts the mean of what it cannot
-    know, such as the beating of many strings, and its ratio is far below 1.
+    rectification). A network that is trained on distances alone predicts the mean of everything
+    that is possible, for example of the beating of many strings, so its ratio is far below 1.
 
     Args:
         reference, estimate: Images, (BINS, columns) in [0, 1].
@@ -169,23 +170,23 @@ def flux_ratio(reference, estimate):
 
 
 def border_flux(image, period=FRAME_COLUMNS):
-    """Whether windows leave seams: spectral flux at their borders over that elsewhere.
+    """Measure seams: spectral flux at the borders of windows relative to elsewhere.
 
     The flux of a column is the mean absolute difference from the one before it (Masri 1996, here
-    in the dB scale and without rectification). Music that does not know of the borders gives about
-    1; a hard cut between windows that do not match gives more. Transposed convolutions of stride 2
+    in the dB scale and without rectification). Music without seams gives about
+    1; hard cuts between windows that do not match give more. Transposed convolutions of stride 2
     give even and odd columns different flux, so borders are compared with their own parity.
 
     Args:
         image: (BINS, columns) in [0, 1], more than ``period`` columns.
-        period: Columns from one border to the next, even.
+        period: Distance between borders in columns, an even number.
 
     Returns:
         ``(ratio, borders)``: mean flux at the multiples of ``period`` over the mean elsewhere, and
         the number of borders.
 
     Raises:
-        ValueError: No border in the image.
+        ValueError: There is no border in the image.
     """
     flux = np.abs(np.diff(np.asarray(image, np.float32), axis=-1)).mean(axis=0)
     at_border = np.zeros(flux.size, bool)

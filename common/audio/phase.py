@@ -1,7 +1,8 @@
-"""Phase for a converted magnitude, by the estimator that ``--phase`` names.
+"""Phase estimators for converted magnitudes, as chosen by ``--phase``.
 
-The network predicts magnitudes alone. ``estimate_phase`` finds the phase to play them with:
-``input`` reuses that of the recording, the others search one that fits the predicted magnitude.
+The networks predict magnitudes only. ``estimate_phase`` finds a phase for them: ``input`` takes
+    that
+of the recording, all others search for one that fits the predicted magnitude.
 """
 
 import heapq
@@ -10,15 +11,16 @@ import numpy as np
 
 from data import BINS, FFT_SIZE, HOP, column_count, forward_spectra, inverse_spectra
 
-ITERATIONS = 4  # more of them keep more of the magnitude and fewer of the notes
+ITERATIONS = 4  # more iterations preserve more of the magnitude and fewer notes
 FAST_ITERATIONS, FAST_MOMENTUM = 32, 0.99
-PGHI_TOLERANCE = 1e-4  # of the largest magnitude: what is fainter keeps the phase of the input
-_SMALLEST = 1e-30  # below it numbers lose their digits
-HANN_GAMMA = 0.25645 * FFT_SIZE**2  # of the Gaussian nearest to the window (Prusa et al. 2017)
+PGHI_TOLERANCE = 1e-4  # relative to the largest magnitude; fainter bins keep the phase of the input
+_SMALLEST = 1e-30  # below, numbers lose precision
+# parameter of the Gaussian closest to the window (Prusa et al. 2017)
+HANN_GAMMA = 0.25645 * FFT_SIZE**2
 
 
 class Codec:
-    """The transform of ``data.py``, as ``griffin_lim`` takes it."""
+    """The transform of ``data.py``, with the methods that ``griffin_lim`` needs."""
 
     bins, hop = BINS, HOP
     columns = staticmethod(column_count)
@@ -27,48 +29,46 @@ class Codec:
 
 
 def estimate_phase(method, magnitude, phase, known=0):
-    """Phase for a magnitude.
+    """Estimate the phase for a magnitude.
 
     Args:
         method: One of ``ESTIMATORS``.
         magnitude: (..., BINS, columns), as ``data.forward_transform`` returns it.
-        phase: Of the recording that the magnitude was made from: same shape, radians.
+        phase: Phase of the recording from which the magnitude was predicted: same shape, radians.
         known: Number of columns at the beginning whose phase is final and is kept, so that a long
-            signal can be estimated in parts: a hop is half a window, so one column is all that the
-            next part can know of what came before.
+            signal can be processed in parts. One column is enough, because a hop is half a window.
 
     Returns:
-        Phase in radians, float32, same shape. Nothing is drawn at random: the same arguments give
-        the same phase.
+        Phase in radians, float32, same shape. The same arguments give the same phase.
     """
     return ESTIMATORS[method](magnitude, phase, known)
 
 
 def griffin_lim(magnitude, transform, start, iterations, momentum=0.0, *, known=0):
-    """Spectra of a magnitude whose phase fits it, by Griffin and Lim 1984.
+    """Find spectra with a given magnitude and a fitting phase (Griffin and Lim 1984).
 
     With the momentum of Perraudin, Balazs and Sondergaard 2013 (their alpha; librosa's "fast"
-    Griffin-Lim, which divides both terms by 1 + alpha), the magnitude is kept better, but with a
-    hop of half a window not the sound: there are many signals with nearly the same magnitude, and
-    the momentum leads away from that which the start is close to.
+    Griffin-Lim, which divides both terms by 1 + alpha), the magnitude is preserved better. With a
+    hop of half a window the sound is not: many signals have nearly the same magnitude, and the
+    momentum leads away from the one that is close to the start.
 
     Args:
         magnitude: (..., bins, columns).
-        transform: With ``forward`` and ``inverse`` as in ``common.audio.spectrograms``.
-        start: Complex spectra that the search begins with, same shape.
+        transform: Has ``forward`` and ``inverse`` as in ``common.audio.spectrograms``.
+        start: Complex spectra from which the search starts, same shape.
         iterations: Number of projections.
         momentum: In [0, 1].
-        known: Number of columns at the beginning that are kept as they are in ``start``.
+        known: Number of columns at the beginning that are kept from ``start``.
 
     Returns:
-        complex64, same shape, of exactly the given magnitude but in the known columns; ``start``
-        without iterations.
+        complex64, same shape, with exactly the given magnitude, except in the known columns;
+        ``start`` if there are no iterations.
     """
     magnitude, start = by_column(magnitude, np.float32), by_column(start, np.complex64)
     spectra, previous = start, np.zeros_like(start)
     for _ in range(iterations):
         consistent = transform.forward(transform.inverse(spectra))
-        # leap beyond the projection by the difference to the last one
+        # go beyond the projection by its difference from the last one
         spectra = consistent + np.float32(momentum) * (consistent - previous)
         previous = consistent
         spectra = magnitude * unit(spectra)
@@ -77,19 +77,19 @@ def griffin_lim(magnitude, transform, start, iterations, momentum=0.0, *, known=
 
 
 def by_column(values, dtype):
-    """Values (..., bins, columns), in memory column by column, as transforms have them."""
+    """Store values (..., bins, columns) column by column in memory, as transforms do."""
     return np.swapaxes(np.ascontiguousarray(np.swapaxes(values, -1, -2), dtype), -1, -2)
 
 
 def unit(spectra):
-    """Spectra with all magnitudes 1; what is 0, or too small to divide by, becomes 1."""
+    """Normalise spectra to magnitude 1; values of 0, or too small to divide by, become 1."""
     length = np.abs(spectra)
     silent = length < _SMALLEST
     return np.where(silent, 1, spectra / np.where(silent, 1, length)).astype(np.complex64)
 
 
 def griffin_lim_phase(magnitude, phase, known=0, *, iterations=ITERATIONS, momentum=0.0):
-    """``griffin_lim`` of the codec's magnitudes, begun with a phase.
+    """``griffin_lim`` for magnitudes of ``data.py``, started from a phase.
 
     Args and return value: as ``estimate_phase``; ``iterations`` and ``momentum`` as
     ``griffin_lim``.
@@ -106,13 +106,13 @@ def griffin_lim_phase(magnitude, phase, known=0, *, iterations=ITERATIONS, momen
 
 
 def fast_griffin_lim(magnitude, phase, known=0):
-    """``griffin_lim_phase`` with momentum, begun with the phase of the recording."""
+    """``griffin_lim_phase`` with momentum, started from the phase of the recording."""
     fast = {"iterations": FAST_ITERATIONS, "momentum": FAST_MOMENTUM}
     return griffin_lim_phase(magnitude, phase, known, **fast)
 
 
 def fast_griffin_lim_from_zero(magnitude, phase, known=0):
-    """``griffin_lim_phase`` with momentum that knows the phase of the known columns only."""
+    """``griffin_lim_phase`` with momentum, started from zero except in the known columns."""
     start = np.zeros(magnitude.shape, np.float32)
     start[..., :known] = np.asarray(phase)[..., :known]
     return fast_griffin_lim(magnitude, start, known)
@@ -121,9 +121,9 @@ def fast_griffin_lim_from_zero(magnitude, phase, known=0):
 def phase_gradient_heap_integration(magnitude, phase, known=0):
     """Phase by phase gradient heap integration (Prusa, Balazs and Sondergaard 2017, algorithm 1).
 
-    The phase's slopes in time and frequency follow from those of the logarithm of the magnitude,
-    exactly for a Gaussian window and any redundancy. From the loudest bin of each region on, they
-    are integrated along the loudest neighbours; a region begins with the phase of the recording.
+    The phase's derivatives in time and frequency follow from those of the log magnitude, exactly
+    for a Gaussian window with any redundancy. They are integrated along the loudest neighbours,
+    starting from the loudest bin of each region with the phase of the recording.
 
     Args and return value: as ``estimate_phase``.
     """
@@ -145,10 +145,10 @@ def phase_gradient_heap_integration(magnitude, phase, known=0):
 
 
 def phase_slopes(logarithm):
-    """Slopes of the phase by the logarithm of the magnitude (Prusa et al. 2017, eq. 18 and 19).
+    """Derivatives of the phase from the log magnitude (Prusa et al. 2017, eq. 18 and 19).
 
     Args:
-        logarithm: (BINS, columns), natural.
+        logarithm: Natural logarithm of the magnitude, (BINS, columns).
 
     Returns:
         ``(in_time, in_frequency)``: radians per column and per bin. Windows are counted from their
@@ -165,7 +165,7 @@ def phase_slopes(logarithm):
 
 
 def _integrate(found, open_bins, magnitude, slopes, known):
-    """Integrate slopes over the open bins, in place, beginning at the known columns."""
+    """Integrate the derivatives over the open bins, in place, starting from the known columns."""
     rows, columns = magnitude.shape
     heap = [(-magnitude[row, known - 1], row, known - 1) for row in range(rows)] if known else []
     heapq.heapify(heap)
@@ -198,4 +198,4 @@ ESTIMATORS = {
     "fast-griffinlim-zero": fast_griffin_lim_from_zero,
     "pghi": phase_gradient_heap_integration,
 }
-DEFAULT_PHASE = "griffinlim"  # the best one measured
+DEFAULT_PHASE = "griffinlim"  # the best one in docs/phase.md

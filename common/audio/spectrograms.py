@@ -1,11 +1,11 @@
-"""Transforms from audio to spectra and back, and images of them.
+"""Transforms between audio and spectra, and scaled images of spectra.
 
 A transform has ``bins``, ``hop``, ``columns(samples)``, ``forward(audio)`` and ``inverse(spectra,
 samples)``: audio is (..., samples), spectra are complex, (..., bins, columns). Without ``samples``,
-``inverse`` gives so much audio that ``forward`` of it has the same number of columns. A step of a
-transform is a column; its bins stand in ascending order of frequency. In memory, the bins of a
-column lie side by side. ``full_scale`` is the magnitude of a sine of amplitude 1 in the middle of a
-bin. No function modifies its arguments.
+``inverse`` returns as much audio as ``forward`` needs for the same number of columns. Each step of
+a transform is a column, whose bins are in ascending order of frequency and adjacent in memory.
+``full_scale`` is the magnitude of a sine of amplitude 1 in the middle of a bin. No function
+modifies its arguments.
 """
 
 import functools
@@ -16,23 +16,23 @@ import numpy as np
 
 from common.audio.phase import by_column, griffin_lim
 
-GRIFFIN_LIM_ITERATIONS = 64  # from a phase that is drawn at random
+GRIFFIN_LIM_ITERATIONS = 64  # when started from a random phase
 GRIFFIN_LIM_MOMENTUM = 0.99
-_SMALLEST = 1e-10  # magnitude, far below every floor
-_FEWEST_WEIGHT = 1e-6  # of a sample: no window reaches it
-# of a long transform: what it works on stays in the processor's cache
+_SMALLEST = 1e-10  # magnitude, far below the floor of every scale
+_FEWEST_WEIGHT = 1e-6  # smallest weight of a sample; below, no window covers it
+# block size of a long transform, whose arrays then stay in the processor's cache
 _COLUMNS_AT_ONCE = 64
 
 
 class STFT(NamedTuple):
     """Short-time Fourier transform with a periodic Hann window; column k is centred on ``k * hop``.
 
-    Around the audio there are zeros, and spectra are not normalised, as in ``librosa.stft``. It is
-    computed in the precision of the audio: float64, or else float32.
+    The audio is padded with zeros, and spectra are not normalised, as in ``librosa.stft``. The
+    precision is that of the audio: float64, or else float32.
 
     Attributes:
-        size: Samples of the window and of the Fourier transform.
-        hop: Samples from column to column, at most half of ``size`` for an inverse.
+        size: Length of window and Fourier transform in samples.
+        hop: Distance of columns in samples, at most half of ``size`` for an inverse.
     """
 
     size: int
@@ -49,20 +49,21 @@ class STFT(NamedTuple):
         return self.size / 4
 
     def columns(self, samples):
-        """Number of columns of an audio: one per hop, the last hop completed with zeros."""
+        """Number of columns for a length of audio: one per hop, the last hop padded with zeros."""
         return 1 + -(-samples // self.hop)
 
     def forward(self, audio, start=0, stop=None):
-        """Spectra of the columns from ``start`` to ``stop``.
+        """Compute the spectra of columns ``start`` to ``stop``.
 
         Args:
             audio: (..., samples), real.
-            start, stop: Columns, ``start`` below ``stop``, also beyond the audio; default all.
+            start, stop: Column numbers, ``start`` below ``stop``, also beyond the audio; default
+                all.
 
         Returns:
-            (..., bins, stop - start) complex64, of float64 audio complex128.
+            (..., bins, stop - start) complex64; complex128 for float64 audio.
         """
-        import scipy.fft  # not above: --help would take twice as long
+        import scipy.fft  # imported here, or --help would take twice as long
 
         audio = np.asarray(audio)
         if audio.dtype != np.float64:
@@ -88,12 +89,12 @@ class STFT(NamedTuple):
         return np.swapaxes(spectra, -1, -2)
 
     def inverse(self, spectra, samples=None):
-        """The audio whose spectra are nearest to the given ones (Griffin and Lim 1984, eq. 6).
+        """Audio whose spectra are closest to the given ones (Griffin and Lim 1984, eq. 6).
 
         Args:
             spectra: (..., bins, columns).
             samples: Length of the audio; default ``(columns - 1) * hop``. Columns beyond it are
-                left out; what no column reaches is silent.
+                ignored; audio that no column covers is silent.
 
         Returns:
             (..., samples) float32.
@@ -106,13 +107,13 @@ class STFT(NamedTuple):
 
 
 class Synthesis:
-    """``STFT.inverse`` in parts: spectra are added as they come.
+    """``STFT.inverse`` in parts: spectra are added one part after the other.
 
     Args:
         transform: ``STFT``.
-        shape: Of the audio without its last axis, such as (channels,).
+        shape: Shape of the audio without its last axis, such as (channels,).
         samples: Length of the audio.
-        columns: That will be added, from the first one on; default those of ``samples``.
+        columns: Number of columns that will be added; default that of ``samples``.
     """
 
     def __init__(self, transform, shape, samples, columns=None):
@@ -128,7 +129,7 @@ class Synthesis:
             self._weight[part : part + columns] += square[part]
 
     def add(self, start, spectra):
-        """Add spectra (*shape, bins, columns), the first of which is column ``start``."""
+        """Add spectra (*shape, bins, columns) that begin at column ``start``."""
         import scipy.fft
 
         size, columns = self._transform.size, spectra.shape[-1]
@@ -138,14 +139,14 @@ class Synthesis:
             self._hops[..., start + part : start + part + columns, :] += parts[..., part, :]
 
     def _in_parts(self, grains):
-        """Grains (..., size), the last hop completed with zeros: (..., parts, hop)."""
+        """Cut grains (..., size), padded with zeros, into (..., parts, hop)."""
         missing = self._parts * self._transform.hop - self._transform.size
         if missing:
             grains = np.pad(grains, [(0, 0)] * (grains.ndim - 1) + [(0, missing)])
         return grains.reshape(*grains.shape[:-1], self._parts, self._transform.hop)
 
     def audio(self):
-        """The audio, when every column has been added: (*shape, samples) float32."""
+        """Return the audio after every column has been added: (*shape, samples) float32."""
         first = self._transform.size // 2
         inside = slice(first, first + self._samples)
         audio = self._hops.reshape(*self._hops.shape[:-2], -1)[..., inside]
@@ -171,10 +172,10 @@ class CQT(NamedTuple):
 
     Attributes:
         sample_rate: Hz.
-        hop: Samples from column to column, a multiple of 2 for each octave but the first.
-        lowest: Hz of the lowest bin.
+        hop: Distance of columns in samples; a multiple of ``2 ** (octaves - 1)``.
+        lowest: Frequency of the lowest bin in Hz.
         bins: Number of frequencies.
-        bins_per_octave: Of them.
+        bins_per_octave: Number of bins per octave.
     """
 
     sample_rate: int
@@ -196,7 +197,7 @@ class CQT(NamedTuple):
         return np.sqrt(lengths)[:, np.newaxis] / 2
 
     def columns(self, samples):
-        """Number of columns of an audio: one for each hop that begins in it."""
+        """Number of columns for a length of audio: one for each hop that begins in it."""
         return 1 + samples // self.hop
 
     def forward(self, audio):
@@ -207,7 +208,7 @@ class CQT(NamedTuple):
         return by_column(librosa.cqt(audio, n_bins=self.bins, **self._settings()), np.complex64)
 
     def inverse(self, spectra, samples=None):
-        """Approximate inverse; what lies below the lowest or above the highest bin is lost.
+        """Approximate inverse; frequencies below the lowest or above the highest bin are lost.
 
         Args:
             spectra: (..., bins, columns).
@@ -235,8 +236,8 @@ class Mel(NamedTuple):
 
     Attributes:
         sample_rate: Hz.
-        size: Of the STFT.
-        bands: Number of them, from 0 Hz to half the sample rate.
+        size: Length of the STFT in samples.
+        bands: Number of bands, from 0 Hz to half the sample rate.
     """
 
     sample_rate: int
@@ -245,15 +246,15 @@ class Mel(NamedTuple):
 
     @property
     def basis(self):
-        """(bands, bins) float32, read-only; a row of zeros is a band between two bins."""
+        """Filters (bands, bins) float32, read-only; a band between two bins has a row of zeros."""
         return _mel_basis(self)
 
     def forward(self, power):
-        """Power in bands, (..., bands, columns), from that in bins, (..., bins, columns)."""
+        """Convert power in bins, (..., bins, columns), to power in bands, (..., bands, columns)."""
         return np.matmul(self.basis, power)
 
     def inverse(self, power, *, exact=False):
-        """Power in bins that gives nearly that in bands.
+        """Find a power in bins that gives nearly the power in bands.
 
         Args:
             power: (bands, columns), not negative.
@@ -287,15 +288,15 @@ def _mel_inverse(mel):
 
 
 def decibels(magnitude):
-    """20 log10 of magnitudes; float32, nothing below -200."""
+    """Convert magnitudes to dB (20 log10); float32, at least -200."""
     return 20 * np.log10(np.maximum(np.asarray(magnitude, np.float32), _SMALLEST))
 
 
 class Scale(NamedTuple):
-    """The dB that 0 and 1 of an image stand for; magnitudes beyond are clipped.
+    """Scale of an image: the levels in dB of the values 0 and 1; magnitudes beyond are clipped.
 
     Attributes:
-        floor_db, ceiling_db: 0 dB is magnitude 1.
+        floor_db, ceiling_db: Levels in dB; 0 dB is magnitude 1.
     """
 
     floor_db: float
@@ -303,15 +304,15 @@ class Scale(NamedTuple):
 
     @property
     def range_db(self):
-        """dB from 0 to 1."""
+        """Range of the scale in dB."""
         return self.ceiling_db - self.floor_db
 
     def place(self, level):
-        """Where levels in dB lie between floor (0) and ceiling (1), also beyond; same shape."""
+        """Map levels in dB to image values without clipping: 0 at the floor, 1 at the ceiling."""
         return (level - self.floor_db) / self.range_db
 
     def level(self, image):
-        """Inverse of ``place``: dB of the values of an image."""
+        """Inverse of ``place``: map image values to levels in dB."""
         return image * self.range_db + self.floor_db
 
     def unclipped(self, magnitude):
@@ -319,7 +320,7 @@ class Scale(NamedTuple):
         return self.place(decibels(magnitude))
 
     def image(self, magnitude):
-        """Image of magnitudes: float32 in [0, 1], same shape."""
+        """Convert magnitudes to an image: float32 in [0, 1], same shape."""
         return np.clip(self.unclipped(magnitude), 0, 1).astype(np.float32)
 
     def magnitude(self, image):
@@ -328,29 +329,29 @@ class Scale(NamedTuple):
         return np.float32(10) ** (level / 20).astype(np.float32)
 
     def change_to(self, other):
-        """Numbers such that ``image * factor + offset``, clipped to [0, 1], is of another scale."""
+        """``(factor, offset)`` to convert images: ``image * factor + offset``, clipped to [0, 1]."""
         return (
             self.range_db / other.range_db,
             (self.floor_db - other.floor_db) / other.range_db,
         )
 
     def to(self, other, image):
-        """An image of this scale in another one; float32."""
+        """Convert an image of this scale to another scale; float32."""
         factor, offset = self.change_to(other)
         moved = np.asarray(image, np.float32) * np.float32(factor) + offset
         return np.clip(moved, 0, 1).astype(np.float32)
 
 
 class Images(NamedTuple):
-    """Images of one size from audio, and the way back to sound.
+    """Convert audio to images of a fixed size, and images to sound.
 
-    Magnitudes are divided by ``full_scale`` of the transform before they are scaled, so that a
-    level of an image means the same whatever the transform: 0 dB is a sine of amplitude 1.
+    Magnitudes are divided by ``full_scale`` of the transform first, so that levels have the same
+    meaning with every transform: 0 dB is a sine of amplitude 1.
 
     Attributes:
         transform: Such as ``STFT``.
-        scale: ``Scale``, or what has ``unclipped`` and ``magnitude`` as that has.
-        columns: Of an image.
+        scale: ``Scale``, or an object with its methods ``unclipped`` and ``magnitude``.
+        columns: Number of columns of an image.
         mel: ``Mel`` for power in bands; None for the bins of the transform. Needs ``Scale``.
         bins: Rows of an image without ``mel``, from the lowest on; None for all.
     """
@@ -363,17 +364,17 @@ class Images(NamedTuple):
 
     @property
     def samples(self):
-        """Length of the audio that one image shows."""
+        """Length in samples of the audio in one image."""
         return (self.columns - 1) * self.transform.hop
 
     def spectra(self, audio):
-        """Spectra of what an image shows: (bins of the transform, columns) complex64."""
-        padded = np.zeros(self.samples)  # in double precision: the faintest bins matter, too
+        """Spectra of the audio in one image: (bins of the transform, columns) complex64."""
+        padded = np.zeros(self.samples)  # double precision, because the faintest bins matter, too
         padded[: min(audio.size, self.samples)] = audio[: self.samples]
         return self.transform.forward(padded).astype(np.complex64, copy=False)
 
     def unclipped(self, audio):
-        """``image`` without its limits: (bins, columns) float32, what is too loud above 1."""
+        """``image`` without clipping: (bins, columns) float32, above 1 if too loud."""
         amplitude = np.abs(self.spectra(audio)) * np.float32(1 / self.transform.full_scale)
         if self.mel is None:
             return self.scale.unclipped(amplitude[: self.bins])
@@ -381,7 +382,7 @@ class Images(NamedTuple):
         return self.scale.place(10 * np.log10(np.maximum(power, _SMALLEST**2)))
 
     def image(self, audio):
-        """The image of the beginning of an audio (samples,), what is missing silent.
+        """Convert the beginning of audio (samples,) to an image; missing audio counts as silence.
 
         Returns:
             (bins, columns) float32 in [0, 1].
@@ -389,7 +390,7 @@ class Images(NamedTuple):
         return np.clip(self.unclipped(audio), 0, 1).astype(np.float32)
 
     def magnitude(self, image, *, exact=False):
-        """Magnitudes of the transform that an image stands for; 0 is silence.
+        """Convert an image to magnitudes of the transform; 0 becomes silence.
 
         Args:
             image: (bins, columns) in [0, 1], of any number of columns.
@@ -406,7 +407,7 @@ class Images(NamedTuple):
         return (found * self.transform.full_scale).astype(np.float32)
 
     def audio(self, image, rng, *, exact=False):
-        """Sound of an image, its phase by ``griffin_lim`` from one that is drawn at random.
+        """Convert an image to sound by ``griffin_lim``, started from a random phase.
 
         Args:
             image: As in ``magnitude``.

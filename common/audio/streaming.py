@@ -1,4 +1,4 @@
-"""Audio files of any length, read in blocks, and in parts of whole columns."""
+"""Read audio files of any length in blocks, and in parts of whole STFT columns."""
 
 import numpy as np
 import soxr
@@ -6,12 +6,12 @@ import soxr
 from common.files.audio import AudioFileError, read_blocks, read_header, to_mono
 from data import HOP
 
-_BLOCK_SECONDS = 3  # what is done to them stays in the processor's cache
+_BLOCK_SECONDS = 3  # small enough for the processor's cache
 _RESAMPLED_SECONDS = 1.4  # of such a block, likewise; at 44.1 kHz it is written at once, too
 
 
 def filled_header(path):
-    """The header of an audio file, as ``read_header``; AudioFileError if it has no samples."""
+    """Like ``read_header``; raises ``AudioFileError`` if the file has no samples."""
     header = read_header(path)
     if not header.frames:
         raise AudioFileError(f"{path}: holds no samples")
@@ -19,21 +19,21 @@ def filled_header(path):
 
 
 def make_resampler(rate, to, channels):
-    """``soxr.ResampleStream`` from one rate to another, in Hz; None between equal ones."""
+    """Create a ``soxr.ResampleStream`` between two rates in Hz; None if they are equal."""
     if rate == to:
         return None
     return soxr.ResampleStream(rate, to, channels, dtype="float32", quality="HQ")
 
 
 def resample_blocks(audio, rate, to):
-    """Resample an audio, in blocks.
+    """Resample audio in blocks.
 
     Args:
         audio: (samples,) float32.
         rate, to: In Hz.
 
     Yields:
-        (samples,) float32; together the samples of ``common.files.audio.resample``.
+        (samples,) float32; joined, they equal the result of ``common.files.audio.resample``.
     """
     resampler = make_resampler(rate, to, 1)
     size = round(_RESAMPLED_SECONDS * rate)
@@ -45,11 +45,11 @@ def resample_blocks(audio, rate, to):
 
 
 def read_resampled(path, resampler, mono=False):
-    """Audio of a file in blocks, resampled.
+    """Read an audio file in resampled blocks.
 
     Args:
         path: Audio file.
-        resampler: From the file's rate, as ``make_resampler`` returns it.
+        resampler: Result of ``make_resampler`` for the file's rate.
         mono: Average the channels.
 
     Yields:
@@ -61,19 +61,19 @@ def read_resampled(path, resampler, mono=False):
     """
     for block, last in read_blocks(path, _BLOCK_SECONDS):
         resampled = to_mono(block)[np.newaxis] if mono else block
-        if resampler is not None:  # it takes and gives (samples, channels)
+        if resampler is not None:  # its arrays are (samples, channels)
             resampled = resampler.resample_chunk(resampled.T, last=last).T
         yield np.ascontiguousarray(resampled), block.shape[-1]
 
 
 def parts_of(blocks, columns):
-    """Audio for whole columns of ``data.forward_transform``, with a hop of context where there is.
+    """Cut audio into parts for ``data.forward_transform``, with a hop of context on both sides.
 
-    So the columns of a part are those of the whole signal.
+    So the columns of a part equal those of the whole signal.
 
     Args:
         blocks: Iterable of (channels, samples).
-        columns: Of a part; the last one may have fewer.
+        columns: Number of columns of a part; the last one may have fewer.
 
     Yields:
         ``(audio, columns, last)``; the columns of the part are a slice of the audio's.
