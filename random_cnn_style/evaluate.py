@@ -119,7 +119,7 @@ def build_parser():
 
 
 def choose_pairs(folder, wanted):
-    """Pairs of recordings of a folder, every two instruments in turn.
+    """Choose pairs of recordings in a folder, for all pairs of instruments in turn.
 
     Returns:
         List of (content, style, truth), three paths each.
@@ -144,7 +144,7 @@ def choose_pairs(folder, wanted):
     found = []
     for index in range(wanted):
         first, second = turns[index % len(turns)]
-        # every piece in turn; the style's is another one
+        # every piece in turn; the style is another piece
         at = index % len(shared)
         other = (at + 1 + index // len(shared) % (len(shared) - 1)) % len(shared)
         found.append(
@@ -157,7 +157,7 @@ def choose_pairs(folder, wanted):
 
 
 def excerpt(path, start, seconds):
-    """A part of a recording at SAMPLE_RATE; ``UserError`` when it is silent or not there."""
+    """Read an excerpt at SAMPLE_RATE; ``UserError`` if it is silent or beyond the end."""
     audio, _ = load_audio(path, sample_rate=SAMPLE_RATE)
     part = audio[round(start * SAMPLE_RATE) : round((start + seconds) * SAMPLE_RATE)]
     if not part.any():
@@ -166,7 +166,7 @@ def excerpt(path, start, seconds):
 
 
 def systems(alphas, settings, *, published):
-    """What is compared: dict from name to ``Settings``, or None for a copy.
+    """Systems to compare: dict from name to ``Settings``, or None for a plain copy.
 
     Args:
         alphas: Weights of the content, a system each.
@@ -183,7 +183,7 @@ def systems(alphas, settings, *, published):
 
 
 def learn_timbre(folder, begin, seed):
-    """``TimbreSpace`` of what the recordings of a folder hold from a second on."""
+    """Train a ``TimbreSpace`` on the recordings of a folder, from a given second on."""
     from random_cnn_style.timbre import TimbreSpace
 
     rate = metrics.SAMPLE_RATE
@@ -253,7 +253,7 @@ def compare(args, pairs):
 
 
 def summary(rows):
-    """Means over the pairs, and what they are against those of copying the content."""
+    """Means over the pairs, with the differences from copying the content."""
     names = [*metrics.METRICS, "learned"]
     means = {
         system: {

@@ -1,23 +1,24 @@
 """Three distances between sounds that need not have the same melody or instrument.
 
-The first is that of Cifka et al. 2021 (arXiv:2102.05749). Their other two rest on a trained network
-and on a closed tool; what stands for them here has names of its own, and other figures.
+The first is that of Cifka et al. 2021 (arXiv:2102.05749). Their other two need a trained network
+and a closed-source tool; the substitutes here have other names, and their figures are not
+comparable.
 """
 
 import numpy as np
 
-SAMPLE_RATE = 16000  # Hz: of all audio here
+SAMPLE_RATE = 16000  # Hz, of all audio in this module
 _HOP = 512
-_COEFFICIENTS = 13  # the first of which is left out
-_LOWEST, _SEMITONES = 36, 60  # MIDI pitches that are told apart
+_COEFFICIENTS = 13  # including the first one, which is not used
+_LOWEST, _SEMITONES = 36, 60  # lowest MIDI pitch, and number of semitones
 _BINS = 80  # up to 6.3 kHz
 _PARTIALS = 8
-_PROMINENT = 0.4  # of a frame's best pitch
+_PROMINENT = 0.4  # relative to the strongest pitch of a frame
 _QUIET_DB = 40  # below the loudest frame
 
 
 def _unit(audio):
-    """An audio at a root mean square of 1; ``ValueError`` for silence."""
+    """Scale audio to a root mean square of 1; ``ValueError`` for silence."""
     level = float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
     if level == 0:
         raise ValueError("silence has no distance to anything")
@@ -33,8 +34,8 @@ def _mel_decibels(audio):
 def mel_distance(reference, estimate):
     """Log-spectral distance of Cifka et al. 2021: dB, of mel bands.
 
-    Both at a root mean square of 1; the root mean square of the differences over time, of each of
-    librosa's 128 bands, averaged over the bands.
+    Both sounds are scaled to a root mean square of 1. For each of librosa's 128 bands, the root
+    mean square of the differences over time; averaged over the bands.
 
     Args:
         reference, estimate: Audio, (samples,) at SAMPLE_RATE; the longer one is cut.
@@ -56,7 +57,7 @@ def _cepstrum(audio):
 
 
 def cepstral_distance(reference, estimate):
-    """Cosine distance of the mean mel cepstra: of timbre, whatever is played.
+    """Cosine distance of the mean mel cepstra: compares timbre, whatever is played.
 
     Coefficients 2 to 13, over the frames that are less than 40 dB below the loudest.
 
@@ -77,8 +78,8 @@ def pitch_sets(audio):
     """Prominent semitones of each frame: (60, frames) bool, from C2 on.
 
     The amplitudes of a constant-Q transform at the first eight partials of a semitone are added up,
-    the higher ones with less weight (after Klapuri 2006); prominent is what has no better neighbour
-    and at least 0.4 times the sum of the best.
+    the higher ones with less weight (after Klapuri 2006). A semitone is prominent if neither
+    neighbour has a greater sum, and its sum is at least 0.4 times the greatest one.
 
     Args:
         audio: (samples,) at SAMPLE_RATE.
@@ -110,7 +111,7 @@ def pitch_sets(audio):
 
 
 def pitch_set_distance(reference, estimate):
-    """Mean Jaccard distance of ``pitch_sets``; 0 where neither has any.
+    """Mean Jaccard distance of ``pitch_sets``; 0 in frames without any pitch.
 
     Args:
         reference, estimate: Audio, (samples,) at SAMPLE_RATE; the longer one is cut.

@@ -151,7 +151,7 @@ def build_parser():
 
 
 def check(args):
-    """Raise ``UserError`` for flags that do not go together."""
+    """Raise ``UserError`` for flags that contradict each other."""
     if args.texture is None and args.content is None and args.save_style is None:
         raise UserError("--content: give a recording, or --texture SECONDS for a style alone")
     for flag in ("content", "sweep", "alpha"):
@@ -177,11 +177,11 @@ def check(args):
 
 
 def settings_of(published, given):
-    """``Settings``: those published or ours, with those fields replaced that are not None.
+    """Return the published or default ``Settings``, with the given fields replaced.
 
     Args:
-        published: Whether to begin with the published ones.
-        given: Dict by name; other names are passed over.
+        published: Whether to start from the published settings.
+        given: Dict from field to value; None and other names are ignored.
     """
     from random_cnn_style.transfer import PUBLISHED, Settings
 
@@ -190,11 +190,11 @@ def settings_of(published, given):
 
 
 def open_styles(paths, weights, transfer):
-    """The style of recordings and saved styles, one for each network.
+    """Read the style of recordings and saved styles, one for each random network.
 
     Args:
-        paths: Audio files, and files of ``Style.save``.
-        weights: Of each, or None for equal ones.
+        paths: Audio files, and files written by ``Style.save``.
+        weights: Weight of each path, or None for equal weights.
         transfer: ``Transfer``.
 
     Raises:
@@ -220,7 +220,7 @@ def open_styles(paths, weights, transfer):
 
 
 def describe(transfer, audio, spent):
-    """Print what a search cost."""
+    """Print the time that a search took."""
     losses, slopes = transfer.seconds
     print(
         f"{audio.shape[-1] / SAMPLE_RATE:.1f} s of sound in {spent:.0f} s: {transfer.evaluations} "
@@ -247,7 +247,7 @@ def main(argv=None):
 
 
 def make(args):
-    """Make and write what the flags ask for; the exit status of the script."""
+    """Do what the flags say; return the exit status of the script."""
     content, rate = None, SAMPLE_RATE
     if args.content:
         content, rate = load_audio(args.content, sample_rate=None, mono=False)

@@ -1,8 +1,8 @@
 """The random network: one convolution over time, with frequencies as channels, and its adjoint.
 
-Nothing of it is trained. The convolution is a sum of matrix products, one for each place of the
-kernel: the same arithmetic at the speed of the machine's matrix product. So spectrograms are here
-(columns, bins); ``random_cnn_style.transfer`` turns them.
+It is not trained. The convolution is a sum of matrix products, one for each position of the kernel,
+which is as fast as the machine's matrix product. Therefore spectrograms are (columns, bins) here;
+``random_cnn_style.transfer`` transposes them.
 """
 
 import numpy as np
@@ -13,13 +13,13 @@ KERNEL = 11  # columns
 
 
 def random_weights(bins, filters=FILTERS, kernel=KERNEL, seed=0):
-    """Weights of the network, as published: normal, of He's deviation over both fans, times root 2.
+    """Draw weights as published: normal, with He's deviation over both fans, times root 2.
 
     Args:
-        bins: Channels of the input.
-        filters: Channels of the output.
-        kernel: Columns.
-        seed: Of the draw.
+        bins: Number of input channels.
+        filters: Number of output channels.
+        kernel: Length in columns.
+        seed: Random seed.
 
     Returns:
         (kernel, bins, filters) float32.
@@ -31,7 +31,7 @@ def random_weights(bins, filters=FILTERS, kernel=KERNEL, seed=0):
 
 
 def features(magnitude, weights):
-    """Activations of the network, after its ReLU.
+    """Compute the activations of the network, after its ReLU.
 
     Args:
         magnitude: (columns, bins).
@@ -47,7 +47,7 @@ def features(magnitude, weights):
 
 
 def adjoint(slope, weights):
-    """Slope of the input by that of what enters the ReLU: the transposed convolution.
+    """Gradient of the input, given that before the ReLU: the transposed convolution.
 
     Args:
         slope: (columns - kernel + 1, filters).

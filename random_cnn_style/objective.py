@@ -1,12 +1,11 @@
-"""What is minimised: distance of features from the content's, of Gram matrices from the style's.
+"""Objective: distances of features from the content, and of Gram matrices from the style.
 
-With features F of n columns, the Gram matrix is G = F'F / n, and that of a style S = A'A, where the
-rows of A are features of the style, too. No Gram matrix is ever built: with few columns and many
-filters
+With features F of n columns, the Gram matrix is G = F'F / n. That of a style is S = A'A, where the
+rows of A are features of the style. No Gram matrix is ever built: with few columns and many filters
 
     |G - S|^2 = |FF'|^2 / n^2 - 2 |FA'|^2 / n + |AA'|^2
 
-takes products as large as columns times columns in place of filters times filters.
+needs products of size columns times columns instead of filters times filters.
 """
 
 import functools
@@ -21,13 +20,13 @@ from random_cnn_style.network import adjoint, features
 
 
 class Targets(NamedTuple):
-    """What one network is to give.
+    """Targets for the features of one network.
 
     Attributes:
-        weights: Of the network, (kernel, bins, filters).
+        weights: Weights of the network, (kernel, bins, filters).
         content: Features of the content, (columns, filters), or None.
         style: Factor A of the style's Gram matrix, (rows, filters).
-        scales: What content and style loss are divided by.
+        scales: Divisors of content and style loss.
     """
 
     weights: np.ndarray
@@ -37,7 +36,7 @@ class Targets(NamedTuple):
 
 
 def _forward(magnitude, weights, content, style):
-    """Features, content loss, and the two products that the style loss is made of."""
+    """Compute features, content loss, and the two products in the style loss."""
     found = features(magnitude, weights)
     own = ops.matmul(found, ops.transpose(found)) / found.shape[0]
     cross = ops.matmul(found, ops.transpose(style))
@@ -45,7 +44,7 @@ def _forward(magnitude, weights, content, style):
 
 
 def _slope(found, own, cross, targets, factors):
-    """Slope of the weighted sum of both losses by the magnitude."""
+    """Gradient of the weighted sum of both losses with respect to the magnitude."""
     weights, content, style = targets
     count = found.shape[0]
     by_style = 4 / count * (ops.matmul(own, found) - ops.matmul(cross, style))
@@ -60,7 +59,7 @@ def _compiled(*shapes):
 
 
 class Objective:
-    """Weighted loss of a spectrogram and its slope, averaged over networks.
+    """Weighted loss of a spectrogram and its gradient, averaged over networks.
 
     ``alpha * content / scale + style / scale``.
 
@@ -69,8 +68,8 @@ class Objective:
         alpha: Weight of the content against the style.
 
     Attributes:
-        seconds: Time spent so far on losses and on slopes.
-        evaluations: Number so far.
+        seconds: Time spent so far on losses and on gradients.
+        evaluations: Number of evaluations so far.
     """
 
     def __init__(self, targets, alpha):
@@ -82,20 +81,20 @@ class Objective:
             )
             for one in targets
         ]
-        # of the sum that makes the style loss, what never changes
+        # the constant terms of the style loss
         self._inner = [energy(one.style @ one.style.T) for one in targets]
         self.seconds = [0.0, 0.0]
         self.evaluations = 0
 
     def __call__(self, magnitude):
-        """Losses and slope of a spectrogram.
+        """Compute losses and gradient of a spectrogram.
 
         Args:
             magnitude: (columns, bins) float32.
 
         Returns:
-            ``(loss, slope, (content, style))``: the weighted sum; its slope, float64 in the shape
-            of the spectrogram; both losses, divided by their scales.
+            ``(loss, gradient, (content, style))``: the weighted sum; its gradient, float64 in the
+            shape of the spectrogram; both losses, divided by their scales.
         """
         magnitude = ops.convert_to_tensor(np.asarray(magnitude, np.float32))
         networks = len(self._targets)
@@ -120,7 +119,7 @@ class Objective:
 
 
 def energy(array):
-    """Sum of squares, in double precision: the style loss is a difference of such sums."""
+    """Sum of squares, in double precision because the style loss is a difference of such sums."""
     return float(np.square(ops.convert_to_numpy(array), dtype=np.float64).sum())
 
 
@@ -138,7 +137,7 @@ def style_loss(found, factor):
 
 
 def _content_of(targets):
-    """Features of the content; of a texture, which has none, zero: alpha is zero, too."""
+    """Features of the content; zero for a texture, which has no content (alpha is zero, too)."""
     if targets.content is not None:
         return targets.content
     return np.zeros((1, targets.weights.shape[-1]), np.float32)

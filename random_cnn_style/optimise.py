@@ -2,17 +2,17 @@
 
 import numpy as np
 
-_MEMORY = 10  # steps that L-BFGS keeps
+_MEMORY = 10  # number of steps that L-BFGS remembers
 
 
 def lbfgs(objective, start, iterations, report=None, *, upper=np.inf):
     """Minimise by L-BFGS-B (Byrd et al. 1995) between 0 and an upper bound.
 
     Args:
-        objective: Function from a spectrogram to ``(loss, slope, losses)``.
-        start: Spectrogram; what lies outside the bounds is moved to them.
-        iterations: At most.
-        report: Function that is given the losses after each iteration.
+        objective: Function from a spectrogram to ``(loss, gradient, losses)``.
+        start: Spectrogram; values outside the bounds are clipped.
+        iterations: Largest number of iterations.
+        report: Function that is called with the losses after each iteration.
         upper: Bound, a number or an array that broadcasts to the spectrogram.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Spectrograms as the random network sees them, and the way back to sound."""
+"""Spectrograms for the random network, and their conversion back to sound."""
 
 import numpy as np
 
@@ -7,25 +7,25 @@ from common.audio.spectrograms import CQT, STFT
 
 SAMPLE_RATE = 22050  # Hz
 HOP = 512  # samples
-MOMENTUM = 0.99  # of Griffin-Lim
-_LOWEST = 32.703  # Hz, C1: the lowest of the constant-Q bins
+MOMENTUM = 0.99  # momentum of Griffin-Lim
+_LOWEST = 32.703  # Hz, C1: lowest constant-Q bin
 
 TRANSFORMS = {
     "stft": STFT(4 * HOP, HOP),
     "cqt": CQT(SAMPLE_RATE, HOP, _LOWEST, bins=8 * 24, bins_per_octave=24),
 }
-# Samples that each needs: a window; the lowest of the constant-Q windows lasts 1.1 s, and librosa
-# makes them powers of two.
+# Shortest audio in samples: one window. The lowest constant-Q window lasts 1.1 s, and librosa
+# rounds windows up to powers of two.
 SHORTEST = {"stft": 4 * HOP, "cqt": 2**15}
 
 
 def column_count(samples):
-    """Number of columns of an audio: one for each hop that begins in it, whatever the transform."""
+    """Number of columns for a length of audio: one for each hop that begins in it."""
     return 1 + samples // HOP
 
 
 def log_magnitude(audio, transform="stft"):
-    """Logarithmic magnitude and phase of an audio.
+    """Compute the logarithmic magnitude and the phase of audio.
 
     Args:
         audio: (samples,) at SAMPLE_RATE.
@@ -36,21 +36,21 @@ def log_magnitude(audio, transform="stft"):
         ``(magnitude, phase)``, (bins, columns) float32 each: ``log(1 + |spectra|)``, and radians.
         There are ``column_count(samples)`` columns.
     """
-    # in double precision: the faintest bins are searched, too
+    # double precision, because the faintest bins matter, too
     spectra = TRANSFORMS[transform].forward(np.asarray(audio, np.float64))
     spectra = spectra[:, : column_count(audio.shape[-1])].astype(np.complex64, copy=False)
     return np.log1p(np.abs(spectra)).astype(np.float32), np.angle(spectra).astype(np.float32)
 
 
 def to_audio(magnitude, phase, iterations, length, transform="stft"):
-    """Sound of a logarithmic magnitude, its phase by Griffin and Lim 1984 with momentum.
+    """Convert a logarithmic magnitude to sound by Griffin-Lim with momentum.
 
     Args:
-        magnitude: (bins, columns), as of ``log_magnitude``.
-        phase: To start from, same shape, radians.
-        iterations: Of Griffin-Lim.
-        length: Samples to return, at most ``columns * HOP``.
-        transform: As of ``log_magnitude``. What lies outside the octaves of "cqt" is lost.
+        magnitude: (bins, columns), as returned by ``log_magnitude``.
+        phase: Start of the search, same shape, radians.
+        iterations: Number of Griffin-Lim iterations.
+        length: Number of samples to return, at most ``columns * HOP``.
+        transform: See ``log_magnitude``. Frequencies outside the octaves of "cqt" are lost.
 
     Returns:
         (length,) float32; may leave [-1, 1].

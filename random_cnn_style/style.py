@@ -8,20 +8,20 @@ from common.cli import UserError
 from common.files.store import read_arrays, readable, write_arrays
 from random_cnn_style.spectrogram import TRANSFORMS
 
-MOST_FILTERS, MOST_KERNEL = 2**15, 100  # the latter in columns
+MOST_FILTERS, MOST_KERNEL = 2**15, 100  # largest allowed; the kernel in columns
 
 _VERSION = 2
 _PARTS = "factor", "loudest"
 
 
 class Network(NamedTuple):
-    """Which random network: what its weights follow from.
+    """Settings that determine the weights of a random network.
 
     Attributes:
-        filters: Channels of the output.
-        kernel: Columns.
-        seed: Of the draw.
-        transform: Of ``spectrogram.TRANSFORMS``: what its channels are.
+        filters: Number of output channels.
+        kernel: Length in columns.
+        seed: Random seed.
+        transform: Name in ``spectrogram.TRANSFORMS``.
     """
 
     filters: int
@@ -31,12 +31,12 @@ class Network(NamedTuple):
 
 
 class Style(NamedTuple):
-    """A Gram matrix G = A'A, as its factor A.
+    """A Gram matrix G = A'A, stored as its factor A.
 
     Attributes:
         network: ``Network`` that the features come from.
         factor: A, (rows, filters) float32, so that G = A'A.
-        loudest: (bins,) float32, the greatest logarithmic magnitude of each frequency.
+        loudest: (bins,) float32, largest logarithmic magnitude of each frequency.
     """
 
     network: Network
@@ -49,13 +49,13 @@ class Style(NamedTuple):
         return self.factor.T @ self.factor
 
     def save(self, path):
-        """Write to an HDF5 file; it appears whole or not at all."""
+        """Write an HDF5 file, which is complete or absent."""
         settings = {"random_cnn_style": _VERSION, **self.network._asdict()}
         write_arrays(path, {name: getattr(self, name) for name in _PARTS}, settings=settings)
 
 
 def style_of(parts, network, loudest):
-    """The style of features that come in parts.
+    """Compute the style of features that are given in parts.
 
     Args:
         parts: Iterable of (columns, filters) arrays, at least one.
@@ -63,8 +63,8 @@ def style_of(parts, network, loudest):
         loudest: As in ``Style``.
 
     Returns:
-        ``Style``. No more rows are kept than there are filters: beyond, the triangle of a QR
-        decomposition stands for all rows, with the same Gram matrix.
+        ``Style``. If there are more rows than filters, they are replaced by the triangle of a QR
+        decomposition, which has the same Gram matrix.
     """
     rows, count = np.zeros((0, network.filters), np.float32), 0
     for part in parts:
@@ -76,14 +76,14 @@ def style_of(parts, network, loudest):
 
 
 def blend(styles, weights):
-    """The weighted mean of Gram matrices; each frequency may be as loud as in any of the styles.
+    """Blend styles: weighted mean of the Gram matrices, maximum of ``loudest``.
 
     Args:
         styles: List of ``Style`` of one network.
-        weights: Numbers above 0, as many; scaled to a sum of 1.
+        weights: Number above 0 for each style; scaled to a sum of 1.
 
     Raises:
-        UserError: Styles of different networks.
+        UserError: The styles belong to different networks.
     """
     networks = {style.network for style in styles}
     if len(networks) > 1:
@@ -100,10 +100,10 @@ def blend(styles, weights):
 
 
 def load_style(path):
-    """The style of a file that ``Style.save`` wrote.
+    """Read a file that ``Style.save`` wrote.
 
     Raises:
-        UserError: No such file, or none of this kind.
+        UserError: The file is missing, or is not a style.
     """
     words = {"kind": "style", "remake": "python -m random_cnn_style.mix --save_style"}
     parts, settings, _ = read_arrays(path, _PARTS, **words)

@@ -1,8 +1,8 @@
-"""A distance of timbre that is learned: whoever plays the same instrument is near.
+"""A learned distance of timbre: recordings of the same instrument are close to each other.
 
 After the triplet network of Cifka et al. 2021 (arXiv:2102.05749): four convolutions over time of
-mel cepstra, the mean over time, and a cosine distance. Its figures are not theirs: it learns from
-the recordings at hand.
+mel cepstra, the mean over time, and a cosine distance. Its figures cannot be compared with theirs,
+because it is trained on the recordings at hand.
 """
 
 import numpy as np
@@ -10,11 +10,11 @@ import numpy as np
 from random_cnn_style.metrics import SAMPLE_RATE
 
 _HOP = 500  # samples
-_COEFFICIENTS = 13  # the first of which is left out
+_COEFFICIENTS = 13  # including the first one, which is not used
 _WINDOW = 64  # frames, 2 s
 _MARGIN = 0.3
 _STEPS, _BATCH = 400, 48
-_NOISE = 0.2  # of standardised coefficients
+_NOISE = 0.2  # deviation of noise on standardised coefficients
 
 
 def cepstra(audio):
@@ -32,11 +32,11 @@ def cepstra(audio):
 
 
 class TimbreSpace:
-    """An embedding in which sounds of one instrument are near each other.
+    """An embedding in which sounds of the same instrument are close to each other.
 
     Args:
         recordings: List of (instrument, audio at SAMPLE_RATE); every instrument at least twice.
-        seed: Of its training.
+        seed: Random seed of the training.
     """
 
     def __init__(self, recordings, seed):
@@ -58,14 +58,14 @@ class TimbreSpace:
 
     def _cut(self, frames, rng):
         start = rng.integers(max(len(frames) - _WINDOW, 0) + 1)
-        cut = np.arange(start, start + _WINDOW) % len(frames)  # of short ones, over and over
+        cut = np.arange(start, start + _WINDOW) % len(frames)  # short recordings are repeated
         return self._standard(frames[cut])
 
     def _standard(self, frames):
         return ((frames - self._mean) / self._deviation).astype(np.float32)
 
     def embed(self, audio):
-        """Place of a sound of any length: (64,), of length 1."""
+        """Embed a sound of any length: unit vector (64,)."""
         found = self._network.predict_on_batch(self._standard(cepstra(audio))[np.newaxis])[0]
         return found / np.linalg.norm(found)
 
@@ -82,7 +82,7 @@ def _network():
     for kernel in (4, 4, 4, 2):
         steps += [
             layers.Conv1D(64, kernel, padding="same", activation="relu"),
-            layers.BatchNormalization(momentum=0.9),  # few steps: 0.99 would lag behind
+            layers.BatchNormalization(momentum=0.9),  # with few steps, 0.99 would lag behind
         ]
         if kernel == 4:
             steps.append(layers.MaxPooling1D(2))

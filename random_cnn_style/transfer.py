@@ -1,4 +1,4 @@
-"""Content of one sound, style of another: from audio to audio."""
+"""Transfer the style of one sound to the content of another, from audio to audio."""
 
 from typing import NamedTuple
 
@@ -22,32 +22,32 @@ from random_cnn_style.spectrogram import (
 )
 from random_cnn_style.style import Network, blend, style_of
 
-SEGMENT = 440  # columns at a time, 10.2 s
-OVERLAP = 44  # columns that one segment shares with the next
-# Deviation of the noise that a search begins with. As published, it is next to nothing, which takes
-# many iterations to leave: near 0 the style loss is flat. Balanced sounds are of one level.
+SEGMENT = 440  # length of a segment in columns, 10.2 s
+OVERLAP = 44  # number of columns that a segment shares with the next
+# Deviation of the noise from which a search starts. The published one is nearly silent, which takes
+# many iterations to leave, because the style loss is flat near 0. Balanced sounds have one level.
 _NOISE = {"raw": 1e-3, "balanced": 0.6}
-_TINY = 1e-9  # of what is silent, or has the style already
+_TINY = 1e-9  # smallest scale: for silence, or a content that has the style already
 _TEXTURE_LEVEL = 0.1  # root mean square of a texture
-_LEVEL = 0.3  # root mean square that balanced sounds are brought to
+_LEVEL = 0.3  # root mean square of balanced sounds
 
 
 class Settings(NamedTuple):
-    """How a transfer is made.
+    """Settings of a transfer.
 
     Attributes:
         alpha: Weight of the content against the style.
-        iterations: Of the search, at most.
-        filters, kernel, seed: Of the random network.
-        networks: Random networks whose losses are averaged; their seeds follow ``seed``.
-        losses: "balanced": sounds at one level, and losses divided by what they begin at, so that
-            alpha means the same for every pair; "raw", as published.
-        init: "content" or "noise": what the search begins with.
-        phase: "content" or "random": what Griffin-Lim begins with.
-        griffin_lim: Its iterations.
+        iterations: Largest number of iterations of the search.
+        filters, kernel, seed: Settings of the random network.
+        networks: Number of random networks whose losses are averaged, with consecutive seeds.
+        losses: "balanced": sounds at one level, and losses divided by their first values, so that
+            alpha means the same for every pair; "raw": as published.
+        init: "content" or "noise": start of the search.
+        phase: "content" or "random": start of Griffin-Lim.
+        griffin_lim: Number of Griffin-Lim iterations.
         optimiser: "lbfgs" or "adam".
-        bounded: No frequency of a mix gets louder than it ever is in the content or the style.
-        spectrogram: "stft" or "cqt": what is searched, see ``spectrogram.TRANSFORMS``.
+        bounded: Whether no frequency may get louder than it ever is in the content or the style.
+        spectrogram: "stft" or "cqt", see ``spectrogram.TRANSFORMS``.
     """
 
     alpha: float = 1.0
@@ -89,7 +89,7 @@ def style_transfer(content, style, **settings):
 
 
 class Transfer:
-    """A transfer at work: its random networks, and what they see.
+    """A transfer with its random networks.
 
     Args:
         settings: ``Settings``.
@@ -97,8 +97,8 @@ class Transfer:
     Attributes:
         history: List of dicts: channel, segment and iteration, both losses divided by their scales,
             and their weighted sum.
-        seconds: Spent on losses and on slopes.
-        evaluations: Number of both.
+        seconds: Time spent on losses and on gradients.
+        evaluations: Number of evaluations.
     """
 
     def __init__(self, settings):
@@ -117,7 +117,7 @@ class Transfer:
         self.evaluations = 0
 
     def styles(self, audio):
-        """The style of a sound, for each network.
+        """Compute the style of a sound for each network.
 
         Args:
             audio: (samples,) or (channels, samples), of any length; channels are averaged.
@@ -144,7 +144,7 @@ class Transfer:
         ]
 
     def blended(self, banks, weights):
-        """One style for each network of several, each a list as ``styles`` returns it."""
+        """Blend several lists of styles, each as returned by ``styles``, into one."""
         for bank in banks:
             if [style.network for style in bank] != self.networks:
                 raise UserError(
@@ -154,7 +154,7 @@ class Transfer:
         return [blend(list(styles), weights) for styles in zip(*banks, strict=True)]
 
     def mix(self, content, styles):
-        """A sound with the content of one and the style of others.
+        """Make a sound with the content of one sound and the style of others.
 
         Args:
             content: (samples,) or (channels, samples).
@@ -176,7 +176,7 @@ class Transfer:
         return safe_peak(np.stack(mixed).reshape(content.shape))
 
     def texture(self, seconds, styles):
-        """A sound of a style alone, of so many seconds: (samples,) in [-1, 1], its RMS 0.1."""
+        """Make a sound of the style alone: (samples,) in [-1, 1], with an RMS of 0.1."""
         columns = column_count(round(seconds * SAMPLE_RATE))
         self._require_columns(columns, "--texture")
         count, length = _segments(columns)
@@ -192,7 +192,7 @@ class Transfer:
         return safe_peak(sound * np.float32(_TEXTURE_LEVEL / max(level, 1e-9)))
 
     def _channel(self, number, audio, styles):
-        """The sound of one channel."""
+        """Make the sound of one channel."""
         settings = self.settings
         magnitude, phase = log_magnitude(audio, settings.spectrogram)
         columns = magnitude.shape[-1]
@@ -216,15 +216,15 @@ class Transfer:
         return to_audio(magnitude, phase, settings.griffin_lim, length, settings.spectrogram)
 
     def _search(self, start, content, styles, place):
-        """The spectrogram of a segment: (bins, columns).
+        """Search for the spectrogram of a segment: (bins, columns).
 
-        Here is the network's door: it takes columns first, and so does the search.
+        Network and search have columns first, so spectrograms are transposed here.
 
         Args:
-            start: To begin with, (bins, columns).
-            content: Of the segment; None for a texture.
+            start: Start of the search, (bins, columns).
+            content: Content of the segment; None for a texture.
             styles: One for each network.
-            place: What the rows of the history begin with.
+            place: First entries of the rows of the history.
         """
         settings = self.settings
         targets = []
@@ -274,21 +274,21 @@ class Transfer:
 
 
 def _random_phase(rng, magnitude):
-    """Radians in the shape of a magnitude (bins, columns), drawn column by column."""
+    """Random phase for a magnitude (bins, columns), drawn column by column; radians."""
     return rng.uniform(-np.pi, np.pi, magnitude.T.shape).astype(np.float32).T
 
 
 def _segments(columns):
-    """Number and length of overlapping segments of one length that cover so many columns."""
+    """Number and length of overlapping segments of equal length that cover all columns."""
     count = max(-(-(columns - OVERLAP) // (SEGMENT - OVERLAP)), 1)
     return count, -(-(columns + (count - 1) * OVERLAP) // count)
 
 
 def _scales(content, style):
-    """What makes alpha mean the same for every pair.
+    """Divisors of the losses, with which alpha means the same for every pair.
 
-    The content loss of silence, whose features are 0, as there is no bias; and the style loss of
-    the content itself, or of silence where there is no content.
+    They are the content loss of silence (whose features are 0, as there is no bias) and the style
+    loss of the content itself, or of silence if there is no content.
     """
     if content is None:
         return 1.0, max(energy(style.factor @ style.factor.T), _TINY)

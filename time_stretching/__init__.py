@@ -1,4 +1,4 @@
-"""Duration of a recording, changed without its pitch."""
+"""Change the duration of a recording without changing its pitch."""
 
 
 def time_stretch(audio, sample_rate, rate, method="vocoder", model=None, **settings):

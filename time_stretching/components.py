@@ -1,4 +1,4 @@
-"""Principal components of the spectra of a store: where our auto-encoder begins."""
+"""Principal components of the spectra of a store: the start of our auto-encoder."""
 
 from typing import NamedTuple
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from time_stretching.spectrogram import WIDE
 
-_COLUMNS = 100_000  # to find them from, at most
+_COLUMNS = 100_000  # largest number of columns that are used
 
 
 class Components(NamedTuple):
-    """Directions in which images vary most.
+    """Directions in which images vary most: mean and principal components.
 
     Attributes:
         mean: (BINS,).
@@ -24,7 +24,7 @@ class Components(NamedTuple):
 
 
 def find_components(store, recordings, scale, count):
-    """Principal components of the columns of recordings, evenly thinned out where there are many.
+    """Compute principal components of the columns of recordings, or of an even selection of them.
 
     Args:
         store: Open ``time_stretching.store.Store``.
@@ -42,14 +42,15 @@ def find_components(store, recordings, scale, count):
     for recording in recordings:
         image = WIDE.to(scale, store.columns(recording)[:, ::step])
         total = total + image.sum(axis=-1, dtype=np.float64)
-        outer = outer + image @ image.T  # in float32 by recording: that is where the time goes
+        # float32 within a recording, since this takes most of the time
+        outer = outer + image @ image.T
         seen += image.shape[-1]
     mean = total / seen
     variances, directions = eigh(
         outer / seen - np.outer(mean, mean), subset_by_index=[len(mean) - count, len(mean) - 1]
     )
     variances, directions = variances[::-1], directions.T[::-1]
-    # the sign of a direction is free: the greatest number is positive on every machine
+    # the sign is arbitrary: make the largest component positive on every machine
     largest = np.abs(directions).argmax(axis=1)
     directions = directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]
     deviations = np.sqrt(np.where(variances > 1e-9, variances, 1))

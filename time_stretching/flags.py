@@ -1,4 +1,4 @@
-"""Flags that several scripts of time stretching have."""
+"""Flags that several scripts of time stretching share."""
 
 
 def add_onsets_flag(built, published=""):

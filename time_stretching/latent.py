@@ -10,7 +10,7 @@ from time_stretching.spectrogram import HOP, SAMPLE_RATE, TRANSFORM
 
 
 class Codes:
-    """A code for each column of the spectrogram, a ``common.latent.LatentModel``.
+    """A ``common.latent.LatentModel`` with one code per column of the spectrogram.
 
     Args:
         stretcher: ``time_stretching.trained.Stretcher``.

@@ -40,7 +40,7 @@ def steady(audio):
 
 
 def pitch_error(audio, sample_rate, frequency):
-    """Cents between the strongest partial of a sound and a frequency in Hz.
+    """Difference in cents between the strongest partial of a sound and a frequency in Hz.
 
     The peak of the spectrum of the middle, interpolated by a parabola through its logarithm.
     """
@@ -73,7 +73,7 @@ def click_errors(audio, sample_rate, times):
 
 
 def energy_spread(audio, sample_rate, times, reach=0.1):
-    """How far the energy of clicks is smeared: milliseconds, the mean over the clicks.
+    """Spread of the energy of clicks in milliseconds, mean over the clicks.
 
     The root of the second moment of the energy about its centroid, within ``reach`` seconds of
     where the click should be.
@@ -102,7 +102,7 @@ def level_modulation(audio, sample_rate):
 
 
 def crest_loss(audio, reference):
-    """By how many dB a sound is less peaked than its reference.
+    """Loss of crest factor of a sound relative to its reference, in dB.
 
     The crest factor is peak over root mean square. Partials that begin together make pulses; the
     phase vocoder lets each go its own way, which sounds distant: phasiness, loss of vertical phase

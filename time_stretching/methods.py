@@ -34,9 +34,10 @@ from time_stretching.spectrogram import OVERLAP, SAMPLE_RATE, TRANSFORM, transfo
 
 METHODS = ("neural", "codes", "vocoder", "interp", "resample")
 NETWORK_METHODS = METHODS[:2]
-ITERATIONS = {"neural": 0, "codes": 16, "vocoder": 0, "interp": 16}  # of the search for a phase
+# default iterations of the search for a phase
+ITERATIONS = {"neural": 0, "codes": 16, "vocoder": 0, "interp": 16}
 LEVEL = 0.98  # peak that sounds are brought to for the networks
-_BLOCK = 1024  # columns at once: bounds the working memory
+_BLOCK = 1024  # columns per block, which limits the memory
 _KNOWN = OVERLAP - 1  # columns that the next block shares with the last one
 _AHEAD = 16  # columns beyond a block that count in it, for onsets and the search
 _AROUND = 4 * OVERLAP  # columns of the input beyond a block, for onsets at its ends

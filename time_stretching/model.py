@@ -25,7 +25,7 @@ AUDIBLE_DB = -36.0  # 90 dB below a sine of full range
 
 
 class Architecture(NamedTuple):
-    """What the networks are built from.
+    """Settings from which the networks are built.
 
     Attributes:
         units: Of the dense layers between spectrum and code.
@@ -112,7 +112,7 @@ def build_decoder(architecture):
 
 
 def begin_with(encoder, decoder, components):
-    """Give the direct ways of our encoder and decoder the principal components of their images.
+    """Initialise the linear paths of our encoder and decoder with principal components.
 
     What the other layers add begins at zero.
 
@@ -157,7 +157,7 @@ def build_corrector(architecture):
         kernel_initializer="zeros",
         name="corrector_missing",
     )(hidden)
-    # picks the rate out of what is told; without bias, 0 stays 0 from there on
+    # selects the rate; without biases, 0 stays 0 from here on
     rate = layers.Dense(1, use_bias=False, trainable=False, name="corrector_rate")
     octaves = rate(told)
     rate.set_weights([np.array([[1.0], [0.0]], np.float32)])
@@ -251,6 +251,6 @@ class Correction(TrainingModel):
             found = ops.where(wanted > self._audible, found, ops.maximum(found, self._audible))
             difference = found - ops.maximum(wanted, self._audible)
             squares = ops.mean(ops.square(difference), axis=-1)
-            # a root has no slope at zero
+            # a root has no finite gradient at zero
             loss = values["distance"] = self._range_db * mean(ops.sqrt(squares + 1e-8))
         return loss, values | {"loss": loss}, count

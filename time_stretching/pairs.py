@@ -22,7 +22,7 @@ from time_stretching.store import Recording
 from time_stretching.trained import told
 
 KINDS = ("resized", "vocoder", "true", "both")  # the last: vocoder and true
-_RATES = 4  # that each recording is resized at
+_RATES = 4  # number of rates at which each recording is resized
 
 
 class Pair(NamedTuple):
@@ -131,7 +131,7 @@ class Pairs(Batches):
         super().__init__(steps * batch_size if steps else len(self._windows), batch_size)
 
     def _wanted(self, pair, start=0, stop=None):
-        """Columns of the image that a pair aims at."""
+        """Columns of the target image of a pair."""
         if pair.kind != "resized":
             return self._store.columns(pair.target, start, stop)
         if stop is None:
@@ -151,7 +151,7 @@ class Pairs(Batches):
         return self._sources[recording.name]
 
     def cut(self, positions_, epoch):
-        """What stands at some places of an epoch, as a batch."""
+        """Return the examples at some positions of an epoch as a batch."""
         shape = (len(positions_), self._columns)
         code = self._stretcher.architecture.code
         given = np.zeros((*shape, code), np.float32)
@@ -184,5 +184,5 @@ class Pairs(Batches):
         return number, int(rng.integers(max(length - self._columns, 0) + 1))
 
     def summary(self):
-        """How many pairs of which kind: Counter of the kinds of KINDS."""
+        """Count the pairs by kind (see KINDS)."""
         return Counter(pair.kind for pair, *_ in self._pairs)

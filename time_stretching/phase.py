@@ -10,7 +10,7 @@ from common.audio.phase import unit
 from time_stretching.resize import columns_at
 from time_stretching.spectrogram import OVERLAP
 
-MOMENTUM = 0.9  # of a search that begins with it
+MOMENTUM = 0.9  # momentum of a search that starts from this phase
 _RISE = 2.0  # of amplitude: what begins
 _GRAINS = 8  # to a hop, in the search for onsets
 _GRAINS_AT_ONCE = 1 << 16  # bounds the working memory

@@ -1,4 +1,4 @@
-"""Chord symbols and how a progression is played."""
+"""Parse chord symbols, and arrange a progression."""
 
 import re
 from typing import NamedTuple
@@ -33,7 +33,7 @@ QUALITIES = {  # semitones above the root
     "m9": (0, 3, 7, 10, 14),
 }
 BASS, MIDDLE = 36, 60  # C2; C4
-VELOCITIES = (96, 72, 80, 72)  # of the beats of a bar
+VELOCITIES = (96, 72, 80, 72)  # velocities of the beats of a bar
 
 
 class Stroke(NamedTuple):
@@ -78,7 +78,7 @@ def parse_chord(symbol):
 
 
 def progression(text, beats=4):
-    """How a progression is played: each chord struck on the strong beats, over its bass.
+    """Arrange a progression: each chord is struck on the strong beats, over its bass.
 
     Args:
         text: Chord symbols apart by spaces, commas or bars.

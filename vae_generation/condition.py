@@ -1,4 +1,4 @@
-"""What a note is asked for by: instrument, pitch and velocity, and the vector that says it."""
+"""Conditions of a note (instrument, pitch, velocity), and their vectors for the networks."""
 
 import re
 from typing import NamedTuple
@@ -11,13 +11,13 @@ from vae_generation.store import Example
 DYNAMICS = {"pp": 33, "quiet": 40, "soft": 40, "p": 49, "mp": 64, "medium": 70, "mf": 80}
 DYNAMICS |= {"f": 96, "loud": 100, "ff": 112}
 _DEFAULT_VELOCITY = 80
-_NAMES = {"piano": "keyboard"}  # that data sets give what players call otherwise
+_NAMES = {"piano": "keyboard"}  # everyday name -> name in data sets
 _PITCH = re.compile(r"([A-Ga-g])(##?|bb?)?(-?\d)")
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 def pitch_number(text):
-    """MIDI number of a pitch such as "C4" (60), "Bb3" or "60"; None when the text is none."""
+    """MIDI number of a pitch such as "C4" (60), "Bb3" or "60"; None for any other text."""
     if text.isdecimal():
         number = int(text)
     else:
@@ -31,7 +31,7 @@ def pitch_number(text):
 
 
 class Conditions(NamedTuple):
-    """How a condition is put into a vector.
+    """Encoding of conditions as vectors.
 
     Attributes:
         instruments: Names, one place each.
@@ -44,7 +44,7 @@ class Conditions(NamedTuple):
 
     @classmethod
     def of(cls, examples):
-        """What the notes of a training need; ``UserError`` when there is one without a pitch."""
+        """Encoding for the notes of a training; ``UserError`` if a note has no pitch."""
         if not examples or any(one.pitch < 0 or not one.instrument for one in examples):
             raise UserError(
                 "--conditional: the features hold recordings without pitch; make them from notes "
@@ -75,7 +75,7 @@ class Conditions(NamedTuple):
         return found
 
     def parse(self, text):
-        """A note that is asked for in words, such as "guitar, C4, loud".
+        """Parse a description of a note, such as "guitar, C4, loud".
 
         Returns:
             ``(instrument, pitch, velocity)``.
@@ -111,7 +111,7 @@ class Conditions(NamedTuple):
             )
 
     def _instrument(self, word):
-        """The instrument that a word begins, or None where it is none or several."""
+        """The only instrument that begins with a word; None if there is none or several."""
         if word in self.instruments:
             return word
         beginning = word.lower().removesuffix("s")

@@ -1,4 +1,4 @@
-"""Latent vectors that follow others: the recurrent model, its training data and its use."""
+"""Continue sequences of latent vectors: the recurrent model, its training data and use."""
 
 import itertools
 import math
@@ -13,12 +13,12 @@ from common.training.batches import Batches
 from common.training.model import TrainingModel
 from vae_generation.flags import PREDICTOR
 
-HOP_SHARE = 0.5  # of an image, from window to window
+HOP_SHARE = 0.5  # distance of windows, relative to the length of an image
 _MIN_LOG_VARIANCE = -6.0  # of normalised latent vectors
 
 
 class Predictor(TrainingModel):
-    """The recurrent network in training: negative log-likelihood of the vectors that come next.
+    """The recurrent network in training, by the negative log-likelihood of the next vectors.
 
     Args:
         network: As built by ``vae_generation.model.build_predictor``.
@@ -29,7 +29,7 @@ class Predictor(TrainingModel):
         self.predictor = network
 
     def call(self, inputs, training=None):
-        """Mean and logarithm of variance of each next vector, joined."""
+        """Predict mean and log variance of each next vector, concatenated."""
         return self.predictor(self.share_out(inputs), training=training)
 
     def loss_terms(self, x, y, y_pred, training):
@@ -66,7 +66,7 @@ class Sequences(Batches):
         super().__init__(len(self._starts), batch_size)
 
     def cut(self, positions, epoch):
-        """The sequences at some places of an epoch, ``(vectors, next vectors)``."""
+        """Return the sequences at some positions of an epoch: ``(vectors, next vectors)``."""
         rng = np.random.default_rng([self._seed, epoch])
         order = rng.permutation(len(self._starts)) if self._shuffle else range(len(self._starts))
         shifts = rng.integers(0, max(self._steps // 2, 1), len(self._starts))
@@ -109,7 +109,7 @@ def tracks_of(latents, hop_seconds):
 
 
 class Continuation:
-    """A trained recurrent network, and the scale of the vectors that it knows.
+    """A trained recurrent network, with the scale of its vectors.
 
     Args:
         network: Keras model of ``build_predictor``.
@@ -124,7 +124,7 @@ class Continuation:
         network.compile(jit_compile=False)
 
     def __call__(self, vectors, number, rng, temperature=1.0):
-        """Vectors that follow some.
+        """Predict the vectors that follow a sequence.
 
         Args:
             vectors: (windows, latent_dim), at least one.
@@ -146,7 +146,7 @@ class Continuation:
 
 
 def load_continuation(folder):
-    """The recurrent network that belongs to an auto-encoder; ``UserError`` when there is none."""
+    """Open the recurrent network of an auto-encoder; ``UserError`` if there is none."""
     folder = Path(folder) / PREDICTOR
     if not folder.is_dir():
         raise UserError(

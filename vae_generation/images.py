@@ -32,8 +32,8 @@ class Images(Batches):
         self._drawn = (None, None)
 
     def order(self, epoch):
-        """Numbers of the images in the order of an epoch."""
-        drawn_epoch, order = self._drawn  # read once: other threads may draw another epoch
+        """Indices of the images in the order of an epoch."""
+        drawn_epoch, order = self._drawn  # read once, because other threads may draw another epoch
         if drawn_epoch != epoch:
             rounds = -(-self._count // len(self._indices))
             order = np.tile(self._indices, (rounds, 1))
@@ -44,7 +44,7 @@ class Images(Batches):
         return order
 
     def cut(self, positions, epoch):
-        """What stands at some places of an epoch, as a batch."""
+        """Return the examples at some positions of an epoch as a batch."""
         chosen = self.order(epoch)[list(positions)]
         images = self._store.read(chosen)
         if self._conditions is None:

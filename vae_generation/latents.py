@@ -25,13 +25,13 @@ class Latents(NamedTuple):
     examples: list
 
     def save(self, path):
-        """Write an HDF5 file; it appears whole or not at all."""
+        """Write an HDF5 file, which is complete or absent."""
         arrays = {name: getattr(self, name).astype(np.float16) for name in _ARRAYS}
         write_arrays(path, arrays, rows=self.examples)
 
     @classmethod
     def load(cls, path):
-        """Read a file of ``save``; ``UserError`` when it is missing or damaged."""
+        """Read a file written by ``save``; ``UserError`` if it is missing or damaged."""
         words = {"kind": "file of latent vectors", "remake": "python -m vae_generation.train"}
         arrays, _, examples = read_arrays(path, _ARRAYS, Example, **words)
         with readable(path, **words):
@@ -41,7 +41,7 @@ class Latents(NamedTuple):
         return cls(*arrays.values(), examples)
 
     def active_units(self):
-        """Which units are used: (latent_dim,) bool.
+        """Units that are in use: (latent_dim,) bool.
 
         A unit is active when the variance of its mean over the images is above ACTIVE_VARIANCE
         (Burda, Grosse and Salakhutdinov 2016, section 5.2).
@@ -49,12 +49,12 @@ class Latents(NamedTuple):
         return self.mean.var(axis=0) > ACTIVE_VARIANCE
 
     def sample(self, number, rng, temperature=1.0):
-        """Draws from the aggregated posterior, the mixture of all distributions.
+        """Sample from the aggregated posterior, the mixture of all distributions.
 
         Args:
-            number: Of draws.
+            number: Number of samples.
             rng: ``numpy.random.Generator``.
-            temperature: Factor of the spread of each distribution.
+            temperature: Factor on the spread of each distribution.
 
         Returns:
             (number, latent_dim).
@@ -65,7 +65,7 @@ class Latents(NamedTuple):
 
 
 def encode_store(trained, store, indices):
-    """``Latents`` of some images of a store."""
+    """Encode images of a store as ``Latents``."""
     parts = []
     for start in range(0, len(indices), _BATCH):
         chosen = indices[start : start + _BATCH]

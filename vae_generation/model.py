@@ -13,11 +13,11 @@ from common.cli import UserError
 from common.training.model import TrainingModel
 
 RECONSTRUCTION_WEIGHT = 1_000_000
-_WIDEST = 3.0  # logarithm of variance; the prior's is 0
+_WIDEST = 3.0  # largest log variance; that of the prior is 0
 
 
 class Architecture(NamedTuple):
-    """What the networks are built from.
+    """Settings from which the networks are built.
 
     Attributes:
         bins, frames: Of an image.
@@ -45,7 +45,7 @@ class Architecture(NamedTuple):
         return cls(**content)
 
     def check(self):
-        """Raise ``UserError`` where the parts do not fit together; else return them."""
+        """Raise ``UserError`` if the settings do not fit together; otherwise return them."""
         if not len(self.filters) == len(self.kernels) == len(self.strides):
             raise UserError(
                 f"--filters: {len(self.filters)} layers, but {len(self.kernels)} --kernels and "
@@ -107,7 +107,7 @@ def build_encoder(architecture):
     """
     inputs, hidden = _convolutional_encoder(architecture)
     mean = layers.Dense(architecture.latent_dim, dtype="float32", name="mu")(hidden)
-    # begins with a variance of 1: random ones explode
+    # start with a variance of 1, because random variances explode
     log_variance = layers.Dense(
         architecture.latent_dim,
         kernel_initializer="zeros",
@@ -165,7 +165,7 @@ def build_decoder(architecture):
 
 
 class Sampling(layers.Layer):
-    """Draws from the Gaussian of a mean and a logarithm of variance."""
+    """Layer that samples from Gaussians, given mean and log variance."""
 
     def __init__(self, seed=None):
         super().__init__(name="sampling", dtype="float32")
@@ -238,7 +238,7 @@ def kl_divergence(mean, log_variance):
 
 
 class KLWarmUp(keras.callbacks.Callback):
-    """Raises the weight of the divergence to 1, epoch by epoch (Bowman et al. 2016).
+    """Callback that fades in the KL divergence, epoch by epoch (Bowman et al. 2016).
 
     Args:
         epochs: Number of the epoch from which on it is 1; 0 or 1 for the first.
@@ -249,12 +249,12 @@ class KLWarmUp(keras.callbacks.Callback):
         self._epochs = epochs
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Set the weight of this epoch, whatever came before."""
+        """Set the weight for this epoch."""
         self.model.beta.assign(min((epoch + 1) / max(self._epochs, 1), 1.0))
 
 
 def build_predictor(latent_dim, units=128):
-    """Recurrent network that continues a sequence of latent vectors.
+    """Build the recurrent network that continues a sequence of latent vectors.
 
     Returns:
         Keras model: (batch, steps, latent_dim) -> (batch, steps, 2 * latent_dim): mean and

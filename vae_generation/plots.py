@@ -21,7 +21,7 @@ def plot_reconstructions(path, names, images, reconstructed):
 
 
 def plot_latents(path, latents):
-    """Draw where images lie, coloured by instrument and by pitch.
+    """Draw the positions of images in the latent space, coloured by instrument and by pitch.
 
     Args:
         path: PNG file.

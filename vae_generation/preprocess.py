@@ -133,7 +133,8 @@ def cut(recording):
                 Example(recording.name, start / spectrogram.sample_rate, instrument),
                 audio[start : start + spectrogram.samples],
             )
-            for start in dict.fromkeys([*range(0, last + 1, hop), last])  # to the very end
+            # the last window ends at the end of the recording
+            for start in dict.fromkeys([*range(0, last + 1, hop), last])
         ]
     sounding = [(example, audio) for example, audio in windows if _sounds(audio, spectrogram)]
     images = [(example, *spectrogram.image(audio)) for example, audio in sounding]

@@ -27,7 +27,7 @@ from vae_generation.model import (
 
 
 def relative_architecture(parameters):
-    """``Architecture`` of the parameters of the other code's constructor.
+    """Convert the parameters of the other code's constructor to an ``Architecture``.
 
     Args:
         parameters: Dict, or path of a JSON file with one.
@@ -69,7 +69,7 @@ def relative_architecture(parameters):
 
 
 def load_relative(weights, parameters):
-    """Encoder and decoder with the weights of the other code's model.
+    """Load encoder and decoder with the weights of the other code's model.
 
     Args:
         weights: Its ``weights.h5``.
@@ -105,7 +105,7 @@ def load_relative(weights, parameters):
 
 
 def _read(path):
-    """Arrays of a Keras 2 weights file, by ``<layer>/<variable>``."""
+    """Read the arrays of a Keras 2 weights file: dict from ``<layer>/<variable>``."""
     if not Path(path).is_file():
         raise UserError(f"{path}: no such file of weights")
     arrays = {}

@@ -1,4 +1,4 @@
-"""Sounds put together: notes at their times, one sound after another."""
+"""Combine sounds: notes at given times, one sound after another."""
 
 import numpy as np
 
@@ -31,7 +31,7 @@ def place(sounds, sample_rate):
 
 
 def continue_with(audio, addition, overlap):
-    """An audio that goes over into another one.
+    """Cross-fade from one sound into another one.
 
     Args:
         audio, addition: (samples,) float32.

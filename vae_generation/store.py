@@ -12,7 +12,7 @@ UNKNOWN = -1
 
 
 class Example(NamedTuple):
-    """Where an image comes from.
+    """Origin of an image.
 
     Attributes:
         source: Name of the recording; examples of one source stay together in a split.
@@ -75,6 +75,6 @@ class ImageStore(Store):
 
 
 def _group(example):
-    # a note that is transposed or struck harder is nearly the same
+    # copies that are transposed or louder are nearly the same note
     name = example.source.partition("~")[0]
     return name if example.pitch == UNKNOWN else name.rpartition("-")[0]

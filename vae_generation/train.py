@@ -17,7 +17,7 @@ from vae_generation.condition import Conditions
 from vae_generation.flags import stride
 from vae_generation.store import ImageStore
 
-_SHOWN = 6  # reconstructions
+_SHOWN = 6  # number of reconstructions in a picture
 
 
 class Session(TrainingSession):
@@ -95,7 +95,7 @@ class Session(TrainingSession):
         add_training_flags(built, what="images", batch_size=32, lr=5e-4)
 
     def check(self):
-        """Open the store and read what its notes are."""
+        """Open the store and read its notes."""
         self.store = ImageStore(self.flags.features_path)
         conditional = self.flags.conditional
         self.conditions = Conditions.of(self.store.rows) if conditional else None
@@ -141,7 +141,7 @@ class Session(TrainingSession):
         ).check()
 
     def describe(self):
-        """What the networks are, what their images and conditions mean, and the split by source."""
+        """Settings of the networks, their images and conditions, and the split by source."""
         return {
             "architecture": self.architecture._asdict(),
             "spectrogram": self.store.spectrogram._asdict(),
@@ -160,7 +160,7 @@ class Session(TrainingSession):
         return VAE(*networks, self.flags.reconstruction_weight)
 
     def callbacks(self, model, done):
-        """Lets the divergence come in."""
+        """Callback that fades in the KL divergence."""
         from vae_generation.model import KLWarmUp
 
         return [KLWarmUp(self.flags.kl_warmup)]
@@ -171,7 +171,7 @@ class Session(TrainingSession):
         from vae_generation.plots import plot_latents, plot_reconstructions
         from vae_generation.trained import TrainedVAE
 
-        if self._trained is None:  # compiles once
+        if self._trained is None:  # created once, because it compiles
             spectrogram = self.store.spectrogram
             self._trained = TrainedVAE(
                 **networks, spectrogram=spectrogram, conditions=self.conditions

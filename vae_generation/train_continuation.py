@@ -64,12 +64,12 @@ class Session(TrainingSession):
         return self.flags.model / PREDICTOR
 
     def check(self):
-        """Refuse what this training does not use."""
+        """Refuse flags that this training does not use."""
         if self.flags.ema or self.flags.steps_per_epoch:
             raise UserError("--ema, --steps_per_epoch: not used by this training; leave them out")
 
     def open_data(self):
-        """Encode the store, and bring its vectors to the scale of those to train on."""
+        """Encode the store, and normalise its vectors by the scale of the training vectors."""
         from vae_generation.continuation import HOP_SHARE, Sequences
         from vae_generation.trained import load_trained
 
@@ -109,7 +109,7 @@ class Session(TrainingSession):
         return [track for parts in recordings for track in parts if len(track) > self.flags.steps]
 
     def _scale_of(self, vectors, hop_seconds):
-        """The scale that the run began with; of a new run, that of these vectors."""
+        """The scale of the run; for a new run, that of the given vectors."""
         if self.flags.resume and self.run.finished_epochs:
             scale = self.run.read_config().get("scale", {})
             if {"mean", "spread", "hop_seconds"} <= scale.keys():

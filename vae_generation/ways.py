@@ -1,4 +1,4 @@
-"""Ways to new sounds: what a trained model makes of points of its latent space."""
+"""Make new sounds from points in the latent space of a trained model."""
 
 import functools
 from pathlib import Path
@@ -22,13 +22,14 @@ def open_once(folder):
 
 
 def draw(number, model=None, *, temperature=1.0, seed=0):
-    """Sounds of no model, drawn where the training set lies in the latent space.
+    """Sample new sounds at random, from where the training set lies in the latent space.
 
     Args:
-        number: How many.
+        number: Number of sounds.
         model: Run folder of ``vae_generation.train``; default ``models/vae_notes``.
-        temperature: Factor of the spread; 0 takes the middle of what was learned.
-        seed: Of all randomness.
+        temperature: Factor on the spread; 0 always takes the centre of a training image's
+            distribution.
+        seed: Random seed.
 
     Returns:
         ``(sounds, sample_rate)``: (number, samples) float32 in [-1, 1].
@@ -43,7 +44,7 @@ def draw(number, model=None, *, temperature=1.0, seed=0):
 
 
 def reconstruct(audio, sample_rate, model=None, *, seed=0):
-    """A recording of any length, encoded and decoded window by window.
+    """Encode and decode a recording of any length, window by window.
 
     Args:
         audio: (samples,) float32 in [-1, 1].
@@ -60,11 +61,11 @@ def reconstruct(audio, sample_rate, model=None, *, seed=0):
 
 
 def interpolate(first, second, sample_rate, steps=5, model=None, *, seed=0):
-    """Sounds on the way from one to another, both ends as the model knows them included.
+    """Interpolate between two sounds; the ends are their reconstructions.
 
     Args:
-        first, second: (samples,) float32 in [-1, 1]; their first two seconds count.
-        sample_rate: Of both, Hz.
+        first, second: (samples,) float32 in [-1, 1]; only the first two seconds are used.
+        sample_rate: Sample rate of both in Hz.
         steps: Number of sounds.
         model, seed: As of ``draw``.
 

@@ -329,7 +329,7 @@ class Scale(NamedTuple):
         return np.float32(10) ** (level / 20).astype(np.float32)
 
     def change_to(self, other):
-        """``(factor, offset)`` to convert images: ``image * factor + offset``, clipped to [0, 1]."""
+        """``(factor, offset)``, so that clipped ``image * factor + offset`` has the other scale."""
         return (
             self.range_db / other.range_db,
             (self.floor_db - other.floor_db) / other.range_db,
