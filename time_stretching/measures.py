@@ -1,6 +1,6 @@
-"""Measures of a stretched sound whose truth is known: pitch, place and shape of what was put in.
+"""Measures of stretched test sounds: pitch, timing and shape, compared with the known truth.
 
-Sounds are made in closed form, so that the truth at every tempo is known, too. Audio is (samples,).
+Test sounds have a closed form, so the true result is known at every tempo. Audio is (samples,).
 """
 
 import numpy as np
@@ -8,10 +8,10 @@ import numpy as np
 _ZERO_PADDING = 8
 _ENVELOPE_SECONDS = 0.005
 _LEVEL_SECONDS = 0.032
-_LOUD_DB = 40  # below the loudest: what counts in a comparison of levels
+_LOUD_DB = 40  # range below the loudest value that counts in a comparison of levels
 _BAND_WINDOW = 4096  # samples
-_AUDIBLE_DB = 30  # below the loudest band: what is missed where it is lost
-_EDGE = 0.2  # share of a steady sound at either end that is left out
+_AUDIBLE_DB = 30  # range below the loudest band in which a loss counts
+_EDGE = 0.2  # share of a steady sound at each end that is left out
 
 
 def tone(frequency, seconds, sample_rate, partials=1, level=0.5):
@@ -42,7 +42,7 @@ def steady(audio):
 def pitch_error(audio, sample_rate, frequency):
     """Difference in cents between the strongest partial of a sound and a frequency in Hz.
 
-    The peak of the spectrum of the middle, interpolated by a parabola through its logarithm.
+    The partial is the peak of the middle's log spectrum, interpolated by a parabola.
     """
     middle = steady(audio)
     size = _ZERO_PADDING * middle.size
@@ -55,7 +55,7 @@ def pitch_error(audio, sample_rate, frequency):
 
 
 def click_errors(audio, sample_rate, times):
-    """Seconds by which clicks are off: (times,) float64.
+    """Errors in the timing of clicks, in seconds: (times,) float64.
 
     A click is where the energy of 5 ms is greatest between the middles of the gaps.
 
@@ -92,7 +92,7 @@ def energy_spread(audio, sample_rate, times, reach=0.1):
 def level_modulation(audio, sample_rate):
     """Standard deviation of the level of a steady sound in dB: 0 for one that does not flutter.
 
-    Of the root mean square over 32 ms, in the middle of the sound.
+    The level is the root mean square over 32 ms, in the middle of the sound.
     """
     width = round(_LEVEL_SECONDS * sample_rate)
     middle = steady(audio)
@@ -116,9 +116,9 @@ def crest_loss(audio, reference):
 
 
 def level_difference(reference, estimate):
-    """By how many dB a spectrogram is louder than another one: the median over what both play.
+    """Level difference of two spectrograms in dB: median over the bins that both play.
 
-    Each rendering of ``synthesize_audios.py`` has a gain of its own.
+    It is needed because each rendering of ``synthesize_audios.py`` has its own gain.
 
     Args:
         reference, estimate: Magnitudes in dB, of one shape.
@@ -128,13 +128,13 @@ def level_difference(reference, estimate):
 
 
 def level_change(audio, reference):
-    """By how many dB the middle of a steady sound is louder than that of its reference."""
+    """Level of the middle of a steady sound relative to that of its reference, in dB."""
     powers = [np.mean(np.square(steady(one), dtype=np.float64)) for one in (audio, reference)]
     return float(10 * np.log10(max(powers[0], 1e-20) / powers[1]))
 
 
 def band_losses(audio, reference, sample_rate, highest=8000.0):
-    """What a sound lacks, by frequency: dict from the centre of a band in Hz to the dB lost.
+    """Losses of a sound by frequency: dict from the centre of a band in Hz to the loss in dB.
 
     Mean powers in bands of a third of an octave from 50 Hz on, of whichever durations; of the
     bands that are less than 30 dB below the loudest one of the reference.

@@ -1,14 +1,13 @@
 """Auto-encoder of spectra and corrector of resized codes, and how they are trained.
 
 The published networks (NoaCahan/TimeStretching) are dense layers without bias that see one column
-at a time: 1025-512-256-120 and its mirror, and 120-300-120, tanh after each. Ours have biases and
-codes of 224 numbers, see neighbouring columns by convolutions along time, and tell the corrector
-the rate. Their decoder ends without a function, whose clipped result reaches all targets. Encoder
-and decoder add what the dense layers find to a direct way, which begins as the principal
-components: training begins where linear coding ends.
+at a time: 1025-512-256-120 and its mirror, and 120-300-120, with tanh after each. Ours have biases
+and codes of 224 numbers, use neighbouring columns by convolutions along time, and give the rate to
+the corrector. Our decoder has a linear last layer, whose clipped output reaches all targets. In
+our encoder and decoder, the other layers add to a linear path, which is initialised with principal
+components, so that training starts from the best linear code.
 
-All networks consist of stock layers and take any number of columns; what resizes lies outside of
-them.
+All networks consist of stock layers and take any number of columns; resizing is done outside.
 """
 
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from keras import layers, ops
 from common.training.model import TrainingModel
 from time_stretching.spectrogram import BINS, PUBLISHED
 
-CLIP_NORM = 0.5  # of gradients, as published
+CLIP_NORM = 0.5  # largest norm of gradients, as published
 AUDIBLE_DB = -36.0  # 90 dB below a sine of full range
 
 
@@ -28,9 +27,9 @@ class Architecture(NamedTuple):
     """Settings from which the networks are built.
 
     Attributes:
-        units: Of the dense layers between spectrum and code.
+        units: Units of the dense layers between spectrum and code.
         code: Numbers per column.
-        kernel: Columns that the convolutions see, odd; 1 for the published dense layers.
+        kernel: Columns in a convolution's kernel, odd; 1 for the published dense layers.
         corrector: Units of the corrector's hidden layers.
     """
 
@@ -52,7 +51,7 @@ class Architecture(NamedTuple):
 
     @property
     def context(self):
-        """Columns on either side that reach a column through any one of the networks."""
+        """Number of columns on each side that influence a column, in any of the networks."""
         return (self.kernel - 1) // 2 * (len(self.corrector) + 1)
 
 
@@ -114,11 +113,11 @@ def build_decoder(architecture):
 def begin_with(encoder, decoder, components):
     """Initialise the linear paths of our encoder and decoder with principal components.
 
-    What the other layers add begins at zero.
+    The contribution of the other layers starts at zero.
 
     Args:
         encoder, decoder: As built by this module, not published.
-        components: ``time_stretching.components.Components``, as many as codes have numbers.
+        components: ``time_stretching.components.Components``, one per number of a code.
     """
     # tanh is straight enough there
     reach = 6 * components.deviations
@@ -134,8 +133,8 @@ def begin_with(encoder, decoder, components):
 def build_corrector(architecture):
     """Network from resized codes to those of what ``time_stretching.pairs`` aims at.
 
-    Ours adds to the codes what is missing, times a gate that follows from the rate alone and is
-    closed at rate 1, where resizing changes nothing. It begins by adding nothing.
+    Ours adds a correction to the codes, multiplied by a gate that depends on the rate alone and is
+    closed at rate 1, where resizing changes nothing. The correction starts at zero.
 
     Returns:
         Keras model: (batch, columns, code) -> same shape; ours takes a second input, (batch,
@@ -204,12 +203,12 @@ class Correction(TrainingModel):
     """The corrector, trained by ``fit`` on batches of ``time_stretching.pairs.Pairs``.
 
     The published loss is the mean squared error of the codes. Ours is the log-spectral distance of
-    the images that the decoder, which does not learn, makes of them, above the floor of what is
-    heard: the decoder knows which errors matter.
+    the decoded images above the threshold of hearing, because the (frozen) decoder knows which
+    errors matter.
 
     Args:
         corrector: As built by this module.
-        decoder: Of the trained auto-encoder, for our loss; None for the published one.
+        decoder: Decoder of the trained auto-encoder, for our loss; None for the published one.
         scale: ``Scale`` of its images.
     """
 
@@ -247,7 +246,7 @@ class Correction(TrainingModel):
         values = {"codes": loss}
         if self.decoder is not None:
             found, wanted = self.decoder(y_pred), ops.cast(images, "float32")
-            # where something is to be heard, also what is too faint has to learn
+            # bins that are audible in either; too faint predictions have to learn as well
             found = ops.where(wanted > self._audible, found, ops.maximum(found, self._audible))
             difference = found - ops.maximum(wanted, self._audible)
             squares = ops.mean(ops.square(difference), axis=-1)

@@ -1,10 +1,10 @@
-"""Pairs for the corrector: codes that are to be resized, and the sound that they should give.
+"""Training pairs for the corrector: codes to resize, and the spectrogram that they should give.
 
-``resized`` pairs: a recording, and its spectrogram, resized, from which the phase vocoder makes its
-sound. ``vocoder`` pairs, as published: a recording, and the sound that the phase vocoder makes of
-it. ``true`` pairs: two renderings of the same notes by the same instrument at different speeds. A
-rendered note decays as fast at any speed, so that is the same score played faster, not the same
-sound, faster.
+``resized`` pairs: a recording, and its resized spectrogram, which the phase vocoder plays.
+``vocoder`` pairs, as published: a recording, and the sound that the phase vocoder makes of it.
+``true`` pairs: two renderings of the same notes by the same instrument at different speeds. This is
+the same score played faster, not the same sound made faster, because a rendered note decays equally
+fast at any speed.
 """
 
 import math
@@ -21,7 +21,7 @@ from time_stretching.spectrogram import BINS, WIDE
 from time_stretching.store import Recording
 from time_stretching.trained import told
 
-KINDS = ("resized", "vocoder", "true", "both")  # the last: vocoder and true
+KINDS = ("resized", "vocoder", "true", "both")  # both: vocoder and true
 _RATES = 4  # number of rates at which each recording is resized
 
 
@@ -29,9 +29,9 @@ class Pair(NamedTuple):
     """Recordings of the same music.
 
     Attributes:
-        source, target: ``Recording``; the target is ``rate`` times as fast, or, of kind
-            ``resized``, the source, which becomes so by resizing.
-        rate: From LOWEST to HIGHEST.
+        source, target: ``Recording``; the target is ``rate`` times as fast. For the kind
+            ``resized``, it is the source, which is resized later.
+        rate: Factor on the tempo, from LOWEST to HIGHEST.
         kind: One of KINDS but the last.
     """
 
@@ -42,12 +42,12 @@ class Pair(NamedTuple):
 
 
 def find_pairs(recordings, kind, seed=0):
-    """The pairs among recordings: list of ``Pair``.
+    """Find the pairs among recordings: list of ``Pair``.
 
     Args:
         recordings: ``Recording`` objects of one store.
         kind: One of KINDS.
-        seed: Of the rates of ``resized`` pairs, which the names of the recordings decide.
+        seed: Random seed for the rates of ``resized`` pairs, together with the recordings' names.
     """
     originals = {one.name: one for one in recordings if one.rate == 1}
     pairs = []
@@ -74,11 +74,11 @@ def find_pairs(recordings, kind, seed=0):
 
 
 def louder(source, target, rate):
-    """By how much an image of the same music is louder than the source, in the scale ``WIDE``.
+    """Difference of level between two images of the same music, in the scale ``WIDE``.
 
     Args:
         source, target: Images (BINS, columns).
-        rate: Of the target against the source.
+        rate: Tempo of the target relative to the source.
     """
     columns = min(target.shape[-1], math.ceil(source.shape[-1] / rate))
     resized = resize(source, positions(0, columns, rate))
@@ -90,17 +90,17 @@ class Pairs(Batches):
     """Batches ``((codes, told), (codes, images, valid))`` of windows of pairs, columns
     before features, as the networks take them.
 
-    The first codes are those of the source, resized; published networks, which are told nothing,
-    get them alone. Where a target is shorter than a window, ``valid`` is 0, else 1. What is drawn
-    depends on ``seed`` and ``epoch`` only.
+    The first ``codes`` are the resized ones of the source. Published networks get them without
+    ``told``. ``valid`` is 1, and 0 in columns beyond the end of the target. The windows depend on
+    ``seed`` and ``epoch`` only.
 
     Args:
         store: Open ``time_stretching.store.Store``.
         pairs: ``Pair`` objects.
         stretcher: ``time_stretching.trained.Stretcher`` that encodes.
-        columns: Of a window.
+        columns: Length of a window in columns.
         batch_size: Windows per batch.
-        shuffle: Draw windows anew each epoch; else they follow one another from column 0 on.
+        shuffle: Draw windows anew each epoch; otherwise they follow one another from column 0.
         steps: Batches per epoch; default as many as the windows fill.
         seed: Integer.
     """
@@ -175,7 +175,7 @@ class Pairs(Batches):
         return inputs, (codes, images, valid)
 
     def _window(self, place, epoch):
-        """Number of the pair and first column, at a place of an epoch."""
+        """Number of the pair and first column, for a position of an epoch."""
         if not self._shuffle:
             return self._windows[place % len(self._windows)]
         rng = np.random.default_rng([self._seed, epoch, place])

@@ -1,7 +1,7 @@
-"""Phase of a stretched sound: that of the input, rotated on by the phase vocoder.
+"""Phase of a stretched sound: that of the input, rotated by the phase vocoder.
 
-What begins is put where it belongs, and what sounds keeps its level, which the phase vocoder alone
-does not do.
+Unlike a plain phase vocoder, this one puts onsets where they belong, and keeps the level of steady
+sounds.
 """
 
 import numpy as np
@@ -11,18 +11,18 @@ from time_stretching.resize import columns_at
 from time_stretching.spectrogram import OVERLAP
 
 MOMENTUM = 0.9  # momentum of a search that starts from this phase
-_RISE = 2.0  # of amplitude: what begins
-_GRAINS = 8  # to a hop, in the search for onsets
-_GRAINS_AT_ONCE = 1 << 16  # bounds the working memory
-_NEARBY = 12  # grains: of two onsets closer than that, the greater one counts
+_RISE = 2.0  # factor on the amplitude of a bin that begins at an onset
+_GRAINS = 8  # grains per hop in the search for onsets
+_GRAINS_AT_ONCE = 1 << 16  # limits the memory
+_NEARBY = 12  # grains; of two onsets closer than this, the greater one counts
 
 
 def rotations(spectra, places, first=None):
-    """By how much the phase vocoder turns each bin against the column of the input it comes from.
+    """Rotation of each bin by the phase vocoder, relative to its column of the input.
 
     The phase of the phase vocoder (Flanagan and Golden 1966; Laroche and Dolson 1999, eq. 4 to 6),
-    with equal hops of analysis and synthesis, advances by what it advances in the input between
-    column floor(place) and the next one. It is written here as the phase of column floor(place)
+    with equal hops of analysis and synthesis, advances as much as in the input between column
+    floor(place) and the next one. It is written here as the phase of column floor(place)
     plus a rotation. All channels share the rotation, which follows from the sum of their
     cross-spectra: differences of phase between channels stay those of the input. For one channel
     this is the phase of ``librosa.phase_vocoder``.
@@ -41,27 +41,27 @@ def rotations(spectra, places, first=None):
 
 
 def _steps(spectra, places):
-    """What each rotation is multiplied with to give the next one: (bins, count - 1)."""
+    """Factors from each rotation to the next one: (bins, count - 1)."""
     at = np.asarray(places).astype(int)
     after, before = columns_at(spectra, at[:-1] + 1), columns_at(spectra, at[1:])
     return unit(np.sum(after * np.conj(before), axis=0))
 
 
 def placed_rotations(spectra, places, onsets, first=None):
-    """As ``rotations``, but onsets sound where they belong, and what sounds keeps its level.
+    """Like ``rotations``, but onsets are where they belong, and steady sounds keep their level.
 
-    The phase vocoder places what begins by the first column that sees it, wherever in the window
-    that is: it comes up to half a window early or late. Here the bins that become louder get, in
-    the column nearest to the onset, the phase of the input moved by what is missing, as Robel
-    (2003) resets them; from there they advance as ever, and the columns before, which see the
-    onset already, are reckoned backwards.
+    The phase vocoder places an onset by the first column whose window contains it, wherever in the
+    window it is, so it comes up to half a window early or late. Here the bins that become louder
+    are reset (Robel 2003): in the column nearest to the onset, they get the phase of the input,
+    shifted to the right place. From there they advance as usual; the columns before, whose windows
+    already contain the onset, are computed backwards.
 
     The phase vocoder also lets the bins of one partial drift apart, and the partial then cancels
-    itself. So, in columns whose window sees no onset, the bins around each peak take the rotation
-    of the peak: identity phase locking (Laroche and Dolson 1999, section V).
+    itself. So, in columns whose window contains no onset, the bins around each peak get the
+    rotation of the peak: identity phase locking (Laroche and Dolson 1999, section V).
 
     Args:
-        spectra, places, first: As of ``rotations``.
+        spectra, places, first: See ``rotations``.
         onsets: List of (input, output), ascending: where onsets lie, in columns of the spectra, and
             where they belong, counted in places.
 
@@ -86,7 +86,8 @@ def placed_rotations(spectra, places, onsets, first=None):
         if column in begins:
             given, wanted = begins[column]
             near = round(given)
-            before = loudness[:, max(near - OVERLAP + 1, 0)]  # the last column that does not see it
+            # the last column whose window does not contain it
+            before = loudness[:, max(near - OVERLAP + 1, 0)]
             new = loudness[:, near] > _RISE * before
             # a bin turns by 2 pi / OVERLAP a hop and bin: from where it is to where it belongs
             moved = (wanted - column) - (given - near)
@@ -106,7 +107,7 @@ def placed_rotations(spectra, places, onsets, first=None):
 
 
 def _nearest_peaks(loudness):
-    """Bin of the peak that each bin belongs to: (bins,) int; a peak exceeds two bins either side.
+    """Peak to which each bin belongs: (bins,) int; a peak exceeds two bins on each side.
 
     Args:
         loudness: (bins,).
@@ -121,10 +122,10 @@ def _nearest_peaks(loudness):
 
 
 def find_onsets(transform, audio):
-    """Samples at which something begins: (onsets,) int, ascending, the first sample among them.
+    """Find onsets in samples: (onsets,) int, ascending, including the first sample.
 
-    Where the energy of the next quarter hop (8 ms), high frequencies raised by differentiation, is
-    four times that of the hop and a quarter before, and more than at any place nearby.
+    An onset is where the energy of the next quarter hop (8 ms), after differentiation, which raises
+    high frequencies, is four times that of the 1.25 hops before, and greater than anywhere nearby.
 
     Args:
         transform: ``STFT`` at the rate of the audio.
@@ -145,7 +146,7 @@ def find_onsets(transform, audio):
     places = np.arange(count)
     begin, end = np.maximum(places - 10, 0), np.minimum(places + 2, count)
     before = (total[places] - total[begin]) / np.maximum(places - begin, 1)
-    before[0] = total[1]  # the first sample counts without that
+    before[0] = total[1]  # the first sample always counts as onset
     rise = (total[end] - total[places]) / (end - places) / before
     highest = maximum_filter1d(rise, 2 * _NEARBY + 1)
     found = [0]

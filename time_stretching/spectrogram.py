@@ -1,6 +1,6 @@
-"""What the spectrograms of time stretching are: windows of four hops, scales as published.
+"""Spectrograms of time stretching: windows of four hops, scales as published.
 
-As NoaCahan/TimeStretching has them: 2048 samples and a hop of 512 at 16 kHz, 1025 bins. Spectra are
+As in NoaCahan/TimeStretching: 2048 samples and a hop of 512 at 16 kHz, 1025 bins. Spectra are
 not normalised: a sine of full range has magnitude 512 (54 dB) there.
 """
 

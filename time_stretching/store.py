@@ -6,7 +6,7 @@ from common.files import store
 from common.music.names import piece_below
 from time_stretching.spectrogram import BINS, HOP, SAMPLE_RATE, WIDE
 
-# What made the images, which are of the scale ``WIDE``.
+# Settings of the images, which have the scale ``WIDE``.
 SETTINGS = {"sample_rate": SAMPLE_RATE, "hop": HOP, "bins": BINS, **WIDE._asdict()}
 SHAPE = BINS, None
 
@@ -16,8 +16,8 @@ class Recording(NamedTuple):
 
     Attributes:
         name: Path below the folder of audio files, without suffix.
-        rate: At which the phase vocoder stretched it; 1 for the recording itself.
-        start, columns: Where its columns lie in the store.
+        rate: Rate at which the phase vocoder stretched it; 1 for the recording itself.
+        start, columns: First column in the store, and number of columns.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Store(store.Store):
     def sides(self, share):
         """Recordings to train on and those held out: ``(training, held_out)``, lists.
 
-        All recordings of a piece stand on one side.
+        All recordings of a piece are on the same side.
 
         Args:
             share: Of the pieces that is held out, in [0, 1].

@@ -32,7 +32,7 @@ from time_stretching.measures import band_losses
 from time_stretching.methods import METHODS, NETWORK_METHODS, check_rate, stretch
 
 SHIPPED = shipped("time_stretching")
-LOSS_DB = 1.5  # in a band of a third of an octave: what is told
+LOSS_DB = 1.5  # losses above this in a third-octave band are reported
 
 
 def build_parser():
@@ -82,14 +82,14 @@ def build_parser():
 
 
 def plan(path, samples, sample_rate, rate=None, duration=None):
-    """Rate and number of samples of a result; ``UserError`` where it cannot be made.
+    """Return rate and number of samples of the result; ``UserError`` if it is impossible.
 
     Args:
         path: Recording, for messages.
         samples: Its length.
         sample_rate: Hz.
         rate: Factor on the tempo, or None.
-        duration: Seconds that the result shall last, instead.
+        duration: Length of the result in seconds, instead of a rate.
     """
     if duration is None:
         return check_rate(rate), round(samples / rate)
@@ -103,7 +103,7 @@ def plan(path, samples, sample_rate, rate=None, duration=None):
 
 
 def told_loss(audio, stretched, sample_rate):
-    """What to say of the frequencies at which a result lacks more than LOSS_DB: "" for nothing."""
+    """Message about the frequencies at which a result loses more than LOSS_DB; "" if none."""
     losses = band_losses(stretched, audio, sample_rate)
     hertz, most = max(losses.items(), key=lambda item: item[1], default=(0.0, 0.0))
     if most <= LOSS_DB:

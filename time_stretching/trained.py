@@ -1,4 +1,4 @@
-"""Trained networks at work."""
+"""Use trained networks on sounds of any length."""
 
 import functools
 from pathlib import Path
@@ -11,7 +11,7 @@ from common.trained import load_networks, open_run, shipped
 from time_stretching.resize import positions
 
 CORRECTOR = "corrector"  # folder, below that of the auto-encoder
-_BLOCK = 2048  # columns at once: bounds the working memory
+_BLOCK = 2048  # columns per block, which limits the memory
 
 
 class Stretcher:
@@ -33,12 +33,12 @@ class Stretcher:
 
     @property
     def context(self):
-        """Columns on either side that a network's result at a column depends on, at most."""
+        """Largest number of columns on each side that influence a column."""
         return self.architecture.context
 
     @property
     def codes(self):
-        """What it knows of sounds, as a ``common.latent.LatentModel``."""
+        """Encoder and decoder as a ``common.latent.LatentModel``."""
         from time_stretching.latent import Codes
 
         return Codes(self)
@@ -78,13 +78,13 @@ class Stretcher:
 
 
 def told(places, rate):
-    """What the corrector is told about each column: (2, columns) float32.
+    """Second input of the corrector: (2, columns) float32.
 
-    The first number is log2 of the rate; the second says how far the column lies from the column of
-    the input before it, from 0 to 1: codes between two columns are smoother than those of one.
+    The first number is log2 of the rate. The second is the distance from the input column before,
+    from 0 to 1, because interpolated codes are smoother than those of a column.
 
     Args:
-        places: (columns,) where they lie in the input, in its columns.
+        places: (columns,), positions in the input, in columns.
         rate: Factor on the tempo.
     """
     return np.stack([np.full(len(places), np.log2(rate)), places % 1]).astype(np.float32)

@@ -12,15 +12,14 @@ class Windows(Batches):
     """Batches (images, images) of windows, (batch, columns, BINS) float32 in [0, 1] each, as the
     networks take them.
 
-    Each epoch cuts every recording into windows that follow one another from a random column on;
-    a recording that is shorter is filled up with silence. What is drawn depends on ``seed`` and
-    ``epoch`` only.
+    Each epoch cuts every recording into consecutive windows from a random column on; shorter
+    recordings are padded with silence. The windows depend on ``seed`` and ``epoch`` only.
 
     Args:
         store: Open ``time_stretching.store.Store``.
         recordings: Those of its recordings to use.
         scale: ``Scale`` of the images.
-        columns: Of a window.
+        columns: Length of a window in columns.
         batch_size: Windows per batch; the last batch may be smaller.
         shuffle: Draw order and first columns anew each epoch; else windows begin at column 0.
         steps: Batches per epoch; default as many as the windows fill.
@@ -41,7 +40,7 @@ class Windows(Batches):
         self._drawn = None, None
 
     def cut(self, positions, epoch):
-        """What stands at some places of an epoch, as a batch."""
+        """Return the examples at some positions of an epoch as a batch."""
         images = np.zeros((len(positions), self._columns, BINS), np.float32)
         order = self._order(epoch)
         for image, place in zip(images, positions, strict=True):
@@ -51,7 +50,7 @@ class Windows(Batches):
         return images, images
 
     def _order(self, epoch):
-        """(recording, first column) of each place of an epoch."""
+        """(recording, first column) for each position of an epoch."""
         if self._drawn[0] == epoch:
             return self._drawn[1]
         order = []

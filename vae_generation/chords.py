@@ -40,10 +40,10 @@ class Stroke(NamedTuple):
     """Notes that are struck together.
 
     Attributes:
-        beat: When, counted from 0.
-        beats: How long.
+        beat: Time in beats, from 0.
+        beats: Duration in beats.
         pitches: MIDI numbers.
-        velocity: Of each.
+        velocity: Velocity of all notes.
     """
 
     beat: float
@@ -53,7 +53,7 @@ class Stroke(NamedTuple):
 
 
 def parse_chord(symbol):
-    """Pitches of a chord symbol: bass (from C2 on), and the others, as near to C4 as can be.
+    """Pitches of a chord symbol: bass (from C2 on), and the others as close to C4 as possible.
 
     Args:
         symbol: Such as "C", "Am7", "F#dim" or "G/B".

@@ -86,8 +86,7 @@ def tracks_of(latents, hop_seconds):
 
     Args:
         latents: ``vae_generation.latents.Latents``.
-        hop_seconds: Distance of the windows that follow one another; where another one lies between
-            two, a sequence ends.
+        hop_seconds: Distance of consecutive windows; a sequence ends where the distance differs.
 
     Returns:
         Dict from the recording's name to a list of (windows, latent_dim) arrays.
@@ -128,9 +127,9 @@ class Continuation:
 
         Args:
             vectors: (windows, latent_dim), at least one.
-            number: How many are wanted.
+            number: Number of vectors to predict.
             rng: ``numpy.random.Generator``.
-            temperature: Factor of the spread that is drawn with; 0 takes the most likely ones.
+            temperature: Factor on the spread of the samples; 0 takes the most likely vectors.
 
         Returns:
             (number, latent_dim) float32.

@@ -1,7 +1,7 @@
 """Convolutional variational auto-encoder (Kingma and Welling 2014) over spectrogram images.
 
-Layers are named as in musikalkemist/generating-sound-with-neural-networks, whose weights fit. What
-is drawn at random lies outside of encoder and decoder, which consist of stock layers.
+Layers are named as in musikalkemist/generating-sound-with-neural-networks, whose weights fit.
+Encoder and decoder consist of stock layers; random sampling is done outside.
 """
 
 from typing import NamedTuple
@@ -20,9 +20,9 @@ class Architecture(NamedTuple):
     """Settings from which the networks are built.
 
     Attributes:
-        bins, frames: Of an image.
-        filters, kernels: Of the encoder's convolutions, in their order.
-        strides: Of the same, pairs (bins, frames).
+        bins, frames: Size of an image.
+        filters, kernels: Number of filters and kernel size of each convolution of the encoder.
+        strides: Strides of the same, pairs (bins, frames).
         latent_dim: Length of a latent vector.
         condition: Length of the condition vector; 0 for none.
     """
@@ -118,7 +118,7 @@ def build_encoder(architecture):
 
 
 def build_plain_encoder(architecture):
-    """As ``build_encoder``, of an auto-encoder that is not variational: -> (batch, latent_dim)."""
+    """Like ``build_encoder``, for a plain auto-encoder: -> (batch, latent_dim)."""
     inputs, hidden = _convolutional_encoder(architecture)
     output = layers.Dense(architecture.latent_dim, dtype="float32", name="encoder_output")(hidden)
     return keras.Model(inputs, output, name="encoder")
@@ -185,7 +185,7 @@ class VAE(TrainingModel):
 
     Args:
         encoder, decoder: As built by this module.
-        weight: Of the reconstruction.
+        weight: Weight of the reconstruction.
 
     Attributes:
         beta: Variable, 1 unless ``KLWarmUp`` raises it.
@@ -225,8 +225,8 @@ class VAE(TrainingModel):
 def kl_divergence(mean, log_variance):
     """Divergence of diagonal Gaussians from the standard normal (Kingma and Welling, app. B).
 
-    Above a logarithm of variance of _WIDEST, which no use of a latent number asks for, it goes on
-    in a straight line: one step too far would otherwise end a training by an exponential.
+    Above a log variance of _WIDEST, which no useful latent number has, it continues linearly,
+    because the exponential would end a training after a single step too far.
 
     Returns:
         (batch,), in nats.
@@ -241,7 +241,7 @@ class KLWarmUp(keras.callbacks.Callback):
     """Callback that fades in the KL divergence, epoch by epoch (Bowman et al. 2016).
 
     Args:
-        epochs: Number of the epoch from which on it is 1; 0 or 1 for the first.
+        epochs: Number of the epoch from which on the weight is 1; 0 or 1 for the first.
     """
 
     def __init__(self, epochs):
