@@ -27,6 +27,7 @@ file.
 """
 
 import functools
+import re
 import tempfile
 from itertools import product
 from pathlib import Path
@@ -37,6 +38,7 @@ from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
 from common.cli import UserError, number, parser, run
 from common.files.text import write_json, write_rows
 from common.music.names import piece_of
+from common.music.titles import conversion_title, instrument_title, piece_title
 from common.report.evaluation import held_out
 from common.report.tables import as_text
 from common.training.devices import start_backend
@@ -192,35 +194,38 @@ def ratios(pieces):
     return rows
 
 
-def clip(label, audio_path, image, seconds):
+def clip(label, audio_path, image, seconds, score):
     """A clip of the page: the beginning of a system's picture and sound.
 
     Args:
-        label: Name of the system.
+        label: What is heard.
         audio_path: Audio file, or None.
         image: (BINS, columns) in [0, 1], for where there is no audio.
         seconds: Length.
+        score: How good it is: a line.
     """
     from common.report.page import Clip, mp3
-    from common.report.plots import image_png
+    from common.report.plots import pixels_webp
 
     columns = round(seconds * SAMPLE_RATE / HOP)
     if audio_path is None:
-        return Clip(label, image_png(image[:, :columns]), None)
+        return Clip(label, pixels_webp(image[:, :columns]), None, score)
     audio = load_audio(audio_path)[0][: columns * HOP]
     fade = min(HOP, audio.size)
     audio[audio.size - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
     magnitude, _ = forward_transform(audio, with_phase=False)
-    return Clip(label, image_png(amplitude_to_db(magnitude)), mp3(audio, SAMPLE_RATE))
+    picture = pixels_webp(amplitude_to_db(magnitude))
+    return Clip(label, picture, mp3(audio, SAMPLE_RATE), score)
 
 
 def clips(pair, piece, predictors, seconds):
     """Clips of all systems of a piece, of a length: list of ``common.report.page.Clip``."""
-    from pix2pix_timbre.evaluation import IDENTITY, TARGET
+    from pix2pix_timbre.evaluation import CEILING, IDENTITY, TARGET, score_line
     from pix2pix_timbre.windows import convert_image
 
     if piece.audios:
         systems = {name: (path, None) for name, path in piece.audios.items()}
+        systems[CEILING] = systems.pop(CEILING)  # the last one: first what it sets a limit to
     else:
         columns = round(seconds * SAMPLE_RATE / HOP)
         origin, target = (np.asarray(source.read(0, columns), np.float32) for source in pair)
@@ -228,17 +233,40 @@ def clips(pair, piece, predictors, seconds):
         for name, predict in predictors.items():
             systems[name] = None, convert_image(predict, origin)
         systems[TARGET] = None, target
-    return [clip(name, *shown, seconds) for name, shown in systems.items()]
+    labels = heard_as(predictors, *(source.store.path.stem for source in pair))
+    return [
+        clip(labels[name], *shown, seconds, score_line(piece.scores.get(name, {})))
+        for name, shown in systems.items()
+    ]
 
 
-def without_piece(rows):
-    """Rows of a table below the heading that names their piece."""
-    return [{name: value for name, value in row.items() if name != "piece"} for row in rows]
+def heard_as(models, origin=None, target=None):
+    """What the page calls each system: dict from its name to a label.
+
+    Args:
+        models: Names of the models.
+        origin, target: Instruments; None where there are several.
+    """
+    from pix2pix_timbre.evaluation import CEILING, IDENTITY, TARGET
+
+    labels = {IDENTITY: instrument_title(origin) if origin else "the input as it is"}
+    for name in models:
+        labels[name] = "made by the network" + (f" {name}" if len(models) > 1 else "")
+    labels[TARGET] = f"true {instrument_title(target)}" if target else "the true target"
+    return labels | {CEILING: "best possible with this phase"}
 
 
-def explanation():
-    """What the scores mean: the paragraphs of this script's description that say so."""
-    return "\n\n".join(__doc__.split("\n\n")[2:4])
+def glossary():
+    """What the scores mean: dict from each to ``Term``, read from this script's description."""
+    from common.report.tables import Term
+    from pix2pix_timbre.evaluation import BETTER
+
+    found = re.findall(r"^  (\S.*?)  +(\S.*(?:\n {4,}\S.*)*)", __doc__, re.MULTILINE)
+    return {
+        name: Term(" ".join(meaning.split()), BETTER.get(name, ""))
+        for names, meaning in found
+        for name in names.split(", ")
+    }
 
 
 def names_of(folders):
@@ -327,7 +355,6 @@ def evaluate(args):
 
     pairs = find_pieces(stores, configs, args.pieces)
 
-    from common.report.page import Section, write_page
     from pix2pix_timbre.evaluation import overall
     from pix2pix_timbre.style import StyledFrames, distances_by_style
     from pix2pix_timbre.trained import load_model
@@ -354,7 +381,6 @@ def evaluate(args):
     print(as_text(ratios(pieces | total)))
     summary = as_rows("overall", total["overall"].scores)
     print(f"\n{SCORES}\n{as_text(summary)}")
-    tables = {SCORES: summary}
     styles = {}
     if styled:
         for name, predict in predictors.items():
@@ -362,31 +388,77 @@ def evaluate(args):
             styles[caption] = distances_by_style(predict, frames)
             print(f"\n{caption}\n{as_text(styles[caption])}")
     if args.output is not None:
-        rows = {name: as_rows(name, piece.scores) for name, piece in pieces.items()}
-        every = [row for of_piece in rows.values() for row in of_piece] + summary
+        every = [row for name, piece in pieces.items() for row in as_rows(name, piece.scores)]
+        every += summary
         write_rows(args.output / "scores.csv", every)
         write_json(args.output / "scores.json", {"scores": every, "styles": list(styles.values())})
-        sections = [
-            Section(
-                name,
-                without_piece(rows[name]),
-                clips(pair, pieces[name], predictors_of(pair), args.clip_seconds),
-            )
-            for name, pair in pairs.items()
-        ]
-        title = " to ".join(", ".join(side) for side in instruments_of(configs)[:2])
-        settings = vars(args) | {"model": ", ".join(map(str, args.model))}
-        tables |= {"Every piece": every} | styles
-        write_page(
-            args.output / "report.html",
-            title,
-            sections,
-            explanation=explanation(),
-            settings=settings,
-            tables=tables,
-        )
+        shown = {"rows": every, "styles": styles, "predictors_of": predictors_of}
+        write_report(args, configs, pairs, pieces, **shown)
         print(f"page: {args.output / 'report.html'}")
     return 0
+
+
+def write_report(args, configs, pairs, pieces, *, predictors_of, rows, styles):
+    """Write the page.
+
+    Args:
+        args: Flags.
+        configs: Content of each model's ``config.json``.
+        pairs: As ``find_pieces`` returns them.
+        pieces: As ``measure_pieces`` returns them.
+        predictors_of: As of ``measure_pieces``.
+        rows: Of the table of all pieces; those of all together begin with "overall".
+        styles: Dict from caption to the rows of a table.
+    """
+    from common.report.page import Section, write_page
+    from common.report.tables import Term
+
+    origins, targets, _ = instruments_of(configs)
+    several = len(origins) * len(targets) > 1
+    sections, titles = [], {}
+    for name, pair in pairs.items():
+        titles[name] = piece_title(pair[0].rendering)
+        if several:
+            sides = ([source.store.path.stem] for source in pair)
+            titles[name] += f", {conversion_title(*sides)}"
+        found = clips(pair, pieces[name], predictors_of(pair), args.clip_seconds)
+        sections.append(Section(titles[name], found))
+    labels = heard_as(names_of(args.model), *([] if several else origins + targets))
+    every = [
+        row | {"piece": titles.get(row["piece"], row["piece"]), "system": labels[row["system"]]}
+        for row in rows
+    ]
+    summary = [row for row in every if row["piece"] == "overall"]
+    titled = {
+        caption: [
+            {
+                instrument_title(name): instrument_title(value) if name == "style" else value
+                for name, value in row.items()
+            }
+            for row in of_model
+        ]
+        for caption, of_model in styles.items()
+    }
+    title = conversion_title(origins, targets)
+    unseen = " that no network was trained on" if args.pieces == "held-out" else ""
+    write_page(
+        args.output / "report.html",
+        title[0].upper() + title[1:],
+        sections,
+        lead=f"The beginning of pieces{unseen}: as they were played, converted by the network, and "
+        "played by the true instrument. Beside them: distances from the true sound (L1, LSD: lower "
+        "is better), and how well its notes are heard (F1: higher is better).",
+        settings=vars(args) | {"model": ", ".join(map(str, args.model))},
+        tables={SCORES: summary, "Every piece": every} | titled,
+        terms=glossary()
+        | {
+            "…/identity": Term("relative to the score of the unchanged input"),
+            "…/target": Term("relative to the score of the true target"),
+            "best possible with this phase": Term(
+                "the true magnitude, played with the estimated phase"
+            ),
+        },
+    )
 
 
 if __name__ == "__main__":

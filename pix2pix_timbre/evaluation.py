@@ -35,6 +35,11 @@ from pix2pix_timbre.windows import convert_image
 IDENTITY, CEILING, TARGET = "identity", "ceiling", "target"
 # Scores are compared between pieces and instruments by their ratio to that of another system.
 RELATIVE_TO = {"L1": IDENTITY, "LSD": IDENTITY, "F1": TARGET}
+# Which values of a score are good.
+BETTER = dict.fromkeys(("L1", "LSD", "multi_resolution", "timbre", "loudness"), "lower")
+BETTER |= dict.fromkeys(("precision", "recall", "F1"), "higher")
+BETTER |= dict.fromkeys(("flux_ratio", "border_flux"), "near 1")
+_LINE = {"L1": "L1 {:.3f}", "LSD": "LSD {:.1f} dB", "F1": "F1 of the notes {:.2f}"}
 
 
 class Measured(NamedTuple):
@@ -234,3 +239,8 @@ def with_ratios(scores):
             if base:
                 result[name][f"{key}/{RELATIVE_TO[key]}"] = value / base
     return result
+
+
+def score_line(scores):
+    """The scores of a system that say most, as a line: "L1 0.053 · LSD 5.4 dB"."""
+    return " · ".join(form.format(scores[name]) for name, form in _LINE.items() if name in scores)

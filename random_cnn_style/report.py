@@ -5,26 +5,36 @@ import numpy as np
 from common.files.audio import resample
 from common.files.text import write_rows
 from common.report.page import Clip, Section, mp3, write_page
-from common.report.plots import Panel, curves, figure_png, image_grid, save_figure
+from common.report.plots import Panel, curves, image_grid, pixels_webp, save_figure
+from common.report.tables import Term
 from data import load_audio
 from random_cnn_style import metrics
 from random_cnn_style.spectrogram import HOP, SAMPLE_RATE, log_magnitude
 
 _RANGE_DB = 80
+_TERMS = {
+    "pitch_sets": Term("distance of the pitches from the content's, 0 to 1", "lower"),
+    "cepstral": Term("distance of the timbre from the style's, 0 to 2", "lower"),
+}
+_LINE = {"pitch_sets": "pitches", "cepstral": "timbre"}
 
 
 def _mono(audio):
     return np.atleast_2d(audio).mean(axis=0)
 
 
+def _decibels(audio):
+    """Magnitudes of (samples,) in dB below the largest one: (bins, columns)."""
+    magnitude, _ = log_magnitude(audio)
+    decibels = 20 * np.log10(np.maximum(np.expm1(magnitude), 1e-5))
+    return decibels - decibels.max()
+
+
 def _draw(sounds, size):
-    panels = []
-    for title, audio in sounds.items():
-        magnitude, _ = log_magnitude(_mono(audio))
-        decibels = 20 * np.log10(np.maximum(np.expm1(magnitude), 1e-5))
-        top = decibels.max()
-        panels.append(Panel(decibels, title, (top - _RANGE_DB, top)))
-    kilohertz = SAMPLE_RATE / 2000 / len(decibels)
+    panels = [
+        Panel(_decibels(_mono(audio)), title, (-_RANGE_DB, 0)) for title, audio in sounds.items()
+    ]
+    kilohertz = SAMPLE_RATE / 2000 / len(panels[0].image)
     return image_grid(panels, size=size, scale=(HOP / SAMPLE_RATE, kilohertz))
 
 
@@ -109,24 +119,31 @@ def write_sweep_page(folder, content, style, results):
     rows = [trade(alpha, content, style, result) for alpha, result in results.items()]
     write_rows(folder / "sweep.csv", rows)
     plot_sweep(folder / "sweep.png", rows)
-    sounds = {"content": content, "style": style}
-    sounds |= {f"alpha {alpha:.3g}": result for alpha, result in results.items()}
-    clips = [
-        Clip(
-            title,
-            figure_png(_draw({"": audio}, (4.6, 3.2)), dpi=80),
-            mp3(_mono(audio), SAMPLE_RATE),
-        )
-        for title, audio in sounds.items()
+    scores = {
+        alpha: " · ".join(f"{word} {row[name]:.2f}" for name, word in _LINE.items())
+        for alpha, row in zip(results, rows, strict=True)
+    }
+    clips = [_clip("content", content), _clip("style", style)]
+    clips += [
+        _clip(f"made with alpha {alpha:.3g}", audio, scores[alpha])
+        for alpha, audio in results.items()
     ]
     write_page(
         folder / "sweep.html",
         "Content against style",
-        [Section("All of them", [], clips)],
-        explanation="pitch_sets: distance of the pitches from the content's, 0 to 1\n"
-        "cepstral: distance of the timbre from the style's, 0 to 2",
+        [Section("From the style to the content", clips)],
+        lead="A small alpha takes the timbre of the style, a large one keeps the notes of the "
+        "content. Beside each: how far its pitches are from the content's, its timbre from the "
+        "style's (lower is better).",
         tables={"Distances": rows},
+        terms=_TERMS,
     )
+
+
+def _clip(label, audio, score=""):
+    audio = _mono(audio)
+    picture = pixels_webp(1 + _decibels(audio) / _RANGE_DB)
+    return Clip(label, picture, mp3(audio, SAMPLE_RATE), score)
 
 
 def style_sound(paths):

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from html.parser import HTMLParser
 from importlib.util import find_spec
 
@@ -16,8 +17,9 @@ import train
 import train_multitarget
 from common.cli import UserError
 from common.music import transcription
+from common.music.titles import piece_title
 from common.report import page
-from common.report.tables import as_text
+from common.report.tables import Term, as_html, as_text
 from pix2pix_timbre import evaluation
 
 
@@ -108,11 +110,14 @@ def test_page_escapes_names_and_holds_its_pictures_and_sounds(tmp_path):
     path = tmp_path / "report.html"
     nasty = '<x> & "y" \'</script>'
     rows = [{"piece": nasty, "L1": 0.5}, {"piece": "overall", "L1": 0.25, "F1": 1}]
-    clips = [page.Clip(nasty, b"picture", b"sound"), page.Clip("silent", b"other", None)]
+    sound = page.mp3(np.zeros(4410), 44100)
+    clips = [page.Clip(nasty, b"picture", sound, nasty), page.Clip("silent", b"other", None)]
     tables = {"L1 < 1": rows, "styles": [{"style": "b"}]}
-    sections = [page.Section(nasty, rows, clips)]
+    sections = [page.Section(nasty, clips)]
+    terms = {"L1": Term(nasty, "lower")}
+    settings = {"model": nasty}
     page.write_page(
-        path, nasty, sections, explanation=nasty, settings={"model": nasty}, tables=tables
+        path, nasty, sections, lead=nasty, settings=settings, tables=tables, terms=terms
     )
     text = path.read_text(encoding="utf-8")
     assert "<x>" not in text
@@ -120,11 +125,11 @@ def test_page_escapes_names_and_holds_its_pictures_and_sounds(tmp_path):
     found = Page(text)
     for cell in (nasty, "0.500", "0.250", "1", "L1 < 1", "F1"):
         assert cell in found.cells
-    assert text.count('<tr class="overall">') == 2
+    assert text.count('<tr class="overall">') == 1
     assert [label.startswith(nasty) for label in found.attributes("audio", "aria-label")] == [True]
     sources = found.attributes("audio", "src") + found.attributes("img", "src")
     assert [base64.b64decode(source.partition(",")[2]) for source in sources] == [
-        b"sound",
+        sound,
         b"picture",
         b"other",
     ]
@@ -137,7 +142,7 @@ def test_page_escapes_names_and_holds_its_pictures_and_sounds(tmp_path):
 def test_every_heading_of_a_table_is_a_button(tmp_path):
     path = tmp_path / "report.html"
     tables = {"one": [{"a": 1, "b": 2.0}]}
-    page.write_page(path, "title", [], explanation="", settings={}, tables=tables)
+    page.write_page(path, "title", [], lead="", settings={}, tables=tables)
     tags = [tag for tag, _ in Page(path.read_text(encoding="utf-8")).tags]
     assert tags.count("th") == tags.count("button") == 2
 
@@ -184,7 +189,7 @@ def test_script_measures_held_out_pieces_and_writes_the_page(
     expected = evaluation.distances_of_sound(*sides)["LSD"]
     assert float(scores["identity"]["LSD"]) == pytest.approx(expected, rel=1e-4)
     found = Page((output / "report.html").read_text(encoding="utf-8"))
-    assert piece in found.cells
+    assert piece_title(piece) in found.cells
     players = found.attributes("audio", "src")
     assert len(players) == len(systems)
     for player in players:
@@ -264,6 +269,41 @@ def test_text_table_is_aligned():
     assert "12.0000" in lines
 
 
+def test_wide_text_tables_go_on_below_within_100_columns():
+    names = ["L1", "a_very_long_name_of_a_score", "another_long_name_of_a_score", "F1"]
+    row = {"piece": "overall", "system": "x" * 35} | dict.fromkeys(names, 0.5)
+    lines = as_text([row, row | {"system": "identity"}]).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert [line.split()[:2] for line in lines if "piece" in line] == [["piece", "system"]] * 2
+    assert all(sum(name in line.split() for line in lines) == 1 for name in names)
+    wide = as_text([{"piece": "x" * 200, "L1": 0.5}]).splitlines()
+    assert max(map(len, wide)) <= 100
+
+
+def test_tables_say_what_is_good_and_mark_the_best_of_each_piece():
+    rows = [
+        {"piece": "a", "L1": 0.25, "F1": 0.5},
+        {"piece": "a", "L1": 0.125, "F1": 0.75},
+        {"piece": "b", "L1": 1.0, "ratio": 0.5},
+        {"piece": "b", "L1": 2.0, "ratio": 1.0},
+    ]
+    terms = {"L1": Term("", "lower"), "F1": Term("", "higher"), "ratio": Term("", "near 1")}
+    text = as_html(rows, terms=terms)
+    assert re.findall(r'<td class="best">(.*?)</td>', text) == ["0.125", "0.750", "1.000", "1.000"]
+    assert re.findall(r'aria-label="(.*?)"', text) == [
+        "lower is better",
+        "higher is better",
+        "near 1 is better",
+    ]
+
+
+def test_every_score_is_explained():
+    terms = evaluate.glossary()
+    assert {name: term.better for name, term in terms.items()} == evaluation.BETTER
+    assert terms["LSD"].meaning.startswith("log-spectral distance")
+    assert terms["LSD"].meaning.endswith("mean over the columns")
+
+
 def test_models_of_several_targets_are_judged_by_the_matching_style_and_by_all(
     features_folder, audios_folder, tmp_path, capsys
 ):
@@ -297,4 +337,5 @@ def test_models_of_several_targets_are_judged_by_the_matching_style_and_by_all(
         assert (output / "audios" / name / "any.wav").is_file()
         assert name in said
     found = Page((output / "report.html").read_text(encoding="utf-8"))
-    assert {"L1 by style (rows) and true target (columns): any", *names} <= set(found.cells)
+    titles = {"Arpeggio, piano to guitar", "Arpeggio, guitar to piano"}
+    assert {"L1 by style (rows) and true target (columns): any", *titles} <= set(found.cells)

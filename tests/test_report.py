@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from common.report.plots import (
     Panel,
     image_grid,
-    pixels_png,
+    pixels_webp,
     plot_history,
     plot_images,
     plot_sweep,
@@ -82,11 +82,18 @@ def test_a_picture_that_fails_leaves_nothing(tmp_path, images):
 
 
 def test_an_image_alone_has_a_pixel_for_each_value():
-    image = np.linspace(0, 1, 12).reshape(3, 4)
-    picture = imread(io.BytesIO(pixels_png(image)))
+    image = np.kron(np.linspace(0, 1, 12).reshape(3, 4), np.ones((16, 16)))
+    picture = imread(io.BytesIO(pixels_webp(image)), format="webp")
     assert picture.shape[:2] == image.shape
-    brightness = picture[::-1, :, :3].sum(axis=-1)  # the first row is the lowest
+    # the first row is the lowest
+    brightness = picture[::-1, :, :3].sum(axis=-1, dtype=int)[8::16, 8::16]
     assert np.all(np.diff(brightness.ravel()) > 0)
+
+
+def test_an_image_alone_has_at_most_1200_columns():
+    image = np.repeat([[0.0, 1.0]], 1501, axis=1)
+    picture = imread(io.BytesIO(pixels_webp(image)), format="webp")
+    assert picture.shape[:2] == (1, 1001)
 
 
 def test_a_grid_leaves_the_rest_of_its_last_row_empty_and_explains_its_colours():
@@ -103,7 +110,7 @@ def test_pictures_are_drawn_whatever_backend_the_surroundings_ask_for(tmp_path, 
     program = (
         "import numpy, pathlib; from common.report import plots;"
         "plots.plot_images(pathlib.Path('x.png'), {'a': numpy.eye(256)});"
-        "plots.pixels_png(numpy.eye(9))"
+        "plots.pixels_webp(numpy.eye(9))"
     )
     environment = os.environ | {"MPLBACKEND": backend, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(

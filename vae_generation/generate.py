@@ -214,7 +214,7 @@ def write_plane(output, trained, folder, rows):
     """Write the latent plane: a picture, a sound for each cell, and a page to hear them."""
     from common.latent import plane_grid
     from common.report.page import Clip, Plane, mp3, write_page
-    from common.report.plots import pixels_png
+    from common.report.plots import pixels_webp
     from vae_generation.plots import plot_grid, plot_latents
 
     if trained.dims != 2:
@@ -230,17 +230,16 @@ def write_plane(output, trained, folder, rows):
         audio = output.level(output.sound(image[..., 0]))
         name = f"cell_{index // rows:02d}_{index % rows:02d}.wav"
         write_audio(output.path / name, audio, output.rate)
-        label = f"{point[0]:.2f}, {point[1]:.2f}"
-        clips.append(Clip(label, pixels_png(image[..., 0]), mp3(audio, output.rate)))
+        label = f"point {point[0]:.2f}, {point[1]:.2f}"
+        clips.append(Clip(label, pixels_webp(image[..., 0]), mp3(audio, output.rate)))
     plot_grid(output.path / "grid.png", images, rows)
     plot_latents(output.path / "latents.png", latents)
     write_page(
         output.path / "plane.html",
         "The latent plane",
-        explanation="Every cell is a sound that the decoder makes of a point of the plane: press "
-        "it, or go there with\nthe arrow keys and press Enter. Below: where the notes lie that it "
-        "was trained on.",
-        plane=Plane(clips, rows, (output.path / "latents.png").read_bytes()),
+        [Plane("Sounds of the plane", clips, rows, (output.path / "latents.png").read_bytes())],
+        lead="Every cell is a sound that the decoder makes of a point of the plane. Below: where "
+        "the notes lie that it was trained on.",
     )
     print(f"{output.path}: {len(images)} sounds, grid.png, latents.png; open plane.html")
 

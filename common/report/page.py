@@ -1,86 +1,30 @@
-"""Pages to listen to: one HTML file that holds its tables, pictures and sounds."""
+"""Pages to listen to: one HTML file that holds its sounds, pictures and tables.
+
+``page.css`` and ``page.js`` beside this module are written into each page.
+"""
 
 import base64
 import io
 from html import escape
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from common.audio.loudness import TARGET_LUFS, loudness
 from common.files.atomic import replace_when_done
+from common.files.audio import PEAK
 from common.report.tables import as_html
 
-_STYLE = """
-pre { white-space: pre-wrap; font-size: .85rem; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 80rem; margin: 0 auto; padding: 1rem;
-  overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding: .25rem 0; }
-th, td { padding: .25rem .5rem; text-align: right; border-bottom: 1px solid #8884; }
-.text { text-align: left; }
-th button { font: inherit; font-weight: bold; color: inherit; background: none; border: 0;
-  padding: 0; cursor: pointer; text-align: inherit; }
-th[aria-sort=ascending] button::after { content: " \\25B2"; }
-th[aria-sort=descending] button::after { content: " \\25BC"; }
-tr.overall { font-weight: bold; }
-.players { display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(16rem, 100%), 1fr)); }
-figure { margin: 0; min-width: 0; }
-td, th, button { overflow-wrap: normal; }
-img, audio { width: 100%; }
-.plane { display: grid; gap: 2px; max-width: 60rem; }
-.plane button { padding: 0; border: 2px solid transparent; background: none; cursor: pointer;
-  aspect-ratio: 1; min-width: 0; }
-.plane button:focus-visible, .plane button[aria-pressed=true] { border-color: #e80; outline: 0; }
-.plane img { height: 100%; display: block; }
-@media (prefers-color-scheme: dark) { body { background: #111; color: #eee; } }
-"""
-
-# Sorts by the column whose heading is pressed, numbers as numbers, then the other way round. Arrow
-# keys go from cell to cell of a plane. One sound is heard at a time.
-_SCRIPT = """
-for (const heading of document.querySelectorAll("th")) {
-  heading.querySelector("button").addEventListener("click", () => {
-    const body = heading.closest("table").tBodies[0];
-    const column = heading.cellIndex;
-    const up = heading.getAttribute("aria-sort") !== "ascending";
-    for (const other of heading.parentNode.cells) other.removeAttribute("aria-sort");
-    heading.setAttribute("aria-sort", up ? "ascending" : "descending");
-    const value = row => row.cells[column].textContent;
-    const compare = (a, b) => {
-      const difference = Number(value(a)) - Number(value(b));
-      return Number.isNaN(difference) ? value(a).localeCompare(value(b)) : difference;
-    };
-    const rows = [...body.rows].sort((a, b) => {
-      if (!value(a) || !value(b)) return value(a) ? -1 : 1;
-      return up ? compare(a, b) : compare(b, a);
-    });
-    body.append(...rows);
-  });
-}
-for (const player of document.querySelectorAll("audio")) {
-  player.addEventListener("play", () => {
-    for (const other of document.querySelectorAll("audio")) if (other !== player) other.pause();
-  });
-}
-for (const plane of document.querySelectorAll(".plane")) {
-  const cells = [...plane.querySelectorAll("button")];
-  const columns = Number(plane.dataset.columns);
-  const player = plane.parentNode.querySelector("audio");
-  cells.forEach((cell, index) => {
-    cell.addEventListener("click", () => {
-      for (const other of cells) other.setAttribute("aria-pressed", other === cell);
-      player.src = cell.dataset.sound;
-      player.play();
-    });
-    cell.addEventListener("keydown", event => {
-      const step = {ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns}[event.key];
-      if (step === undefined || !cells[index + step]) return;
-      event.preventDefault();
-      cells[index + step].focus();
-    });
-  });
-}
-"""
+_LEVEL_HELP = (
+    f"All sounds of a player are equally loud: {TARGET_LUFS:g} LUFS, or less where one of them "
+    "would clip (ITU-R BS.1770)."
+)
+_KEYS_HELP = (
+    " Press <kbd>1</kbd>, <kbd>2</kbd>, <kbd>3</kbd> … to switch at the same position, "
+    "<kbd>space</kbd> to play and pause."
+)
+_PLANE_HELP = "Arrow keys go from cell to cell, <kbd>Enter</kbd> plays."
 
 
 def mp3(audio, sample_rate):
@@ -93,18 +37,25 @@ def mp3(audio, sample_rate):
 
 
 class Clip(NamedTuple):
-    """A picture, and the sound that it shows."""
+    """A sound and its picture.
+
+    Attributes:
+        label: What is heard: "piano", "made by the network".
+        picture: WebP of the spectrogram alone, from the first to the last moment of the sound.
+        audio: MP3, or None.
+        score: How good it is: a line, or "".
+    """
 
     label: str
-    picture: bytes  # PNG
-    audio: bytes | None  # MP3
+    picture: bytes
+    audio: bytes | None
+    score: str = ""
 
 
 class Section(NamedTuple):
-    """A piece: its heading, the rows of its table, and its clips."""
+    """A piece: its heading, and clips of it, between which its player switches."""
 
     heading: str
-    rows: list
     clips: list
 
 
@@ -112,92 +63,165 @@ class Plane(NamedTuple):
     """A grid of pictures, each a button that plays its sound.
 
     Attributes:
+        heading: Of the grid.
         clips: List of ``Clip``, row by row.
         columns: Number of cells in a row.
         picture: PNG of where the training set lies, as bytes, or None.
     """
 
+    heading: str
     clips: list
     columns: int
     picture: bytes | None = None
 
 
-def write_page(path, title, sections=(), *, explanation, settings=None, tables=None, plane=None):
+def write_page(path, title, sections=(), *, lead, settings=None, tables=None, terms=None):
     """Write the page; it appears whole or not at all, and needs no other file and no network.
 
     Args:
         path: HTML file.
         title: Headline.
-        sections: List of ``Section``.
-        explanation: Lines of text below the headline.
+        sections: List of ``Section`` and ``Plane``.
+        lead: A sentence or two below the headline.
         settings: Dict of what the page was made with.
         tables: Dict from a caption to the rows of a table, dicts of numbers and texts; a row that
             begins with "overall" is set off. A press on a heading sorts by it.
-        plane: ``Plane``, or None.
+        terms: Dict from a column of the tables to ``common.report.tables.Term``.
     """
+    style, script = (
+        Path(__file__).with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".css", ".js")
+    )
     parts = [
         "<!doctype html>",
         '<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<link rel="icon" href="data:,">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
-        f"<h1>{escape(title)}</h1>",
-        f"<pre>{escape(explanation)}</pre>",
-        *(as_html(rows, caption) for caption, rows in (tables or {}).items()),
+        f"<title>{escape(title)}</title><style>{style}</style></head><body>",
+        f"<header><h1>{escape(title)}</h1><p>{escape(lead)}</p></header><main>",
+        *(_player(section, f"player{number}") for number, section in enumerate(sections)),
+        "</main>",
+        _help(sections),
     ]
-    if plane is not None:
-        parts.append(_plane(plane))
-    for section in sections:
-        clips = "".join(_clip(clip, section.heading) for clip in section.clips)
-        parts += [
-            f"<h2>{escape(section.heading)}</h2>",
-            f'<div class="players">{clips}</div>',
-        ]
-        if section.rows:
-            parts.append(as_html(section.rows))
+    if tables:
+        parts.append("<details><summary>All scores</summary>")
+        parts += [as_html(rows, caption, terms) for caption, rows in tables.items()]
+        parts.append("</details>")
+    if terms:
+        meanings = {name: term.meaning for name, term in terms.items()}
+        parts.append(_definitions("What the scores mean", meanings))
     if settings:
-        listed = "".join(
-            f"<dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd>"
-            for name, value in settings.items()
-        )
-        parts.append(f"<details><summary>Settings</summary><dl>{listed}</dl></details>")
-    parts.append(f"<script>{_SCRIPT}</script></body></html>")
+        parts.append(_definitions("Settings", settings))
+    parts.append(f"<script>{script}</script></body></html>")
     with replace_when_done(path) as temporary:
         temporary.write_text("\n".join(parts), encoding="utf-8")
 
 
-def _plane(plane):
-    cells = []
-    for clip in plane.clips:
-        name = escape(clip.label, quote=True)
-        cells.append(
-            f'<button type="button" aria-pressed="false" title="{name}" '
-            f'data-sound="{data_uri("audio/mpeg", clip.audio)}"><img alt="{name}" '
-            f'src="{data_uri("image/png", clip.picture)}"></button>'
+def _help(sections):
+    heard = [one for one in sections if any(clip.audio is not None for clip in one.clips)]
+    keys = _KEYS_HELP if any(isinstance(one, Section) for one in heard) else ""
+    return f'<p class="help">{_LEVEL_HELP}{keys}</p>' if heard else ""
+
+
+def _definitions(summary, meanings):
+    listed = "".join(
+        f"<dt>{escape(str(name))}</dt><dd>{escape(str(meaning))}</dd>"
+        for name, meaning in meanings.items()
+    )
+    return f"<details><summary>{summary}</summary><dl>{listed}</dl></details>"
+
+
+def _player(section, identifier):
+    plane = isinstance(section, Plane)
+    sounds = [clip.audio and _decoded(clip.audio) for clip in section.clips]
+    lengths = [sound[0].shape[-1] / sound[1] if sound else 0 for sound in sounds]
+    seconds = max(lengths, default=0)
+    sources = "".join(
+        _source(clip, section.heading, None if plane else number, gain, length / (seconds or 1))
+        for number, (clip, length, gain) in enumerate(
+            zip(section.clips, lengths, gains(sounds), strict=True), start=1
         )
-    shown = ""
-    if plane.picture is not None:
-        source = data_uri("image/png", plane.picture)
-        shown = f'<figure><img alt="Training set" src="{source}"></figure>'
+    )
+    classes, grid, below = "player", "", ""
+    if plane:
+        classes += " plane"
+        grid = f' data-columns="{section.columns}" style="--columns: {section.columns}"'
+        below = f'<p class="help">{_PLANE_HELP}</p>'
+        if section.picture is not None:
+            source = data_uri("image/png", section.picture)
+            below += f'<img class="map" alt="Where the training set lies" src="{source}">'
+    controls = slider = ""
+    if seconds:
+        slider = (
+            f' role="slider" tabindex="0" aria-label="Position in '
+            f'{escape(section.heading, quote=True)}" aria-valuemin="0" '
+            f'aria-valuemax="{seconds:.1f}" aria-valuenow="0"'
+        )
+        blind = '<button type="button" class="blind">Hide which is which</button>'
+        controls = (
+            '<div class="controls"><button type="button" class="play" aria-label="Play">▶</button>'
+            f'<span class="time"></span>{"" if plane or len(section.clips) < 2 else blind}</div>'
+        )
     return (
-        f'<div><div class="plane" data-columns="{plane.columns}" '
-        f'style="grid-template-columns: repeat({plane.columns}, 1fr)">{"".join(cells)}</div>'
-        f'<p><audio controls aria-label="The chosen cell"></audio></p>{shown}</div>'
+        f'<section class="{classes}" data-seconds="{seconds:.3f}" aria-labelledby="{identifier}">'
+        f'<h2 id="{identifier}">{escape(section.heading)}</h2>'
+        f'<div class="picture"{slider}><div class="cursor"></div></div>'
+        f'{controls}<ol class="sources"{grid}>{sources}</ol>{below}</section>'
     )
 
 
-def _clip(clip, heading):
+def _source(clip, heading, number, gain, share):
+    """A clip as an item of its player's list: what chooses it, and what it looks and sounds like.
+
+    Args:
+        clip: ``Clip``.
+        heading: Of its player.
+        number: Key that chooses it; None for the cell of a plane.
+        gain: Factor on its sound.
+        share: Its length over that of the player.
+    """
     label, described = escape(clip.label), escape(f"{clip.label}: {heading}", quote=True)
-    player = ""
+    alt = "" if number is None else f"Spectrogram of {described}"
+    width = f' style="width: {share:.1%}"' if 0 < share < 0.99 and number else ""
+    picture = f'<img alt="{alt}"{width} src="{data_uri("image/webp", clip.picture)}">'
+    name = f'<span class="name">{label}</span>'
+    shown = f"{picture}{name}" if number is None else f"<kbd>{number}</kbd> {name}"
+    button = f'<button type="button" class="choose" aria-pressed="false">{shown}</button>'
+    below = "" if number is None else f'<span class="score">{escape(clip.score)}</span>{picture}'
     if clip.audio is not None:
-        source = data_uri("audio/mpeg", clip.audio)
-        player = (
-            f'<audio controls preload="metadata" aria-label="{described}" src="{source}"></audio>'
+        below += (
+            f'<audio controls preload="none" aria-label="{described}" data-gain="{gain:.4f}" '
+            f'src="{data_uri("audio/mpeg", clip.audio)}"></audio>'
         )
-    picture = f'<img alt="Spectrogram of {described}" src="{data_uri("image/png", clip.picture)}">'
-    return f"<figure><figcaption>{label}</figcaption>{picture}{player}</figure>"
+    return f'<li class="source">{button}{below}</li>'
+
+
+def _decoded(content):
+    """What an MP3 file sounds like: ``(audio, sample_rate)``, audio (channels, samples)."""
+    import soundfile
+
+    audio, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    return audio.T, sample_rate
+
+
+def gains(sounds):
+    """Factors that make sounds equally loud, none of them beyond full scale.
+
+    Args:
+        sounds: List of ``(audio, sample_rate)``, audio (channels, samples) float32, or None.
+
+    Returns:
+        List of floats: 1 for None, for silence and for what is too faint to be measured.
+    """
+    levels = [loudness(*sound) if sound else -np.inf for sound in sounds]
+    measured = [index for index, level in enumerate(levels) if np.isfinite(level)]
+    # loudness of each at its largest peak
+    reached = [
+        levels[index] + 20 * np.log10(PEAK / np.abs(sounds[index][0]).max()) for index in measured
+    ]
+    common = min([TARGET_LUFS, *reached])
+    return [10 ** ((common - level) / 20) if np.isfinite(level) else 1.0 for level in levels]
 
 
 def data_uri(kind, content):
-    """Bytes as an address that holds them, such as ``data:image/png;base64,...``."""
+    """Bytes as an address that holds them, such as ``data:image/webp;base64,...``."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
