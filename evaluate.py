@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
-from common.cli import UserError, number, parser, run
+from common.cli import UserError, add_gpu_flag, number, parser, run
 from common.files.text import write_json, write_rows
 from common.music.names import piece_of
 from common.music.titles import conversion_title, instrument_title, piece_title
@@ -108,9 +108,7 @@ def build_parser():
         default=20,
         help="length of each clip on the listening page, in seconds (default: 20)",
     )
-    built.add_argument(
-        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
-    )
+    add_gpu_flag(built)
     return built
 
 

@@ -11,21 +11,7 @@ from common.cli import run
 from pix2pix_timbre.flags import rates_help
 from pix2pix_timbre.session import GeneratorSession
 
-
-def build_parser():
-    """Flags of the script."""
-    return GeneratorSession.build_parser(__doc__ + rates_help())
-
-
-def train_generator(**flags):
-    """Train from Python, by the script's flags as keyword arguments; the path of the run folder."""
-    return GeneratorSession.train_with(flags)
-
-
-def main(argv=None):
-    """Run the script; its exit status."""
-    return GeneratorSession(**vars(build_parser().parse_args(argv))).train()
-
+build_parser, train_generator, main = GeneratorSession.script_functions(__doc__ + rates_help())
 
 if __name__ == "__main__":
     run(main)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import train
-from common.cli import UserError, number, parser, run
+from common.cli import UserError, add_seed_flag, number, parser, run
 from common.report.tables import as_text
 from pix2pix_timbre.findlr import FEWEST_STEPS, SWEEPS, sweep
 from pix2pix_timbre.session import Session
@@ -76,12 +76,7 @@ def main(argv=None):
         default=0.1,
         help="share of the pieces that are held out (default: 0.1)",
     )
-    built.add_argument(
-        "--seed",
-        type=number(int, 0),
-        default=0,
-        help="random seed for weights and shuffling (default: 0)",
-    )
+    add_seed_flag(built, "weights and shuffling")
     args = built.parse_args(argv)
     flags = {
         "dataset_path": args.dataset_path,

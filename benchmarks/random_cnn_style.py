@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.floor import against_floor
 from benchmarks.memory import peak_memory
-from common.cli import number, parser, run
+from common.cli import add_gpu_flag, number, parser, run
 from common.training.devices import start_backend
 
 
@@ -35,9 +35,7 @@ def build_parser():
         default=5,
         help="number of rounds, of which medians are taken (default: 5)",
     )
-    built.add_argument(
-        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
-    )
+    add_gpu_flag(built)
     return built
 
 

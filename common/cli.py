@@ -325,3 +325,17 @@ def number(kind, low=None, high=None, *, above=None, below=None):
         return value
 
     return convert
+
+
+def add_seed_flag(built, what):
+    """Add ``--seed`` to a parser; ``what`` is drawn at random, such as "weights and shuffling"."""
+    built.add_argument(
+        "--seed", type=number(int, 0), default=0, help=f"random seed for {what} (default: 0)"
+    )
+
+
+def add_gpu_flag(built):
+    """Add ``--gpu`` to the parser of a script that computes on one device."""
+    built.add_argument(
+        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
+    )

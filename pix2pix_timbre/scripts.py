@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
-from common.cli import UserError, number, report_others, report_skipped
+from common.cli import UserError, add_gpu_flag, number, report_others, report_skipped
 from common.files.audio import (
     AudioFileError,
     find_recordings,
@@ -65,9 +65,7 @@ def add_flags(built, name):
         "(default: 135/256, a frame every 121 columns; 0: no overlap, as "
         "published)",
     )
-    built.add_argument(
-        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
-    )
+    add_gpu_flag(built)
 
 
 def open_models(weights, phase, phase_model, *, styled=False):

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import UserError, existing_folder, number, parser, run
+from common.cli import UserError, add_gpu_flag, add_seed_flag, existing_folder, number, parser, run
 from common.files.audio import find_recordings, resample, safe_peak
 from common.files.text import write_rows
 from common.report.tables import as_text
@@ -101,20 +101,13 @@ def build_parser():
         default="stft",
         help="spectrogram that is searched: short-time Fourier or constant-Q (default: stft)",
     )
-    built.add_argument(
-        "--seed",
-        type=number(int, 0),
-        default=0,
-        help="random seed for pairs, filters and noise (default: 0)",
-    )
+    add_seed_flag(built, "pairs, filters and noise")
     built.add_argument(
         "--output",
         type=Path,
         help="output folder for all sounds and a table of the pairs (default: print only)",
     )
-    built.add_argument(
-        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
-    )
+    add_gpu_flag(built)
     return built
 
 

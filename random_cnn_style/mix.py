@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import UserError, number, parser, run
+from common.cli import UserError, add_gpu_flag, add_seed_flag, number, parser, run
 from common.files.audio import (
     kept_subtype,
     read_header,
@@ -133,20 +133,13 @@ def build_parser():
         action="store_true",
         help="use the losses, start and phase of the publication",
     )
-    built.add_argument(
-        "--seed",
-        type=number(int, 0),
-        default=0,
-        help="random seed for filters and noise (default: 0)",
-    )
+    add_seed_flag(built, "filters and noise")
     built.add_argument(
         "--report",
         type=Path,
         help="output folder for spectrograms, curves and history.csv (default: none)",
     )
-    built.add_argument(
-        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
-    )
+    add_gpu_flag(built)
     return built
 
 

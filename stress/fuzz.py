@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.memory import peak_memory
-from common.cli import UserError, number, one_line, parser, run
+from common.cli import UserError, add_seed_flag, number, one_line, parser, run
 from common.report.tables import as_text
 from stress.fuzz_damage import damage
 from stress.fuzz_targets import DOCUMENTED, ROOT, TARGETS
@@ -266,12 +266,7 @@ def build_parser():
         type=number(float, above=0),
         help="time limit for each reader in seconds (default: none)",
     )
-    built.add_argument(
-        "--seed",
-        type=number(int, 0),
-        default=0,
-        help="random seed for the damage (default: 0)",
-    )
+    add_seed_flag(built, "the damage")
     built.add_argument(
         "--engine",
         choices=["mutate", "atheris"],

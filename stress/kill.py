@@ -29,7 +29,7 @@ import h5py
 import numpy as np
 from matplotlib.image import imread
 
-from common.cli import number, parser, run
+from common.cli import add_seed_flag, number, parser, run
 from common.training.run_folder import RunFolder
 from data import BINS, load_audio
 from pix2pix_timbre.features import write_store
@@ -109,12 +109,7 @@ def build_parser():
         default=30,
         help="number of epochs of the training (default: 30)",
     )
-    built.add_argument(
-        "--seed",
-        type=number(int, 0),
-        default=0,
-        help="random seed for the moments of the kills (default: 0)",
-    )
+    add_seed_flag(built, "the moments of the kills")
     built.add_argument(
         "--folder", type=Path, help="new folder for the runs (default: a temporary one)"
     )

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import number, parser, run
+from common.cli import add_seed_flag, number, parser, run
 from common.music.etudes import Note, Performance, write_midi
 from common.work.workers import remains
 from compute_features import part_path
@@ -141,12 +141,7 @@ def build_parser():
         default=16,
         help="number of files per instrument; of notes, six times as many (default: 16)",
     )
-    built.add_argument(
-        "--seed",
-        type=number(int, 0),
-        default=0,
-        help="random seed for the moments of the kills (default: 0)",
-    )
+    add_seed_flag(built, "the moments of the kills")
     built.add_argument(
         "--folder", type=Path, help="new folder for the runs (default: a temporary one)"
     )

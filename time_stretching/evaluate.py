@@ -31,7 +31,7 @@ import numpy as np
 
 from common.audio.metrics import log_spectral_distance
 from common.audio.spectrograms import decibels
-from common.cli import existing_folder, number, parser, run
+from common.cli import add_gpu_flag, existing_folder, number, parser, run
 from common.files.audio import find_recordings
 from common.music.names import piece_below, tempo_of
 from common.report.evaluation import held_out
@@ -97,9 +97,7 @@ def build_parser():
         default=20.0,
         help="length of each recording that is used, in seconds (default: 20)",
     )
-    built.add_argument(
-        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
-    )
+    add_gpu_flag(built)
     return built
 
 

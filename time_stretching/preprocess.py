@@ -15,7 +15,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import existing_folder, number, parser, printable, report_skipped, run
+from common.cli import (
+    add_seed_flag,
+    existing_folder,
+    number,
+    parser,
+    printable,
+    report_skipped,
+    run,
+)
 from common.files.audio import peak
 from common.work.fill import fill_store, find_recordings
 from common.work.jobs import add_job_flags, parse_job_args
@@ -68,12 +76,7 @@ def build_parser():
         help="length up to which a recording is used, in seconds (default: 600)",
     )
     add_onsets_flag(built, "published: leave; ")
-    built.add_argument(
-        "--seed",
-        type=number(int, 0),
-        default=0,
-        help="random seed for the rates of --random_rates (default: 0)",
-    )
+    add_seed_flag(built, "the rates of --random_rates")
     add_job_flags(built)
     return built
 

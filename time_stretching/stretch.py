@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import UserError, number, parser, run
+from common.cli import UserError, add_gpu_flag, number, parser, run
 from common.files.audio import AudioWriter, kept_subtype, read_header, safe_peak
 from common.trained import shipped
 from common.training.devices import start_backend
@@ -75,9 +75,7 @@ def build_parser():
         "for codes and interp, 0 for the others)",
     )
     add_onsets_flag(built)
-    built.add_argument(
-        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
-    )
+    add_gpu_flag(built)
     return built
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.metrics import log_spectral_distance
-from common.cli import UserError, existing_folder, number, parser, run
+from common.cli import UserError, add_seed_flag, existing_folder, parser, run
 from common.files.audio import find_recordings, resample
 from common.report.evaluation import held_out
 from common.report.tables import as_text
@@ -66,12 +66,7 @@ def build_parser():
         help="run folder of a model trained with --conditional (default: "
         "models/vae_notes_conditional)",
     )
-    built.add_argument(
-        "--seed",
-        type=number(int, 0),
-        default=0,
-        help="random seed for latent vectors, classifier and phases (default: 0)",
-    )
+    add_seed_flag(built, "latent vectors, classifier and phases")
     return built
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.loudness import TARGET_LUFS, at_loudness
-from common.cli import UserError, number, parser, run
+from common.cli import UserError, add_gpu_flag, add_seed_flag, number, parser, run
 from common.files.audio import require_audio_suffix
 from common.music.names import NoteName
 from common.trained import shipped
@@ -136,15 +136,8 @@ def build_parser():
         help=f"keep the level that the model gives; by default every new sound is brought to "
         f"{TARGET_LUFS:g} LUFS (--continuation and --reconstruct keep that of their recording)",
     )
-    built.add_argument(
-        "--seed",
-        type=number(int, 0),
-        default=0,
-        help="random seed for latent vectors and phases (default: 0)",
-    )
-    built.add_argument(
-        "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"
-    )
+    add_seed_flag(built, "latent vectors and phases")
+    add_gpu_flag(built)
     return built
 
 

@@ -189,20 +189,7 @@ class Session(TrainingSession):
             plot_latents(folder / "latents.png", latents)
 
 
-def build_parser():
-    """Flags of the script."""
-    return Session.build_parser(__doc__)
-
-
-def train(**flags):
-    """Train from Python, by the script's flags as keyword arguments; the path of the run folder."""
-    return Session.train_with(flags)
-
-
-def main(argv=None):
-    """Run the script; its exit status."""
-    return Session(**vars(build_parser().parse_args(argv))).train()
-
+build_parser, train, main = Session.script_functions(__doc__)
 
 if __name__ == "__main__":
     run(main)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from common.cli import UserError, number
+from common.cli import UserError, add_seed_flag, number
 
 
 def parsed(built, flags):
@@ -79,12 +79,7 @@ def add_training_flags(built, *, what="frames", batch_size=8, lr=None):
         default=0.1,
         help="share of the pieces that are held out for validation (default: 0.1)",
     )
-    built.add_argument(
-        "--seed",
-        type=number(int, 0),
-        default=0,
-        help="random seed for weights, shuffling and dropout (default: 0)",
-    )
+    add_seed_flag(built, "weights, shuffling and dropout")
     built.add_argument(
         "--lr_decay",
         choices=["none", "linear", "cosine"],

@@ -22,7 +22,8 @@ class TrainingSession(abc.ABC):
     additional files (``describe``, ``after_epoch``).
 
     Args:
-        flags: Values of all flags of ``build_parser``. (``train_with`` fills in the defaults.)
+        flags: Values of all flags of ``build_parser``. (``train`` of the
+            script fills in the defaults.)
 
     Attributes:
         system: Name of the system, for ``config.json``.
@@ -119,18 +120,38 @@ class TrainingSession(abc.ABC):
         return built
 
     @classmethod
-    def train_with(cls, flags):
-        """Train with some flags given and the others at their defaults; return the run folder.
+    def script_functions(cls, description):
+        """Return the functions of the script that trains with this class.
 
         Args:
-            flags: Dict from name to value, as on the command line; lists for several words.
+            description: The script's docstring.
 
-        Raises:
-            UserError: A flag is unknown or has an invalid value.
+        Returns:
+            ``(build_parser, train, main)``.
         """
-        session = cls(**parsed(cls.build_parser(""), flags))
-        session.train()
-        return session.run.path
+
+        def build_parser():
+            """Return the script's parser."""
+            return cls.build_parser(description)
+
+        def train(**flags):
+            """Train with some flags given and the others at their defaults; return the run folder.
+
+            Args:
+                flags: Values as on the command line; lists for several words.
+
+            Raises:
+                UserError: A flag is unknown or has an invalid value.
+            """
+            session = cls(**parsed(build_parser(), flags))
+            session.train()
+            return session.run.path
+
+        def main(argv=None):
+            """Run the script; return its exit status."""
+            return cls(**vars(build_parser().parse_args(argv))).train()
+
+        return build_parser, train, main
 
     def say(self, text):
         """Print a line, but only in the chief process."""
