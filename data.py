@@ -11,6 +11,8 @@ float32 in [-1, 1]. No function modifies its arguments.
     >>> audio = inverse_transform(db_to_amplitude(restored), phase, audio.shape[-1])
 """
 
+from pathlib import Path
+
 import numpy as np
 
 from common.files import audio as audio_files
@@ -36,17 +38,21 @@ _LOG_RANGE = np.log1p(1 / AMIN, dtype=np.float32)
 _COLUMNS_AT_ONCE = 64
 
 
-def load_audio(path, sample_rate=SAMPLE_RATE, mono=True):
+def load_audio(
+    path: Path | str, sample_rate: int | None = SAMPLE_RATE, mono: bool = True
+) -> tuple[np.ndarray, int]:
     """``common.files.audio.load_audio``, by default at SAMPLE_RATE."""
     return audio_files.load_audio(path, sample_rate, mono)
 
 
-def write_audio(path, audio, sample_rate=SAMPLE_RATE, subtype=None):
+def write_audio(
+    path: Path | str, audio: np.ndarray, sample_rate: int = SAMPLE_RATE, subtype: str | None = None
+) -> None:
     """``common.files.audio.write_audio``, by default at SAMPLE_RATE."""
     audio_files.write_audio(path, audio, sample_rate, subtype)
 
 
-def column_count(samples):
+def column_count(samples: int) -> int:
     """Number of STFT columns of a signal: one per hop, the last hop padded with zeros."""
     return 1 + -(-samples // HOP)
 
@@ -69,7 +75,9 @@ def _spectra(audio, start, stop):
     return scipy.fft.rfft(windows, axis=-1)
 
 
-def forward_transform(audio, with_phase=True, columns=slice(None)):
+def forward_transform(
+    audio: np.ndarray, with_phase: bool = True, columns: slice = slice(None)
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Short-time Fourier transform, centred and zero-padded, as magnitude and phase.
 
     Column k is centred on sample ``k * HOP``. The last incomplete hop is padded with zeros, so that
@@ -102,14 +110,16 @@ def forward_transform(audio, with_phase=True, columns=slice(None)):
     return np.swapaxes(magnitude, -1, -2), np.swapaxes(phase, -1, -2)
 
 
-def forward_spectra(audio):
+def forward_spectra(audio: np.ndarray) -> np.ndarray:
     """Like ``forward_transform``, but as complex numbers: (..., BINS, columns) complex64."""
     audio = np.asarray(audio, dtype=np.float32)
     spectra = _spectra(audio, 0, column_count(audio.shape[-1]))[..., :BINS]
     return np.swapaxes(spectra, -1, -2)
 
 
-def inverse_transform(magnitude, phase, length=None):
+def inverse_transform(
+    magnitude: np.ndarray, phase: np.ndarray, length: int | None = None
+) -> np.ndarray:
     """Convert magnitude and phase to audio: inverse of ``forward_transform``.
 
     Bins above ``BINS`` count as zero. Weighted overlap-add (Griffin and Lim 1984, eq. 6):
@@ -144,7 +154,7 @@ def inverse_transform(magnitude, phase, length=None):
     return _overlap_add(spectra, magnitude.shape[:-2], magnitude.shape[-1], length)
 
 
-def inverse_spectra(spectra, length=None):
+def inverse_spectra(spectra: np.ndarray, length: int | None = None) -> np.ndarray:
     """Like ``inverse_transform``, but from complex spectra: inverse of ``forward_spectra``.
 
     Args:
@@ -186,7 +196,7 @@ def _overlap_add(spectra, shape, columns, length):
     return signal[..., covered] / weight[covered]
 
 
-def amplitude_to_db(mag):
+def amplitude_to_db(mag: np.ndarray) -> np.ndarray:
     """Convert magnitude to the normalised logarithmic scale: 0 at silence, 1 at magnitude 1.
 
     ``20 log1p(mag / amin) / (20 log1p(1 / amin))``; float32, same shape.
@@ -197,7 +207,7 @@ def amplitude_to_db(mag):
     return mag_db
 
 
-def db_to_amplitude(mag_db):
+def db_to_amplitude(mag_db: np.ndarray) -> np.ndarray:
     """Exact inverse of ``amplitude_to_db``; float32, same shape."""
     mag = np.asarray(np.multiply(mag_db, _LOG_RANGE, dtype=np.float32))
     np.expm1(mag, out=mag)
@@ -205,27 +215,27 @@ def db_to_amplitude(mag_db):
     return mag
 
 
-def frames_to_network(frames):
+def frames_to_network(frames: np.ndarray) -> np.ndarray:
     """Map frames from [0, 1] to the networks' range [-1, 1]; same shape."""
     return np.asarray(frames) * 2 - 1
 
 
-def network_to_frames(frames):
+def network_to_frames(frames: np.ndarray) -> np.ndarray:
     """Map a network's output from [-1, 1] to frames in [0, 1]; same shape."""
     return (np.asarray(frames) + 1) / 2
 
 
-def phase_to_image(phase):
+def phase_to_image(phase: np.ndarray) -> np.ndarray:
     """Map phase from [-pi, pi] to an image in [0, 1]; float32, same shape."""
     return np.asarray(np.divide(phase, 2 * np.pi, dtype=np.float32) + np.float32(0.5))
 
 
-def image_to_phase(image):
+def image_to_phase(image: np.ndarray) -> np.ndarray:
     """Inverse of ``phase_to_image``; float32, same shape."""
     return np.asarray((np.asarray(image, np.float32) - np.float32(0.5)) * np.float32(2 * np.pi))
 
 
-def slice_magnitude(mag):
+def slice_magnitude(mag: np.ndarray) -> np.ndarray:
     """Cut an image into frames, the last one padded with zeros.
 
     Args:
@@ -243,7 +253,7 @@ def slice_magnitude(mag):
     return np.moveaxis(sliced.reshape(BINS, frames, FRAME_COLUMNS), 1, 0)[..., np.newaxis]
 
 
-def join_magnitude_slices(frames, columns=None):
+def join_magnitude_slices(frames: np.ndarray, columns: int | None = None) -> np.ndarray:
     """Join frames to an image (BINS, columns): exact inverse of ``slice_magnitude``.
 
     Args:

@@ -513,7 +513,7 @@ def test_float_files_hold_what_lies_beyond_full_scale_but_no_nan(tmp_path):
 @pytest.mark.parametrize(
     ("name", "flags", "message"),
     [
-        ("a.xyz", {}, "unknown audio format; use .wav, .flac or .ogg"),
+        ("a.xyz", {}, "unknown audio format; use .wav, .flac, .ogg"),
         ("a", {}, "unknown audio format"),
         ("a.flac", {"subtype": "FLOAT"}, "FLAC has no sample format FLOAT"),
         ("a.raw", {}, "RAW has no sample format None"),
