@@ -137,10 +137,8 @@ class PairedFrames(Batches):
         self._shuffle = shuffle
         self._augment = augment
         self.seed = seed
-        count = steps * batch_size if steps else len(self._regular)
-        super().__init__(count, batch_size, workers=workers, max_queue_size=16)
+        super().__init__(len(self._regular), batch_size, steps, workers=workers, max_queue_size=16)
         self._images = self._read_all(pairs)
-        self._drawn = (None, None)
 
     @property
     def frame_count(self):
@@ -158,10 +156,10 @@ class PairedFrames(Batches):
 
     def windows(self, epoch):
         """List the ``Window`` of each example of an epoch, in order."""
-        # read once, because other threads may draw another epoch
-        drawn_epoch, windows = self._drawn
-        if drawn_epoch == epoch:
-            return windows
+        return self.drawn(epoch)
+
+    def draw(self, epoch):
+        """Draw the ``windows`` of an epoch."""
         rng = np.random.default_rng([self.seed, epoch])
         rounds = -(-self._count // len(self._regular))
         indices = np.tile(np.arange(len(self._regular)), (rounds, 1))
@@ -175,7 +173,6 @@ class PairedFrames(Batches):
                 window._replace(offset=int(offset))
                 for window, offset in zip(windows, offsets, strict=True)
             ]
-        self._drawn = (epoch, windows)
         return windows
 
     def cut(self, positions, epoch):

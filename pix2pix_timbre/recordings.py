@@ -7,7 +7,7 @@ import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, estimate_phase
 from common.audio.streaming import filled_header, make_resampler, parts_of, read_resampled
-from common.files.audio import PEAK, AudioWriter, kept_subtype, resample, safe_peak
+from common.files.audio import PEAK, AudioWriter, fit_length, kept_subtype, resample, safe_peak
 from common.files.audio import peak as audio_peak
 from data import (
     FRAME_COLUMNS,
@@ -92,9 +92,8 @@ def convert_audio(
     conversion = Conversion(predict, len(channels), overlap)
     given = resample(channels, sample_rate, SAMPLE_RATE)
     converted = np.concatenate([*convert_blocks([given], conversion, phase, network)], axis=-1)
-    converted = resample(converted, SAMPLE_RATE, sample_rate)[:, : channels.shape[1]]
-    missing = channels.shape[1] - converted.shape[1]
-    return safe_peak(np.pad(converted, [(0, 0), (0, missing)])).reshape(audio.shape)
+    converted = resample(converted, SAMPLE_RATE, sample_rate)
+    return safe_peak(fit_length(converted, audio.shape[-1])).reshape(audio.shape)
 
 
 def convert_file(source, output, *, predict, overlap=OVERLAP, phase=DEFAULT_PHASE, network=None):

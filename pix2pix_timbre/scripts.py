@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
-from common.cli import UserError, add_gpu_flag, number, report_others, report_skipped
+from common.cli import UserError, add_gpu_flag, number, report_skipped
 from common.files.audio import (
     AudioFileError,
-    find_recordings,
     read_header,
     require_audio_suffix,
 )
 from common.trained import shipped
+from common.work.fill import find_recordings
 from pix2pix_timbre.recordings import convert_file
 from pix2pix_timbre.trained import NETWORK, TimbreModel, load_model, weights_file
 from pix2pix_timbre.weights import load_generator
@@ -101,13 +101,8 @@ def planned_files(given, output):
         AudioFileError: The input is no audio file.
     """
     if given.is_dir():
-        found = find_recordings(given)
-        report_others(found.others, "audio by their content")
-        files = {output / f"{name}.wav": path for name, path in found.files.items()}
-        if not files:
-            report_skipped(found.foreign)
-            raise UserError(f"{given}: no audio file in it or below it")
-        return files, found.foreign
+        recordings, foreign = find_recordings([given])
+        return {output / f"{name}.wav": path for name, path in recordings.items()}, foreign
     require_audio_suffix(output)
     read_header(given)  # report a wrong file before Keras is imported
     return {output: given}, []

@@ -19,7 +19,7 @@ def style_transfer(content, style, sample_rate, **settings):
     """
     import numpy as np
 
-    from common.files.audio import resample, safe_peak
+    from common.files.audio import fit_length, resample, safe_peak
     from random_cnn_style.spectrogram import SAMPLE_RATE
     from random_cnn_style.transfer import style_transfer as transfer
 
@@ -29,6 +29,5 @@ def style_transfer(content, style, sample_rate, **settings):
         for audio in (content, style)
     ]
     made, _ = transfer(*given, **settings)
-    made = resample(made, SAMPLE_RATE, sample_rate)[..., : content.shape[-1]]
-    missing = content.shape[-1] - made.shape[-1]
-    return safe_peak(np.pad(made, [(0, 0)] * (made.ndim - 1) + [(0, missing)]))
+    made = resample(made, SAMPLE_RATE, sample_rate)
+    return safe_peak(fit_length(made, content.shape[-1]))

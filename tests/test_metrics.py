@@ -1,4 +1,4 @@
-"""common/metrics.py against cases with known answers."""
+"""common/audio/metrics.py against cases with known answers."""
 
 import librosa
 import numpy as np

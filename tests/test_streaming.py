@@ -1,4 +1,4 @@
-"""common/streaming.py: what is read in blocks is what is read as a whole."""
+"""common/audio/streaming.py: what is read in blocks is what is read as a whole."""
 
 from types import SimpleNamespace
 

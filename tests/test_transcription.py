@@ -1,4 +1,4 @@
-"""common/transcription.py: scores of notes in closed form; the transcriber on tones."""
+"""common/music/transcription.py: scores of notes in closed form; the transcriber on tones."""
 
 from importlib.util import find_spec
 

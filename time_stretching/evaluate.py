@@ -32,7 +32,7 @@ import numpy as np
 from common.audio.metrics import log_spectral_distance
 from common.audio.spectrograms import decibels
 from common.cli import add_gpu_flag, existing_folder, number, parser, run
-from common.files.audio import find_recordings
+from common.files.audio import find_recordings, fit_length
 from common.music.names import piece_below, tempo_of
 from common.report.evaluation import held_out
 from common.report.tables import as_text
@@ -46,7 +46,6 @@ from time_stretching.methods import (
     LEVEL,
     METHODS,
     encode_audio,
-    fit_length,
     mixture,
     stretch,
 )

@@ -9,7 +9,9 @@ _ZERO_PADDING = 8
 _ENVELOPE_SECONDS = 0.005
 _LEVEL_SECONDS = 0.032
 _LOUD_DB = 40  # range below the loudest value that counts in a comparison of levels
+_REACH_SECONDS = 0.1  # time around a click in which its energy is looked for
 _BAND_WINDOW = 4096  # samples
+_HIGHEST = 8000.0  # Hz, up to which bands are compared
 _AUDIBLE_DB = 30  # range below the loudest band in which a loss counts
 _EDGE = 0.2  # share of a steady sound at each end that is left out
 
@@ -72,16 +74,18 @@ def click_errors(audio, sample_rate, times):
     return np.array(found) / sample_rate - np.asarray(times)
 
 
-def energy_spread(audio, sample_rate, times, reach=0.1):
+def energy_spread(audio, sample_rate, times):
     """Spread of the energy of clicks in milliseconds, mean over the clicks.
 
-    The root of the second moment of the energy about its centroid, within ``reach`` seconds of
-    where the click should be.
+    The root of the second moment of the energy about its centroid, within 0.1 s of where the
+    click should be.
     """
     spreads = []
     for time in times:
-        start = max(round((time - reach) * sample_rate), 0)
-        energy = np.square(audio[start : round((time + reach) * sample_rate)].astype(float))
+        start = max(round((time - _REACH_SECONDS) * sample_rate), 0)
+        energy = np.square(
+            audio[start : round((time + _REACH_SECONDS) * sample_rate)].astype(float)
+        )
         if energy.sum() > 0:
             place = np.arange(energy.size) / sample_rate
             centre = np.average(place, weights=energy)
@@ -133,19 +137,18 @@ def level_change(audio, reference):
     return float(10 * np.log10(max(powers[0], 1e-20) / powers[1]))
 
 
-def band_losses(audio, reference, sample_rate, highest=8000.0):
+def band_losses(audio, reference, sample_rate):
     """Losses of a sound by frequency: dict from the centre of a band in Hz to the loss in dB.
 
-    Mean powers in bands of a third of an octave from 50 Hz on, of whichever durations; of the
+    Mean powers in bands of a third of an octave from 50 Hz to 8 kHz, of whichever durations; of the
     bands that are less than 30 dB below the loudest one of the reference.
 
     Args:
         audio, reference: (samples,) or (channels, samples); channels are averaged in power.
         sample_rate: Hz.
-        highest: Frequency up to which bands are compared, Hz.
     """
     centres = 50.0 * 2 ** (np.arange(30) / 3)
-    centres = centres[centres < min(highest, sample_rate / 2) / 2 ** (1 / 6)]
+    centres = centres[centres < min(_HIGHEST, sample_rate / 2) / 2 ** (1 / 6)]
     powers = [_band_powers(one, sample_rate, centres) for one in (audio, reference)]
     heard = powers[1] > powers[1].max(initial=0) * 10 ** (-_AUDIBLE_DB / 10)
     lost = 10 * np.log10(powers[1][heard] / np.maximum(powers[0][heard], 1e-20))

@@ -20,7 +20,7 @@ import numpy as np
 from common.audio.phase import griffin_lim, unit
 from common.audio.spectrograms import Synthesis
 from common.cli import UserError
-from common.files.audio import resample
+from common.files.audio import fit_length, resample
 from time_stretching.phase import MOMENTUM, find_onsets, placed_rotations, rotations
 from time_stretching.resize import (
     HIGHEST,
@@ -113,13 +113,6 @@ def stretch(
             channels, transform, rate, samples, iterations=iterations, onsets=onsets
         )
     return stretched.reshape(*audio.shape[:-1], samples)
-
-
-def fit_length(audio, samples):
-    """An audio (..., any) cut or filled up with zeros to a number of samples."""
-    missing = max(samples - audio.shape[-1], 0)
-    padding = [(0, 0)] * (audio.ndim - 1) + [(0, missing)]
-    return np.pad(audio, padding)[..., :samples]
 
 
 def by_networks(audio, rate, method, trained, *, samples, power=1.0, iterations=0, onsets=True):

@@ -128,7 +128,7 @@ class Pairs(Batches):
             for number, (*_, length) in enumerate(self._pairs)
             for start in range(0, length, columns)
         ]
-        super().__init__(steps * batch_size if steps else len(self._windows), batch_size)
+        super().__init__(len(self._windows), batch_size, steps)
 
     def _wanted(self, pair, start=0, stop=None):
         """Columns of the target image of a pair."""

@@ -30,29 +30,26 @@ class Windows(Batches):
         self, store, recordings, scale, *, columns, batch_size, shuffle=False, steps=None, seed=0
     ):
         self._windows = sum(max(one.columns // columns, 1) for one in recordings)
-        super().__init__(steps * batch_size if steps else self._windows, batch_size)
+        super().__init__(self._windows, batch_size, steps)
         self._store = store
         self._recordings = recordings
         self._scale = scale
         self._columns = columns
         self._shuffle = shuffle
         self._seed = seed
-        self._drawn = None, None
 
     def cut(self, positions, epoch):
         """Return the examples at some positions of an epoch as a batch."""
         images = np.zeros((len(positions), self._columns, BINS), np.float32)
-        order = self._order(epoch)
+        order = self.drawn(epoch)
         for image, place in zip(images, positions, strict=True):
             recording, start = order[place]
             given = self._store.columns(recording, start, start + self._columns)
             image[: given.shape[-1]] = WIDE.to(self._scale, given).T
         return images, images
 
-    def _order(self, epoch):
-        """(recording, first column) for each position of an epoch."""
-        if self._drawn[0] == epoch:
-            return self._drawn[1]
+    def draw(self, epoch):
+        """Draw (recording, first column) for each position of an epoch."""
         order = []
         for number in range(math.ceil(self._count / self._windows)):
             rng = np.random.default_rng([self._seed, epoch, number])
@@ -65,5 +62,4 @@ class Windows(Batches):
             if self._shuffle:
                 windows = [windows[place] for place in rng.permutation(len(windows))]
             order += windows
-        self._drawn = epoch, order
         return order

@@ -23,29 +23,24 @@ class Images(Batches):
     def __init__(
         self, store, indices, batch_size, *, conditions=None, shuffle=False, steps=None, seed=0
     ):
-        super().__init__(steps * batch_size if steps else len(indices), batch_size)
+        super().__init__(len(indices), batch_size, steps)
         self._store = store
         self._indices = np.asarray(indices)
         self._conditions = conditions
         self._shuffle = shuffle
         self._seed = seed
-        self._drawn = (None, None)
 
-    def order(self, epoch):
-        """Indices of the images in the order of an epoch."""
-        drawn_epoch, order = self._drawn  # read once, because other threads may draw another epoch
-        if drawn_epoch != epoch:
-            rounds = -(-self._count // len(self._indices))
-            order = np.tile(self._indices, (rounds, 1))
-            if self._shuffle:
-                order = np.random.default_rng([self._seed, epoch]).permuted(order, axis=1)
-            order = order.ravel()
-            self._drawn = (epoch, order)
-        return order
+    def draw(self, epoch):
+        """Draw the numbers of the images in the order of an epoch."""
+        rounds = -(-self._count // len(self._indices))
+        order = np.tile(self._indices, (rounds, 1))
+        if self._shuffle:
+            order = np.random.default_rng([self._seed, epoch]).permuted(order, axis=1)
+        return order.ravel()
 
     def cut(self, positions, epoch):
         """Return the examples at some positions of an epoch as a batch."""
-        chosen = self.order(epoch)[list(positions)]
+        chosen = self.drawn(epoch)[list(positions)]
         images = self._store.read(chosen)
         if self._conditions is None:
             return (images,), images

@@ -26,13 +26,12 @@ def loudness(audio, sample_rate):
     return float(pyloudnorm.Meter(sample_rate).integrated_loudness(padded))
 
 
-def at_loudness(audio, sample_rate, lufs=TARGET_LUFS):
-    """Bring audio to a loudness, but not above the largest peak level.
+def at_loudness(audio, sample_rate):
+    """Bring audio to ``TARGET_LUFS``; it stays quieter if its peak would exceed ``PEAK``.
 
     Args:
         audio: (samples,) or (channels, samples) float32.
         sample_rate: Hz.
-        lufs: Target loudness. If the peak would exceed ``PEAK``, the sound stays quieter.
 
     Returns:
         A new array of the same shape, float32; silence, and sound too faint to be measured, is
@@ -41,5 +40,5 @@ def at_loudness(audio, sample_rate, lufs=TARGET_LUFS):
     found = loudness(audio, sample_rate)
     if not np.isfinite(found):
         return np.array(audio, np.float32)
-    gain = min(10 ** ((lufs - found) / 20), PEAK / peak(audio))
+    gain = min(10 ** ((TARGET_LUFS - found) / 20), PEAK / peak(audio))
     return (np.asarray(audio) * np.float32(gain)).astype(np.float32)

@@ -169,7 +169,7 @@ def flux_ratio(reference, estimate):
     return float(fluxes[1] / fluxes[0])
 
 
-def border_flux(image, period=FRAME_COLUMNS):
+def border_flux(image):
     """Measure seams: spectral flux at the borders of windows relative to elsewhere.
 
     The flux of a column is the mean absolute difference from the one before it (Masri 1996, here
@@ -178,21 +178,22 @@ def border_flux(image, period=FRAME_COLUMNS):
     give even and odd columns different flux, so borders are compared with their own parity.
 
     Args:
-        image: (BINS, columns) in [0, 1], more than ``period`` columns.
-        period: Distance between borders in columns, an even number.
+        image: (BINS, columns) in [0, 1], more than FRAME_COLUMNS columns.
 
     Returns:
-        ``(ratio, borders)``: mean flux at the multiples of ``period`` over the mean elsewhere, and
-        the number of borders.
+        ``(ratio, borders)``: mean flux at the multiples of FRAME_COLUMNS over the mean elsewhere,
+        and the number of borders.
 
     Raises:
         ValueError: There is no border in the image.
     """
     flux = np.abs(np.diff(np.asarray(image, np.float32), axis=-1)).mean(axis=0)
     at_border = np.zeros(flux.size, bool)
-    at_border[period - 1 :: period] = True  # difference k lies between columns k and k + 1
+    # difference k lies between columns k and k + 1
+    at_border[FRAME_COLUMNS - 1 :: FRAME_COLUMNS] = True
     if not at_border.any():
-        raise ValueError(f"{image.shape[-1]} columns have no border at a multiple of {period}")
+        columns = image.shape[-1]
+        raise ValueError(f"{columns} columns have no border at a multiple of {FRAME_COLUMNS}")
     elsewhere = ~at_border
     elsewhere[0::2] = False  # borders lie at odd differences
     return float(flux[at_border].mean() / flux[elsewhere].mean()), int(at_border.sum())

@@ -68,7 +68,7 @@ class STFT(NamedTuple):
         audio = np.asarray(audio)
         if audio.dtype != np.float64:
             audio = audio.astype(np.float32, copy=False)
-        window = _window(self.size).astype(audio.dtype)
+        window = _window(self.size, audio.dtype)
         samples = audio.shape[-1]
         stop = self.columns(samples) if stop is None else stop
         first = start * self.hop - self.size // 2
@@ -123,7 +123,7 @@ class Synthesis:
         self._parts = -(-transform.size // transform.hop)
         self._hops = np.zeros((*shape, most + self._parts - 1, transform.hop), np.float32)
         self._weight = np.zeros(self._hops.shape[-2:], np.float32)
-        square = self._in_parts(np.square(_window(transform.size).astype(np.float32)))
+        square = self._in_parts(np.square(_window(transform.size)))
         columns = most if columns is None else columns
         for part in range(self._parts):
             self._weight[part : part + columns] += square[part]
@@ -134,7 +134,7 @@ class Synthesis:
 
         size, columns = self._transform.size, spectra.shape[-1]
         grains = scipy.fft.irfft(np.swapaxes(spectra, -1, -2), size, axis=-1)
-        parts = self._in_parts(grains.astype(np.float32, copy=False) * _window32(size))
+        parts = self._in_parts(grains.astype(np.float32, copy=False) * _window(size))
         for part in range(self._parts):
             self._hops[..., start + part : start + part + columns, :] += parts[..., part, :]
 
@@ -154,17 +154,13 @@ class Synthesis:
 
 
 @functools.lru_cache(maxsize=8)
-def _window(size):
-    """Periodic Hann window, float64, read-only."""
+def _window(size, dtype=np.float32):
+    """Periodic Hann window, read-only."""
     from scipy.signal import get_window
 
-    window = get_window("hann", size)
+    window = get_window("hann", size).astype(dtype)
     window.setflags(write=False)
     return window
-
-
-def _window32(size):
-    return _window(size).astype(np.float32)
 
 
 class CQT(NamedTuple):

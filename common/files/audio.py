@@ -262,6 +262,13 @@ def resample(audio, from_rate, to_rate):
     return np.ascontiguousarray(np.moveaxis(resampled, 0, -1), dtype=np.float32)
 
 
+def fit_length(audio, samples):
+    """Cut an audio (..., any), or pad it with zeros, to a number of samples."""
+    missing = max(samples - audio.shape[-1], 0)
+    padding = [(0, 0)] * (audio.ndim - 1) + [(0, missing)]
+    return np.pad(audio, padding)[..., :samples]
+
+
 def _format_of(path):
     """Return libsndfile's name of the format that belongs to a path's suffix."""
     return _FORMATS.get(path.suffix.lower(), path.suffix[1:].upper())

@@ -7,21 +7,23 @@ import keras
 
 
 class Batches(keras.utils.PyDataset, abc.ABC):
-    """Base class for data sets: a subclass implements ``cut(positions, epoch)``.
+    """Base class for data sets: a subclass implements ``cut`` and, if it shuffles, ``draw``.
 
     Args:
         count: Number of examples in an epoch.
         batch_size: Number of examples in a batch; the last batch may be smaller.
+        steps: Number of batches in an epoch; by default as many as the examples fill.
         options: Arguments for ``keras.utils.PyDataset``.
 
     Attributes:
         epoch: Number of the next epoch, from 0.
     """
 
-    def __init__(self, count, batch_size, **options):
+    def __init__(self, count, batch_size, steps=None, **options):
         super().__init__(**options)
-        self._count = count
+        self._count = steps * batch_size if steps else count
         self._batch_size = batch_size
+        self._drawn = None, None
         self.epoch = 0
 
     def __len__(self):
@@ -34,6 +36,18 @@ class Batches(keras.utils.PyDataset, abc.ABC):
         """Positions within the epoch of the examples in a batch: a range."""
         start = index * self._batch_size
         return range(start, min(start + self._batch_size, self._count))
+
+    def drawn(self, epoch):
+        """What ``draw`` returns for an epoch; it is drawn once."""
+        drawn_epoch, drawn = self._drawn  # read once, because other threads may draw another epoch
+        if drawn_epoch != epoch:
+            drawn = self.draw(epoch)
+            self._drawn = epoch, drawn
+        return drawn
+
+    def draw(self, epoch):
+        """Draw what the batches of an epoch are cut from."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def cut(self, positions, epoch):

@@ -30,7 +30,7 @@ def find_recordings(folders):
     """Find the audio files in and below several folders: ``(recordings, foreign)``.
 
     ``recordings`` is a dict from name (the path below its folder without suffix) to path;
-    ``foreign`` is that of ``common.files.audio.Recordings``. Other files are reported on stdout.
+    ``foreign`` is that of ``common.files.audio.Recordings``. Other files are reported on stderr.
 
     Raises:
         UserError: A folder without audio files, or two files of one name.
