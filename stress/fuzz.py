@@ -33,7 +33,7 @@ from stress.fuzz_damage import damage
 from stress.fuzz_targets import DOCUMENTED, ROOT, TARGETS
 
 SECONDS, MEMORY = 2.0, 10**9  # bytes; of one input
-_HANG_SECONDS = 6.0  # after which a child is given up
+_HANG_SECONDS = 30.0  # after which a child is given up, on a busy machine, too
 _START_SECONDS = 120  # of a child, whose libraries take long to load
 _SPARE = 8 * 2**30  # bytes; a child that asks for more gets none, before the machine suffers
 

@@ -141,7 +141,9 @@ def test_damage_is_the_same_for_the_same_seed_and_hits_what_it_is_aimed_at(sampl
         (faulty_readers.fail, "KeyError"),
     ],
 )
-def test_every_fault_is_found_and_survived(reader, kind):
+def test_every_fault_is_found_and_survived(reader, kind, monkeypatch):
+    if kind == "hang":
+        monkeypatch.setattr(fuzz, "_HANG_SECONDS", 6.0)
     with fuzz.Worker(reader) as worker:
         assert worker.read(".bin", b".").kind == "accepted"
         outcome = worker.read(".bin", b"!")
