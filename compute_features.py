@@ -274,17 +274,16 @@ def main(argv=None):
         workers = workers_of(args.jobs, args.scheduler, [args.audios_path], args.features_path)
         total, skipped, others = update_stores(stores, workers)
         shutil.rmtree(args.features_path / ".parts", ignore_errors=True)
-        beside = (path for path in args.audios_path.iterdir() if is_visible_file(path))
+        beside = (
+            path
+            for path in args.audios_path.iterdir()
+            if path.is_file() and not path.name.startswith(".")
+        )
         report_others([*others, *sorted(beside)], "audio in the folder of an instrument")
         status = report_skipped(sorted(skipped, key=itemgetter(0)))
         if not total:
             raise UserError(f"{args.audios_path}: no features could be computed")
         return status
-
-
-def is_visible_file(path):
-    """Whether a path is a file that is not hidden."""
-    return path.is_file() and not path.name.startswith(".")
 
 
 def update_stores(stores, workers):

@@ -220,11 +220,6 @@ def find_inputs(folder, is_wanted):
     return Found(dict(sorted(found.items())), others)
 
 
-def find_files(folder, suffixes):
-    """Find files by suffix (lower case, with the dot): like ``find_inputs(...).files``."""
-    return find_inputs(folder, lambda path: path.suffix.lower() in suffixes).files
-
-
 def report_others(others, what):
     """Print how many files of a folder are ignored, and the names of the first ten.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from common.cli import UserError
 from common.music.names import piece_of
 from common.training.devices import OneDevice
+from common.training.resuming import recorded_split
 from common.training.session import TrainingSession, learning_rate
 from data import network_to_frames
 from pix2pix_timbre.features import CODEC, FeatureStore, phase_instrument
@@ -120,10 +121,7 @@ class Session(TrainingSession):
                 f"--validation_split {flags.validation_split}: all {len(held_out)} pairs are held "
                 "out; lower it, or add pieces"
             )
-        self.pieces = {
-            name: sorted({piece_of(origin.rendering) for origin, _ in pairs})
-            for name, pairs in (("training", training), ("held_out", held_out))
-        }
+        self.pieces = recorded_split((training, held_out), lambda pair: piece_of(pair[0].rendering))
         frames = StyledFrames if self.styled else PairedFrames
         if self.with_phase:
             self._phases = self._phase_stores(self._stores)

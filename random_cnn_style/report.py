@@ -38,16 +38,6 @@ def _draw(sounds, size):
     return image_grid(panels, size=size, scale=(HOP / SAMPLE_RATE, kilohertz))
 
 
-def plot_spectrograms(path, sounds):
-    """Draw spectrograms side by side.
-
-    Args:
-        path: PNG file.
-        sounds: Dict from title to audio at SAMPLE_RATE.
-    """
-    save_figure(_draw(sounds, (4.2, 4)), path)
-
-
 def plot_losses(path, history):
     """Draw both losses by iteration, a line for each segment of each channel.
 
@@ -87,11 +77,11 @@ def write_report(folder, transfer, sounds):
     Args:
         folder: To write to.
         transfer: ``Transfer`` that has made something.
-        sounds: As of ``plot_spectrograms``.
+        sounds: Dict from title to audio at SAMPLE_RATE.
     """
     write_rows(folder / "history.csv", transfer.history)
     plot_losses(folder / "losses.png", transfer.history)
-    plot_spectrograms(folder / "spectrograms.png", sounds)
+    save_figure(_draw(sounds, (4.2, 4)), folder / "spectrograms.png")
 
 
 def trade(alpha, content, style, result):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tasks import fail_at_once, halve
 
 from common import cli
-from common.cli import UserError, find_files, number, on_off, one_line, report_skipped
+from common.cli import UserError, find_inputs, number, on_off, one_line, report_skipped
 from common.files.audio import AudioFileError
 from common.work import jobs
 
@@ -221,7 +221,7 @@ def touch(folder, *names):
 
 
 def names(folder):
-    found = find_files(folder, {".mid", ".midi"})
+    found = find_inputs(folder, lambda path: path.suffix.lower() in {".mid", ".midi"}).files
     assert len(set(found.values())) == len(found)
     return {name: path.relative_to(folder).as_posix() for name, path in found.items()}
 

@@ -17,7 +17,7 @@ import synthesize_notes
 import time_stretching.preprocess
 import vae_generation.preprocess
 from common import cli
-from common.cli import find_files, one_line, printable, report_skipped
+from common.cli import find_inputs, one_line, printable, report_skipped
 from common.files.atomic import hidden_beside, replace_when_done
 from common.files.audio import AudioWriter
 from common.files.text import write_json
@@ -170,7 +170,7 @@ def test_an_audio_that_disappears_is_skipped(compute, tmp_path, monkeypatch, mom
 
         return first_remove
 
-    name = "is_newer" if moment == "before it is looked at" else "read_image"
+    name = "mark_of" if moment == "before it is looked at" else "read_image"
     monkeypatch.setattr(compute_features, name, before(getattr(compute_features, name)))
     status, out, err = compute()
     assert status == 1
@@ -359,9 +359,13 @@ def test_a_link_counts_as_what_it_leads_to_but_not_for_ever(tmp_path):
     (tmp_path / "out/back").symlink_to(tmp_path / "in")
     (tmp_path / "in/.hidden").symlink_to(tmp_path / "out")
     expected = ["a", "deep/b", "file", "linked/c", "linked/d/e"]
-    assert list(find_files(tmp_path / "in", {".mid"})) == expected
+
+    def is_midi(path):
+        return path.suffix == ".mid"
+
+    assert list(find_inputs(tmp_path / "in", is_midi).files) == expected
     (tmp_path / "link").symlink_to("in")
-    assert list(find_files(tmp_path / "link", {".mid"})) == expected
+    assert list(find_inputs(tmp_path / "link", is_midi).files) == expected
 
 
 def test_a_link_that_leads_nowhere_is_reported(compute, tmp_path):
@@ -393,7 +397,7 @@ def test_a_folder_that_may_not_be_read_is_named(compute, tmp_path, monkeypatch, 
     assert err == [f"{tmp_path}/audios/y: Permission denied", "1 skipped, as listed above"]
     assert out[0].endswith("x.h5: 1 computed, 0 kept")
     with pytest.raises(PermissionError):
-        find_files(tmp_path / "audios", {".wav"})
+        find_inputs(tmp_path / "audios", lambda path: path.suffix == ".wav")
 
 
 def test_stores_and_configurations_hold_names_that_are_not_utf_8(tmp_path, capsys):

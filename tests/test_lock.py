@@ -14,7 +14,7 @@ import evaluate
 import predict
 import predict_multitarget
 import train
-from common.cli import UserError, find_files
+from common.cli import UserError, find_inputs
 from common.work import lock
 from common.work.lock import only_run, require_distinct
 from data import write_audio
@@ -53,7 +53,7 @@ def test_a_file_is_for_one_run_and_others_beside_it_are_free(tmp_path):
     path = tmp_path / f"{'x' * 250}.h5"
     with only_run(path, folder=False), only_run(tmp_path / "b.h5", folder=False):
         assert len(list(tmp_path.iterdir())) == 2
-        assert not find_files(tmp_path, {".h5"})
+        assert not find_inputs(tmp_path, lambda path: path.suffix == ".h5").files
         with pytest.raises(UserError, match=WRITES), only_run(path, folder=False):
             pass
     assert not list(tmp_path.iterdir())

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from common.audio.fades import cross_fade
 from common.cli import UserError
 from vae_generation.sound import continue_with, place
-from vae_generation.spectrogram import KINDS, Spectrogram, default_fft
+from vae_generation.spectrogram import DEFAULT_FFT, KINDS, Spectrogram
 
 RATE = 16000
 
 
 def small(kind, **settings):
-    fft_size = default_fft(kind)
+    fft_size = DEFAULT_FFT[kind]
     given = {"fft_size": fft_size, "hop": fft_size // 4, "frames": 32} | settings
     return Spectrogram(kind, **given).check()
 

@@ -1,5 +1,12 @@
 """Flags that several scripts of time stretching share."""
 
+from pathlib import Path
+
+from common.cli import number
+from common.training.flags import add_training_flags
+
+CLIP_NORM = 0.5  # largest norm of gradients, as published
+
 
 def add_onsets_flag(built, published=""):
     """Add ``--onsets``, "place" or "leave".
@@ -16,3 +23,25 @@ def add_onsets_flag(built, published=""):
         f"leaves them to the phase vocoder, as librosa does ({published}default: "
         "place)",
     )
+
+
+def add_window_flags(built, lr):
+    """Add the flags of a training on windows of a store.
+
+    Args:
+        built: Parser.
+        lr: Default learning rate.
+    """
+    built.add_argument(
+        "--features_path",
+        required=True,
+        type=Path,
+        help="HDF5 file made by time_stretching.preprocess",
+    )
+    built.add_argument(
+        "--columns",
+        type=number(int, 1),
+        default=96,
+        help="length of a training window in columns, 31.25 per second (default: 96)",
+    )
+    add_training_flags(built, what="windows", batch_size=16, lr=lr)

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from common.audio.phase import griffin_lim
-from common.audio.spectrograms import GRIFFIN_LIM_ITERATIONS, GRIFFIN_LIM_MOMENTUM
+from common.audio.spectrograms import sound_of
 from common.files.audio import safe_peak
 from time_stretching.methods import encode_audio
 from time_stretching.spectrogram import HOP, SAMPLE_RATE, TRANSFORM
@@ -35,7 +34,4 @@ class Codes:
     def decode(self, z, *, seed=0):
         """Audio ((columns - 1) * HOP,) of a path, its phase searched from one drawn by a seed."""
         magnitude = self._stretcher.magnitude(np.asarray(z, np.float32).T)
-        phase = np.random.default_rng(seed).random(magnitude.shape)
-        start = magnitude * np.exp(2j * np.pi * phase).astype(np.complex64)
-        how = GRIFFIN_LIM_ITERATIONS, GRIFFIN_LIM_MOMENTUM
-        return safe_peak(TRANSFORM.inverse(griffin_lim(magnitude, TRANSFORM, start, *how)))
+        return safe_peak(sound_of(magnitude, TRANSFORM, np.random.default_rng(seed)))

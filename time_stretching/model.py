@@ -19,7 +19,6 @@ from keras import layers, ops
 from common.training.model import TrainingModel
 from time_stretching.spectrogram import BINS, PUBLISHED
 
-CLIP_NORM = 0.5  # largest norm of gradients, as published
 AUDIBLE_DB = -36.0  # 90 dB below a sine of full range
 
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from common.audio.spectrograms import Scale
 from common.cli import UserError, number, run
-from common.training.flags import add_training_flags
+from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
+from time_stretching.flags import CLIP_NORM, add_window_flags
 from time_stretching.spectrogram import PUBLISHED, WIDE
 from time_stretching.store import Store
 
@@ -36,16 +37,11 @@ class Session(TrainingSession):
     script = "time_stretching.train_autoencoder"
     networks = ("encoder", "decoder")
     may_change = (*TrainingSession.may_change, "features_path")
+    clip_norm = CLIP_NORM
 
     @staticmethod
     def add_flags(built):
         """Flags of the script."""
-        built.add_argument(
-            "--features_path",
-            required=True,
-            type=Path,
-            help="HDF5 file made by time_stretching.preprocess",
-        )
         built.add_argument(
             "--output",
             type=Path,
@@ -64,13 +60,7 @@ class Session(TrainingSession):
             help="level of magnitudes in dB that becomes 0, where a sine of full range is "
             f"at 54 dB (default: {WIDE.floor_db:g}, as published)",
         )
-        built.add_argument(
-            "--columns",
-            type=number(int, 1),
-            default=96,
-            help="length of a training window in columns, 31.25 per second (default: 96)",
-        )
-        add_training_flags(built, what="windows", batch_size=16, lr=3e-4)
+        add_window_flags(built, lr=3e-4)
 
     def check(self):
         """Open the store and split its recordings by piece."""
@@ -113,10 +103,7 @@ class Session(TrainingSession):
         return {
             "architecture": self.architecture._asdict(),
             "scale": self.scale._asdict(),
-            "split": {
-                name: sorted({recording.name for recording in side})
-                for name, side in zip(("training", "held_out"), self.sides, strict=True)
-            },
+            "split": recorded_split(self.sides, lambda recording: recording.name),
         }
 
     def make_model(self):
@@ -129,12 +116,6 @@ class Session(TrainingSession):
             found = find_components(self.store, self.sides[0], self.scale, self.architecture.code)
             begin_with(*networks, found)
         return AutoEncoder(*networks, self.scale)
-
-    def make_optimizer(self):
-        """Adam, with gradients clipped."""
-        from time_stretching.model import CLIP_NORM
-
-        return self.adam(global_clipnorm=CLIP_NORM)
 
     def after_epoch(self, epoch, networks):
         """Draw some reconstructions."""

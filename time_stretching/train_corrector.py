@@ -14,10 +14,10 @@ published network.
 
 from pathlib import Path
 
-from common.cli import UserError, number, run
-from common.training.flags import add_training_flags
+from common.cli import UserError, run
 from common.training.run_folder import RunFolder
 from common.training.session import TrainingSession
+from time_stretching.flags import CLIP_NORM, add_window_flags
 from time_stretching.store import Store
 from time_stretching.trained import CORRECTOR, load_stretcher
 
@@ -37,6 +37,7 @@ class Session(TrainingSession):
     networks = ("corrector",)
     may_change = (*TrainingSession.may_change, "features_path", "model")
     may_vary = ("pairs",)
+    clip_norm = CLIP_NORM
 
     @staticmethod
     def add_flags(built):
@@ -45,24 +46,12 @@ class Session(TrainingSession):
             "--model", required=True, type=Path, help="run folder of the auto-encoder"
         )
         built.add_argument(
-            "--features_path",
-            required=True,
-            type=Path,
-            help="HDF5 file made by time_stretching.preprocess",
-        )
-        built.add_argument(
             "--pairs",
             choices=["resized", "vocoder", "true", "both"],
             help="what the corrector learns from, see below; both means vocoder and true "
             "(default: resized; for published networks: vocoder)",
         )
-        built.add_argument(
-            "--columns",
-            type=number(int, 1),
-            default=96,
-            help="length of a training window in columns, 31.25 per second (default: 96)",
-        )
-        add_training_flags(built, what="windows", batch_size=16, lr=1e-3)
+        add_window_flags(built, lr=1e-3)
 
     @property
     def folder(self):
@@ -123,12 +112,6 @@ class Session(TrainingSession):
         architecture = self.stretcher.architecture
         decoder = None if architecture.published else self.stretcher.decoder
         return Correction(build_corrector(architecture), decoder, self.stretcher.scale)
-
-    def make_optimizer(self):
-        """Adam, with gradients clipped."""
-        from time_stretching.model import CLIP_NORM
-
-        return self.adam(global_clipnorm=CLIP_NORM)
 
 
 build_parser, train, main = Session.script_functions(__doc__)

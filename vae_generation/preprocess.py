@@ -16,7 +16,7 @@ from common.files.audio import peak, resample
 from common.work.fill import fill_store, find_recordings
 from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
-from vae_generation.spectrogram import FRAMES, KINDS, Spectrogram, default_fft
+from vae_generation.spectrogram import DEFAULT_FFT, FRAMES, KINDS, Spectrogram
 from vae_generation.store import Example, parse_note
 
 _SILENCE = 1e-4  # peak
@@ -153,7 +153,7 @@ def _sounds(audio, spectrogram):
 def main(argv=None):
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
-    fft_size = args.fft_size or default_fft(args.spectrogram)
+    fft_size = args.fft_size or DEFAULT_FFT[args.spectrogram]
     hop = args.hop or fft_size // 4
     frames = FRAMES
     if args.duration is not None:

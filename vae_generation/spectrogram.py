@@ -13,7 +13,11 @@ from common.cli import UserError
 from common.files.audio import safe_peak
 
 KINDS = ("mel", "log", "linear")
-_DEFAULT_FFT = {"mel": 2048, "log": 512, "linear": 512}
+DEFAULT_FFT = {
+    "mel": 2048,
+    "log": 512,
+    "linear": 512,
+}  # samples, for 256 bins
 FRAMES = 64  # columns of the default duration
 
 
@@ -128,8 +132,3 @@ class Linear(Scale):
     def level(self, image):
         """dB of the values of an image, at least ``floor_db``."""
         return np.maximum(decibels(self.magnitude(image)), self.floor_db)
-
-
-def default_fft(kind):
-    """FFT size that gives 256 bins of a kind of spectrogram their due resolution."""
-    return _DEFAULT_FFT[kind]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from common.cli import UserError, number, run
 from common.training.flags import add_training_flags
+from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from vae_generation.condition import Conditions
 from vae_generation.flags import stride
@@ -146,10 +147,7 @@ class Session(TrainingSession):
             "architecture": self.architecture._asdict(),
             "spectrogram": self.store.spectrogram._asdict(),
             "conditions": self.conditions._asdict() if self.conditions else None,
-            "split": {
-                name: sorted({self.store.rows[index].source for index in side})
-                for name, side in zip(("training", "held_out"), self.sides, strict=True)
-            },
+            "split": recorded_split(self.sides, lambda index: self.store.rows[index].source),
         }
 
     def make_model(self):

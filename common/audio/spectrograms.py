@@ -16,8 +16,8 @@ import numpy as np
 
 from common.audio.phase import by_column, griffin_lim
 
-GRIFFIN_LIM_ITERATIONS = 64  # when started from a random phase
-GRIFFIN_LIM_MOMENTUM = 0.99
+_ITERATIONS = 64  # when started from a random phase
+_MOMENTUM = 0.99
 _SMALLEST = 1e-10  # magnitude, far below the floor of every scale
 _FEWEST_WEIGHT = 1e-6  # smallest weight of a sample; below, no window covers it
 # block size of a long transform, whose arrays then stay in the processor's cache
@@ -338,6 +338,21 @@ class Scale(NamedTuple):
         return np.clip(moved, 0, 1).astype(np.float32)
 
 
+def sound_of(magnitude, transform, rng):
+    """Audio of a magnitude, with its phase found by ``griffin_lim`` from a random one.
+
+    Args:
+        magnitude: (bins, columns) float32.
+        transform: Such as ``STFT``.
+        rng: ``numpy.random.Generator``.
+
+    Returns:
+        ((columns - 1) * hop,) float32; may leave [-1, 1].
+    """
+    start = magnitude * np.exp(2j * np.pi * rng.random(magnitude.shape)).astype(np.complex64)
+    return transform.inverse(griffin_lim(magnitude, transform, start, _ITERATIONS, _MOMENTUM))
+
+
 class Images(NamedTuple):
     """Convert audio to images of a fixed size, and images to sound.
 
@@ -413,9 +428,4 @@ class Images(NamedTuple):
         Returns:
             ((columns - 1) * hop,) float32; may leave [-1, 1].
         """
-        magnitude = self.magnitude(image, exact=exact)
-        start = magnitude * np.exp(2j * np.pi * rng.random(magnitude.shape)).astype(np.complex64)
-        spectra = griffin_lim(
-            magnitude, self.transform, start, GRIFFIN_LIM_ITERATIONS, GRIFFIN_LIM_MOMENTUM
-        )
-        return self.transform.inverse(spectra)
+        return sound_of(self.magnitude(image, exact=exact), self.transform, rng)

@@ -55,6 +55,19 @@ def continued_config(folder, old, new, *, may_change, may_vary, defaults):
     return new | {"split": _joined(folder, old.get("split", {}), new["split"])}
 
 
+def recorded_split(sides, name_of):
+    """Return the entry ``split`` of ``config.json``: dict from side to sorted names.
+
+    Args:
+        sides: Items to train on and items that are held out.
+        name_of: Function that returns the name for an item.
+    """
+    return {
+        name: sorted(set(map(name_of, side)))
+        for name, side in zip(("training", "held_out"), sides, strict=True)
+    }
+
+
 def _agree(old, new):
     """Whether all recorded entries are unchanged; new entries are not compared."""
     if isinstance(old, dict) and isinstance(new, dict):

@@ -32,6 +32,7 @@ class TrainingSession(abc.ABC):
         begin_anew: Those that may be missing when --epoch_offset continues from weights.
         may_change: Names of flags that may differ when a run is continued.
         may_vary: Names of entries of ``describe`` that may differ as well.
+        clip_norm: Largest norm of the gradients of all weights together, or None.
         flags: Namespace of the flags.
         run: ``RunFolder``.
         devices: A class of ``common.training.devices``.
@@ -48,6 +49,7 @@ class TrainingSession(abc.ABC):
     begin_anew = ()
     may_change = ("output", "gpu", "resume", "epochs", "debug")
     may_vary = ()
+    clip_norm = None
 
     def __init__(self, **flags):
         self._given = flags
@@ -88,7 +90,11 @@ class TrainingSession(abc.ABC):
 
     def make_optimizer(self):
         """Return the optimiser: Adam, with learning rate, decay and averages from the flags."""
-        return self.adam()
+        import keras
+
+        rate = learning_rate(self.flags.lr, self.flags.lr_decay, self.total_steps)
+        averages = {"use_ema": True, "ema_momentum": self.flags.ema} if self.flags.ema else {}
+        return keras.optimizers.Adam(rate, global_clipnorm=self.clip_norm, **averages)
 
     def describe(self):
         """Return a dict of further entries of ``config.json``, besides flags and versions.
@@ -167,15 +173,6 @@ class TrainingSession(abc.ABC):
     def total_steps(self):
         """Training steps of the run."""
         return self.flags.epochs * self.devices.steps(self.training)
-
-    def adam(self, **options):
-        """``keras.optimizers.Adam`` with learning rate, decay and averages from the flags."""
-        import keras
-
-        rate = learning_rate(self.flags.lr, self.flags.lr_decay, self.total_steps)
-        if self.flags.ema:
-            options |= {"use_ema": True, "ema_momentum": self.flags.ema}
-        return keras.optimizers.Adam(rate, **options)
 
     def build(self, make_model=None, make_optimizer=None):
         """Return the untrained, compiled model, with the same weights each time.
