@@ -91,22 +91,22 @@ def build_parser():
         default=DEFAULT_PHASE,
         help="how the phase is found, as in predict.py (default: %(default)s)",
     )
-    built.add_argument(
+    built.add_flag(
         "--pieces",
+        "held-out",
+        "pieces to evaluate: those that no model was trained on, or all",
         choices=["held-out", "all"],
-        default="held-out",
-        help="pieces to evaluate: those that no model was trained on, or all (default: held-out)",
     )
     built.add_argument(
         "--output",
         type=Path,
         help="output folder for tables, the listening page and its audios (default: print only)",
     )
-    built.add_argument(
+    built.add_flag(
         "--clip_seconds",
+        20,
+        "length of each clip on the listening page, in seconds",
         type=number(float, 1),
-        default=20,
-        help="length of each clip on the listening page, in seconds (default: 20)",
     )
     add_gpu_flag(built)
     return built

@@ -69,24 +69,15 @@ def build_parser():
         type=number(int, 1),
         help="largest number of works per composer (default: all)",
     )
-    built.add_argument(
-        "--etudes", type=number(int, 0), default=60, help="number of etudes (default: 60)"
-    )
-    built.add_argument(
-        "--seed",
-        type=number(int),
-        default=0,
-        help="random seed for the performances and etudes (default: 0)",
-    )
+    built.add_flag("--etudes", 60, "number of etudes", type=number(int, 0))
+    built.add_flag("--seed", 0, "random seed for the performances and etudes", type=number(int))
     built.add_argument(
         "--max_minutes",
         type=number(float, above=0),
         default=3,
         help="length at which longer works are cut, at the bar line before it, in minutes",
     )
-    built.add_argument(
-        "--jobs", type=number(int, 1), default=2, help="number of processes (default: 2)"
-    )
+    built.add_flag("--jobs", 2, "number of processes", type=number(int, 1))
     built.add_argument(
         "--overwrite", action="store_true", help="write files again that exist already"
     )

@@ -118,12 +118,7 @@ def build_parser():
         help="gain of the SoundFont player, the same for all notes; a note that would "
         f"clip ends the run (default: {GAIN:g})",
     )
-    built.add_argument(
-        "--format",
-        choices=("wav", "flac"),
-        default="wav",
-        help="audio format of the notes (default: wav)",
-    )
+    built.add_flag("--format", "wav", "audio format of the notes", choices=("wav", "flac"))
     built.add_argument(
         "--jobs",
         type=number(int, 1),

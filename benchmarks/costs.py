@@ -30,36 +30,27 @@ def main(argv=None):
     """Print the table; exit status 0."""
     built = parser(__doc__)
     rate = number(float, above=0)
-    built.add_argument(
+    built.add_flag(
         "--synthesis",
+        2000,
+        "speed of the synthesis on one core, as a multiple of real time",
         type=rate,
-        default=2000,
-        help="speed of the synthesis on one core, as a multiple of real time (default: 2000)",
     )
-    built.add_argument(
+    built.add_flag(
         "--features",
+        2300,
+        "speed of the features on one core, as a multiple of real time",
         type=rate,
-        default=2300,
-        help="speed of the features on one core, as a multiple of real time (default: 2300)",
     )
-    built.add_argument(
-        "--stores",
-        type=rate,
-        default=800,
-        help="speed of writing a feature store in MB/s (default: 800)",
-    )
-    built.add_argument(
-        "--instruments", type=number(int, 1), default=4, help="number of instruments (default: 4)"
-    )
+    built.add_flag("--stores", 800, "speed of writing a feature store in MB/s", type=rate)
+    built.add_flag("--instruments", 4, "number of instruments", type=number(int, 1))
     built.add_argument(
         "--notes",
         type=number(float, 0),
         default=40,
         help="size of the notes of an instrument in MB (default: 40, a preset of NSynth)",
     )
-    built.add_argument(
-        "--workers", type=number(int, 1), default=32, help="number of processes (default: 32)"
-    )
+    built.add_flag("--workers", 32, "number of processes", type=number(int, 1))
     args = built.parse_args(argv)
     rows = [
         {"set": name, "hours": f"{hours * args.instruments:,}", **row}

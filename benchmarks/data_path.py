@@ -78,11 +78,8 @@ def build_parser():
         default=list(PARTS),
         help="parts to run, see below (default: all)",
     )
-    built.add_argument(
-        "--rounds",
-        type=number(int, 1),
-        default=3,
-        help="number of rounds, of which medians are taken (default: 3)",
+    built.add_flag(
+        "--rounds", 3, "number of rounds, of which medians are taken", type=number(int, 1)
     )
     built.add_argument(
         "--jobs",
@@ -90,17 +87,14 @@ def build_parser():
         default=cores(),
         help="number of processes (default: one per core)",
     )
-    built.add_argument(
-        "--renderings",
-        type=number(int, 1),
-        default=12,
-        help="number of transpositions of each shipped piece (default: 12)",
+    built.add_flag(
+        "--renderings", 12, "number of transpositions of each shipped piece", type=number(int, 1)
     )
-    built.add_argument(
+    built.add_flag(
         "--minutes",
+        60,
+        "length of the recording for the part predict, in minutes",
         type=number(float, 0),
-        default=60,
-        help="length of the recording for the part predict, in minutes (default: 60)",
     )
     built.add_argument(
         "--midi_path",

@@ -35,21 +35,10 @@ def main(argv=None):
         required=True,
         help="folder of features made by compute_features.py",
     )
-    built.add_argument(
-        "--origin",
-        default="keyboard_acoustic",
-        help="instrument to convert from (default: %(default)s)",
-    )
-    built.add_argument(
-        "--target",
-        default="guitar_acoustic",
-        help="instrument to convert to (default: %(default)s)",
-    )
-    built.add_argument(
-        "--width",
-        type=number(int, 1),
-        default=16,
-        help="number of filters in the first block of the networks (default: 16)",
+    built.add_flag("--origin", "keyboard_acoustic", "instrument to convert from")
+    built.add_flag("--target", "guitar_acoustic", "instrument to convert to")
+    built.add_flag(
+        "--width", 16, "number of filters in the first block of the networks", type=number(int, 1)
     )
     built.add_argument(
         "--networks",
@@ -58,23 +47,18 @@ def main(argv=None):
         default=NETWORKS,
         help="networks to search learning rates for (default: all)",
     )
-    built.add_argument(
-        "--steps",
-        type=number(int, LAST),
-        default=300,
-        help="number of training steps at each rate (default: 300)",
-    )
+    built.add_flag("--steps", 300, "number of training steps at each rate", type=number(int, LAST))
     built.add_argument(
         "--sweep_steps",
         type=number(int, 10),
         default=FEWEST_STEPS,
         help="number of steps of the search (default: %(default)s)",
     )
-    built.add_argument(
+    built.add_flag(
         "--validation_split",
+        0.1,
+        "share of the pieces that are held out",
         type=number(float, 0, below=1),
-        default=0.1,
-        help="share of the pieces that are held out (default: 0.1)",
     )
     add_seed_flag(built, "weights and shuffling")
     args = built.parse_args(argv)

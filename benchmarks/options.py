@@ -46,18 +46,10 @@ def main(argv=None):
     """Run the benchmark; exit status 0."""
     built = parser(__doc__)
     built.add_argument("--output", type=Path, required=True, help="folder for data and runs")
-    built.add_argument(
-        "--width",
-        type=number(int, 1),
-        default=8,
-        help="number of filters in the first block of the generator (default: 8)",
+    built.add_flag(
+        "--width", 8, "number of filters in the first block of the generator", type=number(int, 1)
     )
-    built.add_argument(
-        "--steps",
-        type=number(int, 10),
-        default=2000,
-        help="number of training steps for each row (default: 2000)",
-    )
+    built.add_flag("--steps", 2000, "number of training steps for each row", type=number(int, 10))
     built.add_argument(
         "--notes",
         type=Path,

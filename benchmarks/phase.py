@@ -57,27 +57,16 @@ def main(argv=None):
         required=True,
         help="folder of the MIDI files that the audios were made from",
     )
-    built.add_argument(
-        "--origin",
-        default="keyboard_acoustic",
-        help="instrument whose phase is given (default: %(default)s)",
-    )
-    built.add_argument(
-        "--target",
-        default="guitar_acoustic",
-        help="instrument whose magnitude is played (default: %(default)s)",
-    )
+    built.add_flag("--origin", "keyboard_acoustic", "instrument whose phase is given")
+    built.add_flag("--target", "guitar_acoustic", "instrument whose magnitude is played")
     built.add_argument(
         "--phase_model", type=Path, help="run folder of a network that converts phases"
     )
     built.add_argument(
         "--joint_model", type=Path, help="run folder of a network trained with --with_phase"
     )
-    built.add_argument(
-        "--seconds",
-        type=number(float, 1),
-        default=30,
-        help="length of each piece that is used, in seconds (default: 30)",
+    built.add_flag(
+        "--seconds", 30, "length of each piece that is used, in seconds", type=number(float, 1)
     )
     args = built.parse_args(argv)
     require_transcriber()

@@ -19,17 +19,11 @@ FRAMES = 16
 def main(argv=None):
     """Run the benchmark; exit status 0."""
     built = parser(__doc__)
-    built.add_argument(
-        "--width",
-        type=number(int, 1),
-        default=64,
-        help="number of filters in the first block of the generator (default: 64)",
+    built.add_flag(
+        "--width", 64, "number of filters in the first block of the generator", type=number(int, 1)
     )
-    built.add_argument(
-        "--rounds",
-        type=number(int, 1),
-        default=9,
-        help="number of rounds, of which medians are taken (default: 9)",
+    built.add_flag(
+        "--rounds", 9, "number of rounds, of which medians are taken", type=number(int, 1)
     )
     built.add_argument(
         "--mixed_precision",

@@ -17,23 +17,10 @@ from common.training.devices import start_backend
 def build_parser():
     """Flags of the benchmark."""
     built = parser(__doc__)
-    built.add_argument(
-        "--seconds",
-        type=number(float, above=0),
-        default=10.0,
-        help="length of the sound in seconds (default: 10)",
-    )
-    built.add_argument(
-        "--filters",
-        type=number(int, 1),
-        default=4096,
-        help="number of filters of the random layer (default: 4096)",
-    )
-    built.add_argument(
-        "--rounds",
-        type=number(int, 1),
-        default=5,
-        help="number of rounds, of which medians are taken (default: 5)",
+    built.add_flag("--seconds", 10.0, "length of the sound in seconds", type=number(float, above=0))
+    built.add_flag("--filters", 4096, "number of filters of the random layer", type=number(int, 1))
+    built.add_flag(
+        "--rounds", 5, "number of rounds, of which medians are taken", type=number(int, 1)
     )
     add_gpu_flag(built)
     return built

@@ -43,11 +43,8 @@ def main(argv=None):
         default=list(RATES),
         help=f"rates to measure (default: {' '.join(f'{rate:g}' for rate in RATES)})",
     )
-    built.add_argument(
-        "--rounds",
-        type=number(int, 1),
-        default=3,
-        help="number of rounds, of which medians are taken (default: 3)",
+    built.add_flag(
+        "--rounds", 3, "number of rounds, of which medians are taken", type=number(int, 1)
     )
     args = built.parse_args(argv)
     audio, sample_rate = load_audio(args.input, sample_rate=None, mono=False)

@@ -177,30 +177,14 @@ def table(names, measured, flops):
 def main(argv=None):
     """Run the benchmark; exit status 0."""
     built = parser(__doc__)
-    built.add_argument(
-        "--width",
-        type=number(int, 1),
-        default=64,
-        help="number of filters in the first block of the networks (default: 64)",
+    built.add_flag(
+        "--width", 64, "number of filters in the first block of the networks", type=number(int, 1)
     )
-    built.add_argument(
-        "--batch_size",
-        type=number(int, 1),
-        default=8,
-        help="number of frames in a batch (default: 8)",
+    built.add_flag("--batch_size", 8, "number of frames in a batch", type=number(int, 1))
+    built.add_flag(
+        "--rounds", 5, "number of rounds, of which medians are taken", type=number(int, 1)
     )
-    built.add_argument(
-        "--rounds",
-        type=number(int, 1),
-        default=5,
-        help="number of rounds, of which medians are taken (default: 5)",
-    )
-    built.add_argument(
-        "--steps",
-        type=number(int, 1),
-        default=2,
-        help="number of steps of each kind in a round (default: 2)",
-    )
+    built.add_flag("--steps", 2, "number of steps of each kind in a round", type=number(int, 1))
     args = built.parse_args(argv)
     start_backend(None)
     steps, flops = make_steps(args.width)

@@ -31,6 +31,18 @@ class _Parser(argparse.ArgumentParser):
         require_apart(outputs, paths, self.converts)
         return parsed
 
+    def add_flag(self, name, default, what, **settings):
+        """Add a flag whose help ends with its default.
+
+        Args:
+            name: Such as "--steps".
+            default: Number or string.
+            what: What the flag sets: the help without the default.
+            settings: Further arguments of ``add_argument``.
+        """
+        shown = f"{default:g}" if isinstance(default, float) else default
+        self.add_argument(name, default=default, help=f"{what} (default: {shown})", **settings)
+
 
 def _paths(value):
     values = value if isinstance(value, list | tuple) else [value]
@@ -324,9 +336,7 @@ def number(kind, low=None, high=None, *, above=None, below=None):
 
 def add_seed_flag(built, what):
     """Add ``--seed`` to a parser; ``what`` is drawn at random, such as "weights and shuffling"."""
-    built.add_argument(
-        "--seed", type=number(int, 0), default=0, help=f"random seed for {what} (default: 0)"
-    )
+    built.add_flag("--seed", 0, f"random seed for {what}", type=number(int, 0))
 
 
 def add_gpu_flag(built):

@@ -113,12 +113,11 @@ def add_flags(built, *, several=False):
         default=0.5,
         help="dropout rate of the generator's first three up blocks (default: 0.5, as published)",
     )
-    built.add_argument(
+    built.add_flag(
         "--offsets",
+        "regular",
+        "where training frames are cut: at multiples of 256 columns, or anywhere",
         choices=["regular", "random"],
-        default="regular",
-        help="where training frames are cut: at multiples of 256 columns, or anywhere "
-        "(default: regular)",
     )
     built.add_argument(
         "--augment",

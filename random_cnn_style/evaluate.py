@@ -43,26 +43,24 @@ def build_parser():
         type=existing_folder,
         help="folder made by synthesize_audios.py: <instrument>/<piece>.wav",
     )
-    built.add_argument(
-        "--pairs", type=number(int, 1), default=24, help="number of pairs (default: 24)"
-    )
-    built.add_argument(
+    built.add_flag("--pairs", 24, "number of pairs", type=number(int, 1))
+    built.add_flag(
         "--start",
+        5.0,
+        "where the excerpts begin in their pieces, in seconds",
         type=number(float, 0),
-        default=5.0,
-        help="where the excerpts begin in their pieces, in seconds (default: 5)",
     )
-    built.add_argument(
+    built.add_flag(
         "--seconds",
+        5.0,
+        "length of the content and of the result, in seconds",
         type=number(float, 1, 60),
-        default=5.0,
-        help="length of the content and of the result, in seconds (default: 5)",
     )
-    built.add_argument(
+    built.add_flag(
         "--style_seconds",
+        20.0,
+        "length of the style excerpts, in seconds",
         type=number(float, 1, 600),
-        default=20.0,
-        help="length of the style excerpts, in seconds (default: 20)",
     )
     built.add_argument(
         "--alpha",
@@ -71,23 +69,10 @@ def build_parser():
         default=[1.0],
         help="weights of the content against the style; each gives a row of the table (default: 1)",
     )
-    built.add_argument(
-        "--init",
-        choices=["noise", "content"],
-        default="content",
-        help="start of the search (default: content)",
-    )
-    built.add_argument(
-        "--iterations",
-        type=number(int, 1),
-        default=100,
-        help="number of iterations of each search (default: 100)",
-    )
-    built.add_argument(
-        "--filters",
-        type=number(int, 1, 2**15),
-        default=1024,
-        help="number of filters of the random layer (default: 1024)",
+    built.add_flag("--init", "content", "start of the search", choices=["noise", "content"])
+    built.add_flag("--iterations", 100, "number of iterations of each search", type=number(int, 1))
+    built.add_flag(
+        "--filters", 1024, "number of filters of the random layer", type=number(int, 1, 2**15)
     )
     built.add_argument(
         "--published",
@@ -95,11 +80,11 @@ def build_parser():
         default=True,
         help="add a row with the published settings (default: yes)",
     )
-    built.add_argument(
+    built.add_flag(
         "--spectrogram",
+        "stft",
+        "spectrogram that is searched: short-time Fourier or constant-Q",
         choices=list(TRANSFORMS),
-        default="stft",
-        help="spectrogram that is searched: short-time Fourier or constant-Q (default: stft)",
     )
     add_seed_flag(built, "pairs, filters and noise")
     built.add_argument(

@@ -87,41 +87,28 @@ def build_parser():
         metavar="SECONDS",
         help="length in seconds of a sound made from the style alone, without content",
     )
-    built.add_argument(
-        "--iterations",
-        type=number(int, 1),
-        default=300,
-        help="number of iterations of the search (default: 300)",
-    )
+    built.add_flag("--iterations", 300, "number of iterations of the search", type=number(int, 1))
     built.add_argument(
         "--filters",
         type=number(int, 1, MOST_FILTERS),
         default=4096,
         help="number of filters of the random layer (default: 4096; 1024 for a draft)",
     )
-    built.add_argument(
-        "--kernel",
-        type=number(int, 1, MOST_KERNEL),
-        default=11,
-        help="length of the filters in columns (default: 11)",
+    built.add_flag(
+        "--kernel", 11, "length of the filters in columns", type=number(int, 1, MOST_KERNEL)
     )
-    built.add_argument(
+    built.add_flag(
         "--networks",
+        1,
+        "number of random layers, whose losses are averaged",
         type=number(int, 1, 16),
-        default=1,
-        help="number of random layers, whose losses are averaged (default: 1)",
     )
     built.add_argument(
         "--init",
         choices=["noise", "content"],
         help="start of the search (default: content)",
     )
-    built.add_argument(
-        "--optimiser",
-        choices=["lbfgs", "adam"],
-        default="lbfgs",
-        help="optimiser of the search (default: lbfgs)",
-    )
+    built.add_flag("--optimiser", "lbfgs", "optimiser of the search", choices=["lbfgs", "adam"])
     built.add_argument(
         "--spectrogram",
         choices=list(TRANSFORMS),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tasks import fail_at_once, halve
 
 from common import cli
-from common.cli import UserError, find_inputs, number, on_off, one_line, report_skipped
+from common.cli import UserError, find_inputs, number, on_off, one_line, parser, report_skipped
 from common.files.audio import AudioFileError
 from common.work import jobs
 
@@ -284,3 +284,11 @@ def test_a_full_disk_stops_the_run_and_leaves_nothing_half_written(tmp_path, pro
     done = {path.name for path in tmp_path.iterdir()}
     assert not [name for name in done if name.startswith(".part")]
     assert len(done) < 8 * (processes - 1) + 1  # what was begun before; none in one process
+
+
+@pytest.mark.parametrize("default, shown", [(5, "5"), (20.0, "20"), (0.125, "0.125"), ("a", "a")])
+def test_the_help_of_a_flag_ends_with_its_default(default, shown):
+    built = parser("Do something.")
+    built.add_flag("--steps", default, "number of steps", type=type(default))
+    assert built.get_default("steps") == default
+    assert f"number of steps (default: {shown})\n" in built.format_help()

@@ -90,11 +90,11 @@ def build_parser():
         metavar="RATE",
         help=f"rates to measure (default: {' '.join(f'{rate:g}' for rate in RATES)})",
     )
-    built.add_argument(
+    built.add_flag(
         "--seconds",
+        20.0,
+        "length of each recording that is used, in seconds",
         type=number(float, 1),
-        default=20.0,
-        help="length of each recording that is used, in seconds (default: 20)",
     )
     add_gpu_flag(built)
     return built

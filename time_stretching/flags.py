@@ -38,10 +38,10 @@ def add_window_flags(built, lr):
         type=Path,
         help="HDF5 file made by time_stretching.preprocess",
     )
-    built.add_argument(
+    built.add_flag(
         "--columns",
+        96,
+        "length of a training window in columns, 31.25 per second",
         type=number(int, 1),
-        default=96,
-        help="length of a training window in columns, 31.25 per second (default: 96)",
     )
     add_training_flags(built, what="windows", batch_size=16, lr=lr)

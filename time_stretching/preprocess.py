@@ -62,18 +62,18 @@ def build_parser():
         metavar="RATE",
         help="rates at which every recording is also stored stretched (default: none)",
     )
-    built.add_argument(
+    built.add_flag(
         "--random_rates",
+        0,
+        "number of random rates at which each recording is also stored stretched",
         type=number(int, 0),
-        default=0,
         metavar="NUMBER",
-        help="number of random rates at which each recording is also stored stretched (default: 0)",
     )
-    built.add_argument(
+    built.add_flag(
         "--max_seconds",
+        600.0,
+        "length up to which a recording is used, in seconds",
         type=number(float, above=0),
-        default=600.0,
-        help="length up to which a recording is used, in seconds (default: 600)",
     )
     add_onsets_flag(built, "published: leave; ")
     add_seed_flag(built, "the rates of --random_rates")

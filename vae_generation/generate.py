@@ -95,36 +95,26 @@ def build_parser():
         help="distribution that --autonomous samples from: the standard normal "
         "(prior), or where the training sounds lie (posterior, the default)",
     )
-    built.add_argument(
+    built.add_flag(
         "--temperature",
+        1.0,
+        "spread of the samples; 0 always takes the centre",
         type=number(float, 0),
-        default=1.0,
-        help="spread of the samples; 0 always takes the centre (default: 1)",
     )
-    built.add_argument(
-        "--steps",
-        type=number(int, 2),
-        default=5,
-        help="number of sounds for --interpolate, including both ends (default: 5)",
+    built.add_flag(
+        "--steps", 5, "number of sounds for --interpolate, including both ends", type=number(int, 2)
     )
-    built.add_argument(
+    built.add_flag(
         "--seconds",
+        10.0,
+        "length that --continuation adds, in seconds",
         type=number(float, above=0),
-        default=10.0,
-        help="length that --continuation adds, in seconds (default: 10)",
     )
-    built.add_argument(
-        "--instrument", default="guitar", help="instrument for --chords (default: guitar)"
+    built.add_flag("--instrument", "guitar", "instrument for --chords")
+    built.add_flag(
+        "--bpm", 90, "tempo for --chords, in beats per minute", type=number(float, 20, 400)
     )
-    built.add_argument(
-        "--bpm",
-        type=number(float, 20, 400),
-        default=90,
-        help="tempo for --chords, in beats per minute (default: 90)",
-    )
-    built.add_argument(
-        "--beats", type=number(int, 1, 16), default=4, help="number of beats per chord (default: 4)"
-    )
+    built.add_flag("--beats", 4, "number of beats per chord", type=number(int, 1, 16))
     built.add_argument(
         "--exact_mel",
         action="store_true",

@@ -43,15 +43,8 @@ def build_parser():
         help="folders of notes or recordings",
     )
     built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
-    built.add_argument(
-        "--spectrogram", choices=KINDS, default="mel", help="kind of spectrogram (default: mel)"
-    )
-    built.add_argument(
-        "--sample_rate",
-        type=number(int, 1000, 192000),
-        default=16000,
-        help="sample rate in Hz (default: 16000)",
-    )
+    built.add_flag("--spectrogram", "mel", "kind of spectrogram", choices=KINDS)
+    built.add_flag("--sample_rate", 16000, "sample rate in Hz", type=number(int, 1000, 192000))
     built.add_argument(
         "--duration",
         type=number(float, above=0),
@@ -68,23 +61,14 @@ def build_parser():
         type=number(int, 1),
         help="distance between columns in samples (default: a quarter of --fft_size)",
     )
-    built.add_argument(
-        "--bins",
-        type=number(int, 8),
-        default=256,
-        help="number of frequency bins, the rows of an image (default: 256)",
+    built.add_flag(
+        "--bins", 256, "number of frequency bins, the rows of an image", type=number(int, 8)
     )
-    built.add_argument(
-        "--floor_db",
-        type=number(float),
-        default=-80.0,
-        help="level in dB that becomes 0 in the image (default: -80)",
+    built.add_flag(
+        "--floor_db", -80.0, "level in dB that becomes 0 in the image", type=number(float)
     )
-    built.add_argument(
-        "--ceiling_db",
-        type=number(float),
-        default=0.0,
-        help="level in dB that becomes 1 in the image (default: 0)",
+    built.add_flag(
+        "--ceiling_db", 0.0, "level in dB that becomes 1 in the image", type=number(float)
     )
     built.add_argument(
         "--hop_seconds",

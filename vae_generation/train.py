@@ -86,12 +86,12 @@ class Session(TrainingSession):
             help="weight of the mean squared error relative to the KL divergence in nats "
             "(default: 1e6)",
         )
-        built.add_argument(
+        built.add_flag(
             "--kl_warmup",
+            10,
+            "number of epochs over which the KL divergence is faded in",
             type=number(int, 0),
-            default=10,
             metavar="EPOCHS",
-            help="number of epochs over which the KL divergence is faded in (default: 10)",
         )
         add_training_flags(built, what="images", batch_size=32, lr=5e-4)
 

@@ -44,17 +44,11 @@ class Session(TrainingSession):
             type=Path,
             help="HDF5 file made by vae_generation.preprocess",
         )
-        built.add_argument(
-            "--steps",
-            type=number(int, 2),
-            default=16,
-            help="number of windows in a training sequence (default: 16)",
+        built.add_flag(
+            "--steps", 16, "number of windows in a training sequence", type=number(int, 2)
         )
-        built.add_argument(
-            "--units",
-            type=number(int, 1),
-            default=128,
-            help="number of units of the recurrent network (default: 128)",
+        built.add_flag(
+            "--units", 128, "number of units of the recurrent network", type=number(int, 1)
         )
         add_training_flags(built, what="sequences", batch_size=32, lr=1e-3)
 

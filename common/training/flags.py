@@ -54,18 +54,18 @@ def add_training_flags(built, *, what="frames", batch_size=8, lr=None):
         help='GPUs to use, such as 0 or 0,1; "" for the CPU (default: all that the '
         "environment offers)",
     )
-    built.add_argument(
+    built.add_flag(
         "--epochs",
+        100,
+        "total number of epochs of the run, counted from --epoch_offset",
         type=number(int, 1),
-        default=100,
-        help="total number of epochs of the run, counted from --epoch_offset (default: 100)",
     )
-    built.add_argument(
+    built.add_flag(
         "--epoch_offset",
+        0,
+        "number of epochs that the weights in the output folder were already trained for; the run "
+        "starts from these weights",
         type=number(int, 0),
-        default=0,
-        help="number of epochs that the weights in the output folder were already "
-        "trained for; the run starts from these weights (default: 0)",
     )
     built.add_argument(
         "--batch_size",
@@ -73,11 +73,11 @@ def add_training_flags(built, *, what="frames", batch_size=8, lr=None):
         default=batch_size,
         help=f"number of {what} in a batch, over all devices together (default: %(default)s)",
     )
-    built.add_argument(
+    built.add_flag(
         "--validation_split",
+        0.1,
+        "share of the pieces that are held out for validation",
         type=number(float, 0, below=1),
-        default=0.1,
-        help="share of the pieces that are held out for validation (default: 0.1)",
     )
     add_seed_flag(built, "weights, shuffling and dropout")
     built.add_argument(
