@@ -43,14 +43,7 @@ from common.report.evaluation import held_out
 from common.report.tables import as_text
 from common.training.devices import start_backend
 from common.work.lock import only_run
-from data import (
-    HOP,
-    SAMPLE_RATE,
-    amplitude_to_db,
-    forward_transform,
-    load_audio,
-    network_to_frames,
-)
+from data import HOP, SAMPLE_RATE, amplitude_to_db, forward_transform, load_audio, network_to_frames
 from pix2pix_timbre.features import FeatureStore
 from pix2pix_timbre.trained import open_config
 

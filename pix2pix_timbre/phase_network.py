@@ -1,18 +1,13 @@
 """Phase predicted by networks, in the two ways proposed with the published system.
 
 Either a second Pix2Pix turns the phase of the origin into that of the target, or one Pix2Pix turns
-magnitude and phase into both, as two channels. Frames do not overlap,
-because a cross-fade of angles makes no sense.
+magnitude and phase into both, as two channels. Frames do not overlap, because a cross-fade of
+angles makes no sense.
 """
 
 import numpy as np
 
-from data import (
-    image_to_phase,
-    join_magnitude_slices,
-    phase_to_image,
-    slice_magnitude,
-)
+from data import image_to_phase, join_magnitude_slices, phase_to_image, slice_magnitude
 from pix2pix_timbre.features import phase_instrument
 from pix2pix_timbre.pairs import PairedFrames, Source
 

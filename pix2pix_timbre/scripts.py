@@ -6,11 +6,7 @@ import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
 from common.cli import UserError, add_gpu_flag, number, report_skipped
-from common.files.audio import (
-    AudioFileError,
-    read_header,
-    require_audio_suffix,
-)
+from common.files.audio import AudioFileError, read_header, require_audio_suffix
 from common.trained import shipped
 from common.work.fill import find_recordings
 from pix2pix_timbre.recordings import convert_file

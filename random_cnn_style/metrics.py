@@ -128,8 +128,4 @@ def pitch_set_distance(reference, estimate):
     return float(np.mean(1 - common / np.maximum(all_of_them, 1) - (all_of_them == 0)))
 
 
-METRICS = {
-    "LSD": mel_distance,
-    "cepstral": cepstral_distance,
-    "pitch_sets": pitch_set_distance,
-}
+METRICS = {"LSD": mel_distance, "cepstral": cepstral_distance, "pitch_sets": pitch_set_distance}

@@ -20,13 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError, add_gpu_flag, add_seed_flag, number, parser, run
-from common.files.audio import (
-    kept_subtype,
-    read_header,
-    require_audio_suffix,
-    resample,
-    safe_peak,
-)
+from common.files.audio import kept_subtype, read_header, require_audio_suffix, resample, safe_peak
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import load_audio, write_audio
@@ -104,9 +98,7 @@ def build_parser():
         type=number(int, 1, 16),
     )
     built.add_argument(
-        "--init",
-        choices=["noise", "content"],
-        help="start of the search (default: content)",
+        "--init", choices=["noise", "content"], help="start of the search (default: content)"
     )
     built.add_flag("--optimiser", "lbfgs", "optimiser of the search", choices=["lbfgs", "adam"])
     built.add_argument(

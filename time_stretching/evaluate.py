@@ -41,14 +41,7 @@ from common.training.devices import start_backend
 from data import load_audio
 from time_stretching import measures
 from time_stretching.measures import level_difference
-from time_stretching.methods import (
-    ITERATIONS,
-    LEVEL,
-    METHODS,
-    encode_audio,
-    mixture,
-    stretch,
-)
+from time_stretching.methods import ITERATIONS, LEVEL, METHODS, encode_audio, mixture, stretch
 from time_stretching.resize import HIGHEST, LOWEST, positions, resize
 from time_stretching.spectrogram import PUBLISHED, SAMPLE_RATE, TRANSFORM, WIDE
 from time_stretching.stretch import SHIPPED

@@ -22,14 +22,7 @@ from common.audio.spectrograms import Synthesis
 from common.cli import UserError
 from common.files.audio import fit_length, resample
 from time_stretching.phase import MOMENTUM, find_onsets, placed_rotations, rotations
-from time_stretching.resize import (
-    HIGHEST,
-    LOWEST,
-    columns_at,
-    positions,
-    resize,
-    resize_power,
-)
+from time_stretching.resize import HIGHEST, LOWEST, columns_at, positions, resize, resize_power
 from time_stretching.spectrogram import OVERLAP, SAMPLE_RATE, TRANSFORM, transform_at
 
 METHODS = ("neural", "codes", "vocoder", "interp", "resample")

@@ -9,8 +9,7 @@ from time_stretching.spectrogram import BINS, WIDE
 
 
 class Windows(Batches):
-    """Batches (images, images) of windows, (batch, columns, BINS) float32 in [0, 1] each, as the
-    networks take them.
+    """Batches (images, images) of windows as networks take them, (batch, columns, BINS) in [0, 1].
 
     Each epoch cuts every recording into consecutive windows from a random column on; shorter
     recordings are padded with silence. The windows depend on ``seed`` and ``epoch`` only.

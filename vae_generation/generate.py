@@ -29,15 +29,7 @@ from data import load_audio, write_audio
 from vae_generation.chords import progression
 from vae_generation.latents import Latents
 
-WAYS = (
-    "autonomous",
-    "conditional",
-    "continuation",
-    "interpolate",
-    "reconstruct",
-    "grid",
-    "chords",
-)
+WAYS = ("autonomous", "conditional", "continuation", "interpolate", "reconstruct", "grid", "chords")
 _SINGLE = ("continuation", "reconstruct", "chords")  # ways that make one sound
 _SHIPPED = {"conditional": "vae_notes_conditional", "chords": "vae_notes_conditional"}
 _SHIPPED |= {"grid": "vae_notes_plane"}

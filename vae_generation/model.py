@@ -109,10 +109,7 @@ def build_encoder(architecture):
     mean = layers.Dense(architecture.latent_dim, dtype="float32", name="mu")(hidden)
     # start with a variance of 1, because random variances explode
     log_variance = layers.Dense(
-        architecture.latent_dim,
-        kernel_initializer="zeros",
-        dtype="float32",
-        name="log_variance",
+        architecture.latent_dim, kernel_initializer="zeros", dtype="float32", name="log_variance"
     )(hidden)
     return keras.Model(inputs, [mean, log_variance], name="encoder")
 

@@ -18,12 +18,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.files.hdf5 import UNREADABLE, open_hdf5
-from vae_generation.model import (
-    Architecture,
-    build_decoder,
-    build_encoder,
-    build_plain_encoder,
-)
+from vae_generation.model import Architecture, build_decoder, build_encoder, build_plain_encoder
 
 
 def relative_architecture(parameters):

@@ -13,11 +13,7 @@ from common.cli import UserError
 from common.files.audio import safe_peak
 
 KINDS = ("mel", "log", "linear")
-DEFAULT_FFT = {
-    "mel": 2048,
-    "log": 512,
-    "linear": 512,
-}  # samples, for 256 bins
+DEFAULT_FFT = {"mel": 2048, "log": 512, "linear": 512}  # samples, for 256 bins
 FRAMES = 64  # columns of the default duration
 
 

@@ -173,9 +173,9 @@ def border_flux(image):
     """Measure seams: spectral flux at the borders of windows relative to elsewhere.
 
     The flux of a column is the mean absolute difference from the one before it (Masri 1996, here
-    in the dB scale and without rectification). Music without seams gives about
-    1; hard cuts between windows that do not match give more. Transposed convolutions of stride 2
-    give even and odd columns different flux, so borders are compared with their own parity.
+    in the dB scale and without rectification). Music without seams gives about 1; hard cuts between
+    windows that do not match give more. Transposed convolutions of stride 2 give even and odd
+    columns different flux, so borders are compared with their own parity.
 
     Args:
         image: (BINS, columns) in [0, 1], more than FRAME_COLUMNS columns.

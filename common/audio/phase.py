@@ -1,8 +1,7 @@
 """Phase estimators for converted magnitudes, as chosen by ``--phase``.
 
 The networks predict magnitudes only. ``estimate_phase`` finds a phase for them: ``input`` takes
-    that
-of the recording, all others search for one that fits the predicted magnitude.
+that of the recording, all others search for one that fits the predicted magnitude.
 """
 
 import heapq

@@ -326,10 +326,7 @@ class Scale(NamedTuple):
 
     def change_to(self, other):
         """``(factor, offset)``, so that clipped ``image * factor + offset`` has the other scale."""
-        return (
-            self.range_db / other.range_db,
-            (self.floor_db - other.floor_db) / other.range_db,
-        )
+        return (self.range_db / other.range_db, (self.floor_db - other.floor_db) / other.range_db)
 
     def to(self, other, image):
         """Convert an image of this scale to another scale; float32."""

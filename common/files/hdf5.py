@@ -1,11 +1,10 @@
 """HDF5 files: read safely, whoever wrote them, and written completely or not at all.
 
 Reading: some damaged files make libhdf5 loop forever or crash, and a file may claim any size and
-    link
-to any other file. So a helper process opens each file first, with limits on time and memory, and
-reads everything except the numbers. It refuses what the kit never writes: soft and external links,
-arrays that are stored in other files, compressed, or larger than their stored data, and model
-configurations that contain code. No model is ever built from a configuration in a file; only
+link to any other file. So a helper process opens each file first, with limits on time and memory,
+and reads everything except the numbers. It refuses what the kit never writes: soft and external
+links, arrays that are stored in other files, compressed, or larger than their stored data, and
+model configurations that contain code. No model is ever built from a configuration in a file; only
 arrays are read.
 
     with open_hdf5("keyboard_acoustic.h5") as file:

@@ -11,8 +11,7 @@
 
 Images are (bins, columns), float16 on the disk and float32 in memory. The dataset ``images`` has
 the shape (images, bins, columns). If images differ in their number of columns, it has the columns
-of
-all images one after the other instead: (columns, bins). Each field of the table is a dataset of
+of all images one after the other instead: (columns, bins). Each field of the table is a dataset of
 that name, and the settings are the attributes of the file.
 """
 

@@ -2,8 +2,7 @@
 
 Sources: Standard MIDI Files 1.0 (MIDI Manufacturers Association, RP-001), RP-029 for the RIFF
 wrapper of .rmi files. Content has precedence over counts: all tracks are played, whatever number
-    the
-header announces, and a track with a wrong length ends at its end-of-track event.
+the header announces, and a track with a wrong length ends at its end-of-track event.
 
 mido is not used, because mido 1.3 drops the delta time of every meta event that it does not know,
 so that all later notes are early, and refuses files with a broken key signature (mido issues 187

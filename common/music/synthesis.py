@@ -96,8 +96,7 @@ def mix(notes, voice, duration_rate=4.0):
 
     Returns:
         ``(audio, counts)``: float32 (samples,) at the voice's rate, not normalised, of a length
-            that
-        depends on the notes only, not on the voice; Counter of all ``notes``, of those
+        that depends on the notes only, not on the voice; Counter of all ``notes``, of those
         ``substituted`` from another pitch, and of those ``cut`` because the sample ended before the
         release.
     """

@@ -96,10 +96,7 @@ def _spread(x, kernel):
     # row 2a + p of the kernel goes to row 2 (position + a) + p of the output and its border
     products = tf.reshape(products, [-1, height, width, 2, 2, 2, 2, filters])
     overlapped = sum(
-        tf.pad(
-            products[:, :, :, a, :, b],
-            [[0, 0], [a, 1 - a], [b, 1 - b], [0, 0], [0, 0], [0, 0]],
-        )
+        tf.pad(products[:, :, :, a, :, b], [[0, 0], [a, 1 - a], [b, 1 - b], [0, 0], [0, 0], [0, 0]])
         for a in (0, 1)
         for b in (0, 1)
     )

@@ -22,8 +22,8 @@ class TrainingSession(abc.ABC):
     additional files (``describe``, ``after_epoch``).
 
     Args:
-        flags: Values of all flags of ``build_parser``. (``train`` of the
-            script fills in the defaults.)
+        flags: Values of all flags of ``build_parser``. (``train`` of the script fills in
+            the defaults.)
 
     Attributes:
         system: Name of the system, for ``config.json``.

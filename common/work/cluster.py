@@ -3,10 +3,10 @@
 Workers start and end independently of a run, possibly elsewhere. So this module ensures what can be
 taken for granted on one machine:
 
-- Every file has the same absolute path everywhere; each worker proves this before its first task. -
-Caches in a worker's memory are emptied for each run, because files may have changed since. - A task
-may run twice, if a worker that seemed dead is alive. Both write the same complete file, and
-  the last one replaces it. Half-written files of killed workers are removed.
+- Every file has the same absolute path everywhere; each worker proves this before its first task.
+- Caches in a worker's memory are emptied for each run, because files may have changed since.
+- A task may run twice, if a worker that seemed dead is alive. Both write the same complete file,
+  and the last one replaces it. Half-written files of killed workers are removed.
 
 joblib's Dask backend is not used, because it waits forever for a task whose workers have died.
 """
