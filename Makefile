@@ -59,8 +59,10 @@ demo: $(VENV)/ready
 
 notes: $(VENV)/ready-notes
 
-# files in parallel, the long ones first; pass more to pytest by FLAGS
-PYTEST = $(PY) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(FLAGS)
+# Files in parallel, the long ones first; pass more to pytest by FLAGS. A process that crashes ends the
+# run: pytest-xdist would replace it and wait for ever.
+PYTEST = $(PY) -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder \
+	--max-worker-restart 0 $(FLAGS)
 
 test: $(VENV)/ready-dev
 	$(PYTEST)
