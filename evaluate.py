@@ -78,12 +78,8 @@ def build_parser():
         help="folder of the MIDI files that the audios were made from; needed to "
         "score the notes that are heard",
     )
-    built.add_argument(
-        "--phase",
-        choices=ESTIMATORS,
-        default=DEFAULT_PHASE,
-        help="how the phase is found, as in predict.py (default: %(default)s)",
-    )
+    phase = "how the phase is found, as in predict.py"
+    built.add_flag("--phase", DEFAULT_PHASE, phase, choices=ESTIMATORS)
     built.add_flag(
         "--pieces",
         "held-out",

@@ -1,26 +1,11 @@
 """Principal components of the spectra of a store: the start of our auto-encoder."""
 
-from typing import NamedTuple
-
 import numpy as np
 
+from common.latent import Axes
 from time_stretching.spectrogram import WIDE
 
 _COLUMNS = 100_000  # largest number of columns that are used
-
-
-class Components(NamedTuple):
-    """Directions in which images vary most: mean and principal components.
-
-    Attributes:
-        mean: (BINS,).
-        directions: (count, BINS), orthonormal, that of the greatest variance first.
-        deviations: (count,) standard deviations along these.
-    """
-
-    mean: np.ndarray
-    directions: np.ndarray
-    deviations: np.ndarray
 
 
 def find_components(store, recordings, scale, count):
@@ -33,7 +18,7 @@ def find_components(store, recordings, scale, count):
         count: Number of components.
 
     Returns:
-        ``Components``, float32; a direction without variance has the deviation 1.
+        ``common.latent.Axes``, float32; a direction without variance has the deviation 1.
     """
     from scipy.linalg import eigh
 
@@ -54,4 +39,4 @@ def find_components(store, recordings, scale, count):
     largest = np.abs(directions).argmax(axis=1)
     directions = directions * np.sign(directions[np.arange(len(directions)), largest])[:, None]
     deviations = np.sqrt(np.where(variances > 1e-9, variances, 1))
-    return Components(*(one.astype(np.float32) for one in (mean, directions, deviations)))
+    return Axes(*(one.astype(np.float32) for one in (mean, directions, deviations)))

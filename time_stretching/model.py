@@ -116,7 +116,7 @@ def begin_with(encoder, decoder, components):
 
     Args:
         encoder, decoder: As built by this module, not published.
-        components: ``time_stretching.components.Components``, one per number of a code.
+        components: ``common.latent.Axes``, one per number of a code.
     """
     # tanh is straight enough there
     reach = 6 * components.deviations

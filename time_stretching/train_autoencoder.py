@@ -8,6 +8,7 @@ history is the error in the published scale, 0 to 1 for 130 dB. To train as publ
 --as_published --lr 1e-4 --batch_size 128.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -83,19 +84,8 @@ class Session(TrainingSession):
         flags = self.flags
         training, held_out = self.sides
         self.architecture = AS_PUBLISHED if flags.as_published else Architecture()
-        settings = {"columns": flags.columns, "batch_size": flags.batch_size}
-        self.training = Windows(
-            self.store,
-            training,
-            self.scale,
-            shuffle=True,
-            steps=flags.steps_per_epoch,
-            seed=flags.seed,
-            **settings,
-        )
-        self.validation = (
-            Windows(self.store, held_out, self.scale, **settings) if held_out else None
-        )
+        make = partial(Windows, self.store, scale=self.scale, columns=flags.columns)
+        self.set_batches(make, training, held_out)
         self.say(f"{len(training):,} recordings to train on, {len(held_out):,} held out")
 
     def describe(self):

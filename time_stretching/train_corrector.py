@@ -12,6 +12,7 @@ It is saved in the folder corrector of the model. For a model trained --as_publi
 published network.
 """
 
+from functools import partial
 from pathlib import Path
 
 from common.cli import UserError, run
@@ -84,19 +85,8 @@ class Session(TrainingSession):
                 f"{flags.features_path}: holds no pair for --pairs {kind}; preprocess with "
                 "--random_rates or --rates, or render at several --playback_speed"
             )
-        settings = {"columns": flags.columns, "batch_size": flags.batch_size}
-        self.training = Pairs(
-            self.store,
-            training,
-            self.stretcher,
-            shuffle=True,
-            steps=flags.steps_per_epoch,
-            seed=flags.seed,
-            **settings,
-        )
-        self.validation = (
-            Pairs(self.store, held_out, self.stretcher, **settings) if held_out else None
-        )
+        make = partial(Pairs, self.store, stretcher=self.stretcher, columns=flags.columns)
+        self.set_batches(make, training, held_out)
         kinds = sorted(self.training.summary().items())
         said = ", ".join(f"{count:,} {kind} pairs" for kind, count in kinds)
         self.say(f"{said} to train on, {len(held_out):,} held out")

@@ -11,7 +11,7 @@ from common.cli import UserError
 from common.trained import load_networks, open_run
 from common.training.batches import Batches
 from common.training.model import TrainingModel
-from vae_generation.flags import PREDICTOR
+from vae_generation.trained import PREDICTOR
 
 HOP_SHARE = 0.5  # distance of windows, relative to the length of an image
 _MIN_LOG_VARIANCE = -6.0  # of normalised latent vectors

@@ -8,6 +8,8 @@ the latent distributions of the training images. --conditional trains a model th
 instrument, pitch and velocity, so that it can make a requested note.
 """
 
+import argparse
+from functools import partial
 from pathlib import Path
 
 from common.cli import UserError, number, run
@@ -15,10 +17,20 @@ from common.training.flags import add_training_flags
 from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from vae_generation.condition import Conditions
-from vae_generation.flags import stride
 from vae_generation.store import ImageStore
 
 _SHOWN = 6  # number of reconstructions in a picture
+
+
+def stride(text):
+    """Argument type: one stride for both axes, "2", or one for each, "2x1" (rows, columns)."""
+    try:
+        parts = [int(part) for part in text.split("x")]
+    except ValueError:
+        parts = []
+    if len(parts) not in (1, 2) or not all(1 <= part <= 8 for part in parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is no stride, such as 2 or 2x1")
+    return [parts[0], parts[-1]]  # as config.json gives it back
 
 
 class Session(TrainingSession):
@@ -113,16 +125,8 @@ class Session(TrainingSession):
                 f"--validation_split {flags.validation_split}: all images are held out; lower it"
             )
         vectors = self.conditions.vectors(self.store.rows) if self.conditions else None
-        settings = {"batch_size": flags.batch_size, "conditions": vectors}
-        self.training = Images(
-            self.store,
-            training,
-            shuffle=True,
-            steps=flags.steps_per_epoch,
-            seed=flags.seed,
-            **settings,
-        )
-        self.validation = Images(self.store, held_out, **settings) if held_out else None
+        make = partial(Images, self.store, conditions=vectors)
+        self.set_batches(make, training, held_out)
         self._trained = None
         self.say(f"{len(training):,} images to train on, {len(held_out):,} held out")
 

@@ -13,8 +13,8 @@ import numpy as np
 from common.cli import UserError, number, run
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
-from vae_generation.flags import PREDICTOR
 from vae_generation.store import ImageStore
+from vae_generation.trained import PREDICTOR, load_trained
 
 
 class Session(TrainingSession):
@@ -65,7 +65,6 @@ class Session(TrainingSession):
     def open_data(self):
         """Encode the store, and normalise its vectors by the scale of the training vectors."""
         from vae_generation.continuation import HOP_SHARE, Sequences
-        from vae_generation.trained import load_trained
 
         flags = self.flags
         store, trained = ImageStore(flags.features_path), load_trained(flags.model)

@@ -8,6 +8,7 @@ from common.trained import load_networks, open_run
 from vae_generation.condition import Conditions
 from vae_generation.spectrogram import Spectrogram
 
+PREDICTOR = "predictor"  # folder of the recurrent network, in that of its auto-encoder
 _BATCH = 32
 _SQUELCH_DB = 4.0  # above the floor
 

@@ -13,15 +13,9 @@ def quiet_decoder(path):
         begin = file.read(2)
     if Path(path).suffix.lower() != ".mp3" and begin != b"ID" and begin < b"\xff\xe0":
         yield
-        return
-    kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sink)
+    else:
+        with silent_stderr():
+            yield
 
 
 @contextlib.contextmanager

@@ -46,9 +46,7 @@ def add_training_flags(built, *, what="frames", batch_size=8, lr=None):
         lr: Default learning rate; None if the script has its own flags for learning rates.
     """
     if lr is not None:
-        built.add_argument(
-            "--lr", type=number(float, 0), default=lr, help="learning rate (default: %(default)g)"
-        )
+        built.add_flag("--lr", lr, "learning rate", type=number(float, 0))
     built.add_argument(
         "--gpu",
         help='GPUs to use, such as 0 or 0,1; "" for the CPU (default: all that the '
@@ -67,11 +65,11 @@ def add_training_flags(built, *, what="frames", batch_size=8, lr=None):
         "starts from these weights",
         type=number(int, 0),
     )
-    built.add_argument(
+    built.add_flag(
         "--batch_size",
+        batch_size,
+        f"number of {what} in a batch, over all devices together",
         type=number(int, 1),
-        default=batch_size,
-        help=f"number of {what} in a batch, over all devices together (default: %(default)s)",
     )
     built.add_flag(
         "--validation_split",

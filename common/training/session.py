@@ -159,6 +159,19 @@ class TrainingSession(abc.ABC):
 
         return build_parser, train, main
 
+    def set_batches(self, make, training, held_out):
+        """Set ``training``, and ``validation`` if anything is held out.
+
+        Args:
+            make: Function of items and of ``batch_size``, ``shuffle``, ``steps`` and ``seed`` that
+                returns ``common.training.batches.Batches``.
+            training, held_out: Items of both sides of the split.
+        """
+        flags = self.flags
+        once = {"shuffle": True, "steps": flags.steps_per_epoch, "seed": flags.seed}
+        self.training = make(training, batch_size=flags.batch_size, **once)
+        self.validation = make(held_out, batch_size=flags.batch_size) if held_out else None
+
     def say(self, text):
         """Print a line, but only in the chief process."""
         if self.devices.is_chief:
