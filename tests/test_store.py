@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
+from common.files import hdf5
 from common.files.hdf5 import create_hdf5
 from common.files.store import Store, read_arrays, write_arrays, write_store
 
@@ -143,6 +144,21 @@ def test_a_full_disk_is_an_error_that_ends_the_work_and_leaves_nothing(small_dis
     assert not list(small_disk.glob(".*"))
     write_takes(path)
     Store(path, Take, **WORDS).close()
+
+
+def test_what_did_not_reach_a_full_disk_is_read_as_it_was_written(small_disk):
+    content = np.random.default_rng(0).bytes(10**5)
+    with hdf5._Output(small_disk / "x") as output:
+        for place in (0, 150_000, 50_000):  # the last one overlaps both
+            output.seek(place)
+            assert output.write(content) == len(content)
+        assert output.error
+        expected = content[:50_000] + content + content
+        for place in (0, 60_000, 140_000):
+            found = bytearray(b"?" * 10**5)
+            output.seek(place)
+            assert output.readinto(found) == len(found)
+            assert found == (expected + bytes(10**5))[place : place + len(found)]
 
 
 def test_ctrl_c_waits_for_the_end_of_a_write_and_ends_the_work_before_the_next(tmp_path):

@@ -121,21 +121,38 @@ class create_hdf5:
 class _Output(io.FileIO):
     """A file that accepts every write, even when the disk is full, and remembers the ``error``.
 
-    libhdf5 never closes a file that it could not write, and crashes at the end of the process.
+    libhdf5 never closes a file that it could not write, and crashes at the end of the process, or
+    earlier, when it reads something else than it wrote. So what did not reach the disk is kept in
+    memory and read from there.
     """
 
     def __init__(self, path):
         self.error = None
+        self._kept = []  # (place, bytes) of each write since the error
         super().__init__(path, "w+")
 
     def write(self, content):
-        rest = memoryview(content).cast("B")
+        place, rest = self.tell(), memoryview(content).cast("B")
         try:
             while rest and not self.error:
                 rest = rest[super().write(rest) :]
         except OSError as error:
             self.error = error
+        if self.error:
+            self._kept.append((place, bytes(content)))
         return len(content)
+
+    def readinto(self, buffer):
+        if not self.error:
+            return super().readinto(buffer)
+        place, view = self.tell(), memoryview(buffer).cast("B")
+        view[:] = bytes(len(view))
+        super().readinto(view)
+        for start, content in self._kept:
+            first, last = max(start, place), min(start + len(content), place + len(view))
+            if first < last:
+                view[first - place : last - place] = content[first - start : last - start]
+        return len(view)
 
     def truncate(self, size=None):
         try:
