@@ -36,6 +36,11 @@ LONG = [  # files that take longest, by their subjects
     *("random_cnn_scripts", "trainings", "weights", "findlr", "vae_models", "devices"),
 ]
 ROOT = Path(__file__).parent.parent
+# Processes that compile librosa's functions at once would spoil numba's files for good: a crash.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["NUMBA_CACHE_DIR"] = str(
+        ROOT / ".pytest_cache" / f"numba_{os.environ['PYTEST_XDIST_WORKER']}"
+    )
 NOTE_RATE = 16000  # Hz, as in NSynth
 PITCHES = (48, 54, 60, 66, 72)
 VELOCITIES = (50, 100)
