@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import numbers
 import os
 import re
 import stat
@@ -332,6 +333,20 @@ def number(kind, low=None, high=None, *, above=None, below=None):
         return value
 
     return convert
+
+
+def require_whole(value, name, low, high=math.inf):
+    """Raise ``UserError`` unless an argument of a function is a whole number within bounds.
+
+    Args:
+        value: The argument.
+        name: Of the argument.
+        low, high: Inclusive bounds.
+    """
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not (whole and low <= value <= high):
+        bounds = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise UserError(f"{name} {value!r}: give a whole number {bounds}")
 
 
 def add_seed_flag(built, what):

@@ -5,7 +5,8 @@ def convert(audio, sample_rate, model=None, **settings):
     """Convert a recording into another instrument; each model is opened once.
 
     Args:
-        audio: (samples,) or (channels, samples) float32 in [-1, 1].
+        audio: (samples,) or (channels, samples) float32 in [-1, 1], or integers; see
+            ``common.files.audio.checked_audio``.
         sample_rate: Hz.
         model: Run folder or ``.h5`` file of weights; by default the shipped guitar, or with a style
             the shipped model of any target.
@@ -16,7 +17,8 @@ def convert(audio, sample_rate, model=None, **settings):
         float32, same shape, turned down where it would leave [-1, 1].
 
     Raises:
-        UserError: The model cannot be opened, or does not fit the settings.
+        UserError: The model cannot be opened, or does not fit the settings; wrong audio or
+            settings.
     """
     from pix2pix_timbre.trained import open_once
 

@@ -85,9 +85,6 @@ def convert_audio(
     Returns:
         float32, same shape, turned down where it would leave [-1, 1].
     """
-    audio = np.asarray(audio, np.float32)
-    if not audio.size:
-        return audio.copy()
     channels = np.atleast_2d(audio)
     conversion = Conversion(predict, len(channels), overlap)
     given = resample(channels, sample_rate, SAMPLE_RATE)

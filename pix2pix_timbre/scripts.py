@@ -79,7 +79,13 @@ def open_models(weights, phase, phase_model, *, styled=False):
         if phase != NETWORK:
             raise UserError(f"--phase_model: not used with --phase {phase}; use --phase {NETWORK}")
         phase_model = TimbreModel(load_generator(weights_file(phase_model)))
-    return load_model(weights, styled=styled), phase_model
+    model = load_model(weights, styled=styled)
+    if phase == NETWORK and phase_model is None and not model.with_phase:
+        raise UserError(
+            f"--phase {NETWORK}: name a network with --phase_model, or a --model that was trained "
+            "--with_phase"
+        )
+    return model, phase_model
 
 
 def planned_files(given, output):

@@ -1,12 +1,14 @@
 """Convert recordings with a trained generator."""
 
 import functools
+import numbers
 from pathlib import Path
 
 import numpy as np
 
-from common.audio.phase import DEFAULT_PHASE
+from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
 from common.cli import UserError
+from common.files.audio import checked_audio
 from common.trained import open_run, shipped
 from data import SAMPLE_RATE, frames_to_network, network_to_frames
 from pix2pix_timbre.features import CODEC
@@ -84,7 +86,7 @@ class TimbreModel:
         """Convert audio.
 
         Args:
-            audio: (samples,) or (channels, samples) float32 in [-1, 1].
+            audio: (samples,) or (channels, samples) float32 in [-1, 1], or integers.
             sample_rate: Hz.
             style: Audio of the target instrument at the same rate, for a ``styled`` model; its
                 fullest 2.97 s count.
@@ -92,11 +94,15 @@ class TimbreModel:
 
         Returns:
             float32, same shape, turned down where it would leave [-1, 1].
+
+        Raises:
+            UserError: As ``common.files.audio.checked_audio``, and ``settings``.
         """
+        audio = checked_audio(audio, sample_rate)
         if style is not None:
             from pix2pix_timbre.style import style_of  # imports Keras, like the next import
 
-            style, _ = style_of(style, sample_rate)
+            style, _ = style_of(checked_audio(style, sample_rate, "style"), sample_rate)
         return convert_audio(audio, sample_rate, **self.settings(style=style, **settings))
 
     def settings(self, phase=DEFAULT_PHASE, *, style=None, overlap=OVERLAP, phase_model=None):
@@ -109,10 +115,16 @@ class TimbreModel:
             phase_model: ``TimbreModel`` that converts phases, for the phase NETWORK.
 
         Raises:
-            UserError: The model needs a style, does not take one, or NETWORK has no network.
+            UserError: The model needs a style, does not take one, or NETWORK has no network; an
+                unknown phase, or an overlap outside [0, 1).
         """
         from pix2pix_timbre.phase_network import JointNetwork, PhaseNetwork
 
+        known = (*ESTIMATORS, NETWORK)
+        if phase not in known:
+            raise UserError(f"phase {phase!r}: give one of {', '.join(known)}")
+        if not (isinstance(overlap, numbers.Real) and 0 <= overlap < 1):
+            raise UserError(f"overlap {overlap!r}: give a number of at least 0 and below 1")
         if self.styled != (style is not None):
             needs = "is told its target by a style: give one" if self.styled else "takes no style"
             raise UserError(f"the model {needs}")
@@ -128,8 +140,8 @@ class TimbreModel:
         if phase == NETWORK:
             if phase_model is None:
                 raise UserError(
-                    f"--phase {NETWORK}: name a network with --phase_model, or a --model that was "
-                    "trained --with_phase"
+                    f"phase {NETWORK}: give its network as phase_model, or take a model that was "
+                    "trained with phase"
                 )
             found["network"] = PhaseNetwork(phase_model.predict)
         predict = self.predict

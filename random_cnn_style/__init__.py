@@ -5,7 +5,8 @@ def style_transfer(content, style, sample_rate, **settings):
     """Play the content of one recording in the style of another.
 
     Args:
-        content: (samples,) or (channels, samples) float32 in [-1, 1].
+        content: (samples,) or (channels, samples) float32 in [-1, 1], or integers; see
+            ``common.files.audio.checked_audio``.
         style: Alike.
         sample_rate: Of both, Hz; nothing above 11 kHz is kept.
         settings: Fields of ``random_cnn_style.transfer.Settings``, such as ``filters=1024`` for a
@@ -15,19 +16,15 @@ def style_transfer(content, style, sample_rate, **settings):
         float32 of the content's shape, within [-1, 1].
 
     Raises:
-        UserError: Silence, or less than a kernel long.
+        UserError: Wrong audio, silence, or less than a kernel long.
     """
-    import numpy as np
-
-    from common.files.audio import fit_length, resample, safe_peak
+    from common.files.audio import checked_audio, fit_length, resample, safe_peak
     from random_cnn_style.spectrogram import SAMPLE_RATE
     from random_cnn_style.transfer import style_transfer as transfer
 
-    content = np.asarray(content, np.float32)
-    given = [
-        resample(np.asarray(audio, np.float32), sample_rate, SAMPLE_RATE)
-        for audio in (content, style)
-    ]
+    content = checked_audio(content, sample_rate, "content")
+    style = checked_audio(style, sample_rate, "style")
+    given = [resample(audio, sample_rate, SAMPLE_RATE) for audio in (content, style)]
     made, _ = transfer(*given, **settings)
     made = resample(made, SAMPLE_RATE, sample_rate)
     return safe_peak(fit_length(made, content.shape[-1]))

@@ -85,7 +85,8 @@ def style_transfer(content, style, **settings):
         UserError: Silence, or less than a kernel long.
     """
     transfer = Transfer(Settings(**settings))
-    return transfer.mix(content, transfer.styles(style)), transfer.history
+    styles = transfer.styles(style, name="style")
+    return transfer.mix(content, styles, name="content"), transfer.history
 
 
 class Transfer:
@@ -116,18 +117,19 @@ class Transfer:
         self.seconds = np.zeros(2)
         self.evaluations = 0
 
-    def styles(self, audio):
+    def styles(self, audio, name="--style"):
         """Compute the style of a sound for each network.
 
         Args:
             audio: (samples,) or (channels, samples), of any length; channels are averaged.
+            name: Of the sound, for messages.
 
         Raises:
             UserError: Silence, or less than a kernel long.
         """
         sound = np.atleast_2d(audio).mean(axis=0)
-        gain = self._gain(sound, "--style")
-        self._require_columns(column_count(sound.size), "--style")
+        gain = self._gain(sound, name)
+        self._require_columns(column_count(sound.size), name)
         magnitude, _ = log_magnitude(sound * gain, self.settings.spectrogram)
         kernel = self.settings.kernel
         starts = range(0, magnitude.shape[-1] - kernel + 1, SEGMENT)
@@ -153,12 +155,13 @@ class Transfer:
                 )
         return [blend(list(styles), weights) for styles in zip(*banks, strict=True)]
 
-    def mix(self, content, styles):
+    def mix(self, content, styles, name="--content"):
         """Make a sound with the content of one sound and the style of others.
 
         Args:
             content: (samples,) or (channels, samples).
             styles: One ``Style`` for each network.
+            name: Of the content, for messages.
 
         Returns:
             Audio of the same shape, turned down where it would leave [-1, 1].
@@ -167,8 +170,8 @@ class Transfer:
             UserError: Silence, or less than a kernel long.
         """
         content = np.asarray(content, np.float32)
-        gain = self._gain(content, "--content")
-        self._require_columns(column_count(content.shape[-1]), "--content")
+        gain = self._gain(content, name)
+        self._require_columns(column_count(content.shape[-1]), name)
         mixed = [
             self._channel(number, channel * gain, styles) / gain if channel.any() else channel
             for number, channel in enumerate(np.atleast_2d(content))

@@ -5,7 +5,8 @@ def time_stretch(audio, sample_rate, rate, method="vocoder", model=None, **setti
     """Change the duration of a recording; the model is opened once.
 
     Args:
-        audio: (samples,) or (channels, samples) float32 in [-1, 1].
+        audio: (samples,) or (channels, samples) float32 in [-1, 1], or integers; see
+            ``common.files.audio.checked_audio``.
         sample_rate: Hz.
         rate: Factor on the tempo, 0.25 to 4: 2 is twice as fast, half as long.
         method: One of ``time_stretching.methods.METHODS``.
@@ -14,10 +15,14 @@ def time_stretch(audio, sample_rate, rate, method="vocoder", model=None, **setti
 
     Returns:
         float32, as many channels, turned down where it would leave [-1, 1].
+
+    Raises:
+        UserError: Wrong audio or settings, or the model cannot be opened.
     """
-    from common.files.audio import safe_peak
+    from common.files.audio import checked_audio, safe_peak
     from time_stretching.methods import NETWORK_METHODS, stretch
 
+    audio = checked_audio(audio, sample_rate)
     trained = None
     if method in NETWORK_METHODS:
         from time_stretching.trained import open_once

@@ -15,11 +15,13 @@ of level between channels stay those of the input, as those of phase do
 (``time_stretching.phase.rotations``), and where the input is silent the result is silent.
 """
 
+import numbers
+
 import numpy as np
 
 from common.audio.phase import griffin_lim, unit
 from common.audio.spectrograms import Synthesis
-from common.cli import UserError
+from common.cli import UserError, require_whole
 from common.files.audio import fit_length, resample
 from time_stretching.phase import MOMENTUM, find_onsets, placed_rotations, rotations
 from time_stretching.resize import HIGHEST, LOWEST, columns_at, positions, resize, resize_power
@@ -36,11 +38,13 @@ _AHEAD = 16  # columns beyond a block that count in it, for onsets and the searc
 _AROUND = 4 * OVERLAP  # columns of the input beyond a block, for onsets at its ends
 
 
-def check_rate(rate):
+def check_rate(rate, name="--rate"):
     """Raise ``UserError`` for a rate that is not offered; else return it."""
+    if not isinstance(rate, numbers.Real):
+        raise UserError(f"{name} {rate!r}: give a number from {LOWEST:g} to {HIGHEST:g}")
     if not LOWEST <= rate <= HIGHEST:
         raise UserError(
-            f"--rate {rate:g}: not between {LOWEST:g} and {HIGHEST:g}; stretch in several steps"
+            f"{name} {rate:g}: not between {LOWEST:g} and {HIGHEST:g}; stretch in several steps"
         )
     return rate
 
@@ -76,9 +80,17 @@ def stretch(
         float32, as many channels; may leave [-1, 1].
 
     Raises:
-        UserError: The rate is not offered.
+        UserError: The rate or the method is not offered, or other settings are out of range.
     """
-    check_rate(rate)
+    check_rate(rate, "rate")
+    if method not in METHODS:
+        raise UserError(f"method {method!r}: give one of {', '.join(METHODS)}")
+    if iterations is not None:
+        require_whole(iterations, "iterations", 0)
+    if samples is not None:
+        require_whole(samples, "samples", 0)
+    if not isinstance(onsets, bool | np.bool_):
+        raise UserError(f"onsets {onsets!r}: give True or False")
     audio = np.asarray(audio, np.float32)
     samples = round(audio.shape[-1] / rate) if samples is None else samples
     channels = np.atleast_2d(audio)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.fades import cross_fade
-from common.cli import UserError
-from common.files.audio import resample, safe_peak
+from common.cli import UserError, require_whole
+from common.files.audio import checked_audio, resample, safe_peak, to_mono
 from common.latent import interpolate as way_between
 from common.trained import shipped
 from vae_generation.latents import Latents
@@ -25,7 +25,7 @@ def draw(number, model=None, *, temperature=1.0, seed=0):
     """Sample new sounds at random, from where the training set lies in the latent space.
 
     Args:
-        number: Number of sounds.
+        number: Number of sounds, at least 1.
         model: Run folder of ``vae_generation.train``; default ``models/vae_notes``.
         temperature: Factor on the spread; 0 always takes the centre of a training image's
             distribution.
@@ -33,7 +33,11 @@ def draw(number, model=None, *, temperature=1.0, seed=0):
 
     Returns:
         ``(sounds, sample_rate)``: (number, samples) float32 in [-1, 1].
+
+    Raises:
+        UserError: Another number, or the model cannot be opened.
     """
+    require_whole(number, "number", 1)
     folder = Path(model or shipped("vae_notes"))
     trained = open_once(folder)
     latents = Latents.load(folder / "latents.h5")
@@ -47,13 +51,17 @@ def reconstruct(audio, sample_rate, model=None, *, seed=0):
     """Encode and decode a recording of any length, window by window.
 
     Args:
-        audio: (samples,) float32 in [-1, 1].
+        audio: (samples,) float32 in [-1, 1], or integers; (channels, samples) are averaged.
         sample_rate: Hz.
         model, seed: As of ``draw``.
 
     Returns:
-        The same shape at the same rate.
+        (samples,) float32 at the same rate.
+
+    Raises:
+        UserError: As ``common.files.audio.checked_audio``; silence, or the model cannot be opened.
     """
+    audio = _mono(audio, sample_rate)
     trained = open_once(model)
     given = sounding(resample(audio, sample_rate, trained.sample_rate))
     made = trained.decode(trained.encode(given), seed=seed)[: given.size]
@@ -64,19 +72,29 @@ def interpolate(first, second, sample_rate, steps=5, model=None, *, seed=0):
     """Interpolate between two sounds; the ends are their reconstructions.
 
     Args:
-        first, second: (samples,) float32 in [-1, 1]; only the first two seconds are used.
+        first, second: As the audio of ``reconstruct``; only the first two seconds are used.
         sample_rate: Sample rate of both in Hz.
-        steps: Number of sounds.
+        steps: Number of sounds, at least 1.
         model, seed: As of ``draw``.
 
     Returns:
         ``(sounds, sample_rate)``: (steps, samples) float32, at the rate of the model.
+
+    Raises:
+        UserError: As ``reconstruct``, or another number of steps.
     """
+    require_whole(steps, "steps", 1)
+    given = [_mono(first, sample_rate, "first"), _mono(second, sample_rate, "second")]
     trained = open_once(model)
-    ends = [resample(audio, sample_rate, trained.sample_rate) for audio in (first, second)]
+    ends = [resample(audio, sample_rate, trained.sample_rate) for audio in given]
     images = between(trained, *map(sounding, ends), steps)[..., 0]
     sounds = [trained.spectrogram.audio(image, seed=seed) for image in images]
     return np.stack(sounds), trained.sample_rate
+
+
+def _mono(audio, sample_rate, name="audio"):
+    """Checked audio with its channels averaged: (samples,) float32."""
+    return to_mono(np.atleast_2d(checked_audio(audio, sample_rate, name)))
 
 
 def sounding(audio, name="the recording"):

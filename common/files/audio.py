@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import UserError, find_inputs
+from common.cli import UserError, find_inputs, require_whole
 from common.files.atomic import replace_when_done
 from common.files.containers import UNKNOWN_LENGTH, Damaged, whole_frames
 from common.files.kinds import foreign_recording, true_kind
@@ -47,6 +47,7 @@ _KNOWN = f"{', '.join(_USUAL)} (or {', '.join(sorted(AUDIO_SUFFIXES - {*_USUAL})
 _CUT_OFF = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _INTEGERS = 2**31  # full scale of 32-bit integers
 _LOUDEST = 16  # largest floating-point sample, 24 dB above full scale; above are integers or damage
+_MOST_CHANNELS = 64  # of an array; more are samples, on the wrong axis
 _MOST_SAMPLES = 4096  # per byte of the file: more than any format needs for silence
 _AS_DEEP = {  # format -> sample formats as deep, the best first
     "PCM_24": ("PCM_24",),
@@ -137,7 +138,7 @@ def read_blocks(path, seconds=10):
                 if dtype == "int16":  # as libsndfile does it, but faster
                     block = block * np.float32(2**-15)
                 elif not (np.abs(block) <= _LOUDEST).all():
-                    raise AudioFileError(f"{path}: {_beyond(block)}")
+                    raise AudioFileError(f"{path}: {_beyond(block)}, and save it again")
                 samples += len(block)
                 last = len(block) < size
                 if last and samples < whole:
@@ -159,8 +160,62 @@ def _beyond(block):
         )
     return (
         f"holds floating-point samples up to {loudest:.6g}, where full scale is 1; divide them, by "
-        "32768 if they are 16-bit integers, and save it again"
+        "32768 if they are 16-bit integers"
     )
+
+
+def checked_audio(audio, sample_rate, name="audio"):
+    """Check audio that a function is given, and scale integers as if they came from a file.
+
+    Args:
+        audio: (samples,) or (channels, samples), floating-point with full scale 1, or integers of
+            8 to 32 bits with the full scale of their type; unsigned ones are centred at its middle.
+        sample_rate: Hz, a whole number within RATES.
+        name: Of the argument, for messages.
+
+    Returns:
+        float32, same shape; the array itself if it is float32.
+
+    Raises:
+        UserError: Not such an array or rate, empty, more than 64 channels, or samples that are NaN,
+            infinite or beyond 16.
+    """
+    require_whole(sample_rate, "sample_rate", *RATES)
+    try:
+        audio = np.asarray(audio)
+    except ValueError as error:  # rows of several lengths
+        raise UserError(f"{name}: not an array; give all channels the same length") from error
+    if audio.dtype.kind not in "iuf":
+        raise UserError(
+            f"{name}: not an array of real numbers but of {audio.dtype}; give samples, as "
+            "soundfile.read returns them"
+        )
+    if audio.ndim not in (1, 2):
+        raise UserError(f"{name}: has {audio.ndim} axes; give (samples,) or (channels, samples)")
+    if not audio.size:
+        raise UserError(f"{name}: is empty; give at least one sample")
+    if audio.ndim == 2 and len(audio) > _MOST_CHANNELS:
+        raise UserError(
+            f"{name}: has {len(audio)} channels, more than {_MOST_CHANNELS}; give (channels, "
+            "samples); transpose what soundfile.read returns"
+        )
+    if audio.dtype.kind in "iu":
+        return _from_integers(audio, name)
+    if not peak(audio) <= _LOUDEST:
+        raise UserError(f"{name}: {_beyond(audio)}")
+    return audio.astype(np.float32, copy=False)
+
+
+def _from_integers(audio, name):
+    """Scale integers of 8 to 32 bits to float32 in [-1, 1)."""
+    bits = 8 * audio.dtype.itemsize
+    if bits > 32:  # no file has these; Python's and NumPy's integers mostly are shorter ones
+        raise UserError(
+            f"{name}: {audio.dtype} has no full scale; divide the samples by theirs, 32768 if they "
+            "were 16-bit integers"
+        )
+    middle = 0 if audio.dtype.kind == "i" else 2 ** (bits - 1)
+    return ((audio.astype(np.float64) - middle) / 2 ** (bits - 1)).astype(np.float32)
 
 
 def to_mono(block):
