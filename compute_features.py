@@ -326,7 +326,13 @@ def update_stores(stores, workers):
             computed, kept, skipped = update_store(update, islice(outcomes, len(update.stale)))
             shutil.rmtree(parts_folder(update.path), ignore_errors=True)
             # print would tear the progress bar, which goes on
-            tqdm.write(f"{printable(update.path)}: {computed:,} computed, {kept:,} kept")
+            said = f"{printable(update.path)}: {computed:,} computed, {kept:,} kept"
+            gone = len(update.stored.keys() - update.marks.keys())
+            if gone:
+                said += (
+                    f", {gone:,} of them without an audio any more; delete the store to drop them"
+                )
+            tqdm.write(said)
             total += computed + kept
             all_skipped += skipped
     return total, all_skipped, others

@@ -153,7 +153,8 @@ def test_pieces_whose_audio_is_gone_stay(compute, tmp_path, capsys):
     put(tmp_path, "x/c.wav")
     assert compute() == 0
     assert list(read_all(tmp_path / "features/x.h5")) == ["a", "b", "c"]
-    assert "x.h5: 1 computed, 2 kept" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "x.h5: 1 computed, 2 kept, 1 of them without an audio any more" in said
 
 
 def test_pieces_named_like_folders_do_not_collide(compute, tmp_path):

@@ -71,6 +71,11 @@ class TestBytes:
         body = stray + self.NOTE[:4] + bytes([10, byte, TICKS - 10]) + self.NOTE[5:] + stray
         assert spans(read_notes(write_raw(raw(body, self.NOTE)))) == [(60, 0, 50)] * 2
 
+    @pytest.mark.parametrize("place", [2, 3])
+    def test_bytes_of_real_time_within_an_event_are_passed_over(self, write_raw, place):
+        body = self.NOTE[:place] + b"\xf8\xfe" + self.NOTE[place:]
+        assert spans(read_notes(write_raw(raw(body)))) == [(60, 0, 50)]
+
     @pytest.mark.parametrize("stray", [b"\xf1\x10", b"\xf2\x10\x20", b"\xf3\x01", b"\xf6"])
     def test_messages_of_the_cable_are_passed_over(self, write_raw, stray):
         assert spans(read_notes(write_raw(raw(b"\0" + stray + self.NOTE)))) == [(60, 0, 50)]

@@ -230,7 +230,17 @@ def _events(source):
             # Running status survives meta and system events: against the standard, but some
             # programs do it.
             running = status
-            yield tick, status, source.take(_CHANNEL_DATA[status & 0xF0])
+            yield tick, status, _channel_data(source, _CHANNEL_DATA[status & 0xF0])
+
+
+def _channel_data(source, count):
+    """Data bytes of a channel message, without the real-time messages recorded in their midst."""
+    data = bytearray()
+    while len(data) < count:
+        byte = source.byte()
+        if not _REAL_TIME <= byte < META:
+            data.append(byte)
+    return bytes(data)
 
 
 def tempo_of(data):
