@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 from common.audio.fades import cross_fade
+from common.audio.loudness import at_loudness
 from common.cli import UserError
 from common.files.audio import safe_peak
 from random_cnn_style.network import FILTERS, KERNEL, features, random_weights
@@ -28,7 +29,6 @@ OVERLAP = 44  # number of columns that a segment shares with the next
 # many iterations to leave, because the style loss is flat near 0. Balanced sounds have one level.
 _NOISE = {"raw": 1e-3, "balanced": 0.6}
 _TINY = 1e-9  # smallest scale: for silence, or a content that has the style already
-_TEXTURE_LEVEL = 0.1  # root mean square of a texture
 _LEVEL = 0.3  # root mean square of balanced sounds
 
 
@@ -179,7 +179,7 @@ class Transfer:
         return safe_peak(np.stack(mixed).reshape(content.shape))
 
     def texture(self, seconds, styles):
-        """Make a sound of the style alone: (samples,) in [-1, 1], with an RMS of 0.1."""
+        """Make a sound of the style alone: (samples,) in [-1, 1], at -23 LUFS."""
         columns = column_count(round(seconds * SAMPLE_RATE))
         self._require_columns(columns, "--texture")
         count, length = _segments(columns)
@@ -191,8 +191,7 @@ class Transfer:
         joined = cross_fade(np.stack(found), max(length - OVERLAP, 1))[:, :columns]
         phase = _random_phase(rng, joined)
         sound = self._to_audio(joined, phase, round(seconds * SAMPLE_RATE))
-        level = np.sqrt(np.mean(np.square(sound, dtype=np.float64)))
-        return safe_peak(sound * np.float32(_TEXTURE_LEVEL / max(level, 1e-9)))
+        return at_loudness(sound, SAMPLE_RATE)
 
     def _channel(self, number, audio, styles):
         """Make the sound of one channel."""

@@ -7,6 +7,8 @@ import sys
 import pytest
 from conftest import ROOT
 
+from stress.tiny_soundfont import write_soundfont
+
 TAKE = "docs/example_input.ogg"
 PIPELINES = [  # each line goes on with what the ones before it made
     [
@@ -43,16 +45,37 @@ PIPELINES = [  # each line goes on with what the ones before it made
     [
         "-m time_stretching.preprocess --audio_path AUDIOS --features_path store.h5 --jobs 1",
         "-m time_stretching.train_autoencoder --features_path store.h5 --epochs 1 --output run",
+        "-m time_stretching.train_corrector --model run --features_path store.h5 --epochs 1 "
+        "--steps_per_epoch 1",
+        "-m time_stretching.evaluate --model run --audio_path AUDIOS --rates 1 --seconds 1",
     ],
+    [
+        "synthesize_notes.py --soundfont SOUNDFONT --out notes --instruments organ_electronic=0:0 "
+        "--pitches 60:61 --velocities 80",
+        "make_corpus.py --midi_path corpus --composers --etudes 1",
+        "synthesize_audios.py --nsynth_path NOTES --midi_path MIDI --audios_path audios "
+        "--instruments guitar_acoustic --jobs 1",
+        "compute_features.py --audios_path audios --features_path features --jobs 1",
+    ],
+    ["-m vae_generation.evaluate --audio_path SHIPPED"],
+    [
+        "-m random_cnn_style.evaluate --audios_path AUDIOS --pairs 1 --iterations 1 --filters 16 "
+        "--start 0 --seconds 1 --style_seconds 1"
+    ],
+    ["ship_model.py --model MODELS/keyboard_acoustic_2_guitar_acoustic --output shipped"],
 ]
 
 
 @pytest.mark.stress
 @pytest.mark.parametrize("lines", PIPELINES, ids=lambda lines: lines[-1].split(" --")[0])
-def test_stderr_is_empty(python, lines, audios_folder, features_folder, tmp_path):
+def test_stderr_is_empty(python, lines, request, tmp_path):
     words = {
-        "AUDIOS": audios_folder,
-        "FEATURES": features_folder,
+        "AUDIOS": request.getfixturevalue("audios_folder"),
+        "FEATURES": request.getfixturevalue("features_folder"),
+        "MIDI": request.getfixturevalue("midi_folder"),
+        "NOTES": request.getfixturevalue("notes_folder"),
+        "SHIPPED": ROOT / "data" / "notes",
+        "SOUNDFONT": write_soundfont(tmp_path / "tiny.sf2"),
         "MODELS": ROOT / "models",
         "TAKE": ROOT / TAKE,
     }
