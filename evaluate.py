@@ -35,7 +35,7 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
-from common.cli import UserError, add_gpu_flag, number, parser, run
+from common.cli import UserError, add_gpu_flag, number, parser, run, say
 from common.files.text import write_json, write_rows
 from common.music.names import piece_of
 from common.music.titles import conversion_title, instrument_title, piece_title
@@ -248,7 +248,7 @@ def glossary():
     from common.report.tables import Term
     from pix2pix_timbre.evaluation import BETTER
 
-    found = re.findall(r"^  (\S.*?)  +(\S.*(?:\n {4,}\S.*)*)", __doc__, re.MULTILINE)
+    found = re.findall(r"^  (\S.*?)  +(\S.*(?:\n {4,}\S.*)*)", __doc__ or "", re.MULTILINE)
     return {
         name: Term(" ".join(meaning.split()), BETTER.get(name, ""))
         for names, meaning in found
@@ -381,7 +381,7 @@ def evaluate(args):
         write_json(args.output / "scores.json", {"scores": every, "styles": list(styles.values())})
         shown = {"rows": every, "styles": styles, "predictors_of": predictors_of}
         write_report(args, configs, pairs, pieces, **shown)
-        print(f"page: {args.output / 'report.html'}")
+        say(f"page: {args.output / 'report.html'}")
     return 0
 
 

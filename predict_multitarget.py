@@ -9,7 +9,7 @@ of predict.py.
 
 from pathlib import Path
 
-from common.cli import number, parser, run
+from common.cli import number, parser, run, say
 from common.files.audio import read_header
 from common.training.devices import start_backend
 from common.work.lock import only_run
@@ -43,7 +43,7 @@ def main(argv=None):
     args = build_parser().parse_args(argv)
     weights = weights_file(args.model)
     files, foreign = planned_files(args.input, args.output)
-    read_header(args.style)
+    given = read_header(args.style)
     several = args.input.is_dir()
     with only_run(args.output, folder=several):
         start_backend(args.gpu)
@@ -51,8 +51,8 @@ def main(argv=None):
 
         model, phase_model = open_models(weights, args.phase, args.phase_model, styled=True)
         style, start = read_style(args.style, args.style_offset)
-        seconds = FRAME_COLUMNS * HOP / SAMPLE_RATE
-        print(f"style: {args.style}, {seconds:.2f} s from --style_offset {start:.3f}")
+        seconds = min(FRAME_COLUMNS * HOP / SAMPLE_RATE, given.frames / given.samplerate - start)
+        say(f"style: {args.style}, {seconds:.3g} s from --style_offset {start:.3f}")
         settings = {"style": style, "overlap": args.overlap, "phase_model": phase_model}
         settings = model.settings(args.phase, **settings)
         return convert_files(files, settings, several=several, foreign=foreign)

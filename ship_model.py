@@ -9,7 +9,7 @@ copied unchanged; samples and files that are only needed to resume the training 
 import shutil
 from pathlib import Path
 
-from common.cli import UserError, parser, run
+from common.cli import parser, run, say
 from common.files.text import write_json
 from common.trained import open_model
 from common.training.devices import start_backend
@@ -53,19 +53,17 @@ def copy_run(source, target):
 
 def main(argv=None):
     """Run the script; exit status 0."""
-    built = parser(__doc__)
+    built = parser(__doc__, converts=("model",))
     built.add_argument("--model", type=Path, required=True, help="run folder of any system")
     built.add_argument(
         "--output", type=Path, required=True, help="folder to write the small copy into"
     )
     args = built.parse_args(argv)
-    if args.output.resolve() == args.model.resolve():
-        raise UserError(f"--output {args.output}: is the model itself; name another folder")
     start_backend("")
     open_model(args.model)  # nothing is written of a model that is not whole
     with only_run(args.output):
         total = copy_run(args.model, args.output)
-    print(f"{args.output}: {total / 1e6:.1f} MB of weights")
+    say(f"{args.output}: {total / 1e6:.1f} MB of weights")
     return 0
 
 

@@ -28,6 +28,7 @@ from common.cli import (
     report_others,
     report_skipped,
     run,
+    say,
 )
 from common.music.midi import find_midi
 from common.music.names import Variation
@@ -118,7 +119,7 @@ def voices_of(notes, instruments):
         if presets is None:
             presets = (notes.default_preset(name),)
             if presets != (0,):
-                print(f"{name}: these notes have no preset 0; preset {presets[0]} plays")
+                say(f"{name}: these notes have no preset 0; preset {presets[0]} plays")
         for preset in presets:
             notes.voice(name, preset)  # a name that is not there ends the run before it starts
             voices.append((name, preset))

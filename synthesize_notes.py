@@ -17,7 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
-from common.cli import UserError, number, parser, printable, run
+from common.cli import UserError, number, parser, printable, run, say
 from common.music.names import parse_note
 from common.work.machine import cores
 
@@ -292,7 +292,7 @@ def synthesize(args, player):
     for played, pitch, *_ in silent:
         pitches[played.name].append(pitch)
     for name, without in pitches.items():
-        print(f"{name}: not written, silent at pitch {', '.join(map(str, sorted(set(without))))}")
+        say(f"{name}: not written, silent at pitch {', '.join(map(str, sorted(set(without))))}")
     if len(silent) == len(tasks):
         raise UserError(f"{args.soundfont}: none of these notes sounds; give other --pitches")
     return 0

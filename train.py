@@ -11,7 +11,7 @@ from common.cli import run
 from pix2pix_timbre.flags import rates_help
 from pix2pix_timbre.session import Session
 
-build_parser, train, main = Session.script_functions(__doc__ + rates_help())
+build_parser, train, main = Session.script_functions((__doc__ or "") + rates_help())
 
 if __name__ == "__main__":
     run(main)

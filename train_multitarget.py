@@ -13,7 +13,9 @@ from common.cli import run
 from pix2pix_timbre.flags import rates_help
 from pix2pix_timbre.session import MultitargetSession
 
-build_parser, train_multitarget, main = MultitargetSession.script_functions(__doc__ + rates_help())
+build_parser, train_multitarget, main = MultitargetSession.script_functions(
+    (__doc__ or "") + rates_help()
+)
 
 if __name__ == "__main__":
     run(main)

@@ -1,6 +1,7 @@
 """Command lines: argument types, reports of mistakes, and files of a folder."""
 
 import argparse
+import contextlib
 import math
 import numbers
 import os
@@ -58,12 +59,12 @@ def parser(description, *, writes=("output",), converts=("input",)):
 
     Args:
         description: The script's docstring; its first paragraph explains the script and the
-            remaining ones follow the list of flags.
+            remaining ones follow the list of flags. None where Python drops docstrings (-OO).
         writes: Names of the flags for output paths.
         converts: Names of the flags for folders that are read completely. Outputs may not be inside
             them, because the next run would take them for inputs.
     """
-    summary, _, rest = description.partition("\n\n")
+    summary, _, rest = (description or "").partition("\n\n")
     built = _Parser(
         description=summary,
         epilog=rest,
@@ -106,8 +107,8 @@ def require_apart(outputs, sources, converts=()):
                 )
             if is_within and name in converts:
                 raise UserError(
-                    f"--{flag} {output}: lies in the folder of --{name}, whose files the next run "
-                    "would take it for; choose a folder elsewhere"
+                    f"--{flag} {output}: lies in the folder of --{name}, where a run would take "
+                    "it for an input; choose a folder elsewhere"
                 )
 
 
@@ -131,10 +132,9 @@ def run(main, argv=None):
     name = Path(sys.argv[0]).name
     _survive_surroundings()
     try:
-        status = main(argv)
-        sys.stdout.flush()
+        with _standard_output():
+            status = main(argv)
     except BrokenPipeError:  # the program that reads the output has ended, such as `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     except KeyboardInterrupt:
         sys.exit(f"{name}: interrupted")
@@ -144,6 +144,23 @@ def run(main, argv=None):
         print(f"{name}: error: {one_line(error)}", file=sys.stderr)
         status = 2
     sys.exit(status)
+
+
+@contextlib.contextmanager
+def _standard_output():
+    """Context manager for all that a script prints; an error of the output is told as its own."""
+    if sys.stdout is None:  # the next file that is opened would take its place
+        raise UserError("standard output: is closed; send it to a file or to /dev/null")
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            # else Python tries once more at its end, and complains
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            error.filename = "standard output"
+            raise
 
 
 def _survive_surroundings():
@@ -164,6 +181,21 @@ def printable(text):
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in str(text)
     )
+
+
+def say(text):
+    """Print a line of results; what a terminal would execute in the names of files is escaped."""
+    print(printable(text))
+
+
+def missing(path, what="file"):
+    """Say why a path is not the file that was asked for: a folder, or nothing.
+
+    Args:
+        path: ``Path`` that is no file.
+        what: Kind of the file, in words.
+    """
+    return "is a folder; name a file" if os.path.isdir(path) else f"no such {what}"  # noqa: PTH112
 
 
 def one_line(error):

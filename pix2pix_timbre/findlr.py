@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from common.cli import UserError
+from common.cli import UserError, say
 from common.files.text import write_rows
 from common.report.plots import plot_sweep
 from common.training.sweep import smooth, steepest_descent, sweep_learning_rate, sweep_schedule
@@ -42,7 +42,7 @@ def find_learning_rates(session):
             for loss, rate in sweep(session, name, folder).items():
                 said = "never falls" if rate is None else f"falls fastest at {rate:.1e}"
                 print(f"{name}: {loss} {said}")
-    print(f"curves in {folder}")
+    say(f"curves in {folder}")
     return 0
 
 

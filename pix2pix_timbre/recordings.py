@@ -1,7 +1,7 @@
 """Convert audio: arrays, and files of any length in constant memory."""
 
 import tempfile
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import numpy as np
 
@@ -93,6 +93,18 @@ def convert_audio(
     return safe_peak(fit_length(converted, audio.shape[-1])).reshape(audio.shape)
 
 
+@contextmanager
+def _unnamed_file(output):
+    """Context manager: an unnamed file beside an output, whose errors name the output."""
+    try:
+        with tempfile.TemporaryFile(dir=output.parent) as file:
+            yield file
+    except OSError as error:
+        if error.errno is None or error.filename is not None:  # an error of another file
+            raise
+        raise OSError(f"{output}: cannot be written; is the disk full?") from error
+
+
 def convert_file(source, output, *, predict, overlap=OVERLAP, phase=DEFAULT_PHASE, network=None):
     """Convert one audio file; memory does not grow with its length.
 
@@ -124,7 +136,7 @@ def convert_file(source, output, *, predict, overlap=OVERLAP, phase=DEFAULT_PHAS
 
     output.parent.mkdir(parents=True, exist_ok=True)
     # The peak is only known at the end; until then the result is in an unnamed file.
-    with tempfile.TemporaryFile(dir=output.parent) as waiting:
+    with _unnamed_file(output) as waiting:
         conversion = Conversion(predict, channels, overlap)
         with closing(convert_blocks(blocks(), conversion, phase, network)) as converted:
             for part, last in _mark_last(converted):

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
-from common.cli import UserError, add_gpu_flag, number, report_skipped
-from common.files.audio import AudioFileError, read_header, require_audio_suffix
+from common.cli import UserError, add_gpu_flag, number, report_skipped, say
+from common.files.audio import AudioFileError, AudioWriter, read_header, require_audio_suffix
 from common.trained import shipped
 from common.work.fill import find_recordings
 from pix2pix_timbre.recordings import convert_file
@@ -106,7 +106,8 @@ def planned_files(given, output):
         recordings, foreign = find_recordings([given])
         return {output / f"{name}.wav": path for name, path in recordings.items()}, foreign
     require_audio_suffix(output)
-    read_header(given)  # report a wrong file before Keras is imported
+    header = read_header(given)  # a wrong file is told before Keras is imported, and so is
+    AudioWriter(output, header.samplerate, header.channels)  # a format that cannot hold the result
     return {output: given}, []
 
 
@@ -135,5 +136,5 @@ def convert_files(files, settings, *, several, foreign=()):
             notes.append("the input is silent, and so is the output")
         if done["gain"] < 1:
             notes.append(f"turned down by {-20 * np.log10(done['gain']):.1f} dB to avoid clipping")
-        print("; ".join([f"{output}: {done['seconds']:.1f} s", *notes]))
+        say("; ".join([f"{output}: {done['seconds']:.1f} s", *notes]))
     return report_skipped(skipped)

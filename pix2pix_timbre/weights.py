@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from common.cli import UserError
+from common.cli import UserError, missing
 from common.files.hdf5 import UNREADABLE, open_hdf5
 from common.files.kinds import true_kind
 from common.training.weights import is_classic, load_into
@@ -36,7 +36,7 @@ def generator_shape(path):
         UserError: The file is missing, damaged, or not of a generator of this architecture.
     """
     if not Path(path).is_file():
-        raise UserError(f"{path}: no such file of weights")
+        raise UserError(f"{path}: {missing(path, 'file of weights')}")
     try:
         with open_hdf5(path) as file:
             kernels = _kernels(file)

@@ -19,8 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import UserError, add_gpu_flag, add_seed_flag, number, parser, run
-from common.files.audio import kept_subtype, read_header, require_audio_suffix, resample, safe_peak
+from common.cli import UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
+from common.files.audio import (
+    AudioWriter,
+    kept_subtype,
+    read_header,
+    require_audio_suffix,
+    resample,
+    safe_peak,
+)
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import load_audio, write_audio
@@ -177,7 +184,9 @@ def open_styles(paths, weights, transfer):
     banks = []
     for path in paths:
         if path.suffix != _STYLE_SUFFIX:
-            banks.append(transfer.styles(load_audio(path, sample_rate=SAMPLE_RATE)[0]))
+            banks.append(
+                transfer.styles(load_audio(path, sample_rate=SAMPLE_RATE)[0], f"--style {path}")
+            )
             continue
         banks.append([load_style(path)])
         network = banks[-1][0].network
@@ -204,7 +213,7 @@ def write(path, audio, rate, content=None):
     """Write a result at a sample rate, as deep as the content, and say so."""
     audio = safe_peak(resample(audio, SAMPLE_RATE, rate))
     write_audio(path, audio, rate, content and kept_subtype(read_header(content), path))
-    print(f"{path}: {audio.shape[-1] / rate:.1f} s")
+    say(f"{path}: {audio.shape[-1] / rate:.1f} s")
 
 
 def main(argv=None):
@@ -223,7 +232,11 @@ def make(args):
     content, rate = None, SAMPLE_RATE
     if args.content:
         content, rate = load_audio(args.content, sample_rate=None, mono=False)
+        if not args.sweep:
+            AudioWriter(args.output, rate, len(content))  # refuses what its format cannot hold
         content = resample(content, rate, SAMPLE_RATE)
+    elif args.output and not args.sweep:
+        AudioWriter(args.output, rate, 1)
     style = style_sound(args.style)
     if args.sweep and style is None:
         raise UserError("--sweep: compares with a recording; give one as --style")
@@ -237,26 +250,26 @@ def make(args):
         styles = open_styles(args.style, args.weights, transfer)
         if args.save_style:
             styles[0].save(args.save_style)
-            print(f"{args.save_style}: style of {len(args.style)} files")
+            say(f"{args.save_style}: style of {len(args.style)} files")
         if args.output is None:
             return 0
         begin = time.perf_counter()
         if args.texture:
             result = transfer.texture(args.texture, styles)
         else:
-            result = transfer.mix(content, styles)
+            result = transfer.mix(content, styles, f"--content {args.content}")
         path = args.output / f"alpha_{alpha:.4g}.wav" if args.sweep else args.output
         write(path, result, rate, args.content)
         describe(transfer, result, time.perf_counter() - begin)
         results[alpha] = result
     if args.sweep:
         write_sweep_page(args.output, content, style, results)
-        print(f"{args.output}: open sweep.html")
+        say(f"{args.output}: open sweep.html")
     if args.report:
         sounds = {"content": content, "style": style, "result": result}
         sounds = {name: audio for name, audio in sounds.items() if audio is not None}
         write_report(args.report, transfer, sounds)
-        print(f"{args.report}: spectrograms.png, losses.png, history.csv")
+        say(f"{args.report}: spectrograms.png, losses.png, history.csv")
     return 0
 
 

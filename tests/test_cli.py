@@ -4,6 +4,8 @@ import argparse
 import errno
 import functools
 import math
+import os
+import subprocess
 import sys
 
 import pytest
@@ -292,3 +294,36 @@ def test_the_help_of_a_flag_ends_with_its_default(default, shown):
     built.add_flag("--steps", default, "number of steps", type=type(default))
     assert built.get_default("steps") == default
     assert f"number of steps (default: {shown})\n" in built.format_help()
+
+
+def test_no_docstring_is_a_help_without_description():
+    assert "--debug" in cli.parser(None).format_help()
+
+
+@pytest.mark.parametrize(
+    ("body", "where", "said"),
+    [
+        ("print(1); return 0", ">&-", "standard output: is closed; send it to a file or to "),
+        ("print(1); return 0", ">/dev/full", "standard output: No space left on device"),
+        ("print(1, flush=True)", ">/dev/full", "standard output: No space left on device"),
+        ("cli.parser('').parse_args(['-h'])", ">/dev/full", "standard output: No space left on"),
+    ],
+)
+def test_an_output_that_takes_nothing_is_one_line(body, where, said):
+    script = f"from common import cli\ndef main(argv):\n    {body}\ncli.run(main, [])"
+    command = ["sh", "-c", f'exec "$0" -c "$1" {where}', sys.executable, script]
+    buffered = os.environ | {"PYTHONUNBUFFERED": ""}
+    done = subprocess.run(command, env=buffered, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+
+
+def test_results_are_printed_on_one_line(capsys):
+    cli.say("a\nb\t.wav: 1.0 s")
+    assert capsys.readouterr().out == "a\\nb\\t.wav: 1.0 s\n"
+
+
+def test_a_folder_is_told_from_nothing(tmp_path):
+    assert cli.missing(tmp_path) == "is a folder; name a file"
+    assert cli.missing(tmp_path / "a", "style") == "no such style"

@@ -231,7 +231,7 @@ def test_a_damaged_store_is_left_alone_and_the_remedy_works(compute, tmp_path):
     path = tmp_path / "features/x.h5"
     good = path.read_bytes()
     path.write_bytes(good[:-100])
-    with pytest.raises(UserError, match="delete it and make it again with compute_features"):
+    with pytest.raises(UserError, match="move it elsewhere and make it again with compute_f"):
         compute()
     assert path.read_bytes() == good[:-100]
     path.unlink()

@@ -426,8 +426,11 @@ def test_loading_resamples(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    for path in (tmp_path / "a.wav", tmp_path):
-        with pytest.raises(FileNotFoundError, match=f"^{re.escape(str(path))}: no such file$"):
+    for path, said in (
+        (tmp_path / "a.wav", "no such file"),
+        (tmp_path, "is a folder; name a file"),
+    ):
+        with pytest.raises(FileNotFoundError, match=f"^{re.escape(str(path))}: {said}$"):
             load_audio(path)
 
 

@@ -122,3 +122,12 @@ def test_every_path_of_a_script_is_a_source_unless_it_is_written(tmp_path):
     for flag in ("--output", "--report"):
         with pytest.raises(UserError, match=f"is the file of --of_a_later_day; choose .* {flag}"):
             built.parse_args(["--of_a_later_day", "x", str(source), flag, str(source)])
+
+
+@pytest.mark.parametrize("below", ["", "in", "in/deeper"])
+def test_a_model_is_not_shipped_into_itself(tmp_path, below):
+    (tmp_path / "model").mkdir()
+    ship = importlib.import_module("ship_model").main
+    with pytest.raises(UserError, match="lies in the folder of --model"):
+        ship(["--model", str(tmp_path / "model"), "--output", str(tmp_path / "model" / below)])
+    assert not list((tmp_path / "model").iterdir())

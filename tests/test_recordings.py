@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from common.cli import report_others
-from common.files.audio import AudioFileError, find_recordings, read_header
+from common.files.audio import AudioFileError, AudioWriter, find_recordings, read_header
 from common.files.kinds import true_kind
 
 M4A = b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom\0\0\0\0" + bytes(500)
@@ -113,3 +113,24 @@ def test_the_remedy_can_be_pasted_and_harms_no_file(tmp_path):
     ):
         (tmp_path / name).write_bytes(M4A)
         assert true_kind(tmp_path / name).endswith(command)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(96000, 1), (44100, 8)])
+def test_what_a_format_cannot_hold_is_said_before_anything_is_computed(tmp_path, rate, channels):
+    said = (
+        rf"a\.mp3: MP3 cannot hold {channels} channels at {rate} Hz; write \.wav or \.flac instead"
+    )
+    with pytest.raises(AudioFileError, match=said):
+        AudioWriter(tmp_path / "a.mp3", rate, channels)
+    AudioWriter(tmp_path / "a.mp3", 48000, 2)
+
+
+def test_what_is_no_recording_is_named_without_bytes(tmp_path):
+    (tmp_path / "empty.wav").write_bytes(b"")
+    (tmp_path / "text.wav").write_bytes(b"no audio")
+    with pytest.raises(AudioFileError, match=r"empty\.wav: not a readable audio file, is empty"):
+        read_header(tmp_path / "empty.wav")
+    with pytest.raises(AudioFileError, match=r"text\.wav: not a readable audio file \(Format not"):
+        read_header(tmp_path / "text.wav")
+    with pytest.raises(AudioFileError, match="is a folder; name a file"):
+        read_header(tmp_path)

@@ -202,10 +202,28 @@ def test_arrays_are_read_again_with_settings_and_rows(tmp_path):
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
     assert (arrays["b"].tolist(), settings, found) == ([1.5], SETTINGS, rows)
     assert read_arrays(path, ["a"], **WORDS)[2] == []
-    with pytest.raises(UserError, match=r"x\.h5: not a readable store of takes .*'c'"):
+    with pytest.raises(UserError, match=r"x\.h5: is no store of takes; name another"):
         read_arrays(path, ["c"], **WORDS)
     write_arrays(path, {"a": [np.nan]})
     with pytest.raises(UserError, match=r"x\.h5: not a readable .* holds NaN or infinite numbers"):
         read_arrays(path, ["a"], **WORDS)
     with pytest.raises(UserError, match=r"y\.h5: no such store of takes; make it with takes"):
         read_arrays(tmp_path / "y.h5", ["a"], **WORDS)
+
+
+def test_only_a_damaged_store_of_ours_is_to_be_deleted(tmp_path):
+    path = tmp_path / "x.h5"
+    write_arrays(path, {"kernel": [1.0]})
+    with pytest.raises(
+        UserError, match="is no store of takes; name another file, or make one"
+    ) as no:
+        read_arrays(path, ["a"], **WORDS)
+    assert "delete" not in str(no.value)
+    write_arrays(path, {"a": [np.nan]}, settings={"format_version": 1})
+    with pytest.raises(
+        UserError, match=r"not a readable .*; delete it and make it again with takes"
+    ):
+        read_arrays(path, ["a"], **WORDS)
+    path.write_bytes(b"a letter")
+    with pytest.raises(UserError, match=r"not a readable .*; move it elsewhere and make it again"):
+        read_arrays(path, ["a"], **WORDS)

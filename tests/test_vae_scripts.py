@@ -351,3 +351,8 @@ def test_the_classifier_sees_where_the_loudness_lies_and_not_its_level():
     levels = np.tile([0.0, 0.2], 20)[:, np.newaxis, np.newaxis]
     first, second = rng.uniform(0.3, 0.5, (2, 40, 64, 16)) + levels
     assert evaluate.Classifier(first, names, 80.0).accuracy(second, names) < 0.8
+
+
+def test_an_empty_progression_is_told_at_once(tmp_path):
+    with pytest.raises(UserError, match="--chords: holds no chord"):
+        generate.main(["--chords", "", "--output", str(tmp_path / "x.wav")])

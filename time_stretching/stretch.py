@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import UserError, add_gpu_flag, number, parser, run
+from common.cli import UserError, add_gpu_flag, number, parser, run, say
 from common.files.audio import AudioWriter, kept_subtype, read_header, safe_peak
 from common.trained import shipped
 from common.training.devices import start_backend
@@ -145,7 +145,7 @@ def main(argv=None):
     note = "" if np.any(audio) else ", silent"
     if method in NETWORK_METHODS and args.power == 1:
         note += told_loss(audio, stretched, sample_rate)
-    print(
+    say(
         f"{args.output}: {audio.shape[-1] / sample_rate:.2f} s at rate {rate:.4g} are "
         f"{samples / sample_rate:.2f} s{note}"
     )

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.loudness import TARGET_LUFS, at_loudness
-from common.cli import UserError, add_gpu_flag, add_seed_flag, number, parser, run
+from common.cli import UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
 from common.files.audio import require_audio_suffix
 from common.music.names import NoteName
 from common.trained import shipped
@@ -148,7 +148,7 @@ class Output:
         """Write a sound and say so."""
         path = path or self.path
         write_audio(path, audio, self.rate)
-        print(f"{path}: {audio.size / self.rate:.1f} s")
+        say(f"{path}: {audio.size / self.rate:.1f} s")
 
     def write_all(self, names, images):
         """Write a sound for each image into the folder, and a picture of all."""
@@ -216,7 +216,7 @@ def write_plane(output, trained, folder, rows):
         lead="Every cell is a sound that the decoder makes of a point of the plane. Below: where "
         "the notes lie that it was trained on.",
     )
-    print(f"{output.path}: {len(images)} sounds, grid.png, latents.png; open plane.html")
+    say(f"{output.path}: {len(images)} sounds, grid.png, latents.png; open plane.html")
 
 
 def main(argv=None):
@@ -224,7 +224,7 @@ def main(argv=None):
     args = build_parser().parse_args(argv)
     way = next(name for name in WAYS if getattr(args, name) is not None)
     check_output(way, args.output)
-    strokes = progression(args.chords, args.beats) if args.chords else []
+    strokes = progression(args.chords, args.beats) if way == "chords" else []
     files = {"continuation": [args.continuation], "reconstruct": [args.reconstruct]}
     files = files.get(way) or args.interpolate or []
     for path in files:

@@ -4,6 +4,7 @@ Audio is float32 in [-1, 1], (samples,) or (channels, samples). No function modi
 """
 
 import contextlib
+import io
 import os
 import re
 from functools import partial
@@ -12,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import UserError, find_inputs, require_whole
+from common.cli import UserError, find_inputs, missing, require_whole
 from common.files.atomic import replace_when_done
 from common.files.containers import UNKNOWN_LENGTH, Damaged, whole_frames
 from common.files.kinds import foreign_recording, true_kind
@@ -55,7 +56,6 @@ _AS_DEEP = {  # format -> sample formats as deep, the best first
     "FLOAT": ("FLOAT", "PCM_24"),
     "DOUBLE": ("FLOAT", "PCM_24"),
 }
-_SYSTEM_ERROR = 2  # libsndfile's code of an error of the system
 _SECONDS_AT_ONCE = 600  # block length for files that are read in one go
 _FEWEST_AT_ONCE = 2**16  # samples, in case the header counts too few
 
@@ -148,7 +148,12 @@ def read_blocks(path, seconds=10):
                     )
                 yield block.T, last
     except soundfile.SoundFileError as error:
-        raise AudioFileError(f"{path}: not a readable audio file ({error})") from error
+        raise AudioFileError(f"{path}: not a readable audio file ({_reason(error)})") from error
+
+
+def _reason(error):
+    """What libsndfile says, without the path that soundfile puts before it as bytes."""
+    return getattr(error, "error_string", error)
 
 
 def _beyond(block):
@@ -241,12 +246,14 @@ def _checked_header(path):
     import soundfile
 
     if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where it may not look)
-        raise MissingAudioError(f"{path}: no such file")
+        raise MissingAudioError(f"{path}: {missing(path)}")
+    if os.stat(path).st_size == 0:  # noqa: PTH116
+        raise AudioFileError(f"{path}: not a readable audio file, is empty; copy it again")
     try:
         with quiet_decoder(path):
             header = soundfile.info(os.fsencode(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, which has no header
-        reason = true_kind(path) or f"not a readable audio file ({error})"
+        reason = true_kind(path) or f"not a readable audio file ({_reason(error)})"
         raise AudioFileError(f"{path}: {reason}") from error
     sizes = _CUT_OFF.search(header.extra_info)
     if sizes and int(sizes[2]) < int(sizes[1]) < UNKNOWN_LENGTH:
@@ -370,6 +377,16 @@ class AudioWriter:
             raise AudioFileError(f"{path}: unknown audio format; use {_KNOWN}")
         if not soundfile.check_format(name, subtype):
             raise AudioFileError(f"{path}: {name} has no sample format {subtype}")
+        try:  # only an encoder knows its rates and channels
+            soundfile.SoundFile(
+                io.BytesIO(), "w", sample_rate, channels, subtype, format=name
+            ).close()
+        except soundfile.SoundFileError as error:
+            others = " or ".join(kind for kind in (".wav", ".flac") if kind[1:].upper() != name)
+            raise AudioFileError(
+                f"{path}: {name} cannot hold {channels} channels at {sample_rate} Hz; write "
+                f"{others} instead"
+            ) from error
         self._name = name
 
     def __enter__(self):
@@ -388,11 +405,7 @@ class AudioWriter:
             self._subtype = self._file.subtype  # asked once, not of the file for each block
         except soundfile.SoundFileError as error:
             temporary.unlink()
-            if getattr(error, "code", None) == _SYSTEM_ERROR:
-                raise OSError(f"{self.path}: cannot be written; is the disk full?") from error
-            raise AudioFileError(
-                f"{self.path}: {self._name} cannot hold {channels} channels at {rate} Hz ({error})"
-            ) from error
+            raise OSError(f"{self.path}: cannot be written; is the disk full?") from error
         return self
 
     def write(self, audio):

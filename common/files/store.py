@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import UserError, printable
+from common.cli import UserError, missing, printable
 from common.files.hdf5 import UNREADABLE, create_hdf5, open_hdf5, plain_attributes
 from common.files.split import is_held_out
 
@@ -89,8 +89,11 @@ class ImageFile:
                 self._file = opened.enter_context(open_hdf5(path))
                 self.settings = plain_attributes(self._file)
                 self._load()
+            version = self.settings.pop("format_version", None)
+            if version is None:
+                raise UserError(_another_kind(path, kind, remake))
             again = f"delete it and make it again with {remake}"
-            if self.settings.pop("format_version", None) != FORMAT_VERSION:
+            if version != FORMAT_VERSION:
                 raise UserError(f"{path}: {kind} not of format {FORMAT_VERSION}; {again}")
             for name, value in (expected or {}).items():
                 if self.settings.get(name) != value:
@@ -254,13 +257,30 @@ def readable(path, kind, remake):
         remake: The command that makes it.
     """
     if not Path(path).is_file():
-        raise UserError(f"{path}: no such {kind}; make it with {remake}")
+        raise UserError(f"{path}: {missing(path, kind)}; make it with {remake}")
     try:
         yield
     except UNREADABLE as error:
+        marked = _has_mark(path)
+        if marked is not None and isinstance(error, LookupError):
+            raise UserError(_another_kind(path, kind, remake)) from error
+        remedy = "delete it" if marked else "move it elsewhere"  # it may be anybody's file
         raise UserError(
-            f"{path}: not a readable {kind} ({error}); delete it and make it again with {remake}"
+            f"{path}: not a readable {kind} ({error}); {remedy} and make it again with {remake}"
         ) from error
+
+
+def _another_kind(path, kind, remake):
+    return f"{path}: is no {kind}; name another file, or make one with {remake}"
+
+
+def _has_mark(path):
+    """Whether an HDF5 file carries the version of our stores; None if it cannot be read at all."""
+    try:
+        with open_hdf5(path) as file:
+            return "format_version" in file.attrs
+    except UNREADABLE:
+        return None
 
 
 def _write_rows(file, row_type, rows):

@@ -15,7 +15,7 @@ import weakref
 
 import numpy as np
 
-from common.cli import UserError
+from common.cli import UserError, missing
 
 # A synthesizer that works at 16 kHz aliases everything above 8 kHz in its samples, so render at a
 # high rate and resample.
@@ -50,7 +50,7 @@ def open_soundfont(path, gain):
 def check_whole(path):
     """Raise ``UserError`` if a file is missing, cut off, or does not begin like a SoundFont."""
     if not path.is_file():
-        raise UserError(f"{path}: no such file; give a SoundFont, .sf2 or .sf3")
+        raise UserError(f"{path}: {missing(path)}; give a SoundFont, .sf2 or .sf3")
     with path.open("rb") as file:
         riff, size, kind = struct.unpack("<4sI4s", file.read(12).ljust(12))
     # FluidSynth would pass such a file to its DLS loader, which prints messages
