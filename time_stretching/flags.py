@@ -19,7 +19,7 @@ def add_onsets_flag(built, published=""):
         "--onsets",
         choices=["place", "leave"],
         default="place",
-        help="what happens to attacks: place puts them where they belong, leave "
+        help="treatment of attacks: place puts them where they belong, leave "
         f"leaves them to the phase vocoder, as librosa does ({published}default: "
         "place)",
     )

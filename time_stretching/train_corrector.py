@@ -49,7 +49,7 @@ class Session(TrainingSession):
         built.add_argument(
             "--pairs",
             choices=["resized", "vocoder", "true", "both"],
-            help="what the corrector learns from, see below; both means vocoder and true "
+            help="pairs that the corrector learns from, see below; both means vocoder and true "
             "(default: resized; for published networks: vocoder)",
         )
         add_window_flags(built, lr=1e-3)

@@ -6,6 +6,7 @@ FluidSynth's pitch and, within 1 dB, its level (within 2 dB where several layers
 differs by some dB, as it interpolates samples linearly, and notes ring longer after their release.
 """
 
+import abc
 import contextlib
 import functools
 import io
@@ -58,7 +59,7 @@ def check_whole(path):
         raise UserError(f"{path}: not a whole SoundFont; get it anew, as .sf2 or .sf3")
 
 
-class Player:
+class Player(abc.ABC):
     """Player of the notes of one SoundFont, one at a time.
 
     Args:
@@ -88,6 +89,7 @@ class Player:
             raise UserError(f"{self.path}: program {bank}:{program} {problem}")
         self._selected = (bank, program)
 
+    @abc.abstractmethod
     def render(self, pitch, velocity):
         """Render a note of the selected program: held, then released.
 
@@ -98,19 +100,18 @@ class Player:
             float32 (samples,) at ``SYNTH_RATE``, the mean of both channels, of any amplitude. The
             result does not depend on the notes before.
         """
-        raise NotImplementedError
 
     def another(self):
         """Open the same SoundFont again, for another thread."""
         return type(self)(self.path, self.gain)
 
+    @abc.abstractmethod
     def _select(self, bank, program):
         """Select a program; return whether that worked."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _preset_name(self, bank, program):
         """Name of a program in the font; None if it is missing."""
-        raise NotImplementedError
 
     def _unreadable(self):
         return UserError(f"{self.path}: not a SoundFont that {self.name} can read")

@@ -46,8 +46,7 @@ class Batches(keras.utils.PyDataset, abc.ABC):
         return drawn
 
     def draw(self, epoch):
-        """Draw what the batches of an epoch are cut from."""
-        raise NotImplementedError
+        """Draw what the batches of an epoch are cut from; nothing, unless a subclass draws."""
 
     @abc.abstractmethod
     def cut(self, positions, epoch):
