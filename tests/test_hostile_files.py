@@ -75,8 +75,9 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_note(tmp_path, small_disk, r
 def test_only_a_durable_audio_waits_for_the_disk(tmp_path, monkeypatch, durable, waits):
     synced = []
     monkeypatch.setattr(os, "fsync", synced.append)
+    new = AudioWriter(tmp_path / "a.wav", 44100, channels=1, durable=durable)
     monkeypatch.setattr(soundfile.SoundFile, "flush", lambda file: synced.append(file.name))
-    with AudioWriter(tmp_path / "a.wav", 44100, channels=1, durable=durable) as writer:
+    with new as writer:
         writer.write(np.full(99, 0.5, np.float32))
     assert len(synced) == waits
     assert np.array_equal(load_audio(tmp_path / "a.wav")[0], np.full(99, 0.5))
