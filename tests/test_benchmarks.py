@@ -1,5 +1,6 @@
 """The benchmarks run, and their figures fit together."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from benchmarks import costs, findlr, phase, random_cnn_style, training
 from benchmarks.floor import convolution_flops
 from common.audio.phase import ESTIMATORS
 from common.cli import UserError
+from common.report.tables import as_text
 from data import BINS, HOP, SAMPLE_RATE, write_audio
 from pix2pix_timbre.features import write_store
 from pix2pix_timbre.gan import Pix2Pix
@@ -172,7 +174,10 @@ def test_costs_on_paper_are_those_of_files(capsys, tmp_path):
 
 
 @pytest.mark.stress
-def test_the_benchmark_of_learning_rates_tells_both_generators_apart(features_folder, capsys):
+def test_the_benchmark_of_learning_rates_tells_both_generators_apart(
+    features_folder, capsys, monkeypatch
+):
+    monkeypatch.setattr(findlr, "as_text", functools.partial(as_text, width=1000))
     argv = ["--dataset_path", str(features_folder), "--width", "1", "--steps", "50"]
     argv += ["--networks", "discriminator", "--sweep_steps", "20"]
     with pytest.raises(UserError, match="--validation_split: no piece is held out"):

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -296,7 +297,7 @@ def test_who_dies_ends_the_other_and_the_pair_goes_on_after_the_last_epoch(
         survivor = pair[1 - victim]
         _, err = survivor.communicate(timeout=120)
         assert survivor.returncode == 2, err
-        (line,) = [line for line in err.splitlines() if "error:" in line]
+        (line,) = [line for line in err.splitlines() if re.match(r"\S+: error: ", line)]
         assert "a worker of the cluster does not answer any more; start all of them again" in line
         finished = RunFolder(folder).finished_epochs
 

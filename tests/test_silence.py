@@ -44,9 +44,10 @@ PIPELINES = [  # each line goes on with what the ones before it made
     ],
     [
         "-m time_stretching.preprocess --audio_path AUDIOS --features_path store.h5 --jobs 1",
-        "-m time_stretching.train_autoencoder --features_path store.h5 --epochs 1 --output run",
+        "-m time_stretching.train_autoencoder --features_path store.h5 --epochs 1 --output run "
+        "--validation_split 0.3",
         "-m time_stretching.train_corrector --model run --features_path store.h5 --epochs 1 "
-        "--steps_per_epoch 1",
+        "--steps_per_epoch 1 --validation_split 0.3",
         "-m time_stretching.evaluate --model run --audio_path AUDIOS --rates 1 --seconds 1",
     ],
     [
