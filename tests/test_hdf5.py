@@ -174,10 +174,11 @@ def test_weights_are_halved_of_trusted_files_only(make, tmp_path):
 
 def test_all_files_are_opened_in_the_one_place_and_no_model_is_made_from_one():
     """``h5py.File`` to write only, and nothing that builds a model from a file's configuration."""
-    allowed = {"common/files/hdf5.py", "stress/kill.py", "stress/fuzz_targets.py"}
     for path in ROOT.rglob("*.py"):
         name = path.relative_to(ROOT).as_posix()
-        if name in allowed or name.startswith(("tests/", ".")) or "/." in name:
+        if name == "common/files/hdf5.py":
+            continue
+        if name.startswith(("tests/", "stress/", ".")) or "/." in name:  # read what they wrote
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
