@@ -8,15 +8,26 @@ from common.audio import metrics
 from common.audio.metrics import (
     DYNAMIC_RANGE,
     border_flux,
+    fine_spectral_distance,
     flux_ratio,
     log_spectral_distance,
     loudness_error,
     multi_resolution_spectral_distance,
+    onset_ratio,
     spectral_convergence,
     timbre_distance,
+    tonal_balance_error,
+    valley_excess,
 )
 
-OF_AUDIO = [multi_resolution_spectral_distance, timbre_distance, loudness_error]
+OF_AUDIO = [
+    multi_resolution_spectral_distance,
+    timbre_distance,
+    loudness_error,
+    fine_spectral_distance,
+    tonal_balance_error,
+    valley_excess,
+]
 OF_MAGNITUDES = [log_spectral_distance, spectral_convergence]
 
 
@@ -148,6 +159,82 @@ def test_loudness_of_silent_columns_does_not_count(noise):
     reference = np.concatenate([noise, np.zeros(44100, np.float32)])
     estimate = np.concatenate([noise / 2, np.zeros(44100, np.float32)])
     assert loudness_error(reference, estimate) == pytest.approx(6.02, rel=1e-2)
+
+
+@pytest.mark.parametrize("measure", [fine_spectral_distance, tonal_balance_error])
+def test_distances_of_a_gain_are_that_gain(measure, noise):
+    assert measure(noise, noise / 10) == pytest.approx(20, rel=1e-2)
+
+
+def test_fine_spectral_distance_is_that_of_windows_of_4096_samples(noise):
+    other = np.convolve(noise, np.ones(4, np.float32) / 4, mode="same")
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(4096) / 4096)
+
+    def spectrum(audio):
+        frames = np.lib.stride_tricks.sliding_window_view(np.pad(audio, 2048), 4096)[::1024]
+        return np.abs(np.fft.rfft(window * frames)).T[:1024]
+
+    expected = log_spectral_distance(spectrum(noise), spectrum(other))
+    assert fine_spectral_distance(noise, other) == pytest.approx(expected, rel=1e-4)
+
+
+def tilted(audio, decibels_per_octave):
+    """The same audio with a spectrum that falls or rises, 0 dB at 1 kHz."""
+    spectrum = np.fft.rfft(audio)
+    frequencies = np.maximum(np.fft.rfftfreq(audio.size, 1 / 44100), 20)
+    gains = 10 ** (decibels_per_octave * np.log2(frequencies / 1000) / 20)
+    return np.fft.irfft(gains * spectrum, audio.size).astype(np.float32)
+
+
+@pytest.mark.parametrize("slope", [-3, 2])
+def test_tonal_balance_error_of_a_tilt_is_its_mean_over_the_bands(noise, slope):
+    centres = 100 * 2 ** ((np.arange(20) + 0.5) / 3)
+    expected = abs(slope) * np.abs(np.log2(centres / 1000)).mean()
+    assert tonal_balance_error(noise, tilted(noise, slope)) == pytest.approx(expected, rel=0.03)
+
+
+def test_tonal_balance_leaves_out_bands_without_sound(noise):
+    low = tone(200) * np.hanning(44100) ** 2
+    added = low + np.float32(1e-7) * noise  # 100 dB below: in bands that do not sound
+    assert tonal_balance_error(low.astype(np.float32), added.astype(np.float32)) < 0.1
+
+
+def test_noise_between_partials_fills_valleys_by_its_level(noise):
+    clear = tone(440, partials=10, seconds=1.0)
+    quiet, loud = (clear + level * noise for level in (1e-2, 1e-1))
+    assert valley_excess(quiet, loud) == pytest.approx(20, abs=2)
+    assert valley_excess(loud, quiet) == pytest.approx(-20, abs=2)
+
+
+def test_valleys_far_from_partials_do_not_count(noise):
+    # white noise above 5 kHz, where the tone has no partials
+    high = np.fft.rfft(noise)
+    high[: round(5000 / 44100 * noise.size)] = 0
+    hiss = np.fft.irfft(high, noise.size).astype(np.float32)
+    clear = tone(440, partials=5, seconds=1.0) * np.hanning(44100).astype(np.float32)
+    assert abs(valley_excess(clear, clear + 1e-4 * hiss)) < 0.2
+
+
+def struck(sharpness):
+    """Four notes that set in within 1 / ``sharpness`` seconds, above a faint tone."""
+    time = np.arange(22050) / 44100
+    note = np.minimum(time * sharpness, 1) * np.exp(-4 * time) * np.sin(2 * np.pi * 440 * time)
+    return np.float32(0.5) * np.tile(note, 4).astype(np.float32)
+
+
+def test_onsets_of_soft_attacks_are_lower_whatever_the_level():
+    sharp, soft = struck(1000), struck(8)
+    assert onset_ratio(sharp, sharp.copy()) == 1
+    assert onset_ratio(sharp, sharp / 4) == pytest.approx(1, rel=1e-2)
+    assert onset_ratio(sharp, soft) < 0.8
+    # an onset two columns later is the same onset
+    assert onset_ratio(sharp, np.roll(sharp, 1024)) == pytest.approx(1, rel=0.1)
+
+
+def test_onset_ratio_needs_onsets_and_equal_lengths():
+    assert np.isnan(onset_ratio(np.zeros(44100, np.float32), struck(8)[:44100]))
+    with pytest.raises(ValueError, match="do not match"):
+        onset_ratio(np.ones(3000), np.ones(4000))
 
 
 def test_flux_ratio_of_what_moves_half_as_much_is_a_half():

@@ -1,8 +1,8 @@
 """Measures of the quality of a conversion, on images and on sound.
 
-All but ``border_flux`` compare an estimate with a reference of the same length; distances are 0 if
-both are equal. Audio is float32 (samples,) at ``data.SAMPLE_RATE``, mono; magnitudes are (BINS,
-columns) as ``data.forward_transform`` returns them.
+All but ``border_flux`` compare an estimate with a reference of the same length; distances are 0 and
+ratios 1 if both are equal. Audio is float32 (samples,) at ``data.SAMPLE_RATE``, mono; magnitudes
+are (BINS, columns) as ``data.forward_transform`` returns them.
 """
 
 import numpy as np
@@ -14,6 +14,11 @@ RESOLUTIONS = (2048, 1024, 512, 256, 128, 64)  # samples, FFT sizes of Engel et 
 _DECIBELS_PER_NEPER = 20 / np.log(10)
 MEL_BANDS = 40
 CEPSTRAL_COEFFICIENTS = 13  # including the first one, which is not used
+FINE_SIZE = 4096  # samples, FFT size that resolves partials
+VALLEY_BINS = 13  # of FINE_SIZE, 140 Hz: from one partial to the next in most notes
+_FIRST_BAND = 100.0  # Hz, lower edge of the first of the third-octave bands
+_THIRD_OCTAVES = 20  # number of bands, up to 10.2 kHz
+_ONSET_COLUMNS = 5  # of 512 samples, centred on the reference's onset
 
 
 def _same_shape(reference, estimate):
@@ -145,6 +150,117 @@ def loudness_error(reference, estimate):
     one, other = _decibels(*powers, scale=10)
     sounds = powers[0] > powers[0].max() * 10 ** (-DYNAMIC_RANGE / 10)
     return float(np.abs(one - other)[sounds].mean())
+
+
+def _fine_magnitudes(reference, estimate):
+    """Magnitudes of two audios in windows of FINE_SIZE: (FINE_SIZE / 4, columns) each.
+
+    The bins reach as far as those of the codec, to 11 kHz.
+    """
+    import librosa
+
+    return [
+        np.abs(
+            librosa.stft(np.asarray(audio), n_fft=FINE_SIZE, hop_length=FINE_SIZE // 4)[
+                : FINE_SIZE // 4
+            ]
+        )
+        for audio in _same_shape(reference, estimate)
+    ]
+
+
+def fine_spectral_distance(reference, estimate):
+    """Log-spectral distance in dB with windows of 4096 samples.
+
+    The windows of the codec, 1024 samples, neither separate two partials a semitone apart nor show
+    what an unsuitable phase does to a partial; these do. Hann windows with 75 % overlap, up to
+    11 kHz; otherwise as ``log_spectral_distance``.
+
+    Args:
+        reference, estimate: Audio, (samples,).
+
+    Raises:
+        ValueError: Other shapes, or a silent reference.
+    """
+    return log_spectral_distance(*_fine_magnitudes(reference, estimate))
+
+
+def tonal_balance_error(reference, estimate):
+    """Mean absolute difference of the long-term spectra in dB, in bands of a third of an octave.
+
+    Each band's power is averaged over time. The bands cover 100 Hz to 10.2 kHz; those in which the
+    reference is more than DYNAMIC_RANGE below its loudest band do not count.
+
+    Args:
+        reference, estimate: Audio, (samples,).
+
+    Raises:
+        ValueError: Other shapes, or a reference that is silent in all bands.
+    """
+    edges = _FIRST_BAND * 2 ** (np.arange(_THIRD_OCTAVES + 1) / 3)
+    powers = []
+    for magnitude in _fine_magnitudes(reference, estimate):
+        power = np.square(magnitude).mean(axis=1)
+        bins = np.searchsorted(np.arange(len(power)) * SAMPLE_RATE / FINE_SIZE, edges)
+        powers.append(np.add.reduceat(power, bins)[:-1])
+    one, other = _decibels(*powers, scale=10)
+    sounds = powers[0] > powers[0].max() * 10 ** (-DYNAMIC_RANGE / 10)
+    return float(np.abs(one - other)[sounds].mean())
+
+
+def valley_excess(reference, estimate):
+    """Mean level of the valleys between partials in dB, relative to the reference's.
+
+    A positive value means that noise or blur fills the valleys. The level of a valley is the lowest
+    one within VALLEY_BINS around each bin of a Fourier transform with windows of 4096 samples. The
+    mean is taken over all bins and columns with a partial of the reference within the same
+    distance: a magnitude less than 60 dB below the reference's loudest one.
+
+    Args:
+        reference, estimate: Audio, (samples,).
+
+    Returns:
+        The mean difference in dB, 0 for valleys of equal depth.
+
+    Raises:
+        ValueError: Other shapes, or a silent reference.
+    """
+    from scipy.ndimage import maximum_filter1d, minimum_filter1d
+
+    one, other = _decibels(*_fine_magnitudes(reference, estimate))
+    near_partial = maximum_filter1d(one, VALLEY_BINS, axis=0) > one.max() - 60
+    floors = [minimum_filter1d(level, VALLEY_BINS, axis=0) for level in (one, other)]
+    return float((floors[1] - floors[0])[near_partial].mean())
+
+
+def onset_ratio(reference, estimate):
+    """Mean height of the onset peaks, relative to the reference's: below 1 if attacks are softer.
+
+    The peaks are those of the onset strength of ``librosa.onset`` (mean rectified flux of mel bands
+    in dB; Boeck and Widmer 2013) at the onsets of the reference. Those of the estimate may be up to
+    two columns of 512 samples away.
+
+    Args:
+        reference, estimate: Audio, (samples,).
+
+    Returns:
+        The ratio; NaN for a reference without onsets.
+
+    Raises:
+        ValueError: Other shapes.
+    """
+    import librosa
+    from scipy.ndimage import maximum_filter1d
+
+    strengths = [
+        librosa.onset.onset_strength(y=np.asarray(audio, np.float32), sr=SAMPLE_RATE)
+        for audio in _same_shape(reference, estimate)
+    ]
+    onsets = librosa.onset.onset_detect(onset_envelope=strengths[0], sr=SAMPLE_RATE)
+    if not len(onsets):
+        return float("nan")
+    heights = [maximum_filter1d(strength, _ONSET_COLUMNS)[onsets].mean() for strength in strengths]
+    return float(heights[1] / heights[0])
 
 
 def flux_ratio(reference, estimate):

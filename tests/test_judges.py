@@ -1,0 +1,124 @@
+"""common/report/judges.py against closed forms and synthetic instruments."""
+
+import numpy as np
+import pytest
+from scipy.linalg import sqrtm
+
+from common.report.judges import (
+    FEATURES,
+    Judge,
+    frechet_distance,
+    mel_levels,
+    patch_distance,
+    patches,
+)
+
+PARTIALS = {"flute": (1.0, 0.1), "reed": (1.0, 0.8, 0.9, 0.7, 0.8, 0.6), "bell": (0.2, 0, 0, 1.0)}
+
+
+def melody(partials, seed, seconds=4, tremolo=0.0):
+    """Random notes of half a second: (samples,) float32."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(22050) / 44100
+    notes = []
+    for pitch in rng.integers(50, 80, size=2 * seconds):
+        frequency = 440 * 2 ** ((pitch - 69) / 12)
+        waves = sum(
+            level * np.sin(2 * np.pi * frequency * number * time)
+            for number, level in enumerate(partials, 1)
+        )
+        notes.append((1 + tremolo * np.sin(2 * np.pi * 8 * time)) * waves * np.exp(-3 * time))
+    return np.float32(0.1) * np.concatenate(notes).astype(np.float32)
+
+
+def features_of(kind, seeds, **sound):
+    return {
+        name: np.concatenate(
+            [FEATURES[kind](mel_levels(melody(partials, seed, **sound))) for seed in seeds]
+        )
+        for name, partials in PARTIALS.items()
+    }
+
+
+@pytest.mark.parametrize("kind", FEATURES)
+def test_a_judge_tells_instruments_apart_on_melodies_that_it_has_not_heard(kind):
+    judge = Judge(features_of(kind, range(3)))
+    for name, rows in features_of(kind, range(10, 12)).items():
+        heard = judge.heard_as(rows)
+        assert set(heard) == set(PARTIALS)
+        assert sum(heard.values()) == pytest.approx(1)
+        assert heard[name] > 0.8
+
+
+def test_the_texture_judge_hears_a_tremolo():
+    kind = FEATURES["texture"]
+    sounds = {"plain": 0.0, "tremolo": 0.6}
+
+    def rows(seeds, depth):
+        audios = (melody(PARTIALS["reed"], seed, tremolo=depth) for seed in seeds)
+        return np.concatenate([kind(mel_levels(audio)) for audio in audios])
+
+    judge = Judge({name: rows(range(4), depth) for name, depth in sounds.items()})
+    assert judge.heard_as(rows([10, 11], 0.6))["tremolo"] > 0.8
+    assert judge.heard_as(rows([10, 11], 0.0))["plain"] > 0.8
+
+
+def test_a_judge_needs_two_instruments():
+    with pytest.raises(ValueError, match="two instruments"):
+        Judge({"one": np.ones((3, 4)), "silent": np.ones((0, 4))})
+
+
+def test_levels_are_relative_to_the_loudest_one_and_leave_out_silence():
+    audio = melody(PARTIALS["reed"], 0, seconds=5)  # two excerpts and a half
+    levels = mel_levels(audio)
+    assert levels.shape[:2] == (2, 64)
+    np.testing.assert_allclose(levels.max(axis=(1, 2)), 0)
+    assert levels.min() == pytest.approx(-60)
+    np.testing.assert_allclose(mel_levels(audio / 10), levels, atol=1e-3)
+    silence = np.zeros(2 * 44100, np.float32)
+    np.testing.assert_array_equal(mel_levels(np.concatenate([silence, audio])), levels)
+    assert mel_levels(silence).shape[0] == 0
+    assert mel_levels(audio[:100]).shape[0] == 0
+
+
+def test_patches_of_a_constant_level_have_only_a_mean():
+    found = patches(np.full((2, 64, 40), -30.0, np.float32))
+    assert found.shape == (4, 64)  # two whole patches of each excerpt
+    # an orthonormal transform puts the sum over the root of the number of values first
+    np.testing.assert_allclose(found[:, 0], -30 * np.sqrt(64 * 16), rtol=1e-5)
+    np.testing.assert_allclose(found[:, 1:], 0, atol=1e-3)
+
+
+def test_frechet_distance_of_gaussians_with_equal_axes_is_that_of_means_and_deviations():
+    one, other = np.array([1.0, 2.0, 0.5]), np.array([3.0, 2.0, 0.1])
+    mean = np.array([0.0, 1.0, -2.0])
+    found = frechet_distance(mean, np.diag(one**2), np.zeros(3), np.diag(other**2))
+    assert found == pytest.approx(np.sum(mean**2) + np.sum((one - other) ** 2))
+    assert frechet_distance(mean, np.diag(one), mean, np.diag(one)) == pytest.approx(0, abs=1e-9)
+
+
+def test_frechet_distance_of_any_gaussians_is_that_of_the_matrix_root():
+    rng = np.random.default_rng(0)
+    one, other = (np.cov(rng.normal(size=(5, 20))) for _ in range(2))
+    expected = np.trace(one + other - 2 * sqrtm(one @ other).real)
+    zero = np.zeros(5)
+    assert frechet_distance(zero, one, zero, other) == pytest.approx(expected)
+    assert frechet_distance(zero, other, zero, one) == pytest.approx(expected)
+
+
+def test_patch_distance_counts_shifts_and_spreads_in_deviations_of_the_references():
+    rows = np.random.default_rng(0).normal(5, [1, 10, 100], size=(4000, 3))
+    assert patch_distance(rows, rows) == pytest.approx(0, abs=1e-9)
+    assert patch_distance(rows, rows + rows.std(axis=0)) == pytest.approx(1)
+    wider = rows.mean(axis=0) + 3 * (rows - rows.mean(axis=0))
+    assert patch_distance(rows, wider) == pytest.approx(4, rel=1e-3)
+    assert np.isfinite(patch_distance(np.ones((5, 3)), rows))
+
+
+def test_melodies_of_one_instrument_are_nearer_than_those_of_two():
+    def of(name, seeds):
+        audios = (melody(PARTIALS[name], seed) for seed in seeds)
+        return np.concatenate([patches(mel_levels(audio)) for audio in audios])
+
+    same = patch_distance(of("reed", range(4)), of("reed", range(4, 8)))
+    assert patch_distance(of("reed", range(4)), of("flute", range(4, 8))) > 3 * same
