@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.audio.nsgt import NSGT
 from common.audio.phase import griffin_lim
 from common.audio.spectrograms import CQT, STFT, Images, Mel, Scale, Synthesis, decibels
 
@@ -207,8 +208,9 @@ def test_a_scale_ends_at_its_floor_and_its_ceiling():
         (STFT(1024, 256), None, RATE),
         (STFT(1024, 256), Mel(RATE, 1024, 96), RATE),
         (CONSTANT_Q, None, 22050),
+        (NSGT(22050, 172, "mel", 30.0, 10000.0, 500), None, 22050),
     ],
-    ids=["stft", "mel", "cqt"],
+    ids=["stft", "mel", "cqt", "nsgt"],
 )
 def test_images_of_any_transform_give_the_sound_back(transform, mel, rate):
     images = Images(transform, Scale(-80.0, 0.0), 90, mel)

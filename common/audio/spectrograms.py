@@ -335,19 +335,20 @@ class Scale(NamedTuple):
         return np.clip(moved, 0, 1).astype(np.float32)
 
 
-def sound_of(magnitude, transform, rng):
+def sound_of(magnitude, transform, rng, iterations=_ITERATIONS):
     """Audio of a magnitude, with its phase found by ``griffin_lim`` from a random one.
 
     Args:
         magnitude: (bins, columns) float32.
         transform: Such as ``STFT``.
         rng: ``numpy.random.Generator``.
+        iterations: Number of projections.
 
     Returns:
         ((columns - 1) * hop,) float32; may leave [-1, 1].
     """
     start = magnitude * np.exp(2j * np.pi * rng.random(magnitude.shape)).astype(np.complex64)
-    return transform.inverse(griffin_lim(magnitude, transform, start, _ITERATIONS, _MOMENTUM))
+    return transform.inverse(griffin_lim(magnitude, transform, start, iterations, _MOMENTUM))
 
 
 class Images(NamedTuple):
@@ -357,7 +358,7 @@ class Images(NamedTuple):
     meaning with every transform: 0 dB is a sine of amplitude 1.
 
     Attributes:
-        transform: Such as ``STFT``.
+        transform: Such as ``STFT``, ``CQT`` or ``common.audio.nsgt.NSGT``.
         scale: ``Scale``, or an object with its methods ``unclipped`` and ``magnitude``.
         columns: Number of columns of an image.
         mel: ``Mel`` for power in bands; None for the bins of the transform. Needs ``Scale``.
@@ -414,15 +415,16 @@ class Images(NamedTuple):
         found = np.pad(found, [(0, self.transform.bins - len(found)), (0, 0)])
         return (found * self.transform.full_scale).astype(np.float32)
 
-    def audio(self, image, rng, *, exact=False):
+    def audio(self, image, rng, *, exact=False, iterations=_ITERATIONS):
         """Convert an image to sound by ``griffin_lim``, started from a random phase.
 
         Args:
             image: As in ``magnitude``.
             rng: ``numpy.random.Generator``.
             exact: As in ``Mel.inverse``.
+            iterations: Number of projections.
 
         Returns:
             ((columns - 1) * hop,) float32; may leave [-1, 1].
         """
-        return sound_of(self.magnitude(image, exact=exact), self.transform, rng)
+        return sound_of(self.magnitude(image, exact=exact), self.transform, rng, iterations)
