@@ -1,6 +1,8 @@
-"""Augment training pairs by effects of audio production: equaliser, reverberation, gain.
+"""Augment training pairs by effects of instruments, rooms and recordings.
 
-Origin and target get the same effects, which belong to the recording, not to the instrument.
+Effects that belong to the recording are the same for origin and target (``--augment``). Effects on
+the origin alone (``--augment_origin``) stand for other instruments of its kind in other rooms: the
+target stays what the network has to find.
 
     >>> augment = Augmentation(("eq", "reverb"))
     >>> images = augment(images, np.random.default_rng(seed))  # (sides, BINS, columns) in [0, 1]
@@ -10,32 +12,35 @@ import numpy as np
 
 from data import BINS, HOP, SAMPLE_RATE, amplitude_to_db, db_to_amplitude
 
-KINDS = ("gain", "eq", "reverb")
+KINDS = ("gain", "tilt", "eq", "reverb")
+ORIGIN_KINDS = (*KINDS, "noise")  # noise of a recording is nothing to imitate
 GAIN_DB = 6.0  # either way
+TILT_DB = 12.0  # either way, from the lowest to the highest bin
 EQ_DB = 4.0  # either way
 EQ_ORDER = 4  # number of half waves over the eight octaves of the bins
 RT60_SECONDS = (0.2, 1.5)  # decay by 60 dB: from a dry room to a small hall
 RT60_LOSS = 0.6  # largest reduction of the decay time at the highest bin, by absorption
+NOISE_DB = (-90.0, -50.0)  # amplitude of the noise floor relative to full scale
 WET_DB = (-30.0, -10.0)  # energy of the tail of an impulse relative to the impulse
 
 
 class Augmentation:
     """One random draw of effects for all sides of a training pair.
 
-    The effects are applied to linear magnitude, in the order eq, reverb, gain.
+    The effects are applied to linear magnitude, in the order tilt, eq, reverb, gain, noise.
 
     Args:
-        kinds: Effects from ``KINDS``; each is drawn anew for every call.
+        kinds: Effects from ``ORIGIN_KINDS``; each is drawn anew for every call.
 
     Raises:
-        ValueError: A kind that is not one of ``KINDS``.
+        ValueError: A kind that is not one of ``ORIGIN_KINDS``.
     """
 
     def __init__(self, kinds):
         self.kinds = frozenset(kinds)
-        unknown = sorted(self.kinds.difference(KINDS))
+        unknown = sorted(self.kinds.difference(ORIGIN_KINDS))
         if unknown:
-            raise ValueError(f"{', '.join(unknown)}: unknown; use {', '.join(KINDS)}")
+            raise ValueError(f"{', '.join(unknown)}: unknown; use {', '.join(ORIGIN_KINDS)}")
 
     def __call__(self, images, rng):
         """Apply random effects to images.
@@ -52,6 +57,8 @@ class Augmentation:
         if not self.kinds:
             return np.array(images, np.float32)
         amplitude = db_to_amplitude(images)
+        if "tilt" in self.kinds:
+            amplitude *= _factor(draw_tilt(rng))[:, np.newaxis]
         if "eq" in self.kinds:
             amplitude *= _factor(draw_curve(rng))[:, np.newaxis]
         if "reverb" in self.kinds:
@@ -60,6 +67,8 @@ class Augmentation:
         gain = _factor(rng.uniform(-GAIN_DB, GAIN_DB)) if "gain" in self.kinds else 1
         peak = amplitude.max(initial=0)
         amplitude *= np.float32(1 / peak if peak * gain > 1 else gain)
+        if "noise" in self.kinds:
+            amplitude = add_noise(amplitude, 10 ** (rng.uniform(*NOISE_DB) / 20), rng)
         augmented = amplitude_to_db(amplitude)
         return np.minimum(augmented, 1, out=augmented)  # rounding may go one step beyond
 
@@ -67,6 +76,15 @@ class Augmentation:
 def _factor(decibels):
     """Factor on the amplitude, float32."""
     return np.float32(10.0) ** np.float32(decibels / 20)
+
+
+def draw_tilt(rng):
+    """Draw a straight slope over the octaves: (BINS,) dB, a brighter or a darker sound.
+
+    Its mean over the octaves is zero, and its ends are at most ``TILT_DB`` apart.
+    """
+    octaves = np.log2(np.maximum(np.arange(BINS), 1))
+    return rng.uniform(-TILT_DB, TILT_DB) * (octaves / octaves[-1] - 0.5)
 
 
 def draw_curve(rng):
@@ -88,6 +106,24 @@ def draw_reverb(rng):
     longest = np.exp(rng.uniform(*np.log(RT60_SECONDS)))
     loss = rng.uniform(0, RT60_LOSS) * np.linspace(0, 1, BINS)
     return longest * (1 - loss), 10 ** (rng.uniform(*WET_DB) / 10)
+
+
+def add_noise(amplitude, level, rng):
+    """Add stationary white noise to linear magnitude, as powers: phases are independent.
+
+    The magnitude of Gaussian noise is Rayleigh-distributed.
+
+    Args:
+        amplitude: (..., bins, columns).
+        level: Root mean square of the noise's magnitude.
+        rng: ``numpy.random.Generator``.
+
+    Returns:
+        A new array of the same shape, float32, not above 1 where the given one is not.
+    """
+    power = np.square(level) * rng.standard_exponential(amplitude.shape, np.float32)
+    power += np.square(amplitude)
+    return np.minimum(np.sqrt(power), np.maximum(amplitude, 1))
 
 
 def reverberate(amplitude, seconds, wet):

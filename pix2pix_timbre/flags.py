@@ -4,7 +4,7 @@ from pathlib import Path
 
 from common.cli import Names, number, on_off
 from common.training.flags import add_training_flags
-from pix2pix_timbre.augment import KINDS
+from pix2pix_timbre.augment import KINDS, ORIGIN_KINDS
 
 # Generator and discriminator learning rates of the published trainings, by (origin, target).
 LEARNING_RATES = {
@@ -14,6 +14,7 @@ LEARNING_RATES = {
     ("keyboard_acoustic", "any"): (1e-5, 5e-6),
 }
 OTHER_PAIRS = (5e-5, 5e-6)  # not published: the rates of the first pair
+LAMBDA = 100  # weight of the L1 loss, as published
 
 
 def side(instruments):
@@ -51,6 +52,12 @@ def add_adversarial_flags(built):
         "--disc_lr",
         type=number(float, 0),
         help="learning rate of the discriminator (default: see below)",
+    )
+    built.add_flag(
+        "--l1_weight",
+        LAMBDA,
+        "weight of the L1 loss beside the adversarial loss of the generator",
+        type=number(float, 0),
     )
     built.add_argument(
         "--adversarial_start",
@@ -126,6 +133,14 @@ def add_flags(built, *, several=False):
         default=[],
         help="effects on the training pairs, drawn anew for each frame and the same "
         "for origin and target (default: none, as published)",
+    )
+    built.add_argument(
+        "--augment_origin",
+        choices=ORIGIN_KINDS,
+        nargs="+",
+        default=[],
+        help="effects on the origin alone, for instruments and rooms that the training "
+        "material lacks (default: none, as published)",
     )
     built.add_argument(
         "--output",

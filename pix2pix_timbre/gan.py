@@ -20,16 +20,18 @@ class Pix2Pix(TrainingModel):
     Args:
         generator, discriminator: As built by ``pix2pix_timbre.model``. Without a discriminator the
             generator learns from L1 alone.
+        l1_weight: Weight of L1 beside the adversarial term.
 
     Attributes:
         adversarial: Whether the discriminator takes part; until it does, the generator learns from
-            LAMBDA times L1. Compiled into the training step: ``AdversaryStart`` changes it.
+            the weighted L1. Compiled into the training step: ``AdversaryStart`` changes it.
     """
 
     loss_names = ("gen_mae", "gen_loss", "disc_loss")  # as published
 
-    def __init__(self, generator, discriminator=None):
+    def __init__(self, generator, discriminator=None, *, l1_weight=LAMBDA):
         super().__init__("pix2pix")
+        self._l1_weight = l1_weight
         self.generator = generator
         self.discriminator = discriminator
         self.adversarial = discriminator is not None
@@ -52,12 +54,12 @@ class Pix2Pix(TrainingModel):
         if self.discriminator is None:
             return gen_mae, values, frames
         if not self.adversarial:
-            values["gen_loss"] = LAMBDA * gen_mae
+            values["gen_loss"] = self._l1_weight * gen_mae
             return values["gen_loss"] + self._zero_for_discriminator(), values, frames
         origin = x[..., :1]
         real_logits = self.discriminator([origin, y], training=training)
         for_generator, for_discriminator = self._judge(origin, y_pred, training)
-        values["gen_loss"] = generator_loss(for_generator, gen_mae)
+        values["gen_loss"] = generator_loss(for_generator, gen_mae, self._l1_weight)
         values["disc_loss"] = discriminator_loss(real_logits, for_discriminator)
         return values["gen_loss"] + values["disc_loss"], values, frames
 

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-LAMBDA = 100  # weight of the L1 term, as published
+from pix2pix_timbre.flags import LAMBDA
 
 
 def mean_absolute_error(target, prediction):
@@ -21,9 +21,9 @@ def cross_entropy(logits, real):
     return ops.mean(ops.softplus(-logits if real else logits))
 
 
-def generator_loss(generated_logits, gen_mae):
-    """Adversarial term plus LAMBDA times L1: scalar."""
-    return cross_entropy(generated_logits, real=True) + LAMBDA * gen_mae
+def generator_loss(generated_logits, gen_mae, l1_weight=LAMBDA):
+    """Adversarial term plus the weighted L1 distance: scalar (Isola et al. 2017, eq. 4)."""
+    return cross_entropy(generated_logits, real=True) + l1_weight * gen_mae
 
 
 def discriminator_loss(real_logits, generated_logits):

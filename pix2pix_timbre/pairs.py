@@ -107,7 +107,8 @@ class PairedFrames(Batches):
         shuffle: Draw a new order each epoch.
         steps: Batches per epoch; default one pass through the regular frames. With more, frames
             are repeated.
-        augment: ``pix2pix_timbre.augment.Augmentation``, or None.
+        augment: ``pix2pix_timbre.augment.Augmentation`` of both sides alike, or None.
+        augment_origin: The same of the origin alone, applied first, or None.
         seed: Integer.
         workers: Threads that prepare batches.
 
@@ -124,6 +125,7 @@ class PairedFrames(Batches):
         shuffle=False,
         steps=None,
         augment=None,
+        augment_origin=None,
         seed=0,
         workers=2,
     ):
@@ -136,6 +138,7 @@ class PairedFrames(Batches):
         self._random_offsets = random_offsets
         self._shuffle = shuffle
         self._augment = augment
+        self._augment_origin = augment_origin
         self.seed = seed
         super().__init__(len(self._regular), batch_size, steps, workers=workers, max_queue_size=16)
         self._images = self._read_all(pairs)
@@ -182,12 +185,15 @@ class PairedFrames(Batches):
             self.frames([(window[side], window.offset, self._end(window)) for window in windows])
             for side in (0, 1)
         )
-        if self._augment is not None:
-            for place, position in enumerate(positions):
+        for place, position in enumerate(positions):
+            pair = np.stack([origin[place, ..., 0], target[place, ..., 0]])
+            if self._augment_origin is not None:
+                rng = np.random.default_rng([self.seed, epoch, position, 2])
+                pair[:1] = _augmented(pair[:1], self._augment_origin, rng)
+            if self._augment is not None:
                 rng = np.random.default_rng([self.seed, epoch, position])
-                pair = np.stack([origin[place, ..., 0], target[place, ..., 0]])
-                pair = frames_to_network(self._augment(network_to_frames(pair), rng))
-                origin[place, ..., 0], target[place, ..., 0] = pair
+                pair = _augmented(pair, self._augment, rng)
+            origin[place, ..., 0], target[place, ..., 0] = pair
         return origin, target
 
     def _end(self, window):
@@ -206,3 +212,8 @@ class PairedFrames(Batches):
             image = source.read(offset, stop) if kept is None else kept[:, offset:stop]
             frame[:, : image.shape[1], 0] = image
         return frames_to_network(frames)
+
+
+def _augmented(frames, augment, rng):
+    """Apply an ``Augmentation`` to frames (sides, BINS, FRAME_COLUMNS) in [-1, 1]."""
+    return frames_to_network(augment(network_to_frames(frames), rng))

@@ -133,6 +133,7 @@ class Session(TrainingSession):
             shuffle=True,
             steps=flags.steps_per_epoch,
             augment=Augmentation(flags.augment) if flags.augment else None,
+            augment_origin=Augmentation(flags.augment_origin) if flags.augment_origin else None,
             seed=flags.seed,
         )
         self.validation = frames(held_out, flags.batch_size) if held_out else None
@@ -207,9 +208,10 @@ class Session(TrainingSession):
         channels = 2 if self.styled or self.with_phase else 1
         outputs = 2 if self.with_phase else 1
         networks = [build_generator(self.flags.width, channels, self.flags.dropout, outputs)]
-        if adversarial:
-            networks.append(build_discriminator(self.flags.width))
-        return Pix2Pix(*networks)
+        if not adversarial:
+            return Pix2Pix(*networks)
+        networks.append(build_discriminator(self.flags.width))
+        return Pix2Pix(*networks, l1_weight=self.flags.l1_weight)
 
     def make_optimizer(self):
         """One Adam with the learning rates of both networks."""
@@ -294,8 +296,9 @@ class GeneratorSession(Session):
 
     def check(self):
         """Check as for both networks, and refuse effects on phases."""
-        if self.with_phase and self.flags.augment:
-            raise UserError("--augment: the effects change magnitudes only; leave out --with_phase")
+        if self.with_phase and (self.flags.augment or self.flags.augment_origin):
+            flag = "--augment" if self.flags.augment else "--augment_origin"
+            raise UserError(f"{flag}: the effects change magnitudes only; leave out --with_phase")
         super().check()
 
     def _fill_in_rates(self, published):

@@ -11,12 +11,16 @@ from pix2pix_timbre.augment import (
     EQ_DB,
     GAIN_DB,
     KINDS,
+    NOISE_DB,
     RT60_LOSS,
     RT60_SECONDS,
+    TILT_DB,
     WET_DB,
     Augmentation,
+    add_noise,
     draw_curve,
     draw_reverb,
+    draw_tilt,
     reverberate,
 )
 
@@ -99,7 +103,7 @@ def test_the_store_s_float16_is_taken():
 
 @pytest.mark.parametrize("kinds", [["delay"], ["gain", "Eq"], "eq"])
 def test_an_unknown_kind_is_named(kinds):
-    with pytest.raises(ValueError, match=r"unknown; use gain, eq, reverb"):
+    with pytest.raises(ValueError, match=r"unknown; use gain, tilt, eq, reverb, noise"):
         Augmentation(kinds)
 
 
@@ -170,6 +174,46 @@ def test_curves_differ():
     assert levels.min() < 0.5
     assert levels.max() > EQ_DB - 0.5
     assert np.abs(np.mean(curves, 0)).max() < 0.8
+
+
+# Tilt
+
+
+@given(SEEDS)
+def test_a_tilt_is_a_straight_line_over_the_octaves(seed):
+    slope = draw_tilt(np.random.default_rng(seed))
+    octaves = np.log2(np.arange(1, BINS))
+    fitted = np.polynomial.Polynomial.fit(octaves, slope[1:], 1)
+    np.testing.assert_allclose(slope[1:], fitted(octaves), atol=1e-9)
+    assert abs(slope[-1] - slope[1]) <= TILT_DB
+    assert slope[1] == pytest.approx(-slope[-1])
+    images = pair(seed, top=0.5)
+    change = decibels(augmented(["tilt"], images, seed), images)
+    assert np.nanmax(np.abs(change - slope[:, np.newaxis])) < 1e-4
+
+
+# Noise
+
+
+def test_noise_has_the_given_power_in_every_bin_and_adds_to_that_of_the_sound():
+    sound = np.full((1, BINS, 20_000), 0.02, np.float32)
+    heard = add_noise(sound, 0.01, np.random.default_rng(0))
+    power = np.square(heard, dtype=float).mean(-1)
+    np.testing.assert_allclose(power, 0.02**2 + 0.01**2, rtol=0.03)
+    assert heard.min() >= 0.02 * (1 - 1e-6)
+
+
+def test_noise_in_silence_stays_between_its_levels():
+    levels = []
+    for seed in range(30):
+        after = db_to_amplitude(augmented(["noise"], np.zeros((1, BINS, 50), np.float32), seed))
+        levels.append(10 * np.log10(np.square(after, dtype=float).mean()))
+    assert NOISE_DB[0] - 1 < min(levels) < NOISE_DB[0] + 15
+    assert NOISE_DB[1] - 15 < max(levels) < NOISE_DB[1] + 1
+
+
+def test_noise_does_not_leave_the_range():
+    assert augmented(["gain", "noise"], np.ones((1, BINS, 9), np.float32)).max() <= 1
 
 
 # Reverberation

@@ -52,6 +52,7 @@ def test_the_generator_wants_its_pairs_taken_for_real_and_pays_100_times_l1():
     expected = float(reference(np.ones_like(LOGITS), LOGITS)) + 100 * 0.03
     assert LAMBDA == 100
     assert float(generator_loss(LOGITS, 0.03)) == pytest.approx(expected, rel=1e-6)
+    assert float(generator_loss(LOGITS, 0.03, 300)) == pytest.approx(expected + 6, rel=1e-6)
 
 
 def test_l1_is_the_mean_of_absolute_differences():

@@ -12,7 +12,7 @@ from common.files.split import is_held_out
 from common.music.names import pair_key, piece_of
 from data import BINS, FRAME_COLUMNS
 from pix2pix_timbre import pairs
-from pix2pix_timbre.augment import KINDS, Augmentation
+from pix2pix_timbre.augment import KINDS, ORIGIN_KINDS, Augmentation
 from pix2pix_timbre.features import FeatureStore, write_store
 from pix2pix_timbre.pairs import PairedFrames, Source, split_pairs
 
@@ -305,6 +305,19 @@ def test_origin_and_target_get_the_same_draw_that_follows_from_seed_epoch_and_pl
     for side in found:
         assert (side.shape, side.dtype) == ((10, BINS, FRAME_COLUMNS, 1), np.float32)
         assert -1 <= side.min() < side.max() <= 1
+
+
+def test_effects_on_the_origin_leave_the_target_as_it_is(stores):
+    augment = Augmentation(ORIGIN_KINDS)
+    settings = {"shuffle": True, "random_offsets": True, "seed": 3}
+    frames = dataset(stores, augment_origin=augment, **settings)
+    found, before = frames.cut(range(10), 2), dataset(stores, **settings).cut(range(10), 2)
+    np.testing.assert_allclose(found[1], before[1], atol=1e-6)
+    for position in range(10):
+        rng = np.random.default_rng([3, 2, position, 2])
+        expected = augment((before[0][position, ..., 0][np.newaxis] + 1) / 2, rng)[0] * 2 - 1
+        np.testing.assert_allclose(found[0][position, ..., 0], expected, atol=1e-6)
+    np.testing.assert_array_equal(frames.cut(range(3, 5), 2)[0], found[0][3:5])
 
 
 def test_equal_sides_stay_equal_and_each_frame_is_drawn_anew(tmp_path):

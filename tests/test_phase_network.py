@@ -157,8 +157,9 @@ def test_a_second_network_gives_the_phase_alone(joint, second, audios_folder, tm
 def test_training_with_the_phase_names_what_it_lacks(features_folder, tmp_path, capsys):
     words = arguments(features_folder, tmp_path / "run", FLAGS, "--with_phase")
     assert_refused(train_generator.main, words, capsys, "_phase.h5", "--with_phase")
-    words = arguments(features_folder, tmp_path / "run", FLAGS, "--with_phase", "--augment", "eq")
-    assert_refused(train_generator.main, words, capsys, "--augment", "--with_phase")
+    for flag in ("--augment", "--augment_origin"):
+        words = arguments(features_folder, tmp_path / "run", FLAGS, "--with_phase", flag, "eq")
+        assert_refused(train_generator.main, words, capsys, f"{flag}:", "--with_phase")
 
 
 def test_prediction_names_unfit_flags(joint, second, audios_folder, tmp_path, capsys):
