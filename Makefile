@@ -13,7 +13,7 @@ DEMO := demo
 MODEL := models/keyboard_acoustic_2_guitar_acoustic
 
 # what depends on Keras's backend
-TESTS_JAX := $(addprefix tests/test_,$(addsuffix .py,jax golden model losses weights convert pairs style \
+TESTS_JAX := $(addprefix tests/test_,$(addsuffix .py,jax golden model networks losses weights convert pairs style \
 	random_cnn stretch_model stretch_methods stretch_shipped vae_model vae_models vae_spectrogram))
 
 .PHONY: demo notes test stress test-jax lint clean

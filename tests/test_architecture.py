@@ -16,7 +16,7 @@ LEVELS = [
     ["common.files"],
     ["data"],
     ["common.audio", "common.music", "common.work"],
-    ["common.training", "common.trained", "common.latent", "common.report"],
+    ["common.training", "common.networks", "common.trained", "common.latent", "common.report"],
     SYSTEMS,
     ["scripts"],
 ]

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from common.music.names import (
     NoteName,
     Variation,
+    find_instrument,
     parse_note,
+    pitch_number,
     split_variation,
     tempo_of,
 )
@@ -61,3 +63,38 @@ def test_the_midi_file_of_a_rendering_is_found_whatever_its_name(tmp_path, file,
     (tmp_path / file).parent.mkdir(exist_ok=True)
     write_midi(tmp_path / file, (60,))
     assert [note.pitch for note in notes_of(rendering, tmp_path)] == [pitch]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("C4", 60), ("A4", 69), ("Bb3", 58), ("f#2", 42), ("C-1", 0), ("60", 60), ("G9", 127)],
+)
+def test_pitches_by_name(text, number):
+    assert pitch_number(text) == number
+
+
+@pytest.mark.parametrize("text", ["H4", "C", "128", "G#9", "C4x", "", "Cb-1"])
+def test_what_is_no_pitch(text):
+    assert pitch_number(text) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "found"),
+    [
+        ("violin_acoustic", "violin_acoustic"),
+        ("Violins", "violin_acoustic"),
+        ("bass", "bass_acoustic"),
+        ("basso", "bassoon_acoustic"),
+        ("bas", None),
+        ("piano", "keyboard_acoustic"),
+        ("vi", None),
+        ("tuba", None),
+    ],
+)
+def test_instruments_by_an_everyday_name(word, found):
+    names = [f"{name}_acoustic" for name in ("bass", "bassoon", "keyboard", "viola", "violin")]
+    assert find_instrument(word, names) == found
+
+
+def test_a_piano_keeps_its_name_where_there_is_one():
+    assert find_instrument("piano", ("keyboard_acoustic", "piano_acoustic")) == "piano_acoustic"

@@ -11,14 +11,13 @@ import pytest
 from common.cli import UserError
 from common.latent import interpolate, plane_grid
 from common.training.weights import save_h5
-from vae_generation.condition import Conditions, pitch_number
+from vae_generation.condition import Conditions
 from vae_generation.continuation import Sequences, tracks_of
 from vae_generation.images import Images
 from vae_generation.latents import Latents
 from vae_generation.model import (
     VAE,
     Architecture,
-    KLWarmUp,
     Sampling,
     build_decoder,
     build_encoder,
@@ -124,17 +123,6 @@ def test_training_learns_to_reconstruct():
     assert history["reconstruction"][-1] < 0.1 * np.var(rows)
 
 
-def test_the_divergence_comes_in_epoch_by_epoch():
-    model, seen = compiled(), []
-    warm_up = KLWarmUp(4)
-    warm_up.set_model(model)
-    for epoch in range(6):
-        warm_up.on_epoch_begin(epoch)
-        seen.append(float(model.beta.value))
-    assert seen == [0.25, 0.5, 0.75, 1, 1, 1]
-    KLWarmUp(0).set_model(model)
-
-
 def test_saved_networks_open_without_this_project(tmp_path):
     encoder = build_encoder(SMALL)
     save_h5(encoder, tmp_path / "encoder.h5")
@@ -212,19 +200,6 @@ def test_what_the_relative_did_not_write_is_refused(tmp_path):
     (tmp_path / "bad.json").write_text("[")
     with pytest.raises(UserError, match="JSON"):
         load_relative(tmp_path / "bad.h5", tmp_path / "bad.json")
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("C4", 60), ("A4", 69), ("Bb3", 58), ("f#2", 42), ("C-1", 0), ("60", 60), ("G9", 127)],
-)
-def test_pitches_by_name(text, number):
-    assert pitch_number(text) == number
-
-
-@pytest.mark.parametrize("text", ["H4", "C", "128", "G#9", "C4x", "", "Cb-1"])
-def test_what_is_no_pitch(text):
-    assert pitch_number(text) is None
 
 
 CONDITIONS = Conditions(("guitar_acoustic", "string_acoustic", "synth_lead_synthetic"), 40, 80)

@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from common.cli import UserError
-from vae_generation.condition import pitch_number
+from common.music.names import pitch_number
 
 _SYMBOL = re.compile(r"([A-G][#b]?)([^/]*)(?:/([A-G][#b]?))?")
 QUALITIES = {  # semitones above the root

@@ -6,28 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
+from common.music.names import find_instrument, pitch_number
 from vae_generation.store import Example
 
 DYNAMICS = {"pp": 33, "quiet": 40, "soft": 40, "p": 49, "mp": 64, "medium": 70, "mf": 80}
 DYNAMICS |= {"f": 96, "loud": 100, "ff": 112}
 _DEFAULT_VELOCITY = 80
-_NAMES = {"piano": "keyboard"}  # everyday name -> name in data sets
-_PITCH = re.compile(r"([A-Ga-g])(##?|bb?)?(-?\d)")
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-
-
-def pitch_number(text):
-    """MIDI number of a pitch such as "C4" (60), "Bb3" or "60"; None for any other text."""
-    if text.isdecimal():
-        number = int(text)
-    else:
-        match = _PITCH.fullmatch(text)
-        if match is None:
-            return None
-        letter, accidentals, octave = match.groups(default="")
-        shift = accidentals.count("#") - accidentals.count("b")
-        number = 12 * (int(octave) + 1) + _STEPS[letter.upper()] + shift
-    return number if 0 <= number < 128 else None
 
 
 class Conditions(NamedTuple):
@@ -87,7 +71,7 @@ class Conditions(NamedTuple):
         for word in filter(None, re.split(r"[\s,]+", text)):
             if velocity is None and word.lower() in DYNAMICS:
                 velocity = DYNAMICS[word.lower()]
-            elif instrument is None and (found := self._instrument(word)):
+            elif instrument is None and (found := find_instrument(word, self.instruments)):
                 instrument = found
             elif pitch is None and pitch_number(word) is not None:
                 pitch = pitch_number(word)
@@ -109,12 +93,3 @@ class Conditions(NamedTuple):
             raise UserError(
                 f"{text!r}: pitch {pitch} is beyond the model's {self.lowest} to {self.highest}"
             )
-
-    def _instrument(self, word):
-        """The only instrument that begins with a word; None if there is none or several."""
-        if word in self.instruments:
-            return word
-        beginning = word.lower().removesuffix("s")
-        beginning = _NAMES.get(beginning, beginning)
-        found = [name for name in self.instruments if name.startswith(beginning)]
-        return found[0] if len(found) == 1 and len(word) > 2 else None

@@ -185,7 +185,7 @@ class VAE(TrainingModel):
         weight: Weight of the reconstruction.
 
     Attributes:
-        beta: Variable, 1 unless ``KLWarmUp`` raises it.
+        beta: Variable, 1 unless a callback changes it.
     """
 
     loss_names = ("loss", "reconstruction", "kl")
@@ -232,22 +232,6 @@ def kl_divergence(mean, log_variance):
     variance = ops.exp(bounded) * (1 + log_variance - bounded)
     terms = 1 + log_variance - ops.square(mean) - variance
     return -0.5 * ops.sum(terms, axis=-1)
-
-
-class KLWarmUp(keras.callbacks.Callback):
-    """Callback that fades in the KL divergence, epoch by epoch (Bowman et al. 2016).
-
-    Args:
-        epochs: Number of the epoch from which on the weight is 1; 0 or 1 for the first.
-    """
-
-    def __init__(self, epochs):
-        super().__init__()
-        self._epochs = epochs
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Set the weight for this epoch."""
-        self.model.beta.assign(min((epoch + 1) / max(self._epochs, 1), 1.0))
 
 
 def build_predictor(latent_dim, units=128):

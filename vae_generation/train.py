@@ -162,10 +162,10 @@ class Session(TrainingSession):
         return VAE(*networks, self.flags.reconstruction_weight)
 
     def callbacks(self, model, done):
-        """Callback that fades in the KL divergence."""
-        from vae_generation.model import KLWarmUp
+        """Callback that fades in the KL divergence (Bowman et al. 2016)."""
+        from common.training.callbacks import Ramp
 
-        return [KLWarmUp(self.flags.kl_warmup)]
+        return [Ramp(model.beta, 1.0, 0, self.flags.kl_warmup)]
 
     def after_epoch(self, epoch, networks):
         """Draw some reconstructions; after the last epoch, write the latent distributions."""

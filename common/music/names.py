@@ -7,6 +7,8 @@ of ``synthesize_audios.py`` ``<piece>[~<variation>][@<preset:03d>]``.
 import re
 from typing import NamedTuple
 
+_PITCH = re.compile(r"([A-Ga-g])(##?|bb?)?(-?\d)")
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NOTE = re.compile(r"(.+)_(\d{3})-(\d{3})-(\d{3})")
 _PRESET = re.compile(r"@(\d{3})$")
 _VARIATION = re.compile(
@@ -41,6 +43,43 @@ def parse_note(name):
         return None
     found = NoteName(match[1], *map(int, match.groups()[1:]))
     return found if found.pitch < 128 and 0 < found.velocity < 128 else None
+
+
+def pitch_number(text):
+    """MIDI number of a pitch such as "C4" (60), "Bb3" or "60"; None for any other text."""
+    if text.isdecimal():
+        number = int(text)
+    else:
+        match = _PITCH.fullmatch(text)
+        if match is None:
+            return None
+        letter, accidentals, octave = match.groups(default="")
+        shift = accidentals.count("#") - accidentals.count("b")
+        number = 12 * (int(octave) + 1) + _STEPS[letter.upper()] + shift
+    return number if 0 <= number < 128 else None
+
+
+def find_instrument(word, instruments):
+    """The instrument that a word names; None if there is none or several.
+
+    Args:
+        word: A name, or the beginning of one with at least three letters, also in the plural.
+        instruments: Names of instruments.
+    """
+    if word in instruments:
+        return word
+    word = word.lower()
+    if word.startswith("piano") and not any(name.startswith("piano") for name in instruments):
+        word = word.replace("piano", "keyboard")  # NSynth's name
+    singular = word.removesuffix("s")
+    for is_meant in (
+        lambda name: name.rpartition("_")[0] in (word, singular),
+        lambda name: name.startswith(singular) and len(singular) > 2,
+    ):
+        found = list(filter(is_meant, instruments))
+        if found:
+            return found[0] if len(found) == 1 else None
+    return None
 
 
 class Variation(NamedTuple):

@@ -102,6 +102,27 @@ class EpochKeeper(keras.callbacks.Callback):
         self._session.after_epoch(epoch, self._networks)
 
 
+class Ramp(keras.callbacks.Callback):
+    """Callback that raises a weight of a loss linearly from 0, epoch by epoch.
+
+    Args:
+        variable: Scalar variable of the model.
+        target: Value at the end of the ramp.
+        begin, end: Numbers of epochs: the weight is 0 in the first ``begin`` epochs, and reaches
+            the target in epoch ``end``, counted from 1.
+    """
+
+    def __init__(self, variable, target, begin, end):
+        super().__init__()
+        self._variable, self._target = variable, target
+        self._begin, self._length = begin, max(end - begin, 1)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Set the weight for this epoch."""
+        share = (epoch + 1 - self._begin) / self._length
+        self._variable.assign(self._target * min(max(share, 0.0), 1.0))
+
+
 @contextlib.contextmanager
 def averaged_weights(model):
     """Context manager that replaces the weights of a model by their moving averages."""

@@ -72,6 +72,17 @@ class TrainingModel(keras.Model, abc.ABC):
         layout = keras.distribution.TensorLayout(axes, distribution.device_mesh)
         return keras.distribution.distribute_tensor(frames, layout)
 
+    def gather(self, values):
+        """Values (batch, ...) of all replicas together, for a loss that is no mean over examples.
+
+        Such a loss is then the same on every replica, and its gradient that of the whole batch.
+        """
+        if not self._is_shared():
+            return values
+        import tensorflow as tf
+
+        return tf.distribute.get_replica_context().all_gather(values, axis=0)
+
     def make_train_function(self, force=False):
         """Create the training function: that of Keras on one device, our own on several.
 

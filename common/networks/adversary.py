@@ -1,0 +1,47 @@
+"""A classifier that an encoder works against, so that a latent vector does not tell a class.
+
+Classifier and encoder share one loss and one optimiser: the classifier reads the latent vector
+behind ``reverse_gradient``, so that what makes it better makes the encoder worse for it (Ganin and
+Lempitsky 2015; Lample et al. 2017 alternate the two instead).
+"""
+
+import keras
+from keras import layers, ops
+
+
+def build_classifier(dims, classes, units=(64, 64)):
+    """Network from latent vectors (batch, dims) to logits (batch, classes) float32."""
+    inputs = hidden = layers.Input((dims,), name="latent")
+    for number, width in enumerate(units, start=1):
+        hidden = layers.Dense(width, name=f"classifier_dense_{number}")(hidden)
+        hidden = layers.LeakyReLU(0.2, name=f"classifier_relu_{number}")(hidden)
+    outputs = layers.Dense(classes, dtype="float32", name="classifier_logits")(hidden)
+    return keras.Model(inputs, outputs, name="classifier")
+
+
+def reverse_gradient(values, strength):
+    """The values; their gradient is multiplied by ``-strength``.
+
+    Args:
+        values: Tensor.
+        strength: Number or scalar tensor, at least 0.
+    """
+    return ops.stop_gradient(values * (1 + strength)) - values * strength
+
+
+def adversarial_loss(classifier, latents, labels, strength, training=None):
+    """Cross-entropy of a classifier, to be minimised by it and by the encoder together.
+
+    Args:
+        classifier: Of ``build_classifier``.
+        latents: (batch, dims).
+        labels: (batch, classes), one-hot.
+        strength: Weight of the encoder's part, which is minus the cross-entropy; the classifier's
+            is 1.
+
+    Returns:
+        Scalar, the mean in nats.
+    """
+    logits = classifier(reverse_gradient(latents, strength), training=training)
+    losses = keras.losses.categorical_crossentropy(labels, logits, from_logits=True)
+    return ops.mean(losses)
