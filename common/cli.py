@@ -10,8 +10,9 @@ import stat
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 _REWRITTEN = {".h5", ".hdf5"}  # may be input and output: a run continues with its own weights
 _NAMED = 10  # largest number of other files whose names are printed
@@ -21,19 +22,21 @@ class UserError(Exception):
     """A mistake that the user can fix: one line that names the file or flag, and the remedy."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
         # argparse would print the usage first; here a mistake takes one line
         self.exit(2, f"{self.prog}: error: {one_line(message)}\n")
 
-    def parse_args(self, args=None, namespace=None):
+    def parse_args(
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
         parsed = super().parse_args(args, namespace)
         paths = {name: _paths(value) for name, value in vars(parsed).items()}
         outputs = {name: paths.pop(name) for name in self.writes if name in paths}
         require_apart(outputs, paths, self.converts)
         return parsed
 
-    def add_flag(self, name, default, what, **settings):
+    def add_flag(self, name: str, default: float | str | None, what: str, **settings: Any) -> None:
         """Add a flag whose help ends with its default.
 
         Args:
@@ -51,7 +54,12 @@ def _paths(value):
     return [path for path in values if isinstance(path, Path)]
 
 
-def parser(description, *, writes=("output",), converts=("input",)):
+def parser(
+    description: str | None,
+    *,
+    writes: Iterable[str] = ("output",),
+    converts: Iterable[str] = ("input",),
+) -> Parser:
     """Create the argument parser of a script, with the flag ``--debug`` that every script has.
 
     The parser refuses command lines by which a script would overwrite its own input. Paths of all
@@ -65,7 +73,7 @@ def parser(description, *, writes=("output",), converts=("input",)):
             them, because the next run would take them for inputs.
     """
     summary, _, rest = (description or "").partition("\n\n")
-    built = _Parser(
+    built = Parser(
         description=summary,
         epilog=rest,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -79,7 +87,9 @@ def parser(description, *, writes=("output",), converts=("input",)):
 _sources = {}  # (device, inode) of each input file -> its path
 
 
-def require_apart(outputs, sources, converts=()):
+def require_apart(
+    outputs: dict[str, list[Path]], sources: dict[str, list[Path]], converts: Iterable[str] = ()
+) -> None:
     """Raise ``UserError`` if an output path would overwrite an input, or get mixed with inputs.
 
     The inputs are remembered for ``require_no_source``.
@@ -112,7 +122,7 @@ def require_apart(outputs, sources, converts=()):
                 )
 
 
-def require_no_source(path):
+def require_no_source(path: Path) -> None:
     """Raise ``UserError`` if a path that is about to be written is one of the script's inputs."""
     if _sources and path.is_file() and _identity(path) in _sources:
         raise UserError(f"{path}: is one of the inputs; write elsewhere")
@@ -123,7 +133,7 @@ def _identity(path):
     return status.st_dev, status.st_ino
 
 
-def run(main, argv=None):
+def run(main: Callable[[list[str]], int | None], argv: list[str] | None = None) -> NoReturn:
     """Run ``main(argv)`` and exit with its status; a user's mistake is one line and status 2.
 
     ``OSError``, such as a full disk or a folder without permission, is reported with its path.
@@ -176,19 +186,19 @@ def _survive_surroundings():
         warnings.simplefilter("ignore")
 
 
-def printable(text):
+def printable(text: object) -> str:
     """Escape the characters of a name that a terminal would execute or could not show."""
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in str(text)
     )
 
 
-def say(text):
+def say(text: str) -> None:
     """Print a line of results; what a terminal would execute in the names of files is escaped."""
     print(printable(text))
 
 
-def missing(path, what="file"):
+def missing(path: Path | str, what: str = "file") -> str:
     """Say why a path is not the file that was asked for: a folder, or nothing.
 
     Args:
@@ -198,7 +208,7 @@ def missing(path, what="file"):
     return "is a folder; name a file" if os.path.isdir(path) else f"no such {what}"  # noqa: PTH112
 
 
-def one_line(error):
+def one_line(error: BaseException | str) -> str:
     """Text of an exception on one line, safe to print; an ``OSError`` begins with its path."""
     if isinstance(error, OSError) and error.strerror:
         path = error.filename2 or error.filename or "output"  # filename2 is the one to be written
@@ -206,7 +216,7 @@ def one_line(error):
     return printable(" ".join(str(error).split()))
 
 
-def report_skipped(skipped):
+def report_skipped(skipped: Sequence[tuple[Path, Exception | str]]) -> int:
     """Print which files were skipped and why; return the exit status of the script.
 
     Args:
@@ -237,11 +247,11 @@ class Found(NamedTuple):
         others: Sorted paths of the other files below the folder.
     """
 
-    files: dict
-    others: list
+    files: dict[str, Path]
+    others: list[Path]
 
 
-def find_inputs(folder, is_wanted):
+def find_inputs(folder: Path, is_wanted: Callable[[Path], bool]) -> Found:
     """Find the wanted files below a folder, and the others: ``Found``.
 
     Hidden files and folders (names that begin with a dot) are ignored; they include the remains of
@@ -265,7 +275,7 @@ def find_inputs(folder, is_wanted):
     return Found(dict(sorted(found.items())), others)
 
 
-def report_others(others, what):
+def report_others(others: Sequence[Path], what: str) -> None:
     """Print how many files of a folder are ignored, and the names of the first ten.
 
     Args:
@@ -303,7 +313,7 @@ def _walk(folder):
                     yield path
 
 
-def existing_folder(text):
+def existing_folder(text: str) -> Path:
     """Argument type: a folder that exists."""
     path = Path(text)
     if not path.is_dir():
@@ -317,7 +327,13 @@ class Names(argparse.Action):
     A name may contain spaces if it is quoted in the shell, and commas if the quotes are part of it.
     """
 
-    def __call__(self, built, namespace, values, option_string=None):
+    def __call__(
+        self,
+        built: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         """Store the names without duplicates."""
         text = ",".join(values).strip(" ,")
         if text[:1] in ("[", "("):
@@ -329,7 +345,7 @@ class Names(argparse.Action):
         setattr(namespace, self.dest, list(dict.fromkeys(names)))
 
 
-def on_off(text):
+def on_off(text: str) -> bool:
     """Argument type: on or off, also true/false, yes/no, 1/0."""
     if text.lower() in ("on", "true", "yes", "1"):
         return True
@@ -338,7 +354,14 @@ def on_off(text):
     raise argparse.ArgumentTypeError(f"{text!r} is neither on nor off")
 
 
-def number(kind, low=None, high=None, *, above=None, below=None):
+def number(
+    kind: type[int] | type[float],
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+) -> Callable[[str], Any]:
     """Argument type: a finite number of ``kind`` (int or float) within bounds.
 
     Args:
@@ -367,7 +390,7 @@ def number(kind, low=None, high=None, *, above=None, below=None):
     return convert
 
 
-def require_whole(value, name, low, high=math.inf):
+def require_whole(value: object, name: str, low: int, high: float = math.inf) -> None:
     """Raise ``UserError`` unless an argument of a function is a whole number within bounds.
 
     Args:
@@ -381,12 +404,12 @@ def require_whole(value, name, low, high=math.inf):
         raise UserError(f"{name} {value!r}: give a whole number {bounds}")
 
 
-def add_seed_flag(built, what):
+def add_seed_flag(built: Parser, what: str) -> None:
     """Add ``--seed`` to a parser; ``what`` is drawn at random, such as "weights and shuffling"."""
     built.add_flag("--seed", 0, f"random seed for {what}", type=number(int, 0))
 
 
-def add_gpu_flag(built):
+def add_gpu_flag(built: Parser) -> None:
     """Add ``--gpu`` to the parser of a script that computes on one device."""
     built.add_argument(
         "--gpu", help="GPU to use, such as 0 (default: the one that TensorFlow or JAX chooses)"

@@ -23,14 +23,14 @@ class LatentModel(Protocol):
     rate: float
     sample_rate: int
 
-    def encode(self, audio):
+    def encode(self, audio: np.ndarray) -> np.ndarray:
         """Encode audio (samples,) float32 in [-1, 1] as a path (steps, dims) float32."""
 
-    def decode(self, z):
+    def decode(self, z: np.ndarray) -> np.ndarray:
         """Decode a path (steps, dims) to audio (samples,) float32 in [-1, 1]."""
 
 
-def interpolate(first, second, steps):
+def interpolate(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
     """Interpolate between two latent vectors: (steps, dims), including both ends.
 
     The path follows a great circle with linearly changing length (White 2016, section 2.1). A
@@ -64,23 +64,23 @@ class Axes(NamedTuple):
     directions: np.ndarray
     deviations: np.ndarray
 
-    def coordinates(self, vectors):
+    def coordinates(self, vectors: np.ndarray) -> np.ndarray:
         """Coordinates (..., count) of vectors (..., dims) on the axes."""
         return (vectors - self.mean) @ self.directions.T
 
-    def vectors(self, coordinates):
+    def vectors(self, coordinates: np.ndarray) -> np.ndarray:
         """Vectors (..., dims) with coordinates (..., count)."""
         return coordinates @ self.directions + self.mean
 
 
-def principal_axes(vectors, count):
+def principal_axes(vectors: np.ndarray, count: int) -> Axes:
     """Compute at most ``count`` principal ``Axes`` of latent vectors (number, dims)."""
     mean = vectors.mean(axis=0)
     _, lengths, directions = np.linalg.svd(vectors - mean, full_matrices=False)
     return Axes(mean, directions[:count], lengths[:count] / np.sqrt(len(vectors)))
 
 
-def plane_points(vectors):
+def plane_points(vectors: np.ndarray) -> tuple[np.ndarray, tuple[str, str]]:
     """Project latent vectors (number, dims) onto a plane for a picture.
 
     Returns:
@@ -96,7 +96,7 @@ def plane_points(vectors):
     return principal_axes(vectors, 2).coordinates(vectors), names
 
 
-def plane_grid(vectors, number):
+def plane_grid(vectors: np.ndarray, number: int) -> np.ndarray:
     """Grid over a latent plane: points (number * number, 2), row by row from the top.
 
     Its lines are quantiles of the vectors (any, 2), from 2 to 98 %, so that they are close together
@@ -107,18 +107,18 @@ def plane_grid(vectors, number):
     return np.stack([np.tile(across, number), np.repeat(down, number)], axis=-1)
 
 
-def shift(path, direction, amount):
+def shift(path: np.ndarray, direction: np.ndarray, amount: float | np.ndarray) -> np.ndarray:
     """Move a path along a direction (dims,) by an amount, a scalar or one per step (steps,)."""
     return path + np.multiply.outer(np.broadcast_to(amount, len(path)), direction)
 
 
-def spread(path, factor):
+def spread(path: np.ndarray, factor: float) -> np.ndarray:
     """Multiply the distance of a path from its mean: 0 gives the mean, 2 exaggerates."""
     mean = path.mean(axis=0)
     return mean + factor * (path - mean)
 
 
-def smooth(path, steps):
+def smooth(path: np.ndarray, steps: int) -> np.ndarray:
     """Moving average of a path over a number of steps, fewer at the ends."""
     sums = np.concatenate([np.zeros((1, path.shape[1])), np.cumsum(path, axis=0, dtype=float)])
     places = np.arange(len(path))

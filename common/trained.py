@@ -1,11 +1,18 @@
 """Open trained models of any system, given their folder."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from common.cli import UserError
 from common.training.run_folder import RunFolder
 from common.training.weights import load_into
+
+if TYPE_CHECKING:
+    import keras
+
 
 MODELS = Path(__file__).parent.parent / "models"
 # Systems that produce models. A file cannot make the kit import any other module.
@@ -16,12 +23,12 @@ SYSTEMS = {
 }
 
 
-def shipped(name):
+def shipped(name: str) -> Path:
     """Return the folder of a model that comes with the kit."""
     return MODELS / name
 
 
-def open_model(folder):
+def open_model(folder: Path | str) -> Any:
     """Open the model in a folder by its system's ``open_trained``.
 
     Args:
@@ -41,7 +48,7 @@ def open_model(folder):
     return module.open_trained(folder, config | {"system": name})
 
 
-def open_run(folder, system):
+def open_run(folder: Path | str, system: str) -> dict[str, Any]:
     """Read ``config.json`` of a run folder.
 
     Args:
@@ -71,7 +78,7 @@ def _system(folder, config):
     return name
 
 
-def load_networks(folder, networks):
+def load_networks(folder: Path | str, networks: dict[str, keras.Model]) -> None:
     """Load the weights of built networks.
 
     Args:

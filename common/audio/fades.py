@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def cross_fade(images, hop):
+def cross_fade(images: np.ndarray, hop: int) -> np.ndarray:
     """Join images at equal distances, with cross-fades.
 
     Args:

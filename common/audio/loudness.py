@@ -8,7 +8,7 @@ TARGET_LUFS = -23.0  # EBU R 128
 _SHORTEST = 0.4  # seconds: the block over which loudness is measured
 
 
-def loudness(audio, sample_rate):
+def loudness(audio: np.ndarray, sample_rate: int) -> float:
     """Integrated loudness in LUFS; minus infinity for silence.
 
     Args:
@@ -26,7 +26,7 @@ def loudness(audio, sample_rate):
     return float(pyloudnorm.Meter(sample_rate).integrated_loudness(padded))
 
 
-def at_loudness(audio, sample_rate):
+def at_loudness(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     """Bring audio to ``TARGET_LUFS``; it stays quieter if its peak would exceed ``PEAK``.
 
     Args:

@@ -8,6 +8,8 @@ a transform is a column, whose bins are in ascending order of frequency and adja
 modifies its arguments.
 """
 
+from __future__ import annotations
+
 import functools
 import warnings
 from typing import Any, NamedTuple
@@ -39,20 +41,20 @@ class STFT(NamedTuple):
     hop: int
 
     @property
-    def bins(self):
+    def bins(self) -> int:
         """Number of frequencies, from 0 Hz to half the sample rate."""
         return self.size // 2 + 1
 
     @property
-    def full_scale(self):
+    def full_scale(self) -> float:
         """Magnitude of a sine of amplitude 1: half the sum of the window."""
         return self.size / 4
 
-    def columns(self, samples):
+    def columns(self, samples: int) -> int:
         """Number of columns for a length of audio: one per hop, the last hop padded with zeros."""
         return 1 + -(-samples // self.hop)
 
-    def forward(self, audio, start=0, stop=None):
+    def forward(self, audio: np.ndarray, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Compute the spectra of columns ``start`` to ``stop``.
 
         Args:
@@ -88,7 +90,7 @@ class STFT(NamedTuple):
             spectra[..., part, :] = scipy.fft.rfft(grains[..., part, :] * window, axis=-1)
         return np.swapaxes(spectra, -1, -2)
 
-    def inverse(self, spectra, samples=None):
+    def inverse(self, spectra: np.ndarray, samples: int | None = None) -> np.ndarray:
         """Audio whose spectra are closest to the given ones (Griffin and Lim 1984, eq. 6).
 
         Args:
@@ -116,7 +118,9 @@ class Synthesis:
         columns: Number of columns that will be added; default that of ``samples``.
     """
 
-    def __init__(self, transform, shape, samples, columns=None):
+    def __init__(
+        self, transform: STFT, shape: tuple[int, ...], samples: int, columns: int | None = None
+    ) -> None:
         self._transform, self._samples = transform, samples
         most = transform.columns(samples)
         # each part of a grain, one hop long, falls into exactly one hop
@@ -128,7 +132,7 @@ class Synthesis:
         for part in range(self._parts):
             self._weight[part : part + columns] += square[part]
 
-    def add(self, start, spectra):
+    def add(self, start: int, spectra: np.ndarray) -> None:
         """Add spectra (*shape, bins, columns) that begin at column ``start``."""
         import scipy.fft
 
@@ -145,7 +149,7 @@ class Synthesis:
             grains = np.pad(grains, [(0, 0)] * (grains.ndim - 1) + [(0, missing)])
         return grains.reshape(*grains.shape[:-1], self._parts, self._transform.hop)
 
-    def audio(self):
+    def audio(self) -> np.ndarray:
         """Return the audio after every column has been added: (*shape, samples) float32."""
         first = self._transform.size // 2
         inside = slice(first, first + self._samples)
@@ -181,7 +185,7 @@ class CQT(NamedTuple):
     bins_per_octave: int
 
     @property
-    def full_scale(self):
+    def full_scale(self) -> np.ndarray:
         """Magnitude of a sine of amplitude 1 in each bin: (bins, 1) float64."""
         from librosa import cqt_frequencies
         from librosa.filters import wavelet_lengths
@@ -192,18 +196,18 @@ class CQT(NamedTuple):
         lengths, _ = wavelet_lengths(freqs=frequencies, sr=self.sample_rate)
         return np.sqrt(lengths)[:, np.newaxis] / 2
 
-    def columns(self, samples):
+    def columns(self, samples: int) -> int:
         """Number of columns for a length of audio: one for each hop that begins in it."""
         return 1 + samples // self.hop
 
-    def forward(self, audio):
+    def forward(self, audio: np.ndarray) -> np.ndarray:
         """Spectra (..., bins, columns) complex64 of audio (..., samples) float32."""
         import librosa
 
         audio = np.asarray(audio, np.float32)
         return by_column(librosa.cqt(audio, n_bins=self.bins, **self._settings()), np.complex64)
 
-    def inverse(self, spectra, samples=None):
+    def inverse(self, spectra: np.ndarray, samples: int | None = None) -> np.ndarray:
         """Approximate inverse; frequencies below the lowest or above the highest bin are lost.
 
         Args:
@@ -241,15 +245,15 @@ class Mel(NamedTuple):
     bands: int
 
     @property
-    def basis(self):
+    def basis(self) -> np.ndarray:
         """Filters (bands, bins) float32, read-only; a band between two bins has a row of zeros."""
         return _mel_basis(self)
 
-    def forward(self, power):
+    def forward(self, power: np.ndarray) -> np.ndarray:
         """Convert power in bins, (..., bins, columns), to power in bands, (..., bands, columns)."""
         return np.matmul(self.basis, power)
 
-    def inverse(self, power, *, exact=False):
+    def inverse(self, power: np.ndarray, *, exact: bool = False) -> np.ndarray:
         """Find a power in bins that gives nearly the power in bands.
 
         Args:
@@ -283,7 +287,7 @@ def _mel_inverse(mel):
     return np.linalg.pinv(mel.basis).astype(np.float32)
 
 
-def decibels(magnitude):
+def decibels(magnitude: np.ndarray) -> np.ndarray:
     """Convert magnitudes to dB (20 log10); float32, at least -200."""
     return 20 * np.log10(np.maximum(np.asarray(magnitude, np.float32), _SMALLEST))
 
@@ -299,43 +303,48 @@ class Scale(NamedTuple):
     ceiling_db: float
 
     @property
-    def range_db(self):
+    def range_db(self) -> float:
         """Range of the scale in dB."""
         return self.ceiling_db - self.floor_db
 
-    def place(self, level):
+    def place(self, level: np.ndarray) -> np.ndarray:
         """Map levels in dB to image values without clipping: 0 at the floor, 1 at the ceiling."""
         return (level - self.floor_db) / self.range_db
 
-    def level(self, image):
+    def level(self, image: np.ndarray) -> np.ndarray:
         """Inverse of ``place``: map image values to levels in dB."""
         return image * self.range_db + self.floor_db
 
-    def unclipped(self, magnitude):
+    def unclipped(self, magnitude: np.ndarray) -> np.ndarray:
         """``image`` without its limits."""
         return self.place(decibels(magnitude))
 
-    def image(self, magnitude):
+    def image(self, magnitude: np.ndarray) -> np.ndarray:
         """Convert magnitudes to an image: float32 in [0, 1], same shape."""
         return np.clip(self.unclipped(magnitude), 0, 1).astype(np.float32)
 
-    def magnitude(self, image):
+    def magnitude(self, image: np.ndarray) -> np.ndarray:
         """Inverse of ``image`` between floor and ceiling; float32."""
         level = self.level(np.asarray(image, np.float32))
         return np.float32(10) ** (level / 20).astype(np.float32)
 
-    def change_to(self, other):
+    def change_to(self, other: Scale) -> tuple[float, float]:
         """``(factor, offset)``, so that clipped ``image * factor + offset`` has the other scale."""
         return (self.range_db / other.range_db, (self.floor_db - other.floor_db) / other.range_db)
 
-    def to(self, other, image):
+    def to(self, other: Scale, image: np.ndarray) -> np.ndarray:
         """Convert an image of this scale to another scale; float32."""
         factor, offset = self.change_to(other)
         moved = np.asarray(image, np.float32) * np.float32(factor) + offset
         return np.clip(moved, 0, 1).astype(np.float32)
 
 
-def sound_of(magnitude, transform, rng, iterations=_ITERATIONS):
+def sound_of(
+    magnitude: np.ndarray,
+    transform: STFT | CQT,
+    rng: np.random.Generator,
+    iterations: int = _ITERATIONS,
+) -> np.ndarray:
     """Audio of a magnitude, with its phase found by ``griffin_lim`` from a random one.
 
     Args:
@@ -372,17 +381,17 @@ class Images(NamedTuple):
     bins: int | None = None
 
     @property
-    def samples(self):
+    def samples(self) -> int:
         """Length in samples of the audio in one image."""
         return (self.columns - 1) * self.transform.hop
 
-    def spectra(self, audio):
+    def spectra(self, audio: np.ndarray) -> np.ndarray:
         """Spectra of the audio in one image: (bins of the transform, columns) complex64."""
         padded = np.zeros(self.samples)  # double precision, because the faintest bins matter, too
         padded[: min(audio.size, self.samples)] = audio[: self.samples]
         return self.transform.forward(padded).astype(np.complex64, copy=False)
 
-    def unclipped(self, audio):
+    def unclipped(self, audio: np.ndarray) -> np.ndarray:
         """``image`` without clipping: (bins, columns) float32, above 1 if too loud."""
         amplitude = np.abs(self.spectra(audio)) * np.float32(1 / self.transform.full_scale)
         if self.mel is None:
@@ -390,7 +399,7 @@ class Images(NamedTuple):
         power = self.mel.forward(amplitude**2)
         return self.scale.place(10 * np.log10(np.maximum(power, _SMALLEST**2)))
 
-    def image(self, audio):
+    def image(self, audio: np.ndarray) -> np.ndarray:
         """Convert the beginning of audio (samples,) to an image; missing audio counts as silence.
 
         Returns:
@@ -398,7 +407,7 @@ class Images(NamedTuple):
         """
         return np.clip(self.unclipped(audio), 0, 1).astype(np.float32)
 
-    def magnitude(self, image, *, exact=False):
+    def magnitude(self, image: np.ndarray, *, exact: bool = False) -> np.ndarray:
         """Convert an image to magnitudes of the transform; 0 becomes silence.
 
         Args:
@@ -415,7 +424,14 @@ class Images(NamedTuple):
         found = np.pad(found, [(0, self.transform.bins - len(found)), (0, 0)])
         return (found * self.transform.full_scale).astype(np.float32)
 
-    def audio(self, image, rng, *, exact=False, iterations=_ITERATIONS):
+    def audio(
+        self,
+        image: np.ndarray,
+        rng: np.random.Generator,
+        *,
+        exact: bool = False,
+        iterations: int = _ITERATIONS,
+    ) -> np.ndarray:
         """Convert an image to sound by ``griffin_lim``, started from a random phase.
 
         Args:

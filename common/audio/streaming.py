@@ -1,16 +1,26 @@
 """Read audio files of any length in blocks, and in parts of whole STFT columns."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 import soxr
 
 from common.files.audio import AudioFileError, read_blocks, read_header, to_mono
 from data import HOP
 
+if TYPE_CHECKING:
+    import soundfile
+
+
 _BLOCK_SECONDS = 3  # small enough for the processor's cache
 _RESAMPLED_SECONDS = 1.4  # of such a block, likewise; at 44.1 kHz it is written at once, too
 
 
-def filled_header(path):
+def filled_header(path: Path) -> soundfile._SoundFileInfo:
     """Like ``read_header``; raises ``AudioFileError`` if the file has no samples."""
     header = read_header(path)
     if not header.frames:
@@ -18,14 +28,14 @@ def filled_header(path):
     return header
 
 
-def make_resampler(rate, to, channels):
+def make_resampler(rate: int, to: int, channels: int) -> soxr.ResampleStream | None:
     """Create a ``soxr.ResampleStream`` between two rates in Hz; None if they are equal."""
     if rate == to:
         return None
     return soxr.ResampleStream(rate, to, channels, dtype="float32", quality="HQ")
 
 
-def resample_blocks(audio, rate, to):
+def resample_blocks(audio: np.ndarray, rate: int, to: int) -> Iterator[np.ndarray]:
     """Resample audio in blocks.
 
     Args:
@@ -44,7 +54,9 @@ def resample_blocks(audio, rate, to):
         yield block
 
 
-def read_resampled(path, resampler, mono=False):
+def read_resampled(
+    path: Path, resampler: soxr.ResampleStream | None, mono: bool = False
+) -> Iterator[tuple[np.ndarray, int]]:
     """Read an audio file in resampled blocks.
 
     Args:
@@ -66,7 +78,9 @@ def read_resampled(path, resampler, mono=False):
         yield np.ascontiguousarray(resampled), block.shape[-1]
 
 
-def parts_of(blocks, columns):
+def parts_of(
+    blocks: Iterable[np.ndarray], columns: int
+) -> Iterator[tuple[np.ndarray, slice, bool]]:
     """Cut audio into parts for ``data.forward_transform``, with a hop of context on both sides.
 
     So the columns of a part equal those of the whole signal.

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 from pathlib import Path
+from types import TracebackType
 
 from common.cli import require_no_source
 
@@ -12,7 +13,7 @@ _LONG_NAME = 100  # bytes; most file systems take 255, some that encrypt 143
 _TEMPORARY = re.compile(r"\.(part\.[0-9a-f]{8})\..+", re.DOTALL)
 
 
-def hidden_beside(path, kind):
+def hidden_beside(path: Path, kind: str) -> Path:
     """Path of a hidden file next to ``path``: ``.<kind>.<name>``; long names become a hash."""
     name = path.name
     if len(os.fsencode(name)) > _LONG_NAME:  # with the prefix it could exceed the limit
@@ -34,16 +35,21 @@ class replace_when_done:
             times as fast, but a crash of the machine (not of the process) can leave them cut off.
     """
 
-    def __init__(self, path, durable=True):
+    def __init__(self, path: Path | str, durable: bool = True) -> None:
         self.path, self._durable = Path(path), durable
         self.temporary = hidden_beside(self.path, f"part.{secrets.token_hex(4)}")
 
-    def __enter__(self):
+    def __enter__(self) -> Path:
         require_no_source(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         return self.temporary
 
-    def __exit__(self, exception_type, exception, traceback):
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         try:
             if exception_type is None:
                 if self._durable:
@@ -54,12 +60,12 @@ class replace_when_done:
             self.temporary.unlink(missing_ok=True)
 
 
-def temporaries_of(path):
+def temporaries_of(path: Path) -> list[Path]:
     """Temporary files of ``replace_when_done`` for one file: list of paths."""
     found = ((_TEMPORARY.fullmatch(other.name), other) for other in path.parent.iterdir())
     return [other for match, other in found if match and hidden_beside(path, match[1]) == other]
 
 
-def is_temporary(path):
+def is_temporary(path: Path) -> bool:
     """Whether a path is a temporary file of ``replace_when_done``."""
     return bool(_TEMPORARY.fullmatch(path.name))

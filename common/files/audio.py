@@ -3,13 +3,16 @@
 Audio is float32 in [-1, 1], (samples,) or (channels, samples). No function modifies its arguments.
 """
 
+from __future__ import annotations
+
 import contextlib
 import io
 import os
 import re
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +21,10 @@ from common.files.atomic import replace_when_done
 from common.files.containers import UNKNOWN_LENGTH, Damaged, whole_frames
 from common.files.kinds import foreign_recording, true_kind
 from common.files.quiet import quiet_decoder
+
+if TYPE_CHECKING:
+    import soundfile
+
 
 PEAK = 0.999  # peak level to which louder results are turned down
 RATES = 4000, 768000  # Hz; files with other sample rates count as damaged
@@ -60,7 +67,7 @@ _SECONDS_AT_ONCE = 600  # block length for files that are read in one go
 _FEWEST_AT_ONCE = 2**16  # samples, in case the header counts too few
 
 
-def require_audio_suffix(path):
+def require_audio_suffix(path: Path) -> None:
     """Raise ``UserError`` if the suffix of ``--output`` is not that of an audio format."""
     if path.suffix.lower() not in AUDIO_SUFFIXES:
         raise UserError(f"--output {path}: end it in {_KNOWN}")
@@ -74,7 +81,9 @@ class MissingAudioError(AudioFileError, FileNotFoundError):
     """An audio file that does not exist (any more)."""
 
 
-def load_audio(path, sample_rate=None, mono=True):
+def load_audio(
+    path: Path | str, sample_rate: int | None = None, mono: bool = True
+) -> tuple[np.ndarray, int]:
     """Read an audio file in any format that libsndfile reads.
 
     Args:
@@ -103,7 +112,7 @@ def load_audio(path, sample_rate=None, mono=True):
     return audio, rate
 
 
-def read_blocks(path, seconds=10):
+def read_blocks(path: Path | str, seconds: int = 10) -> Iterator[tuple[np.ndarray, bool]]:
     """Read an audio file in blocks, whatever its length.
 
     Args:
@@ -169,7 +178,7 @@ def _beyond(block):
     )
 
 
-def checked_audio(audio, sample_rate, name="audio"):
+def checked_audio(audio: np.ndarray, sample_rate: int, name: str = "audio") -> np.ndarray:
     """Check audio that a function is given, and scale integers as if they came from a file.
 
     Args:
@@ -223,12 +232,12 @@ def _from_integers(audio, name):
     return ((audio.astype(np.float64) - middle) / 2 ** (bits - 1)).astype(np.float32)
 
 
-def to_mono(block):
+def to_mono(block: np.ndarray) -> np.ndarray:
     """Average the channels of (channels, samples) float32."""
     return block[0] if len(block) == 1 else block.mean(axis=0, dtype=np.float32)
 
 
-def read_header(path):
+def read_header(path: Path | str) -> soundfile._SoundFileInfo:
     """Read the header of an audio file: ``samplerate`` in Hz, ``channels``, ``frames``, ...
 
     ``frames`` is an estimate for MP3 files that do not give their length.
@@ -286,12 +295,12 @@ class Recordings(NamedTuple):
         others: Sorted paths of all other files.
     """
 
-    files: dict
-    foreign: list
-    others: list
+    files: dict[str, Path]
+    foreign: list[tuple[Path, str]]
+    others: list[Path]
 
 
-def find_recordings(folder):
+def find_recordings(folder: Path) -> Recordings:
     """Find the ``Recordings`` below a folder, by suffix or, failing that, by content."""
     files, others = find_inputs(folder, _is_recording)
     foreign = [
@@ -313,7 +322,7 @@ def _is_recording(path):
         return False
 
 
-def resample(audio, from_rate, to_rate):
+def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Resample float32 audio (..., samples) with soxr's high-quality band-limited filter."""
     import soxr
 
@@ -324,7 +333,7 @@ def resample(audio, from_rate, to_rate):
     return np.ascontiguousarray(np.moveaxis(resampled, 0, -1), dtype=np.float32)
 
 
-def fit_length(audio, samples):
+def fit_length(audio: np.ndarray, samples: int) -> np.ndarray:
     """Cut an audio (..., any), or pad it with zeros, to a number of samples."""
     missing = max(samples - audio.shape[-1], 0)
     padding = [(0, 0)] * (audio.ndim - 1) + [(0, missing)]
@@ -336,7 +345,7 @@ def _format_of(path):
     return _FORMATS.get(path.suffix.lower(), path.suffix[1:].upper())
 
 
-def kept_subtype(header, path):
+def kept_subtype(header: soundfile._SoundFileInfo, path: Path | str) -> str | None:
     """Choose the sample format in which an output has the bit depth of a recording.
 
     Args:
@@ -367,7 +376,14 @@ class AudioWriter:
         OSError: The file cannot be written.
     """
 
-    def __init__(self, path, sample_rate, channels, subtype=None, durable=True):
+    def __init__(
+        self,
+        path: Path | str,
+        sample_rate: int,
+        channels: int,
+        subtype: str | None = None,
+        durable: bool = True,
+    ) -> None:
         import soundfile
 
         self.path, self._durable = Path(path), durable
@@ -389,7 +405,7 @@ class AudioWriter:
             ) from error
         self._name = name
 
-    def __enter__(self):
+    def __enter__(self) -> AudioWriter:
         import soundfile
 
         self._whole = replace_when_done(self.path, self._durable)
@@ -408,7 +424,7 @@ class AudioWriter:
             raise OSError(f"{self.path}: cannot be written; is the disk full?") from error
         return self
 
-    def write(self, audio):
+    def write(self, audio: np.ndarray) -> None:
         """Append (samples,) or (channels, samples) float32; finite and within [-1, 1].
 
         Raises:
@@ -439,7 +455,7 @@ class AudioWriter:
         except (soundfile.SoundFileError, AssertionError) as error:
             raise OSError(f"{self.path}: cannot be written; is the disk full?") from error
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: Any) -> None:
         import soundfile
 
         try:
@@ -451,7 +467,9 @@ class AudioWriter:
             self._whole.__exit__(*exception)
 
 
-def write_audio(path, audio, sample_rate, subtype=None):
+def write_audio(
+    path: Path | str, audio: np.ndarray, sample_rate: int, subtype: str | None = None
+) -> None:
     """Write audio of shape (samples,) or (channels, samples); see ``AudioWriter``."""
     audio = np.asarray(audio, dtype=np.float32)
     channels = 1 if audio.ndim == 1 else len(audio)
@@ -459,12 +477,12 @@ def write_audio(path, audio, sample_rate, subtype=None):
         writer.write(audio)
 
 
-def peak(audio):
+def peak(audio: np.ndarray) -> float:
     """Largest absolute sample: 0.0 for empty audio, NaN if there is a NaN."""
     return float(max(audio.max(initial=0), -audio.min(initial=0)))
 
 
-def safe_peak(audio):
+def safe_peak(audio: np.ndarray) -> np.ndarray:
     """Turn audio down if it would leave [-1, 1]."""
     loudest = peak(audio)
     return audio * np.float32(PEAK / loudest) if loudest > PEAK else audio

@@ -8,10 +8,16 @@ Sources: ISO/IEC 11172-3 and 13818-3 for the frames of MPEG audio, the Xing head
 number, RFC 3533 for Ogg pages, Microsoft and IBM's multimedia specification 1.0 for RIFF.
 """
 
+from __future__ import annotations
+
 import mmap
 import struct
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import soundfile
+
 
 _SLACK = 512  # bytes at the end of a file that are ignored, such as tags
 # bytes; at least what programs give as length when they write into a pipe
@@ -58,10 +64,10 @@ class _Frame(NamedTuple):
     length: int | None
     samples: int
     side: int
-    kind: tuple
+    kind: tuple[int, int, int]
 
 
-def whole_frames(path, header):
+def whole_frames(path: Path | str, header: soundfile._SoundFileInfo) -> int:
     """Number of samples per channel that a decoder has to give if nothing is lost.
 
     Args:

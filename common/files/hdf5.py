@@ -17,6 +17,8 @@ Writing: libhdf5 crashes at the end of a process that could not write a file, an
 interrupts a write. ``create_hdf5`` prevents both, so all HDF5 files of the kit are created by it.
 """
 
+from __future__ import annotations
+
 import atexit
 import contextlib
 import io
@@ -26,9 +28,15 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from common.files.atomic import replace_when_done
+
+if TYPE_CHECKING:
+    import h5py
+
 
 # Raised by h5py and Keras for files that are damaged or have another content.
 UNREADABLE = (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError)
@@ -39,7 +47,7 @@ _MEMORY = 2**30  # bytes
 _KERAS = ("keras", "tensorflow.keras", "tf_keras", "builtins")
 
 
-def open_hdf5(path):
+def open_hdf5(path: Path | str) -> h5py.File:
     """Open an HDF5 file for reading.
 
     Returns:
@@ -57,7 +65,7 @@ def open_hdf5(path):
     return h5py.File(path, "r")
 
 
-def plain_attributes(item):
+def plain_attributes(item: h5py.File | h5py.Group | h5py.Dataset) -> dict[str, Any]:
     """Return the attributes of a file, group or dataset as a dict of numbers, strings and lists."""
     return {
         name: value.tolist() if hasattr(value, "tolist") else value
@@ -83,10 +91,10 @@ class create_hdf5:
         OSError: The file cannot be written; raised at the end of the block.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path | str) -> None:
         self._path = Path(path)
 
-    def __enter__(self):
+    def __enter__(self) -> h5py.File:
         import h5py
 
         with contextlib.ExitStack() as stack:
@@ -98,10 +106,10 @@ class create_hdf5:
             self._opened = stack.pop_all()
         return file
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: Any) -> bool | None:
         return self._opened.__exit__(*exception)
 
-    def each(self, items):
+    def each(self, items: Iterable) -> Iterator:
         """Yield the items of an iterable; stop with an error when the disk is full."""
         items = iter(items)
         while not self._output.error:
@@ -271,7 +279,7 @@ def _serve():
         print(json.dumps(reason), flush=True)
 
 
-def inspect(path):
+def inspect(path: Path | str) -> None:
     """Inspect an HDF5 file.
 
     Raises:

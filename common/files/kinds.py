@@ -44,14 +44,14 @@ _OTHERS = (
 )
 
 
-def foreign_recording(path):
+def foreign_recording(path: Path | str) -> str | None:
     """Format of a recording that libsndfile cannot read; None for any other file."""
     begin = _begin(path)
     is_image = begin[4:8] == b"ftyp" and begin[8:12] in _IMAGES
     return None if is_image else _find(_RECORDINGS, begin)
 
 
-def true_kind(path):
+def true_kind(path: Path | str) -> str | None:
     """Kind of a file that is not readable audio, with the remedy; None if unknown."""
     name = foreign_recording(path)
     if name is None:

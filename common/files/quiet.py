@@ -3,11 +3,12 @@
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 
 @contextlib.contextmanager
-def quiet_decoder(path):
+def quiet_decoder(path: Path | str) -> Iterator[None]:
     """Context manager that suppresses what libmpg123 prints on stderr about MPEG audio."""
     with Path(path).open("rb") as file:
         begin = file.read(2)
@@ -19,7 +20,7 @@ def quiet_decoder(path):
 
 
 @contextlib.contextmanager
-def silent_stderr():
+def silent_stderr() -> Iterator[None]:
     """Context manager that suppresses all output to stderr, including that of C++ libraries."""
     sys.stderr.flush()
     kept = os.dup(2)

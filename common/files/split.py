@@ -3,7 +3,7 @@
 import hashlib
 
 
-def is_held_out(piece, share):
+def is_held_out(piece: str, share: float) -> bool:
     """Whether a piece is held out, decided by a hash of its name.
 
     The answer is the same on every machine and for every instrument, and adding a piece does not

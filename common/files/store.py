@@ -15,8 +15,12 @@ of all images one after the other instead: (columns, bins). Each field of the ta
 that name, and the settings are the attributes of the file.
 """
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +32,14 @@ FORMAT_VERSION = 1
 _IMAGES, _COLUMNS = 8, 64  # size of a chunk of the HDF5 file
 
 
-def write_store(path, row_type, items, *, settings, shape):
+def write_store(
+    path: Path | str,
+    row_type: type,
+    items: Iterable[tuple[Any, np.ndarray]],
+    *,
+    settings: dict[str, Any],
+    shape: tuple[int, int | None],
+) -> list:
     """Write a store; the file is complete or absent.
 
     Args:
@@ -82,7 +93,9 @@ class ImageFile:
         UserError: Missing, damaged, or of another format or other settings.
     """
 
-    def __init__(self, path, *, kind, remake, expected=None):
+    def __init__(
+        self, path: Path | str, *, kind: str, remake: str, expected: dict[str, Any] | None = None
+    ) -> None:
         self.path = Path(path)
         with contextlib.ExitStack() as opened:
             with readable(path, kind, remake):
@@ -101,13 +114,13 @@ class ImageFile:
                     raise UserError(f"{path}: {name} is {found}, not {value}; {again}")
             opened.pop_all()
 
-    def __enter__(self):
+    def __enter__(self) -> ImageFile:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: Any) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Close the file."""
         self._file.close()
 
@@ -141,11 +154,19 @@ class Store(ImageFile):
         UserError: Missing, damaged, or of another format or other settings.
     """
 
-    def __init__(self, path, row_type, *, kind, remake, expected=None):
+    def __init__(
+        self,
+        path: Path | str,
+        row_type: type,
+        *,
+        kind: str,
+        remake: str,
+        expected: dict[str, Any] | None = None,
+    ) -> None:
         self._row_type = row_type
         super().__init__(path, kind=kind, remake=remake, expected=expected)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
     def _load(self):
@@ -163,7 +184,7 @@ class Store(ImageFile):
         if not fits:
             raise ValueError("its table does not fit its images")
 
-    def read(self, indices):
+    def read(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Read images of equal shape: (indices, bins, columns) float32.
 
         Args:
@@ -176,7 +197,7 @@ class Store(ImageFile):
         images = self._read("an image", lambda: self._images[unique])
         return images[place].astype(np.float32)
 
-    def columns(self, row, start=0, stop=None):
+    def columns(self, row: Any, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Read columns ``start`` to ``stop`` of an image: (bins, columns) float32.
 
         Args:
@@ -190,7 +211,7 @@ class Store(ImageFile):
         place = slice(row.start + start, row.start + max(stop, start))
         return self._read("an image", lambda: self._images[place]).astype(np.float32).T
 
-    def split(self, share, key):
+    def split(self, share: float, key: Callable[[Any], str]) -> tuple[list[int], list[int]]:
         """Split the indices of the images: ``(training, held_out)``.
 
         Args:
@@ -203,7 +224,13 @@ class Store(ImageFile):
         return sides
 
 
-def write_arrays(path, arrays, *, settings=None, rows=()):
+def write_arrays(
+    path: Path | str,
+    arrays: dict[str, np.ndarray],
+    *,
+    settings: dict[str, Any] | None = None,
+    rows: Sequence = (),
+) -> None:
     """Write a small file of arrays; the file is complete or absent.
 
     Args:
@@ -223,7 +250,9 @@ def write_arrays(path, arrays, *, settings=None, rows=()):
             _write_rows(file, type(rows[0]), rows)
 
 
-def read_arrays(path, names, row_type=None, *, kind, remake):
+def read_arrays(
+    path: Path | str, names: Iterable[str], row_type: type | None = None, *, kind: str, remake: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any], list]:
     """Read a file that ``write_arrays`` wrote.
 
     Args:
@@ -248,7 +277,7 @@ def read_arrays(path, names, row_type=None, *, kind, remake):
 
 
 @contextlib.contextmanager
-def readable(path, kind, remake):
+def readable(path: Path | str, kind: str, remake: str) -> Iterator[None]:
     """Context manager for reading an HDF5 file; errors in the file become a ``UserError``.
 
     Args:

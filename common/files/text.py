@@ -2,11 +2,14 @@
 
 import csv
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from common.files.atomic import replace_when_done
 
 
-def write_json(path, content):
+def write_json(path: Path | str, content: Any) -> None:
     """Write JSON with sorted keys; the file is complete or absent."""
     with replace_when_done(path) as temporary:
         text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
@@ -14,7 +17,7 @@ def write_json(path, content):
         temporary.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
-def write_rows(path, rows):
+def write_rows(path: Path | str, rows: Sequence[dict[str, Any]]) -> None:
     """Write dicts as CSV; None and missing values become empty fields."""
     names = dict.fromkeys(name for row in rows for name in row)
     with (

@@ -6,10 +6,14 @@ Positions are in quarter notes from the start, pitches are MIDI numbers. All ran
 the ``random.Random`` that is passed in.
 """
 
+from __future__ import annotations
+
 import bisect
 import hashlib
 import math
 import random
+from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from common.files.atomic import replace_when_done
@@ -27,6 +31,10 @@ _PROGRESSIONS = (
 )  # fmt: skip
 
 
+# (start, duration, pitch, accent) of strokes, in quarters and velocity steps
+Strokes = Iterator[tuple[float, float, int, int]]
+
+
 class Note(NamedTuple):
     """One stroke of a key."""
 
@@ -39,9 +47,9 @@ class Note(NamedTuple):
 class Performance(NamedTuple):
     """Notes, tempi and pedal of a performance."""
 
-    notes: list  # of Note
-    tempi: list  # (quarter, quarters per minute), the first one at quarter 0
-    pedals: list  # (down, up) in quarters
+    notes: list[Note]
+    tempi: list[tuple[float, float]]  # (quarter, quarters per minute), the first one at quarter 0
+    pedals: list[tuple[float, float]]  # (down, up) in quarters
 
 
 class Bar(NamedTuple):
@@ -50,8 +58,8 @@ class Bar(NamedTuple):
     start: float  # quarters
     beats: int  # quarters
     number: int
-    chord: tuple  # pitch classes, the root first
-    scale: tuple  # pitch classes
+    chord: tuple[int, ...]  # pitch classes, the root first
+    scale: tuple[int, ...]  # pitch classes
 
 
 class Style(NamedTuple):
@@ -62,20 +70,20 @@ class Style(NamedTuple):
     high: int
     length: float  # of a note relative to a stroke: below 1 detached, above 1 overlapping
     shape: str  # of the melodic line: up, down, wave or leap
-    deck: tuple  # the whole keyboard, shuffled once per etude
+    deck: tuple[int, ...]  # the whole keyboard, shuffled once per etude
 
 
-def seeded(name, seed):
+def seeded(name: str, seed: int) -> random.Random:
     """Random stream of a file; depends only on its name and the seed, on every machine."""
     return random.Random(hashlib.sha256(f"{seed}/{name}".encode()).digest())
 
 
-def tempo_at(tempi, quarter):
+def tempo_at(tempi: list[tuple[float, float]], quarter: float) -> float:
     """Tempo at a position, in quarters per minute."""
     return tempi[max(bisect.bisect_right(tempi, (quarter, math.inf)) - 1, 0)][1]
 
 
-def seconds_at(tempi, quarter):
+def seconds_at(tempi: list[tuple[float, float]], quarter: float) -> float:
     """Time in seconds of a position in quarters."""
     seconds = 0.0
     ends = [start for start, _ in tempi[1:]] + [math.inf]
@@ -85,13 +93,13 @@ def seconds_at(tempi, quarter):
     return seconds
 
 
-def end_seconds(performance):
+def end_seconds(performance: Performance) -> float:
     """Length of a performance in seconds."""
     ends = [note.end for note in performance.notes] + [up for _, up in performance.pedals]
     return seconds_at(performance.tempi, max(ends))
 
 
-def playable(performance):
+def playable(performance: Performance) -> Performance:
     """Make a performance playable: no key is struck while it is down."""
     tempi, strokes = performance.tempi, {}
     for note in sorted(performance.notes):
@@ -110,7 +118,7 @@ def playable(performance):
     return performance._replace(notes=sorted(notes))
 
 
-def write_midi(path, performance, text):
+def write_midi(path: Path, performance: Performance, text: str) -> None:
     """Write a performance as a MIDI file of one track, channel 0, program 0 (piano)."""
     import mido
 
@@ -138,12 +146,12 @@ def write_midi(path, performance, text):
         mido.MidiFile(type=0, ticks_per_beat=TICKS, tracks=[track]).save(temporary)
 
 
-def ladder(classes, low, high):
+def ladder(classes: Collection[int], low: int, high: int) -> list[int]:
     """Pitches from low to high whose pitch class is in ``classes``, ascending."""
     return [pitch for pitch in range(low, high + 1) if pitch % 12 in classes]
 
 
-def rung(rng, count, index, shape):
+def rung(rng: random.Random, count: int, index: int, shape: str) -> int:
     """Position of stroke ``index`` on a ladder of ``count`` pitches."""
     if shape == "leap":
         return rng.randrange(count)
@@ -153,23 +161,23 @@ def rung(rng, count, index, shape):
     return index % count if shape == "up" else count - 1 - index % count
 
 
-# Textures: each yields (start, duration, pitch, accent) of one bar, in quarters and velocity steps.
+# Textures: each yields the strokes of one bar.
 
 
-def strokes(bar, style):
+def strokes(bar: Bar, style: Style) -> Iterator[tuple[int, float, float, int]]:
     """Even strokes of a bar: (index, start, duration, accent)."""
     for index in range(bar.beats * style.division):
         accent = 8 if index == 0 else 4 if index % style.division == 0 else 0
         yield index, bar.start + index / style.division, style.length / style.division, accent
 
 
-def arpeggios(rng, bar, style):
+def arpeggios(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     tones = ladder(bar.chord, style.low, min(style.high + 12, HIGHEST))
     for index, start, duration, accent in strokes(bar, style):
         yield start, duration, tones[rung(rng, len(tones), index, style.shape)], accent
 
 
-def broken_chords(rng, bar, style):
+def broken_chords(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     tones = ladder(bar.chord, style.low, style.high)
     group = rng.choice(((0, 2, 1), (0, 1, 2, 1), (2, 0, 1, 0), (0, 2, 1, 3), (3, 1, 2, 0)))
     base = rng.randrange(max(len(tones) - 4, 1))
@@ -180,7 +188,7 @@ def broken_chords(rng, bar, style):
             yield start, 2.0, ladder(bar.chord[:1], LOWEST, LOWEST + 24)[index % 2], 2
 
 
-def melody(rng, bar, low, high):
+def melody(rng: random.Random, bar: Bar, low: int, high: int) -> Strokes:
     """Melody: chord tones on the beats, steps between them, sometimes a chromatic neighbour."""
     scale, tones = ladder(bar.scale, low, high), ladder(bar.chord, low, high)
     at, pitch = 0.0, rng.choice(tones)
@@ -196,7 +204,7 @@ def melody(rng, bar, low, high):
         at += duration
 
 
-def alberti(rng, bar, style):
+def alberti(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     base = min(ladder(bar.chord[:1], 36, 60), key=lambda pitch: abs(pitch - style.low))
     chord = [base + (tone - bar.chord[0]) % 12 for tone in bar.chord[:3]]
     for index, start, duration, accent in strokes(bar, style):
@@ -204,7 +212,7 @@ def alberti(rng, bar, style):
     yield from melody(rng, bar, base + 16, min(base + 36, HIGHEST))
 
 
-def block_chords(rng, bar, style):
+def block_chords(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     tones = ladder(bar.chord, style.low - 12, min(style.high + 12, HIGHEST))
     step = rng.choice((0.5, 1, 1, 2, bar.beats))
     for index in range(int(bar.beats / step)):
@@ -215,14 +223,14 @@ def block_chords(rng, bar, style):
             yield bar.start + index * step, step * min(style.length, 1.0), pitch, 4 * (index == 0)
 
 
-def scales(rng, bar, style):
+def scales(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     steps = ladder(bar.scale, style.low, style.high)
     for index, start, duration, accent in strokes(bar, style):
         place = index + bar.number * bar.beats * style.division
         yield start, duration, steps[rung(rng, len(steps), place, style.shape)], accent
 
 
-def scales_in_two_hands(rng, bar, style):
+def scales_in_two_hands(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     shift = rng.choice((12, 24, 15, 16))  # octaves, double octave, tenths
     mirror = rng.random() < 0.3
     for start, duration, pitch, accent in scales(rng, bar, style):
@@ -231,7 +239,7 @@ def scales_in_two_hands(rng, bar, style):
         yield start, duration, other - shift, accent
 
 
-def repeated_notes(rng, bar, style):
+def repeated_notes(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     tones = ladder(bar.chord, style.low, style.high)
     keys = rng.sample(tones, min(rng.choice((1, 1, 2, 3)), len(tones)))
     for index, start, duration, accent in strokes(bar, style):
@@ -241,7 +249,7 @@ def repeated_notes(rng, bar, style):
             yield start, min(duration, 0.8 / style.division), pitch, accent
 
 
-def trills(rng, bar, style):
+def trills(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     below = rng.choice(ladder(bar.scale, style.low + 6, style.high))
     above = next(pitch for pitch in range(below + 1, below + 4) if pitch % 12 in bar.scale)
     for index, start, duration, accent in strokes(bar, style):
@@ -250,7 +258,7 @@ def trills(rng, bar, style):
         yield bar.start, bar.beats * rng.uniform(0.5, 1.0), pitch, 0
 
 
-def held_notes(rng, bar, style):
+def held_notes(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     if bar.number % 2 == 0 or rng.random() < 0.3:
         tones = ladder(bar.chord, style.low - 12, min(style.high + 12, HIGHEST))
         for pitch in rng.sample(tones, min(rng.randint(1, 5), len(tones))):
@@ -258,21 +266,21 @@ def held_notes(rng, bar, style):
             yield bar.start + start, rng.uniform(1.0, 2.0) * bar.beats - start, pitch, 0
 
 
-def isolated_notes(rng, bar, style):
+def isolated_notes(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     for beat in range(bar.beats):
         pitch = style.deck[(bar.number * bar.beats + beat) % len(style.deck)]
         # any dynamic on any key; the rest of the beat is silence
         yield bar.start + beat, rng.choice((0.1, 0.3, 0.6, 0.85)), pitch, rng.randint(-50, 50)
 
 
-def sparse_notes(rng, bar, style):
+def sparse_notes(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     for _ in range(rng.choice((0, 1, 1, 2, 3))):
         start = rng.randrange(2 * bar.beats) / 2
         pitch = rng.choice(ladder(bar.chord + bar.scale[:1], LOWEST + 6, HIGHEST - 6))
         yield bar.start + start, rng.choice((0.5, 1, 2, 4, 6)), pitch, rng.randint(-10, 10)
 
 
-def dense_textures(rng, bar, style):
+def dense_textures(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     high = style._replace(low=min(style.low + 18, 72), high=min(style.high + 24, HIGHEST))
     right = rng.choice((arpeggios, scales, repeated_notes, broken_chords))
     yield from right(rng, bar, high)
@@ -283,14 +291,14 @@ def dense_textures(rng, bar, style):
             yield start, duration, pitch - 12, accent - 4
 
 
-def chromatic_runs(rng, bar, style):
+def chromatic_runs(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     yield from scales(rng, bar._replace(scale=tuple(range(12))), style)
     tones = ladder(bar.chord, max(style.low - 24, LOWEST), style.low)
     for pitch in rng.sample(tones, min(2, len(tones))):
         yield bar.start, bar.beats * 0.9, pitch, 2
 
 
-def two_voices(rng, bar, style):
+def two_voices(rng: random.Random, bar: Bar, style: Style) -> Strokes:
     yield from melody(rng, bar, style.high - 6, min(style.high + 14, HIGHEST))
     for start, duration, pitch, accent in melody(rng, bar, style.low - 10, style.low + 10):
         yield start, duration, pitch, accent - 14
@@ -315,7 +323,7 @@ TEXTURES = {
 }
 
 
-def etude(rng, kind):
+def etude(rng: random.Random, kind: str) -> Performance:
     """A piece of 60 to 90 s in one texture, with changing keys, registers and dynamics.
 
     Args:
@@ -343,7 +351,9 @@ def etude(rng, kind):
     return Performance(notes, [(0.0, tempo)], pedals)
 
 
-def pedal_bar(rng, start, end, tempo, halves=None):
+def pedal_bar(
+    rng: random.Random, start: float, end: float, tempo: float, halves: bool | None = None
+) -> list[tuple[float, float]]:
     """Pedal of a bar: down shortly after its first stroke, up at the next bar, as pianists do.
 
     Returns:

@@ -8,6 +8,8 @@ Sources: General MIDI 1 for drums on channel 10, MIDI 1.0 for the sustain pedal 
 for the controllers that end notes (120 and 123 to 127).
 """
 
+from __future__ import annotations
+
 import functools
 import math
 from bisect import bisect_left, bisect_right
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from common.cli import UserError, find_inputs
+from common.cli import Found, UserError, find_inputs
 from common.music.midi_file import META, META_TEMPO, Unreadable, parse, tempo_of
 
 LONGEST_HOURS = 24  # longer files count as corrupt
@@ -46,7 +48,7 @@ class Note:
     start: float
     end: float
 
-    def __lt__(self, other):
+    def __lt__(self, other: Note) -> bool:
         return (self.start, self.pitch) < (other.start, other.pitch)
 
 
@@ -80,17 +82,17 @@ class Sequence:
     missing_tracks: int = 0
 
     @property
-    def counts(self):
+    def counts(self) -> Counter[str]:
         """Counter of everything except the notes."""
         return Counter({name: count for name, count in vars(self).items() if name != "notes"})
 
     @property
-    def duration(self):
+    def duration(self) -> float:
         """End of the last note in seconds; 0.0 without notes."""
         return max((note.end for note in self.notes), default=0.0)
 
 
-def find_midi(folder):
+def find_midi(folder: Path) -> Found:
     """Find the MIDI files below a folder, and its other files: ``common.cli.Found``."""
     return find_inputs(folder, _is_midi)
 
@@ -107,7 +109,9 @@ def _is_midi(path):
     return begin[:4] == b"MThd" or (begin[:4] == b"RIFF" and begin[8:] == b"RMID")
 
 
-def read_notes(path, *, sustain=True, transpose=0, playback_speed=1.0):
+def read_notes(
+    path: Path, *, sustain: bool = True, transpose: int = 0, playback_speed: float = 1.0
+) -> Sequence:
     """Read the notes of a Standard MIDI File of format 0, 1 or 2.
 
     Tempo changes in any track apply to all tracks. The sequences of a format 2 file are played one

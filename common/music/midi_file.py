@@ -52,7 +52,7 @@ class MidiFile(NamedTuple):
     announced: int
 
 
-def parse(data):
+def parse(data: bytes) -> MidiFile:
     """Parse bytes as a ``MidiFile``.
 
     Raises:
@@ -243,7 +243,7 @@ def _channel_data(source, count):
     return bytes(data)
 
 
-def tempo_of(data):
+def tempo_of(data: bytes) -> int:
     """Microseconds per quarter note, from the data of a tempo event without its type."""
     if len(data) < 3:
         raise Unreadable("a tempo has fewer than three bytes")

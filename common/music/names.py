@@ -31,12 +31,12 @@ class NoteName(NamedTuple):
     pitch: int
     velocity: int
 
-    def __str__(self):
+    def __str__(self) -> str:
         """The name without suffix, as in NSynth."""
         return f"{self.instrument}_{self.preset:03d}-{self.pitch:03d}-{self.velocity:03d}"
 
 
-def parse_note(name):
+def parse_note(name: str) -> NoteName | None:
     """Parse the name of a note's file, without suffix; None if it is not one."""
     match = _NOTE.fullmatch(name.rpartition("/")[2])
     if match is None:
@@ -97,7 +97,7 @@ class Variation(NamedTuple):
     duration_rate: float = 4.0
     sustain: bool = True
 
-    def __str__(self):
+    def __str__(self) -> str:
         """Text after the "~" in a name; "" for the defaults."""
         parts = []
         if self.transpose:
@@ -111,7 +111,7 @@ class Variation(NamedTuple):
         return "~" + "_".join(parts) if parts else ""
 
 
-def split_variation(key):
+def split_variation(key: str) -> tuple[str, Variation]:
     """Split a name into piece and variation: ``(piece, Variation)``.
 
     Args:
@@ -130,7 +130,7 @@ def split_variation(key):
     return (piece, found) if found.playback_speed > 0 else (key, Variation())
 
 
-def rendering_name(piece, preset):
+def rendering_name(piece: str, preset: int) -> str:
     """Name of a rendering; preset 0 is left out unless the name would be ambiguous.
 
     Args:
@@ -140,28 +140,28 @@ def rendering_name(piece, preset):
     return f"{piece}@{preset:03d}" if preset or _PRESET.search(piece) else piece
 
 
-def pair_key(rendering):
+def pair_key(rendering: str) -> str:
     """Piece and variation of a rendering, which are equal for an origin and its target."""
     return _PRESET.sub("", rendering)
 
 
-def preset_of(rendering):
+def preset_of(rendering: str) -> str:
     """Preset of a rendering: three digits, or "" for preset 0."""
     match = _PRESET.search(rendering)
     return match[1] if match else ""
 
 
-def piece_of(rendering):
+def piece_of(rendering: str) -> str:
     """Piece of a rendering, without variation and preset; the unit of a split."""
     return pair_key(rendering).partition("~")[0]
 
 
-def piece_below(name):
+def piece_below(name: str) -> str:
     """Piece of an audio file ``<instrument>/<rendering>``; any other name is returned unchanged."""
     return piece_of(name.partition("/")[2] or name)
 
 
-def tempo_of(rendering):
+def tempo_of(rendering: str) -> tuple[str, float]:
     """Split a rendering's name into ``(name at the written tempo, playback speed)``."""
     key = pair_key(rendering)
     piece, varied = split_variation(key)

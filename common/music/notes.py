@@ -6,6 +6,8 @@ test folders (Engel et al. 2017, https://magenta.tensorflow.org/datasets/nsynth)
 is not needed, because the names have all information.
 """
 
+from __future__ import annotations
+
 import os
 import re
 from pathlib import Path
@@ -29,7 +31,7 @@ _INSTRUMENT = re.compile(
 _SUFFIXES = (".wav", ".flac")
 
 
-def parse_instrument(text):
+def parse_instrument(text: str) -> tuple[str, tuple[int, ...] | None]:
     """Split the name of an instrument from its presets.
 
     Args:
@@ -63,7 +65,7 @@ class NoteLibrary:
         UserError: There is no such folder, or no file with the name of a note.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = Path(path)
         folder = self.path / "audio" if (self.path / "audio").is_dir() else self.path
         if not folder.is_dir():
@@ -83,11 +85,11 @@ class NoteLibrary:
             )
 
     @property
-    def instruments(self):
+    def instruments(self) -> list[str]:
         """Names of the instruments, sorted."""
         return sorted(self._voices)
 
-    def presets(self, instrument):
+    def presets(self, instrument: str) -> list[int]:
         """Preset numbers of an instrument, ascending; ``UserError`` when it is unknown."""
         if instrument not in self._voices:
             raise UserError(
@@ -95,11 +97,11 @@ class NoteLibrary:
             )
         return sorted(self._voices[instrument])
 
-    def default_preset(self, instrument):
+    def default_preset(self, instrument: str) -> int:
         """Preset 0, or the first one if there is no preset 0 (as in NSynth's test set)."""
         return self.presets(instrument)[0]
 
-    def voice(self, instrument, preset):
+    def voice(self, instrument: str, preset: int) -> Voice:
         """The notes of one preset as a ``Voice``; ``UserError`` if there are none."""
         presets = self.presets(instrument)
         if preset not in presets:
@@ -118,7 +120,7 @@ class Voice:
         sample_rate: Hz; the rate of the lowest note's file, to which all others are resampled.
     """
 
-    def __init__(self, name, files):
+    def __init__(self, name: str, files: dict[int, dict[int, Path]]) -> None:
         self.name = name
         self._files = files
         self._notes = {}  # (pitch, file) -> samples; None if silent
@@ -126,7 +128,7 @@ class Voice:
         lowest = files[min(files)]
         self.sample_rate = read_header(lowest[min(lowest)]).samplerate
 
-    def note(self, pitch, velocity):
+    def note(self, pitch: int, velocity: int) -> tuple[np.ndarray, int]:
         """Samples of a note.
 
         The nearest velocity of the pitch is taken. If there is no file for the pitch, or it is

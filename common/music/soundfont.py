@@ -6,6 +6,8 @@ FluidSynth's pitch and, within 1 dB, its level (within 2 dB where several layers
 differs by some dB, as it interpolates samples linearly, and notes ring longer after their release.
 """
 
+from __future__ import annotations
+
 import abc
 import contextlib
 import functools
@@ -13,6 +15,7 @@ import io
 import os
 import struct
 import weakref
+from pathlib import Path
 
 import numpy as np
 
@@ -28,7 +31,7 @@ _ATTENUATION = 48  # number of the SoundFont generator `initialAttenuation`
 _ATTENUATION_SHARE = 0.4  # share of it that FluidSynth applies, as E-mu's hardware did
 
 
-def open_soundfont(path, gain):
+def open_soundfont(path: Path, gain: float) -> Player:
     """Open a SoundFont with ``FluidSynth`` or, if that is missing, ``TinySoundFont``.
 
     Args:
@@ -48,7 +51,7 @@ def open_soundfont(path, gain):
         raise UserError(f"FluidSynth is missing ({missing}): {INSTALL}") from missing
 
 
-def check_whole(path):
+def check_whole(path: Path) -> None:
     """Raise ``UserError`` if a file is missing, cut off, or does not begin like a SoundFont."""
     if not path.is_file():
         raise UserError(f"{path}: {missing(path)}; give a SoundFont, .sf2 or .sf3")
@@ -73,11 +76,11 @@ class Player(abc.ABC):
 
     name = ""
 
-    def __init__(self, path, gain=1.0):
+    def __init__(self, path: Path, gain: float = 1.0) -> None:
         self.path, self.gain = path, gain
         self._selected = None
 
-    def select(self, bank, program):
+    def select(self, bank: int, program: int) -> None:
         """Choose the program for the next notes; ``UserError`` if the font does not have it."""
         if self._selected == (bank, program):
             return
@@ -90,7 +93,7 @@ class Player(abc.ABC):
         self._selected = (bank, program)
 
     @abc.abstractmethod
-    def render(self, pitch, velocity):
+    def render(self, pitch: int, velocity: int) -> np.ndarray:
         """Render a note of the selected program: held, then released.
 
         Args:
@@ -101,7 +104,7 @@ class Player(abc.ABC):
             result does not depend on the notes before.
         """
 
-    def another(self):
+    def another(self) -> Player:
         """Open the same SoundFont again, for another thread."""
         return type(self)(self.path, self.gain)
 
@@ -132,7 +135,7 @@ class FluidSynth(Player):
 
     name = "FluidSynth"
 
-    def __init__(self, path, gain=1.0):
+    def __init__(self, path: Path, gain: float = 1.0) -> None:
         super().__init__(path, gain)
         # the module's get_samples() clips, and its dither depends on what was played before
         fluidsynth, self._write_float = _fluidsynth()
@@ -147,7 +150,7 @@ class FluidSynth(Player):
         if self._font < 0:
             raise self._unreadable()
 
-    def render(self, pitch, velocity):
+    def render(self, pitch: int, velocity: int) -> np.ndarray:
         # A voice fades its first block of 64 samples in from the level of the note that it played
         # before. So play the beginning of each note twice, and every order gives the same result.
         for _ in range(2):
@@ -177,7 +180,7 @@ class TinySoundFont(Player):
 
     name = "TinySoundFont"
 
-    def __init__(self, path, gain=1.0):
+    def __init__(self, path: Path, gain: float = 1.0) -> None:
         super().__init__(path, gain)
         from tinysoundfont import _tinysoundfont  # its Synth rounds velocities down
 
@@ -189,7 +192,7 @@ class TinySoundFont(Player):
         self._font.set_output(_tinysoundfont.OutputMode.StereoInterleaved, SYNTH_RATE, 0)
         self._font.set_max_voices(256)
 
-    def render(self, pitch, velocity):
+    def render(self, pitch: int, velocity: int) -> np.ndarray:
         # It chooses layers by the integer part of `played`, and its amplitude is proportional to
         # the velocity, not to its square. The mean of its channels is 3 dB louder.
         played = velocity + 0.5

@@ -6,6 +6,7 @@ import functools
 import stat
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +15,9 @@ import numpy as np
 from common.audio.streaming import resample_blocks
 from common.cli import UserError
 from common.files.audio import AudioFileError, AudioWriter, peak, read_header
-from common.music.midi import LONGEST_HOURS, find_midi, read_notes
+from common.music.midi import LONGEST_HOURS, Note, find_midi, read_notes
 from common.music.names import Variation, pair_key, rendering_name, split_variation
-from common.music.notes import NOTE_SECONDS, NoteLibrary
+from common.music.notes import NOTE_SECONDS, NoteLibrary, Voice
 from common.work.cluster import keep_for_a_run
 from data import SAMPLE_RATE
 
@@ -33,7 +34,7 @@ class Settings(NamedTuple):
 
     nsynth_path: Path
     audios_path: Path
-    voices: tuple  # of (instrument, preset)
+    voices: tuple[tuple[str, int], ...]  # (instrument, preset)
     sustain: bool
     shared_gain: bool
     overwrite: bool
@@ -49,7 +50,7 @@ class Piece(NamedTuple):
     duration_rate: float
 
 
-def notes_of(rendering, midi_path):
+def notes_of(rendering: str, midi_path: Path) -> tuple[Note, ...]:
     """Return the notes that a rendering plays.
 
     Args:
@@ -78,12 +79,14 @@ def notes_of(rendering, midi_path):
     ).notes
 
 
-def audio_path(audios_path, instrument, piece, preset):
+def audio_path(audios_path: Path, instrument: str, piece: str, preset: int) -> Path:
     """Path of the audio of a piece; a preset other than 0 is added as ``@<preset>``."""
     return audios_path / instrument / f"{rendering_name(piece, preset)}.wav"
 
 
-def mix(notes, voice, duration_rate=4.0):
+def mix(
+    notes: Sequence[Note], voice: Voice, duration_rate: float = 4.0
+) -> tuple[np.ndarray, Counter[str]]:
     """Play notes with a voice.
 
     Each note sounds unchanged for ``HELD`` of its length and then decays exponentially with the
@@ -147,7 +150,7 @@ def _state(path, piece):
 
 
 @keep_for_a_run
-def library(path):
+def library(path: Path) -> NoteLibrary:
     """The ``NoteLibrary`` of a folder, one per process."""
     return NoteLibrary(path)
 
@@ -157,7 +160,7 @@ def _voice(path, instrument, preset):
     return library(path).voice(instrument, preset)
 
 
-def render_piece(settings, piece):
+def render_piece(settings: Settings, piece: Piece) -> Counter[str]:
     """Write the audio of one piece for every voice of the settings.
 
     Returns:

@@ -1,6 +1,7 @@
 """Titles as a person would write them: of pieces, instruments and conversions."""
 
 import re
+from collections.abc import Iterable
 
 from common.music.names import pair_key, preset_of, split_variation
 
@@ -33,7 +34,7 @@ _FAMILIES = {
 _SOURCES = {"acoustic": "", "electronic": "electric ", "synthetic": "synthetic "}
 
 
-def piece_title(rendering):
+def piece_title(rendering: str) -> str:
     """Title of a rendering of a piece: "Chopin, Prelude op. 28 no. 7, 2 semitones up".
 
     Args:
@@ -68,7 +69,7 @@ def _spelled(piece):
     return " ".join([*composer, title[:1].upper() + title[1:]])
 
 
-def instrument_title(instrument):
+def instrument_title(instrument: str) -> str:
     """Title of an instrument of NSynth, ``<family>_<source>``: "piano", "electric guitar"."""
     family, _, source = instrument.rpartition("_")
     if source not in _SOURCES:
@@ -78,7 +79,7 @@ def instrument_title(instrument):
     return _SOURCES[source] + _FAMILIES.get(family, family.replace("_", " "))
 
 
-def conversion_title(origins, targets):
+def conversion_title(origins: Iterable[str], targets: Iterable[str]) -> str:
     """Title of a conversion between instruments: "piano to guitar, strings".
 
     Args:

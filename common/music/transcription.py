@@ -2,7 +2,9 @@
 
 import functools
 import logging
+from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +18,7 @@ ONSET_TOLERANCE = 0.05  # seconds, as in MIREX
 _MIDI_A4, _A4 = 69, 440.0
 
 
-def require_transcriber():
+def require_transcriber() -> None:
     """Raise ``UserError`` if a package of the transcriber is missing."""
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
@@ -37,7 +39,7 @@ def _model():
         logging.root.setLevel(level)
 
 
-def transcribe(path):
+def transcribe(path: Path) -> list[Note]:
     """Transcribe a recording by Basic Pitch (Bittner et al. 2022) with its default thresholds.
 
     Args:
@@ -60,7 +62,7 @@ def transcribe(path):
     )
 
 
-def note_scores(reference, estimated):
+def note_scores(reference: Sequence[Note], estimated: Sequence[Note]) -> dict[str, float]:
     """Precision, recall and F1 of transcribed notes (Bay, Ehmann and Downie 2009).
 
     A note counts as found if its onset is within ONSET_TOLERANCE and its pitch is the same. Each

@@ -1,9 +1,21 @@
 """Find the recordings that models were not trained on."""
 
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
 from common.cli import UserError
 
 
-def held_out(names, configs, key, *, recorded=None, where, remedy="add others"):
+def held_out(
+    names: Iterable[str],
+    configs: Iterable[dict[str, Any]],
+    key: Callable[[str], str],
+    *,
+    recorded: Callable[[str], str] | None = None,
+    where: Path,
+    remedy: str = "add others",
+) -> list[str]:
     """List the recordings that no run was trained on, by the recorded split of each run.
 
     Args:

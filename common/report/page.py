@@ -3,18 +3,21 @@
 ``page.css`` and ``page.js`` beside this module are written into each page.
 """
 
+from __future__ import annotations
+
 import base64
 import io
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from common.audio.loudness import TARGET_LUFS, loudness
 from common.files.atomic import replace_when_done
 from common.files.audio import PEAK
-from common.report.tables import as_html
+from common.report.tables import Term, as_html
 
 _LEVEL_HELP = (
     f"All sounds of a player are equally loud: {TARGET_LUFS:g} LUFS, or less where one of them "
@@ -27,7 +30,7 @@ _KEYS_HELP = (
 _PLANE_HELP = "Arrow keys go from cell to cell, <kbd>Enter</kbd> plays."
 
 
-def mp3(audio, sample_rate):
+def mp3(audio: np.ndarray, sample_rate: int) -> bytes:
     """Audio as an MP3 file, for a page: bytes."""
     import soundfile
 
@@ -56,7 +59,7 @@ class Section(NamedTuple):
     """A piece: its heading, and clips of it, between which its player switches."""
 
     heading: str
-    clips: list
+    clips: list[Clip]
 
 
 class Plane(NamedTuple):
@@ -70,12 +73,21 @@ class Plane(NamedTuple):
     """
 
     heading: str
-    clips: list
+    clips: list[Clip]
     columns: int
     picture: bytes | None = None
 
 
-def write_page(path, title, sections=(), *, lead, settings=None, tables=None, terms=None):
+def write_page(
+    path: Path,
+    title: str,
+    sections: Sequence[Section | Plane] = (),
+    *,
+    lead: str,
+    settings: dict[str, Any] | None = None,
+    tables: dict[str, list[dict[str, Any]]] | None = None,
+    terms: dict[str, Term] | None = None,
+) -> None:
     """Write the page; it appears whole or not at all, and needs no other file and no network.
 
     Args:
@@ -203,7 +215,7 @@ def _decoded(content):
     return audio.T, sample_rate
 
 
-def gains(sounds):
+def gains(sounds: Sequence[tuple[np.ndarray, int] | None]) -> list[float]:
     """Factors that make sounds equally loud, none of them beyond full scale.
 
     Args:
@@ -222,6 +234,6 @@ def gains(sounds):
     return [10 ** ((common - level) / 20) if np.isfinite(level) else 1.0 for level in levels]
 
 
-def data_uri(kind, content):
+def data_uri(kind: str, content: bytes) -> str:
     """Bytes as an address that holds them, such as ``data:image/webp;base64,...``."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

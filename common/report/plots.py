@@ -1,14 +1,23 @@
 """Pictures: grids of spectrograms, and curves."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import os
-from typing import NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from common.files.atomic import replace_when_done
 from data import HOP, SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 # Scale of the axes of a magnitude image: seconds per column, kilohertz per bin.
 FRAME_SCALE = HOP / SAMPLE_RATE, SAMPLE_RATE / 2 / 512 / 1000
@@ -31,7 +40,7 @@ def _any_backend():
             os.environ["MPLBACKEND"] = asked
 
 
-def new_figure(rows, columns, size):
+def new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
     """Create a figure with rows times columns axes: ``(figure, axes)``, axes as 2D array."""
     figure = _figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
@@ -47,7 +56,7 @@ def _figure(**settings):
     return figure
 
 
-def figure_png(figure, dpi=100):
+def figure_png(figure: Figure, dpi: int = 100) -> bytes:
     """Render a figure as PNG (bytes); the same figure gives the same bytes."""
     content = io.BytesIO()
     # leave out the version of matplotlib
@@ -55,7 +64,7 @@ def figure_png(figure, dpi=100):
     return content.getvalue()
 
 
-def save_figure(figure, path):
+def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG; the file is complete or absent."""
     with replace_when_done(path) as temporary:
         temporary.write_bytes(figure_png(figure))
@@ -73,11 +82,19 @@ class Panel(NamedTuple):
 
     image: np.ndarray
     title: str = ""
-    limits: tuple = (0, 1)
+    limits: tuple[float, float] = (0, 1)
     colours: str = "magma"
 
 
-def image_grid(panels, *, size, columns=None, scale=None, bar=None, rows=()):
+def image_grid(
+    panels: Sequence[Panel],
+    *,
+    size: tuple[float, float],
+    columns: int | None = None,
+    scale: tuple[float, float | None] | None = None,
+    bar: str | None = None,
+    rows: Sequence[str] = (),
+) -> Figure:
     """Draw images side by side, the first bin at the bottom.
 
     Args:
@@ -127,7 +144,9 @@ def image_grid(panels, *, size, columns=None, scale=None, bar=None, rows=()):
     return figure
 
 
-def plot_images(path, images, error=None):
+def plot_images(
+    path: Path, images: dict[str, np.ndarray], error: tuple[str, str] | None = None
+) -> None:
     """Draw magnitude images side by side, with the same colour scale.
 
     Args:
@@ -143,7 +162,7 @@ def plot_images(path, images, error=None):
     save_figure(image_grid(panels, size=(4.2, 4), scale=FRAME_SCALE, bar=bar), path)
 
 
-def pixels_webp(image):
+def pixels_webp(image: np.ndarray) -> bytes:
     """Convert an image (bins, columns) in [0, 1] to WebP (bytes), one pixel per value.
 
     Where there are more than 1200 columns, neighbours are averaged.
@@ -160,7 +179,9 @@ def pixels_webp(image):
     return content.getvalue()
 
 
-def curves(titles, x_label, size=(5, 4), y_label=""):
+def curves(
+    titles: Sequence[str], x_label: str, size: tuple[float, float] = (5, 4), y_label: str = ""
+) -> tuple[Figure, list[Axes]]:
     """Create a figure for curves: ``(figure, axes)``, a list of axes side by side.
 
     Args:
@@ -175,7 +196,7 @@ def curves(titles, x_label, size=(5, 4), y_label=""):
     return figure, list(axes[0])
 
 
-def plot_history(path, rows):
+def plot_history(path: Path, rows: list[dict[str, Any]]) -> None:
     """Draw training and validation curves.
 
     Args:
@@ -196,7 +217,12 @@ def plot_history(path, rows):
     save_figure(figure, path)
 
 
-def plot_sweep(path, rates, losses, suggestions):
+def plot_sweep(
+    path: Path,
+    rates: Sequence[float] | np.ndarray,
+    losses: dict[str, tuple],
+    suggestions: dict[str, float | None],
+) -> None:
     """Draw a learning-rate sweep.
 
     Args:

@@ -1,8 +1,10 @@
 """Tables of numbers and strings, for terminals and HTML pages."""
 
+from __future__ import annotations
+
 import re
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 WIDTH = 100  # columns of a terminal
 _LONGEST = 40  # characters of a text where not even one column of numbers fits beside it
@@ -21,7 +23,7 @@ class Term(NamedTuple):
     better: str = ""
 
 
-def as_text(rows, width=WIDTH):
+def as_text(rows: list[dict[str, Any]], width: int = WIDTH) -> str:
     """Format rows (dicts of numbers and strings) as aligned text with a heading.
 
     A table that is wider than ``width`` is broken into parts, one below the other: each begins with
@@ -63,7 +65,9 @@ def _shortened(text):
     return text if len(text) <= _LONGEST else f"{text[: half - 1]}…{text[-half:]}"
 
 
-def as_html(rows, caption=None, terms=None):
+def as_html(
+    rows: list[dict[str, Any]], caption: str | None = None, terms: dict[str, Term] | None = None
+) -> str:
     """The same as a table of HTML, every heading a button.
 
     Args:

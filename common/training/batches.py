@@ -2,6 +2,7 @@
 
 import abc
 import math
+from typing import Any
 
 import keras
 
@@ -19,25 +20,27 @@ class Batches(keras.utils.PyDataset, abc.ABC):
         epoch: Number of the next epoch, from 0.
     """
 
-    def __init__(self, count, batch_size, steps=None, **options):
+    def __init__(
+        self, count: int, batch_size: int, steps: int | None = None, **options: Any
+    ) -> None:
         super().__init__(**options)
         self._count = steps * batch_size if steps else count
         self._batch_size = batch_size
         self._drawn = None, None
         self.epoch = 0
 
-    def __len__(self):
+    def __len__(self) -> int:
         return math.ceil(self._count / self._batch_size)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Any:
         return self.cut(self.positions(index), self.epoch)
 
-    def positions(self, index):
+    def positions(self, index: int) -> range:
         """Positions within the epoch of the examples in a batch: a range."""
         start = index * self._batch_size
         return range(start, min(start + self._batch_size, self._count))
 
-    def drawn(self, epoch):
+    def drawn(self, epoch: int) -> Any:
         """What ``draw`` returns for an epoch; it is drawn once."""
         drawn_epoch, drawn = self._drawn  # read once, because other threads may draw another epoch
         if drawn_epoch != epoch:
@@ -45,9 +48,9 @@ class Batches(keras.utils.PyDataset, abc.ABC):
             self._drawn = epoch, drawn
         return drawn
 
-    def draw(self, epoch):
+    def draw(self, epoch: int) -> Any:
         """Draw what the batches of an epoch are cut from; nothing, unless a subclass draws."""
 
     @abc.abstractmethod
-    def cut(self, positions, epoch):
+    def cut(self, positions: range, epoch: int) -> Any:
         """Return the examples at some positions of an epoch as a batch."""

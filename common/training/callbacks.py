@@ -1,8 +1,12 @@
 """Keras callbacks of a training: seeds per epoch, history, weights, resume state."""
 
+from __future__ import annotations
+
 import contextlib
 import importlib.util
 import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -12,8 +16,14 @@ from common.report.plots import plot_history
 from common.training.fast import parts_of
 from common.training.weights import save_h5, stand_alone
 
+if TYPE_CHECKING:
+    from common.training.model import TrainingModel
+    from common.training.session import TrainingSession
 
-def make_callbacks(session, model):
+
+def make_callbacks(
+    session: TrainingSession, model: TrainingModel
+) -> list[keras.callbacks.Callback]:
     """Create the callbacks that write the run folder of a training.
 
     Args:
@@ -50,7 +60,7 @@ class EpochKeeper(keras.callbacks.Callback):
         model: Its model, built.
     """
 
-    def __init__(self, session, model):
+    def __init__(self, session: TrainingSession, model: TrainingModel) -> None:
         super().__init__()
         self._session = session
         self._writes = session.devices.is_chief  # only the chief writes the folder
@@ -59,14 +69,14 @@ class EpochKeeper(keras.callbacks.Callback):
         if self._writes:
             self._networks = {name: stand_alone(getattr(model, name)) for name in session.networks}
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Set the random state of this epoch, independent of earlier ones."""
         self._epoch = epoch
         self._began = time.monotonic()
         self._session.training.epoch = epoch
         reseed(self.model, self._session.flags.seed, epoch)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Raise ``UserError`` if a loss is not finite."""
         broken = [name for name, value in (logs or {}).items() if not np.isfinite(value)]
         if broken:
@@ -79,7 +89,7 @@ class EpochKeeper(keras.callbacks.Callback):
                 f"precision, {again}"
             )
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write all files of the epoch."""
         values = {name: float(value) for name, value in (logs or {}).items()}
         seconds = round(time.monotonic() - self._began, 2)
@@ -124,7 +134,7 @@ class Ramp(keras.callbacks.Callback):
 
 
 @contextlib.contextmanager
-def averaged_weights(model):
+def averaged_weights(model: keras.Model) -> Iterator[None]:
     """Context manager that replaces the weights of a model by their moving averages."""
     swap = keras.callbacks.SwapEMAWeights()
     swap.set_model(model)
@@ -135,13 +145,13 @@ def averaged_weights(model):
         swap.on_test_end()
 
 
-def seed_generators(model):
+def seed_generators(model: keras.Model) -> list[keras.random.SeedGenerator]:
     """List every ``keras.random.SeedGenerator`` of a model once, in the order of its layers."""
     found = [generator for layer in parts_of(model) for generator in layer._seed_generators]
     return list(dict.fromkeys(found))
 
 
-def reseed(model, seed, epoch):
+def reseed(model: keras.Model, seed: int, epoch: int) -> None:
     """Set the random state of a model (dropout, sampling), derived from seed and epoch.
 
     So a resumed run draws the same numbers in each epoch as an uninterrupted one.

@@ -6,20 +6,30 @@ On TensorFlow, ``tf.distribute``: no strategy for one device, ``MirroredStrategy
 rounding and dropout: losses and batch statistics are those of the global batch.
 """
 
+from __future__ import annotations
+
 import contextlib
 import itertools
 import json
 import os
 import re
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from common.cli import UserError
 from common.files.quiet import silent_stderr
 from common.training.fast import fuse_batch_normalization, multiply_convolutions, parts_of
 
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
 
-def start_backend(gpus):
+    from common.training.batches import Batches
+
+
+def start_backend(gpus: str | None) -> None:
     """Import Keras and its backend with only the named GPUs visible.
 
     TensorFlow prints a dozen lines on stderr when it starts, which no setting of its own silences.
@@ -75,7 +85,7 @@ def _require_backend():
         raise UserError(f"{source}: asks for {name}, which is not installed; {remedy}")
 
 
-def list_gpus():
+def list_gpus() -> list[str]:
     """Names of the visible GPUs."""
     import keras
 
@@ -96,7 +106,7 @@ def _require_gpus(numbers):
         )
 
 
-def jit_setting():
+def jit_setting() -> bool:
     """The value for ``compile(jit_compile=)``: XLA on one GPU with TensorFlow, always with JAX.
 
     On CPUs it makes convolutional networks of this size slower, and ``tf.distribute`` does not
@@ -111,7 +121,7 @@ def jit_setting():
     return True
 
 
-def compiled(function):
+def compiled(function: Callable) -> Callable:
     """Compile a function of tensors by Keras's backend: to a graph, or to XLA with JAX."""
     import keras
 
@@ -124,7 +134,7 @@ def compiled(function):
     return jax.jit(function)
 
 
-def find_devices():
+def find_devices() -> OneDevice:
     """Return the devices of a training: all that are visible."""
     import keras
 
@@ -172,11 +182,11 @@ class OneDevice:
     count = 1
     is_chief = True
 
-    def scope(self):
+    def scope(self) -> contextlib.AbstractContextManager:
         """Context manager for building models and optimisers."""
         return contextlib.nullcontext()
 
-    def prepare(self, model):
+    def prepare(self, model: keras.Model) -> None:
         """Make a built model ready for a training on these devices."""
         import keras
 
@@ -185,11 +195,11 @@ class OneDevice:
             if not list_gpus():
                 multiply_convolutions(model)
 
-    def steps(self, dataset):
+    def steps(self, dataset: Batches) -> int:
         """Number of steps in an epoch of ``common.training.batches.Batches``."""
         return len(dataset)
 
-    def feed(self, training, validation, epoch):
+    def feed(self, training: Batches, validation: Batches | None, epoch: int) -> dict[str, Any]:
         """Data arguments of ``fit``.
 
         Args:
@@ -198,12 +208,12 @@ class OneDevice:
         """
         return {"x": training, "validation_data": validation}
 
-    def agree(self, number):
+    def agree(self, number: int) -> int:
         """Return the chief's number in every process."""
         return number
 
     @contextlib.contextmanager
-    def guard(self):
+    def guard(self) -> Iterator[None]:
         """Context manager for the training: a lost worker becomes a ``UserError``."""
         yield
 
@@ -211,7 +221,7 @@ class OneDevice:
 class JaxDevices(OneDevice):
     """Several devices of this machine, on JAX: data parallelism of ``keras.distribution``."""
 
-    def __init__(self, names):
+    def __init__(self, names: list[str]) -> None:
         import keras
 
         class DataParallel(keras.distribution.DataParallel):
@@ -224,11 +234,11 @@ class JaxDevices(OneDevice):
         self.count = len(names)
         self._distribution = DataParallel(devices=names)
 
-    def scope(self):
+    def scope(self) -> contextlib.AbstractContextManager:
         return self._distribution.scope()
 
     @contextlib.contextmanager
-    def guard(self):
+    def guard(self) -> Iterator[None]:
         with self._distribution.scope():
             yield
 
@@ -236,7 +246,7 @@ class JaxDevices(OneDevice):
 class TensorFlowDevices(OneDevice):
     """Several devices of this machine or of a cluster, under a strategy of ``tf.distribute``."""
 
-    def __init__(self, strategy):
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self._strategy = strategy
         self.count = strategy.num_replicas_in_sync
         resolver = strategy.cluster_resolver
@@ -245,17 +255,17 @@ class TensorFlowDevices(OneDevice):
             or (resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs)
         )
 
-    def scope(self):
+    def scope(self) -> contextlib.AbstractContextManager:
         return self._strategy.scope()
 
-    def prepare(self, model):
+    def prepare(self, model: keras.Model) -> None:
         import keras
 
         for layer in parts_of(model):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
 
-    def steps(self, dataset):
+    def steps(self, dataset: Batches) -> int:
         return len(self._spans(dataset))
 
     def _spans(self, dataset):
@@ -274,7 +284,7 @@ class TensorFlowDevices(OneDevice):
             )
         return spans
 
-    def feed(self, training, validation, epoch):
+    def feed(self, training: Batches, validation: Batches | None, epoch: int) -> dict[str, Any]:
         arguments = {
             "x": self._distribute(training, itertools.count(epoch)),
             "steps_per_epoch": self.steps(training),  # or Keras would run past the end
@@ -310,7 +320,7 @@ class TensorFlowDevices(OneDevice):
 
         return self._strategy.distribute_datasets_from_function(of_worker)
 
-    def agree(self, number):
+    def agree(self, number: int) -> int:
         import tensorflow as tf
 
         @tf.function
@@ -326,7 +336,7 @@ class TensorFlowDevices(OneDevice):
             return int(replicas[0]) // len(replicas)
 
     @contextlib.contextmanager
-    def guard(self):
+    def guard(self) -> Iterator[None]:
         import tensorflow as tf
 
         errors = tf.errors
@@ -341,6 +351,6 @@ class TensorFlowDevices(OneDevice):
             ) from error
 
 
-def share_of(number, replica, replicas):
+def share_of(number: int, replica: int, replicas: int) -> tuple[int, int]:
     """Start and stop of a replica's share of a batch; shares differ by at most one frame."""
     return number * replica // replicas, number * (replica + 1) // replicas

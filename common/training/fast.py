@@ -1,9 +1,18 @@
 """Faster computation of stock layers: same variables, same configuration, same files."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+
+
 _SMALL = 16  # largest image (in pixels) whose convolution becomes a matrix product
 
 
-def all_layers(model):
+def all_layers(model: keras.Model) -> Iterator[keras.Layer]:
     """List all layers of a model, with nested models replaced by their layers."""
     for layer in model.layers:
         if hasattr(layer, "layers"):
@@ -12,7 +21,7 @@ def all_layers(model):
             yield layer
 
 
-def parts_of(layer, seen=None):
+def parts_of(layer: keras.Layer, seen: set[int] | None = None) -> Iterator[keras.Layer]:
     """List a layer and all layers inside it, each once, in the order in which they were attached.
 
     These include layers of nested models, cells of recurrent layers and wrapped layers.
@@ -25,7 +34,7 @@ def parts_of(layer, seen=None):
             yield from parts_of(inner, seen)
 
 
-def multiply_convolutions(model):
+def multiply_convolutions(model: keras.Model) -> None:
     """Make a model that is being trained compute some convolutions as matrix products.
 
     On a CPU, TensorFlow's kernels reorder the weights in each step, which takes longer than the
@@ -125,7 +134,7 @@ def _to_one_channel():
     return convolve
 
 
-def fuse_batch_normalization(model):
+def fuse_batch_normalization(model: keras.Model) -> None:
     """Make a model that is being trained normalise batches of images by TensorFlow's fused kernel.
 
     Keras builds the normalisation from elementary operations, each of which passes over the whole

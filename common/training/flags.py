@@ -1,11 +1,12 @@
 """Flags that all training scripts have, and parsing of flags that are given in Python."""
 
 import argparse
+from typing import Any
 
-from common.cli import UserError, add_seed_flag, number
+from common.cli import Parser, UserError, add_seed_flag, number
 
 
-def parsed(built, flags):
+def parsed(built: Parser, flags: dict[str, Any]) -> dict[str, Any]:
     """Parse flags that are given by name in Python; the others get their defaults.
 
     Args:
@@ -36,7 +37,9 @@ def parsed(built, flags):
     return vars(built.parse_args(words))
 
 
-def add_training_flags(built, *, what="frames", batch_size=8, lr=None):
+def add_training_flags(
+    built: Parser, *, what: str = "frames", batch_size: int = 8, lr: float | None = None
+) -> None:
     """Add the flags of ``common.training.session.TrainingSession``.
 
     Args:

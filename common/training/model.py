@@ -2,6 +2,7 @@
 
 import abc
 import types
+from typing import Any
 
 import keras
 
@@ -21,7 +22,7 @@ class TrainingModel(keras.Model, abc.ABC):
 
     loss_names = ("loss",)
 
-    def __init__(self, name):
+    def __init__(self, name: str) -> None:
         super().__init__(name=name)
         # A mapping that Keras does not track, because the means do not belong in a resume state.
         self._means = types.MappingProxyType(
@@ -30,7 +31,9 @@ class TrainingModel(keras.Model, abc.ABC):
         self.built = True  # all networks come with their variables
 
     @abc.abstractmethod
-    def loss_terms(self, x, y, y_pred, training):
+    def loss_terms(
+        self, x: Any, y: Any, y_pred: Any, training: bool
+    ) -> tuple[Any, dict[str, Any], Any]:
         """Compute the losses of a batch, or of one replica's share of it, as means.
 
         Args:
@@ -44,23 +47,30 @@ class TrainingModel(keras.Model, abc.ABC):
         """
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.Metric]:
         """Means of the losses since the start of the epoch."""
         return list(self._means.values())
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
         """Return the loss that Keras minimises, and update the means."""
         total, values, weight = self.loss_terms(x, y, y_pred, training)
         for name, value in values.items():
             self._means[name].update_state(value, weight)
         return self._share_of_mean(total, weight)
 
-    def compile(self, optimizer, **settings):
+    def compile(self, optimizer: keras.Optimizer, **settings: Any) -> None:
         """Compile, and create the optimiser's variables, which resuming and strategies need."""
         super().compile(optimizer=optimizer, **settings)
         self.optimizer.build(self.trainable_variables)
 
-    def share_out(self, frames):
+    def share_out(self, frames: Any) -> Any:
         """Distribute frames over JAX devices if they can have equal shares.
 
         On TensorFlow, each replica receives only its share anyway.
@@ -72,7 +82,7 @@ class TrainingModel(keras.Model, abc.ABC):
         layout = keras.distribution.TensorLayout(axes, distribution.device_mesh)
         return keras.distribution.distribute_tensor(frames, layout)
 
-    def gather(self, values):
+    def gather(self, values: Any) -> Any:
         """Values (batch, ...) of all replicas together, for a loss that is no mean over examples.
 
         Such a loss is then the same on every replica, and its gradient that of the whole batch.
@@ -83,7 +93,7 @@ class TrainingModel(keras.Model, abc.ABC):
 
         return tf.distribute.get_replica_context().all_gather(values, axis=0)
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         """Create the training function: that of Keras on one device, our own on several.
 
         On several devices, Keras 3 would show only the losses of the first replica's share, and it
@@ -94,7 +104,7 @@ class TrainingModel(keras.Model, abc.ABC):
         elif self.train_function is None or force:
             self.train_function = self._on_replicas(self.train_step)
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> None:
         """Like ``make_train_function``, for evaluation."""
         if not self._is_shared():
             super().make_test_function(force)

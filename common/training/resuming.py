@@ -1,11 +1,22 @@
 """Check whether a run may be continued with the flags and data of a new call."""
 
 import json
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import Any
 
 from common.cli import UserError
 
 
-def continued_config(folder, old, new, *, may_change, may_vary, defaults):
+def continued_config(
+    folder: Path,
+    old: dict[str, Any],
+    new: dict[str, Any],
+    *,
+    may_change: Collection[str],
+    may_vary: Collection[str],
+    defaults: Collection[str],
+) -> dict[str, Any]:
     """Return the configuration with which a run continues.
 
     Args:
@@ -55,7 +66,9 @@ def continued_config(folder, old, new, *, may_change, may_vary, defaults):
     return new | {"split": _joined(folder, old.get("split", {}), new["split"])}
 
 
-def recorded_split(sides, name_of):
+def recorded_split(
+    sides: Iterable[Iterable], name_of: Callable[[Any], str]
+) -> dict[str, list[str]]:
     """Return the entry ``split`` of ``config.json``: dict from side to sorted names.
 
     Args:
@@ -88,6 +101,6 @@ def _joined(folder, old, new):
     return {side: sorted({*old.get(side, ()), *pieces}) for side, pieces in new.items()}
 
 
-def new_pieces(old, new):
+def new_pieces(old: dict[str, list[str]], new: dict[str, list[str]]) -> dict[str, int]:
     """Count the pieces that a run has not seen yet: dict from side of the split to number."""
     return {side: len(set(pieces) - set(old.get(side, ()))) for side, pieces in new.items()}

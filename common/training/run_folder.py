@@ -1,14 +1,21 @@
 """The folder of a training: its files, and how a run is started or continued in it."""
 
+from __future__ import annotations
+
 import csv
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from common.cli import UserError
 from common.files.hdf5 import UNREADABLE, open_hdf5
 from common.files.text import write_json, write_rows
 from common.training.weights import save_state
+
+if TYPE_CHECKING:
+    import keras
+
 
 _RESUME = re.compile(r"resume-(\d+)\.weights\.h5")
 
@@ -20,11 +27,11 @@ class RunFolder:
         path: Folder; created when the run starts.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
 
     @property
-    def resume_file(self):
+    def resume_file(self) -> Path | None:
         """Path of the newest resume state, or None."""
         states = sorted(self.path.glob("resume-*.weights.h5"), key=self._epoch_of)
         return states[-1] if states else None
@@ -35,11 +42,11 @@ class RunFolder:
         return int(match[1]) if match else -1
 
     @property
-    def finished_epochs(self):
+    def finished_epochs(self) -> int:
         """Number of finished epochs, by the newest resume state; 0 without one."""
         return self._epoch_of(self.resume_file) if self.resume_file else 0
 
-    def read_config(self):
+    def read_config(self) -> dict[str, Any]:
         """Read ``config.json``; ``UserError`` if it is missing or damaged."""
         path = self.path / "config.json"
         try:
@@ -52,11 +59,11 @@ class RunFolder:
             raise UserError(f"{path}: not the configuration of a run")
         return config
 
-    def write_config(self, config):
+    def write_config(self, config: dict[str, Any]) -> None:
         """Write a dict to ``config.json``."""
         write_json(self.path / "config.json", config)
 
-    def start(self, *, resume, from_weights=False):
+    def start(self, *, resume: bool, from_weights: bool = False) -> int:
         """Start a run in the folder, or find that one can be continued.
 
         Args:
@@ -91,7 +98,7 @@ class RunFolder:
             or len(history.read_text(encoding="utf-8", errors="replace").splitlines()) > 2
         )
 
-    def save_resume(self, model, epoch):
+    def save_resume(self, model: keras.Model, epoch: int) -> None:
         """Save the state of model and optimisers after an epoch, and delete older states."""
         newest = self._resume_file(epoch)
         save_state(model, newest)
@@ -102,7 +109,7 @@ class RunFolder:
             if state != but:
                 state.unlink()
 
-    def load_resume(self, model, epoch):
+    def load_resume(self, model: keras.Model, epoch: int) -> None:
         """Restore the state after an epoch into a built and compiled model."""
         path = self._resume_file(epoch)
         try:
@@ -116,7 +123,7 @@ class RunFolder:
     def _resume_file(self, epoch):
         return self.path / f"resume-{epoch:04d}.weights.h5"
 
-    def read_history(self):
+    def read_history(self) -> list[dict[str, float | None]]:
         """Rows of ``history.csv`` up to the newest resume state, as dicts of numbers or None.
 
         Raises:
@@ -138,6 +145,6 @@ class RunFolder:
             ) from error
         return [row for row in rows if row["epoch"] <= self.finished_epochs]
 
-    def write_history(self, rows):
+    def write_history(self, rows: list[dict[str, float | None]]) -> None:
         """Write ``history.csv``, one row per epoch."""
         write_rows(self.path / "history.csv", rows)

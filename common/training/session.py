@@ -1,18 +1,28 @@
 """A training from its flags to its last epoch: the part that all systems share."""
 
+from __future__ import annotations
+
 import abc
 import contextlib
 import platform
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-from common.cli import UserError, parser
-from common.training.devices import find_devices, jit_setting, start_backend
+from common.cli import Parser, UserError, parser
+from common.training.devices import OneDevice, find_devices, jit_setting, start_backend
 from common.training.flags import parsed
 from common.training.resuming import continued_config, new_pieces
 from common.training.run_folder import RunFolder
 from common.training.weights import load_into
 from common.work.lock import only_run
+
+if TYPE_CHECKING:
+    import keras
+
+    from common.training.batches import Batches
+    from common.training.model import TrainingModel
 
 
 class TrainingSession(abc.ABC):
@@ -51,7 +61,7 @@ class TrainingSession(abc.ABC):
     may_vary = ()
     clip_norm = None
 
-    def __init__(self, **flags):
+    def __init__(self, **flags: Any) -> None:
         self._given = flags
         self.flags = SimpleNamespace(**flags)
         self.check()
@@ -65,30 +75,30 @@ class TrainingSession(abc.ABC):
 
     @staticmethod
     @abc.abstractmethod
-    def add_flags(built):
+    def add_flags(built: Parser) -> None:
         """Add the flags of the script to a ``common.cli.parser``."""
 
     @property
-    def folder(self):
+    def folder(self) -> Path:
         """Path of the run folder."""
         return self.flags.output
 
-    def check(self):  # noqa: B027 (may stay empty)
+    def check(self) -> None:  # noqa: B027 (may stay empty)
         """Check the flags, and open files that do not need Keras."""
 
-    def find_devices(self):
+    def find_devices(self) -> OneDevice:
         """Return the devices to train on."""
         return find_devices()
 
     @abc.abstractmethod
-    def open_data(self):
+    def open_data(self) -> None:
         """Set ``training`` and ``validation``."""
 
     @abc.abstractmethod
-    def make_model(self):
+    def make_model(self) -> TrainingModel:
         """Return the untrained ``common.training.model.TrainingModel``, not compiled."""
 
-    def make_optimizer(self):
+    def make_optimizer(self) -> keras.Optimizer:
         """Return the optimiser: Adam, with learning rate, decay and averages from the flags."""
         import keras
 
@@ -96,18 +106,18 @@ class TrainingSession(abc.ABC):
         averages = {"use_ema": True, "ema_momentum": self.flags.ema} if self.flags.ema else {}
         return keras.optimizers.Adam(rate, global_clipnorm=self.clip_norm, **averages)
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Return a dict of further entries of ``config.json``, besides flags and versions.
 
         Its ``split`` is a dict from ``training`` and ``held_out`` to names of pieces.
         """
         return {}
 
-    def callbacks(self, model, done):
+    def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
         """Return further Keras callbacks, for a model that was trained for ``done`` steps."""
         return []
 
-    def after_epoch(self, epoch, networks):  # noqa: B027 (may stay empty)
+    def after_epoch(self, epoch: int, networks: dict[str, keras.Model]) -> None:  # noqa: B027 (may stay empty)
         """Write further files, besides weights, history and its curves.
 
         Args:
@@ -119,14 +129,14 @@ class TrainingSession(abc.ABC):
     # Shared by all systems
 
     @classmethod
-    def build_parser(cls, description):
+    def build_parser(cls, description: str | None) -> Parser:
         """Return the script's parser, given its docstring."""
         built = parser(description)
         cls.add_flags(built)
         return built
 
     @classmethod
-    def script_functions(cls, description):
+    def script_functions(cls, description: str | None) -> tuple[Callable, Callable, Callable]:
         """Return the functions of the script that trains with this class.
 
         Args:
@@ -159,7 +169,9 @@ class TrainingSession(abc.ABC):
 
         return build_parser, train, main
 
-    def set_batches(self, make, training, held_out):
+    def set_batches(
+        self, make: Callable[..., Batches], training: Sequence, held_out: Sequence
+    ) -> None:
         """Set ``training``, and ``validation`` if anything is held out.
 
         Args:
@@ -172,22 +184,26 @@ class TrainingSession(abc.ABC):
         self.training = make(training, batch_size=flags.batch_size, **once)
         self.validation = make(held_out, batch_size=flags.batch_size) if held_out else None
 
-    def say(self, text):
+    def say(self, text: str) -> None:
         """Print a line, but only in the chief process."""
         if self.devices.is_chief:
             print(text)
 
     @property
-    def last_epoch(self):
+    def last_epoch(self) -> int:
         """Number of the last epoch of the run."""
         return self.flags.epoch_offset + self.flags.epochs
 
     @property
-    def total_steps(self):
+    def total_steps(self) -> int:
         """Training steps of the run."""
         return self.flags.epochs * self.devices.steps(self.training)
 
-    def build(self, make_model=None, make_optimizer=None):
+    def build(
+        self,
+        make_model: Callable[[], TrainingModel] | None = None,
+        make_optimizer: Callable[[], keras.Optimizer] | None = None,
+    ) -> TrainingModel:
         """Return the untrained, compiled model, with the same weights each time.
 
         Args:
@@ -200,7 +216,7 @@ class TrainingSession(abc.ABC):
             model.compile((make_optimizer or self.make_optimizer)(), jit_compile=jit_setting())
         return model
 
-    def train(self):
+    def train(self) -> int:
         """Train, or continue to train, to the last epoch; return the script's exit status."""
         with only_run(self.run.path) if self.devices.is_chief else contextlib.nullcontext():
             finished = self.devices.agree(self._begin() if self.devices.is_chief else 0)
@@ -300,7 +316,7 @@ class TrainingSession(abc.ABC):
         )
 
 
-def set_up_keras(seed, mixed_precision="off"):
+def set_up_keras(seed: int, mixed_precision: str = "off") -> None:
     """Seed every random generator and choose the dtype policy.
 
     Args:
@@ -315,7 +331,9 @@ def set_up_keras(seed, mixed_precision="off"):
     )
 
 
-def learning_rate(initial, decay, steps):
+def learning_rate(
+    initial: float, decay: str, steps: int
+) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """Return a learning rate, or a schedule.
 
     Args:
@@ -333,7 +351,7 @@ def learning_rate(initial, decay, steps):
     return initial
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Versions of Python and of the relevant packages: dict of strings."""
     from importlib.metadata import PackageNotFoundError, version
 

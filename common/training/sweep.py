@@ -1,13 +1,26 @@
 """Search for a learning rate by a sweep (Smith 2017, section 3.3)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import keras
+
+    from common.training.batches import Batches
+
 
 SWEEP = (1e-9, 1.0)  # first and last learning rate, as published
 SWEEP_STOP = 100  # the sweep ends at this multiple of the best loss
 SLOPE_DECADES = 0.5  # range of learning rates over which the slope of a loss is measured
 
 
-def sweep_learning_rate(model, dataset, steps, losses):
+def sweep_learning_rate(
+    model: keras.Model, dataset: Batches, steps: int, losses: Sequence[str]
+) -> list[dict[str, float]]:
     """Train one batch each at exponentially growing learning rates (Smith 2017, section 3.3).
 
     Args:
@@ -35,7 +48,7 @@ def sweep_learning_rate(model, dataset, steps, losses):
     return rows
 
 
-def sweep_schedule(steps):
+def sweep_schedule(steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
     """Learning rates from SWEEP[0] to SWEEP[1] in ``steps`` equal factors."""
     import keras
 
@@ -43,7 +56,7 @@ def sweep_schedule(steps):
     return keras.optimizers.schedules.ExponentialDecay(start, max(steps - 1, 1), stop / start)
 
 
-def smooth(values, share=0.05):
+def smooth(values: np.ndarray, share: float = 0.05) -> np.ndarray:
     """Running mean over a share of the values, mirrored at the ends: same length."""
     reach = max(round(len(values) * share / 2), 1)
     padded = np.pad(
@@ -52,7 +65,9 @@ def smooth(values, share=0.05):
     return np.convolve(padded, np.full(2 * reach + 1, 1 / (2 * reach + 1)), mode="valid")
 
 
-def steepest_descent(rates, losses):
+def steepest_descent(
+    rates: Sequence[float] | np.ndarray, losses: Sequence[float] | np.ndarray
+) -> float | None:
     """Learning rate at which the loss falls by the greatest share per decade; None if never.
 
     The slope is that of the logarithm of the loss, so that its absolute level does not matter, by

@@ -1,17 +1,24 @@
 """Weight files: HDF5 files of stock layers that other Keras code can load."""
 
+from __future__ import annotations
+
 import re
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.cli import UserError
 from common.files.hdf5 import UNREADABLE, create_hdf5, open_hdf5
 
+if TYPE_CHECKING:
+    import h5py
+    import keras
 
-def save_h5(model, path):
+
+def save_h5(model: keras.Model, path: Path | str) -> None:
     """Save a built model as a classic HDF5 file, which is complete or absent.
 
     Keras 3 reads it with ``load_model`` and ``load_weights``, Keras 2 with ``load_weights``.
@@ -23,7 +30,7 @@ def save_h5(model, path):
         save_model_to_hdf5(model, file, include_optimizer=False)
 
 
-def save_state(model, path):
+def save_state(model: keras.Model, path: Path | str) -> None:
     """Save what ``model.save_weights`` saves, including optimisers; complete or absent.
 
     ``model.load_weights`` reads it, if its name ends in .weights.h5.
@@ -40,7 +47,7 @@ def save_state(model, path):
         saving_lib._save_state(model, OpenFile("", mode="w"), None, "", set())
 
 
-def stand_alone(model):
+def stand_alone(model: keras.Model) -> keras.Model:
     """Copy a network without the settings of a training and its machine.
 
     The copy computes in float32 on one device, and so does every model loaded from its file.
@@ -59,7 +66,7 @@ def stand_alone(model):
     return copy
 
 
-def halve_precision(path, output):
+def halve_precision(path: Path | str, output: Path | str) -> None:
     """Copy an HDF5 weights file with its arrays stored as float16.
 
     The file has half the size, and loads like the original.
@@ -84,12 +91,12 @@ def halve_precision(path, output):
         copy(source, target)
 
 
-def is_classic(file):
+def is_classic(file: h5py.File) -> bool:
     """Whether an open HDF5 file of weights has the layout of Keras 2, not that of Keras 3."""
     return "model_weights" in file or "layer_names" in file.attrs
 
 
-def load_into(model, path):
+def load_into(model: keras.Model, path: Path | str) -> None:
     """Load a weights file into a built model; ``UserError`` if it does not fit or is damaged.
 
     Args:

@@ -18,6 +18,7 @@ import logging
 import secrets
 import socket
 import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +34,7 @@ _POLL_SECONDS = 1.0
 _caches = []
 
 
-def keep_for_a_run(function):
+def keep_for_a_run(function: Callable) -> Callable:
     """Decorator: ``functools.lru_cache`` that is emptied when a worker starts another run."""
     cached = functools.lru_cache(function)
     _caches.append(cached)
@@ -50,7 +51,7 @@ class _Run(NamedTuple):
     """
 
     name: str
-    folders: tuple
+    folders: tuple[Path, ...]
     proof: Path | None
 
 
@@ -64,10 +65,10 @@ class Cluster(NamedTuple):
     """
 
     address: str
-    folders: tuple
+    folders: tuple[Path, ...]
     output: Path | None
 
-    def check(self):
+    def check(self) -> None:
         """Raise ``UserError`` unless a scheduler answers."""
         import asyncio  # imported here: it takes a tenth of the time in which a worker starts
 
@@ -91,7 +92,7 @@ class Cluster(NamedTuple):
                 "scheduler`, and give the address that it prints"
             ) from error
 
-    def run(self, function, tasks):
+    def run(self, function: Callable, tasks: Iterable) -> Iterator:
         """Run a function on each task; yield the results in the order of completion.
 
         Args:

@@ -1,9 +1,11 @@
 """Turn recordings into a store of images in parallel, and count what was left out."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from itertools import chain
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from common.cli import UserError, report_others, report_skipped
 from common.files import audio
@@ -22,11 +24,13 @@ class Filled(NamedTuple):
     """
 
     rows: list
-    counts: Counter
-    skipped: list
+    counts: Counter[str]
+    skipped: list[tuple[Path, Exception]]
 
 
-def find_recordings(folders):
+def find_recordings(
+    folders: Iterable[Path],
+) -> tuple[dict[str, Path], list[tuple[Path, str]]]:
     """Find the audio files in and below several folders: ``(recordings, foreign)``.
 
     ``recordings`` is a dict from name (the path below its folder without suffix) to path;
@@ -51,7 +55,18 @@ def find_recordings(folders):
     return recordings, foreign
 
 
-def fill_store(path, row_type, cut, tasks, *, settings, shape, folders, jobs=1, scheduler=None):
+def fill_store(
+    path: Path,
+    row_type: type,
+    cut: Callable[[Any], tuple[list, dict[str, int]]],
+    tasks: Sequence,
+    *,
+    settings: dict[str, Any],
+    shape: tuple[int, int | None],
+    folders: Sequence[Path],
+    jobs: int = 1,
+    scheduler: str | None = None,
+) -> Filled:
     """Cut recordings into images and write them to a store, which is complete or absent.
 
     Args:

@@ -4,17 +4,19 @@ import argparse
 import functools
 import itertools
 import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
-from common.cli import UserError, number
+from common.cli import Parser, UserError, number
 from common.files.audio import AudioFileError
 from common.work.cluster import Cluster
 from common.work.machine import cores
 from common.work.workers import end_with_parent
 
 
-def add_job_flags(built):
+def add_job_flags(built: Parser) -> None:
     """Add the flags ``--jobs`` and ``--scheduler``."""
     group = built.add_mutually_exclusive_group()
     group.add_argument(
@@ -37,7 +39,7 @@ def _address(text):
     return text
 
 
-def parse_job_args(built, argv):
+def parse_job_args(built: Parser, argv: list[str] | None) -> argparse.Namespace:
     """Parse the flags; with ``--scheduler``, make all paths absolute for the other machines."""
     args = vars(built.parse_args(argv))
     if args["scheduler"] is not None:
@@ -51,7 +53,9 @@ def _absolute(value):
     return value.absolute() if isinstance(value, Path) else value
 
 
-def workers_of(jobs, scheduler, folders, output=None):
+def workers_of(
+    jobs: int, scheduler: str | None, folders: Iterable[Path], output: Path | None = None
+) -> int | Cluster:
     """The ``workers`` for ``run_jobs``: a number of processes, or a ``Cluster`` that answers.
 
     Args:
@@ -80,7 +84,9 @@ def _guarded(function, numbered):
         return index, None, error
 
 
-def run_jobs(function, tasks, workers, title):
+def run_jobs(
+    function: Callable[[Any], Any], tasks: Sequence, workers: int | Cluster, title: str
+) -> Iterator[tuple[Any, Any, Exception | None]]:
     """Call ``function`` on each task in worker processes, with a progress bar on stderr.
 
     Args:

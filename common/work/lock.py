@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import unicodedata
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from common.cli import UserError, printable
@@ -19,7 +20,7 @@ _PID_BYTES = 20
 
 
 @contextlib.contextmanager
-def only_run(output, *, folder=True):
+def only_run(output: Path | None, *, folder: bool = True) -> Iterator[None]:
     """Context manager that keeps other runs from writing the same output.
 
     The lock belongs to the operating system and ends with the process, however that ends. It is
@@ -71,7 +72,7 @@ def only_run(output, *, folder=True):
         yield
 
 
-def remove_temporaries(folder):
+def remove_temporaries(folder: Path) -> None:
     """Remove half-written files of killed processes from a locked folder.
 
     Sub-folders that another run may have locked are skipped.
@@ -89,7 +90,7 @@ def _unlink(paths):
         path.unlink(missing_ok=True)
 
 
-def require_distinct(folder, names):
+def require_distinct(folder: Path, names: Iterable[str]) -> None:
     """Raise ``UserError`` if the file system treats two of the names as the same name.
 
     Args:

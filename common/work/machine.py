@@ -7,7 +7,7 @@ _CGROUPS, _OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _UNKNOWN_MEMORY = 16 * 2**30  # bytes; assumed if the system does not tell
 
 
-def cores():
+def cores() -> int:
     """Number of cores that this process may use, at least 1.
 
     Limits by CPU affinity and cgroups are respected.
@@ -26,7 +26,7 @@ def cores():
     return count
 
 
-def memory():
+def memory() -> int:
     """Memory in bytes that this process may use: that of the machine or of its cgroup."""
     try:
         size = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

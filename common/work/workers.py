@@ -15,7 +15,7 @@ POLL_SECONDS = 0.1
 
 
 @functools.cache
-def end_with_parent():
+def end_with_parent() -> None:
     """Called in a worker process: end it soon after its parent has ended, even during a task.
 
     Otherwise joblib's workers would finish their tasks while a new run works on the same files.
@@ -49,7 +49,7 @@ def _forget(removed):
             resource_tracker.unregister(str(path), "folder")
 
 
-def remains(pid):
+def remains(pid: int) -> list[Path]:
     """List the semaphores and folders that joblib made for the workers of a process.
 
     joblib removes them itself unless it is killed together with its helpers.
@@ -60,7 +60,7 @@ def remains(pid):
     return [path for place in places for pattern in patterns for path in Path(place).glob(pattern)]
 
 
-def remove_remains(pid):
+def remove_remains(pid: int) -> list[Path]:
     """Remove what joblib has left behind of a process that has ended.
 
     Returns:
@@ -77,7 +77,7 @@ def remove_remains(pid):
     return removed
 
 
-def end_workers():
+def end_workers() -> None:
     """End the idle workers of this process and remove joblib's files for them.
 
     So nothing remains if the process is killed while it exits.
