@@ -2,7 +2,8 @@
 # make test  sets everything up and runs the tests
 # make stress  kills, damages and crowds what the tests leave in peace, and tries the benchmarks, for
 #              hours; make stress SHORT=1 for minutes
-# make notes  adds what renders and hears notes: a SoundFont player and the transcriber of evaluate.py
+# make notes  adds what renders and hears notes: a SoundFont player, a pitch tracker, and the transcriber
+#             of evaluate.py
 # make test-jax  sets up JAX without TensorFlow, and runs the tests of training and prediction there
 PYTHON ?= python3
 VENV ?= .venv

@@ -11,22 +11,16 @@ notes`).
 """
 
 import argparse
-import json
 import re
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
 from common.cli import UserError, number, parser, printable, run, say
-from common.music.names import parse_note
+from common.music.instruments import FAMILIES, SOURCES
+from common.music.nsynth import write_examples
 from common.work.machine import cores
 
-# The numbers of NSynth (Engel et al. 2017) are the positions in these lists.
-FAMILIES = [
-    *("bass", "brass", "flute", "guitar", "keyboard", "mallet"),
-    *("organ", "reed", "string", "synth_lead", "vocal"),
-]
-SOURCES = ["acoustic", "electronic", "synthetic"]
 # The guitar has steel strings: the nylon ones (0:24) of many fonts are hard to tell from a piano.
 INSTRUMENTS = [
     "keyboard_acoustic=0:0",
@@ -202,57 +196,6 @@ def write_notes(tasks, player, jobs):
     return [task for task, sounds in zip(tasks, sounding, strict=True) if not sounds]
 
 
-def describe(stem):
-    """Entry of ``examples.json`` for a note's name; None when it is not named as in NSynth."""
-    name = parse_note(stem)
-    family_name, _, source_name = name.instrument.rpartition("_") if name else ("", "", "")
-    if family_name not in FAMILIES or source_name not in SOURCES:
-        return None
-    family, source = FAMILIES.index(family_name), SOURCES.index(source_name)
-    # these numbers are as unique as NSynth's, and no note that is added later changes them
-    instrument_number = (family * len(SOURCES) + source) * 1000 + name.preset
-    return {
-        "note": (instrument_number * 128 + name.pitch) * 128 + name.velocity,
-        "note_str": stem,
-        "instrument": instrument_number,
-        "instrument_str": stem.partition("-")[0],
-        "pitch": name.pitch,
-        "velocity": name.velocity,
-        "sample_rate": SAMPLE_RATE,
-        "qualities": [0] * 10,  # NSynth's labels of the sound; nobody has given ours any
-        "qualities_str": [],
-        "instrument_family": family,
-        "instrument_family_str": family_name,
-        "instrument_source": source,
-        "instrument_source_str": source_name,
-    }
-
-
-def write_examples(out):
-    """Bring ``examples.json`` up to date: all notes in ``<out>/audio``, known ones as they were.
-
-    Returns:
-        Number of notes.
-    """
-    from common.files.atomic import replace_when_done
-
-    path = out / "examples.json"
-    try:
-        before = path.read_text(encoding="utf-8") if path.exists() else "{}"
-        known = json.loads(before)
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error}); remove it to have it made anew") from error
-    files = (out / "audio").iterdir()
-    stems = sorted({file.stem for file in files if file.suffix in (".wav", ".flac")})
-    entries = {stem: known.get(stem) or describe(stem) for stem in stems}
-    lines = [f'"{stem}": {json.dumps(entry)}' for stem, entry in entries.items() if entry]
-    text = "{\n" + ",\n".join(lines) + "\n}\n"
-    if text != before:
-        with replace_when_done(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    return len(lines)
-
-
 def main(argv=None):
     """Run the script; its exit status."""
     from common.music.soundfont import open_soundfont
@@ -281,7 +224,7 @@ def synthesize(args, player):
     ]
     missing = [task for task in tasks if args.overwrite or not task[-1].is_file()]
     silent = write_notes(missing, player, args.jobs)
-    described = write_examples(args.out)
+    described = write_examples(args.out, {}, SAMPLE_RATE)
     print(
         f"{len(missing) - len(silent)} notes written, {len(tasks) - len(missing)} kept, "
         f"{len(silent)} silent; {described} in {printable(args.out / 'examples.json')}"

@@ -24,7 +24,7 @@ from common.cli import UserError, missing
 # A synthesizer that works at 16 kHz aliases everything above 8 kHz in its samples, so render at a
 # high rate and resample.
 SYNTH_RATE = 48000
-HELD_SECONDS, RELEASE_SECONDS = 3, 1
+NOTE_SECONDS, HELD_SECONDS = 4, 3
 INSTALL = "`make notes`, or pip install pyfluidsynth and the system package libfluidsynth3"
 
 _ATTENUATION = 48  # number of the SoundFont generator `initialAttenuation`
@@ -93,11 +93,13 @@ class Player(abc.ABC):
         self._selected = (bank, program)
 
     @abc.abstractmethod
-    def render(self, pitch: int, velocity: int) -> np.ndarray:
+    def render(self, pitch: int, velocity: int, held: float = HELD_SECONDS) -> np.ndarray:
         """Render a note of the selected program: held, then released.
 
         Args:
             pitch, velocity: MIDI numbers.
+            held: Seconds until the release, above 0.002 and below ``NOTE_SECONDS``, which all
+                notes last.
 
         Returns:
             float32 (samples,) at ``SYNTH_RATE``, the mean of both channels, of any amplitude. The
@@ -150,7 +152,7 @@ class FluidSynth(Player):
         if self._font < 0:
             raise self._unreadable()
 
-    def render(self, pitch: int, velocity: int) -> np.ndarray:
+    def render(self, pitch: int, velocity: int, held: float = HELD_SECONDS) -> np.ndarray:
         # A voice fades its first block of 64 samples in from the level of the note that it played
         # before. So play the beginning of each note twice, and every order gives the same result.
         for _ in range(2):
@@ -158,9 +160,10 @@ class FluidSynth(Player):
             self._samples(SYNTH_RATE // 10)
             self._synth.noteon(0, pitch, velocity)
             start = self._samples(64)
-        held = self._samples(HELD_SECONDS * SYNTH_RATE - 64)
+        count = int(held * SYNTH_RATE)
+        held = self._samples(count - 64)
         self._synth.noteoff(0, pitch)
-        return np.concatenate([start, held, self._samples(RELEASE_SECONDS * SYNTH_RATE)])
+        return np.concatenate([start, held, self._samples(NOTE_SECONDS * SYNTH_RATE - count)])
 
     def _samples(self, count):
         stereo = np.zeros((2, count), np.float32)
@@ -192,16 +195,17 @@ class TinySoundFont(Player):
         self._font.set_output(_tinysoundfont.OutputMode.StereoInterleaved, SYNTH_RATE, 0)
         self._font.set_max_voices(256)
 
-    def render(self, pitch: int, velocity: int) -> np.ndarray:
+    def render(self, pitch: int, velocity: int, held: float = HELD_SECONDS) -> np.ndarray:
         # It chooses layers by the integer part of `played`, and its amplitude is proportional to
         # the velocity, not to its square. The mean of its channels is 3 dB louder.
         played = velocity + 0.5
         level = self.gain * velocity**2 / (played * 127) / 2**0.5
         self._font.reset()
         self._font.note_on(self._preset, pitch, played / 127)
-        held = self._samples(HELD_SECONDS * SYNTH_RATE)
+        count = int(held * SYNTH_RATE)
+        held = self._samples(count)
         self._font.note_off(self._preset, pitch)
-        released = self._samples(RELEASE_SECONDS * SYNTH_RATE)
+        released = self._samples(NOTE_SECONDS * SYNTH_RATE - count)
         return np.concatenate([held, released]) * np.float32(level)
 
     def _samples(self, count):
