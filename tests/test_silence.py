@@ -58,6 +58,10 @@ PIPELINES = [  # each line goes on with what the ones before it made
         "--instruments guitar_acoustic --jobs 1",
         "compute_features.py --audios_path audios --features_path features --jobs 1",
     ],
+    [
+        "import_notes.py --input NOTES --out imported --jobs 1 --rate 22050",
+        "-m common.music.dataset imported",
+    ],
     ["-m vae_generation.evaluate --audio_path SHIPPED"],
     [
         "-m random_cnn_style.evaluate --audios_path AUDIOS --pairs 1 --iterations 1 --filters 16 "
