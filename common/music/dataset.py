@@ -46,12 +46,12 @@ class Dataset(NamedTuple):
     sources: dict
 
 
-def checksum(path):
+def checksum(path: str | Path) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def read_index(folder):
+def read_index(folder: str | Path) -> Dataset:
     """Read the index of a data set: ``Dataset``.
 
     Raises:
@@ -70,7 +70,7 @@ def read_index(folder):
     return index
 
 
-def add_to_index(folder, source, files):
+def add_to_index(folder: str | Path, source: Source, files: dict) -> None:
     """Add files to the index of a folder, which is made if it is missing.
 
     Entries of files that are gone are dropped.
@@ -107,7 +107,7 @@ def add_to_index(folder, source, files):
     )
 
 
-def validate(folder):
+def validate(folder: str | Path) -> tuple[Dataset, list]:
     """Compare a data set with its index.
 
     Returns:
@@ -133,7 +133,7 @@ def validate(folder):
     return index, problems
 
 
-def cite(index):
+def cite(index: Dataset) -> list[str]:
     """Lines that say where the files of a ``Dataset`` come from, and how to cite them."""
     counts = Counter(entry["source"] for entry in index.files.values())
     return [
@@ -142,7 +142,7 @@ def cite(index):
     ]
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; exit status 1 if something is missing or has changed."""
     built = parser(__doc__, writes=())
     built.add_argument("folder", type=existing_folder, help="data set with an index.json")

@@ -3,9 +3,10 @@
 from collections import Counter, defaultdict
 
 from common.music.instruments import in_words
+from common.music.pitch import Check
 
 
-def note_lines(entries):
+def note_lines(entries: dict) -> list[str]:
     """Lines on how many notes of which instrument and technique there are, and on their names.
 
     Args:
@@ -35,7 +36,7 @@ def note_lines(entries):
     return lines
 
 
-def pitch_lines(checks, strict):
+def pitch_lines(checks: list, strict: bool) -> list[str]:
     """Lines on how names and measured pitches agree.
 
     Args:
@@ -57,7 +58,7 @@ def pitch_lines(checks, strict):
     return lines
 
 
-def in_intervals(check):
+def in_intervals(check: Check) -> str:
     """A deviation in words: "1 octave higher (69.98, pyin)"."""
     distance = abs(check.deviation)
     octaves = round(distance / 12)

@@ -9,6 +9,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from common.cli import UserError
 from common.files.audio import load_audio, peak, read_header, write_audio
 from common.music.dataset import checksum
@@ -17,6 +19,7 @@ from common.music.names import NoteName
 from common.music.pitch import Check, check_pitch, measure_pitch
 from common.music.sample_names import DYNAMICS, ORDINARY, read_name
 from common.music.samples import prepare_sample
+from common.work.cluster import Cluster
 from common.work.jobs import run_jobs
 
 RELEASE_SECONDS = 0.5  # of a note that is cut
@@ -95,7 +98,9 @@ class Imported(NamedTuple):
     check: Check | None
 
 
-def describe_recordings(recordings, naming, workers):
+def describe_recordings(
+    recordings: dict, naming: Naming, workers: int | Cluster
+) -> tuple[list, list]:
     """Find out which note each recording holds.
 
     Args:
@@ -199,7 +204,7 @@ def _listen(task):
     )
 
 
-def velocity_of(audio):
+def velocity_of(audio: np.ndarray) -> int:
     """Velocity by the level of a sound, on the curve of SoundFonts: 1 to 127.
 
     A peak at full scale is 127, and one 40 dB lower a tenth of it.
@@ -207,7 +212,7 @@ def velocity_of(audio):
     return max(1, min(127, round(127 * peak(audio) ** 0.5)))
 
 
-def plan_notes(described, known, take_presets):
+def plan_notes(described: list, known: dict, take_presets: bool) -> list:
     """Choose a preset for each recording, and so the name of its note.
 
     Each technique of an instrument has a preset of its own, the ordinary one the first. With
@@ -284,7 +289,7 @@ def _twice(one, owner, name):
     )
 
 
-def import_note(task):
+def import_note(task: tuple) -> Imported:
     """Check the pitch of a recording and write its note: a picklable function for ``run_jobs``.
 
     Args:
@@ -338,7 +343,7 @@ def _origin(source, name):
     }
 
 
-def plan_classes(recordings, classes, prefix):
+def plan_classes(recordings: dict, classes: dict | None, prefix: str) -> tuple[list, list]:
     """Choose class and name of each recording of sounds without pitch.
 
     Args:
@@ -382,7 +387,7 @@ def _slug(text):
     return slug or "unnamed"
 
 
-def import_sound(task):
+def import_sound(task: tuple) -> Imported:
     """Write a sound without pitch, its silent end removed: a picklable function for ``run_jobs``.
 
     Args:

@@ -129,12 +129,12 @@ _KNOWN = {
 }
 
 
-def known_instrument(text):
+def known_instrument(text: str) -> Instrument | None:
     """The ``Instrument`` that a name stands for, however it is spelled; None if it is unknown."""
     return _KNOWN.get(_plain(text))
 
 
-def file_name(name, source="acoustic"):
+def file_name(name: str, source: str = "acoustic") -> str:
     """Name in files of an instrument's name in words: "French horn" is ``french_horn_acoustic``.
 
     Args:
@@ -150,7 +150,7 @@ def file_name(name, source="acoustic"):
     return "_".join([*words, source])
 
 
-def in_words(instrument):
+def in_words(instrument: str) -> str:
     """Name in words of a name in files, with or without its preset, in lower case.
 
     ``french_horn_acoustic_000`` and ``french_horn_acoustic`` are "french horn".
@@ -160,7 +160,7 @@ def in_words(instrument):
     return (family if source in SOURCES else name).replace("_", " ")
 
 
-def family_of(instrument):
+def family_of(instrument: str) -> str | None:
     """Family of NSynth of a name in files, such as ``french_horn_acoustic``; None if unknown."""
     family, _, source = instrument.rpartition("_")
     if source not in SOURCES:

@@ -6,6 +6,7 @@ NSynth's fields are kept as Engel et al. (2017) define them. ``technique``, ``li
 
 import json
 import zlib
+from pathlib import Path
 
 from common.cli import UserError
 from common.files.atomic import replace_when_done
@@ -16,7 +17,7 @@ EXAMPLES = "examples.json"
 NOTE_SUFFIXES = (".wav", ".flac")
 
 
-def describe(stem, sample_rate, family=None):
+def describe(stem: str, sample_rate: int, family: str | None = None) -> dict | None:
     """Entry of ``examples.json`` for the name of a note.
 
     Args:
@@ -61,7 +62,7 @@ def _instrument_number(name):
     return (len(FAMILIES) * len(SOURCES) + hashed) * 1000 + name.preset
 
 
-def read_examples(folder):
+def read_examples(folder: Path) -> dict:
     """Read ``examples.json`` of a folder of notes: dict from names to entries, empty if missing.
 
     Raises:
@@ -79,7 +80,7 @@ def read_examples(folder):
     return known
 
 
-def write_examples(folder, entries, sample_rate):
+def write_examples(folder: Path, entries: dict, sample_rate: int) -> int:
     """Bring ``examples.json`` up to date with the notes in ``<folder>/audio``.
 
     Args:

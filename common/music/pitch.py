@@ -51,27 +51,27 @@ class Check(NamedTuple):
     deviation: float | None
 
     @property
-    def agrees(self):
+    def agrees(self) -> bool | None:
         """Whether the pitch is within a quarter tone of the name's; None if not measured."""
         return None if self.deviation is None else abs(self.deviation) <= QUARTER_TONE
 
 
-def frequency(pitch):
+def frequency(pitch: float) -> float:
     """Frequency in Hz of a MIDI number, which may be fractional."""
     return 440 * 2 ** ((pitch - 69) / 12)
 
 
-def midi_number(hertz):
+def midi_number(hertz: float) -> float:
     """Fractional MIDI number of a frequency in Hz."""
     return 69 + 12 * math.log2(hertz / 440)
 
 
-def has_swift():
+def has_swift() -> bool:
     """Whether SwiftF0 is installed."""
     return _swift() is not None
 
 
-def measure_pitch(audio, rate):
+def measure_pitch(audio: np.ndarray, rate: int) -> Pitch | None:
     """Measure the pitch of a single note that nothing is known about.
 
     Args:
@@ -90,7 +90,7 @@ def measure_pitch(audio, rate):
     return first if second is None or _near(first, second.pitch) else second
 
 
-def check_pitch(audio, rate, named):
+def check_pitch(audio: np.ndarray, rate: int, named: int) -> Check:
     """Compare the pitch of a note with that of its name.
 
     A tracker that agrees with the name is believed; SwiftF0 is asked first.
@@ -117,7 +117,7 @@ def check_pitch(audio, rate, named):
     return Check(measured, None if measured is None else measured.pitch - named)
 
 
-def sounding_part(audio, rate):
+def sounding_part(audio: np.ndarray, rate: int) -> np.ndarray:
     """The part of a note to measure: at most two seconds, without what is almost silent."""
     window = max(1, rate // 100)
     count = len(audio) // window

@@ -82,7 +82,7 @@ class SampleName(NamedTuple):
     spelled: str | None = None
 
 
-def parse_pitch(text):
+def parse_pitch(text: str) -> int:
     """MIDI number of a pitch, C4 being 60.
 
     Args:
@@ -105,7 +105,7 @@ def parse_pitch(text):
     return number
 
 
-def compile_pattern(text):
+def compile_pattern(text: str) -> re.Pattern:
     """Compile the regular expression of ``--pattern``.
 
     Raises:
@@ -124,7 +124,12 @@ def compile_pattern(text):
     return pattern
 
 
-def read_name(name, pattern=None, dynamics=DYNAMICS, needs_pitch=True):
+def read_name(
+    name: str,
+    pattern: re.Pattern | None = None,
+    dynamics: dict = DYNAMICS,
+    needs_pitch: bool = True,
+) -> SampleName:
     """Read the name of a recording.
 
     Args:

@@ -28,8 +28,16 @@ class Sample(NamedTuple):
 
 
 def prepare_sample(
-    audio, rate, to_rate, seconds, *, release=0.0, level=None, pad=False, trim_end=False
-):
+    audio: np.ndarray,
+    rate: int,
+    to_rate: int,
+    seconds: float,
+    *,
+    release: float = 0.0,
+    level: float | None = None,
+    pad: bool = False,
+    trim_end: bool = False,
+) -> Sample | None:
     """Make a recording ready; None if it is silent.
 
     The mean is subtracted, leading silence removed, and what is longer than asked for faded out.

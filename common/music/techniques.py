@@ -10,7 +10,7 @@ import numpy as np
 
 from common.music.pitch import frequency
 from common.music.sample_names import ORDINARY
-from common.music.soundfont import HELD_SECONDS, SYNTH_RATE
+from common.music.soundfont import HELD_SECONDS, SYNTH_RATE, Player
 
 TECHNIQUES = (ORDINARY, "staccato", "repetition", "vibrato", "swell", "bend", "mute")
 
@@ -23,7 +23,7 @@ SWELL_DECIBELS = 20.0  # from the ends to the middle
 MUTE_OCTAVES, MUTE_LOWEST = 1.5, 800.0  # of the filter above the pitch; in Hz
 
 
-def play(player, technique, pitch, velocity):
+def play(player: Player, technique: str, pitch: int, velocity: int) -> np.ndarray:
     """Render a note of the selected program with a technique.
 
     Args:
@@ -46,7 +46,7 @@ def play(player, technique, pitch, velocity):
     return muted(note, pitch) if technique == "mute" else note
 
 
-def repeated(stroke):
+def repeated(stroke: np.ndarray) -> np.ndarray:
     """A short note struck again and again for as long as other notes are held."""
     step = SYNTH_RATE // REPETITIONS_PER_SECOND
     result = np.zeros_like(stroke)
@@ -55,27 +55,27 @@ def repeated(stroke):
     return result
 
 
-def vibrato(samples):
+def vibrato(samples: int) -> np.ndarray:
     """Semitones above the pitch at each sample, growing to the full depth."""
     seconds = np.arange(samples) / SYNTH_RATE
     depth = VIBRATO_SEMITONES * np.minimum(seconds / VIBRATO_ONSET, 1)
     return depth * np.sin(2 * np.pi * VIBRATO_HERTZ * seconds)
 
 
-def bend(samples):
+def bend(samples: int) -> np.ndarray:
     """Semitones above the pitch at each sample: from below up to it, along half a cosine."""
     share = np.minimum(np.arange(samples) / (BEND_SECONDS * SYNTH_RATE), 1)
     return BEND_SEMITONES * (1 + np.cos(np.pi * share)) / 2
 
 
-def swell(samples):
+def swell(samples: int) -> np.ndarray:
     """Gain at each sample: it rises by ``SWELL_DECIBELS`` to the middle, and falls again."""
     share = np.minimum(np.arange(samples) / (HELD_SECONDS * SYNTH_RATE), 1)
     decibels = SWELL_DECIBELS * (np.sin(np.pi * share) - 1)
     return (10 ** (decibels / 20)).astype(np.float32)
 
 
-def at_speed(note, speed):
+def at_speed(note: np.ndarray, speed: np.ndarray) -> np.ndarray:
     """Read a sound at a changing speed, as a tape: float32 of the same length.
 
     Args:
@@ -92,7 +92,7 @@ def at_speed(note, speed):
     return result
 
 
-def muted(note, pitch):
+def muted(note: np.ndarray, pitch: int) -> np.ndarray:
     """A sound through a mute: 12 dB per octave less above some partials."""
     from scipy.signal import butter, sosfilt
 
