@@ -1,11 +1,11 @@
-"""Cores and memory: no more than affinity and cgroups of either version grant."""
+"""Cores and memory: no more than affinity and cgroups of either version grant; bfloat16."""
 
 import os
 
 import pytest
 
 from common.work import machine
-from common.work.machine import cores, memory
+from common.work.machine import computes_bfloat16, cores, memory
 
 
 @pytest.fixture
@@ -62,3 +62,22 @@ def test_affinity_limits(cgroups, monkeypatch):
     assert cores() == 1
     monkeypatch.delattr(os, "sched_getaffinity")
     assert cores() == os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16 sha\n", True),
+        ("processor\t: 0\nflags\t\t: fpu avx2 sha\nbugs\t\t: none\n", False),
+        ("processor\t: 0\nFeatures\t: fp asimd bf16\n", True),
+        ("processor\t: 0\nFeatures\t: fp asimd\n", False),
+        ("processor\t: 0\n", True),  # does not tell
+        (None, True),
+    ],
+)
+def test_instructions_for_bfloat16_are_found(tmp_path, monkeypatch, text, expected):
+    path = tmp_path / "cpuinfo"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setattr(machine, "_PROCESSOR", path)
+    assert computes_bfloat16() == expected

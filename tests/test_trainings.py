@@ -19,7 +19,9 @@ from conftest import (
     read_weights,
 )
 
+from common.training import session
 from common.training.callbacks import EpochKeeper
+from common.training.devices import list_gpus
 
 # three steps in each of three epochs
 RUN = {"epochs": 3, "lr_decay": "linear", "lr": 0.05}
@@ -51,7 +53,9 @@ KILLED = """
 import os, signal, sys
 import toy
 from common.cli import run
+from common.training import session
 from common.training.callbacks import EpochKeeper
+from common.training.devices import list_gpus
 ended, steps = EpochKeeper.on_train_batch_end, []
 
 def end_or_die(self, batch, logs=None):
@@ -167,9 +171,14 @@ def test_more_epochs_go_on_and_a_fresh_start_forgets(finished, tmp_path, capsys)
 
 @pytest.mark.usefixtures("policy_restored")
 @pytest.mark.parametrize("precision", ["float16", "bfloat16"])
-def test_mixed_precision_leaves_finite_losses_and_a_float32_network(tmp_path, precision):
+def test_mixed_precision_leaves_finite_losses_and_a_float32_network(
+    tmp_path, precision, monkeypatch, capsys
+):
+    monkeypatch.setattr(session, "computes_bfloat16", lambda: False)
     argv = toy.arguments(tmp_path, epochs=1, mixed_precision=precision)
     assert toy.main(argv) == 0
+    slow = precision == "bfloat16" and not list_gpus()
+    assert ("train in float32" in capsys.readouterr().out) == slow
     assert keras.config.dtype_policy().name == f"mixed_{precision}"
     (row,) = read_csv(tmp_path / "history.csv")
     assert {"loss", "error", "val_loss", "val_error"} < set(row)

@@ -11,12 +11,19 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from common.cli import Parser, UserError, parser
-from common.training.devices import OneDevice, find_devices, jit_setting, start_backend
+from common.training.devices import (
+    OneDevice,
+    find_devices,
+    jit_setting,
+    list_gpus,
+    start_backend,
+)
 from common.training.flags import parsed
 from common.training.resuming import continued_config, new_pieces
 from common.training.run_folder import RunFolder
 from common.training.weights import load_into
 from common.work.lock import only_run
+from common.work.machine import computes_bfloat16
 
 if TYPE_CHECKING:
     import keras
@@ -225,6 +232,12 @@ class TrainingSession(abc.ABC):
                     f"{self.run.path}: finished after epoch {finished}; raise --epochs to go on"
                 )
                 return 0
+            slow = not (list_gpus() or computes_bfloat16())
+            if self.flags.mixed_precision == "bfloat16" and slow:
+                self.say(
+                    "--mixed_precision bfloat16: this processor has no instructions for it and "
+                    "emulates it slowly; leave the flag out to train in float32"
+                )
             model = self.build()
             self._load(model, finished)
             with self.devices.guard():

@@ -1,9 +1,11 @@
-"""Cores and memory that this process may use, also in a container or a batch job."""
+"""What this process may use of the machine, also in a container or a batch job."""
 
 import os
 from pathlib import Path
 
 _CGROUPS, _OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_PROCESSOR = Path("/proc/cpuinfo")
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last one: ARM
 _UNKNOWN_MEMORY = 16 * 2**30  # bytes; assumed if the system does not tell
 
 
@@ -36,6 +38,19 @@ def memory() -> int:
         for name in ("memory.max", "memory.limit_in_bytes"):
             size = min([size, *_numbers(folder / name)])
     return size
+
+
+def computes_bfloat16():
+    """Whether the processor has instructions for bfloat16; True if the system does not tell.
+
+    Without them TensorFlow and JAX emulate it, which is several times slower than float32.
+    """
+    try:
+        lines = _PROCESSOR.read_text().splitlines()
+    except OSError:  # not Linux
+        return True
+    flags = [line.partition(":")[2] for line in lines if line.startswith(("flags", "Features"))]
+    return not flags or not _BFLOAT16_FLAGS.isdisjoint(flags[0].split())
 
 
 def _cgroups(controller):
