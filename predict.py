@@ -8,21 +8,21 @@ the output has the same rate, channels and length. The network predicts magnitud
 chooses how the phase is found.
 """
 
-from common.cli import parser, run
+from common.cli import Parser, parser, run
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from pix2pix_timbre.scripts import add_flags, convert_files, open_models, planned_files
 from pix2pix_timbre.trained import weights_file
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     add_flags(built, "keyboard_acoustic_2_guitar_acoustic")
     return built
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
     weights = weights_file(args.model)

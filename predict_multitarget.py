@@ -9,7 +9,7 @@ of predict.py.
 
 from pathlib import Path
 
-from common.cli import number, parser, run, say
+from common.cli import Parser, number, parser, run, say
 from common.files.audio import read_header
 from common.training.devices import start_backend
 from common.work.lock import only_run
@@ -18,7 +18,7 @@ from pix2pix_timbre.scripts import add_flags, convert_files, open_models, planne
 from pix2pix_timbre.trained import weights_file
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     add_flags(built, "keyboard_acoustic_2_any")
@@ -38,7 +38,7 @@ def build_parser():
     return built
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
     weights = weights_file(args.model)

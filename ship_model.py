@@ -21,7 +21,7 @@ _LEFT_OUT = ("discriminator.h5",)  # nothing but a training needs it
 _KEPT = ("history.csv", "history.png", "latents.h5", "latents.png", "reconstructions.png")
 
 
-def copy_run(source, target):
+def copy_run(source: Path, target: Path) -> int:
     """Copy a run folder, and those of the networks in it.
 
     Args:
@@ -51,7 +51,7 @@ def copy_run(source, target):
     return total
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; exit status 0."""
     built = parser(__doc__, converts=("model",))
     built.add_argument("--model", type=Path, required=True, help="run folder of any system")

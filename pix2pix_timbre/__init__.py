@@ -1,7 +1,17 @@
 """Timbre transfer by Pix2Pix on magnitude spectrograms."""
 
+from __future__ import annotations
 
-def convert(audio, sample_rate, model=None, **settings):
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def convert(
+    audio: np.ndarray, sample_rate: int, model: Path | str | None = None, **settings: Any
+) -> np.ndarray:
     """Convert a recording into another instrument; each model is opened once.
 
     Args:

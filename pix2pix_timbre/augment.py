@@ -8,6 +8,8 @@ target stays what the network has to find.
     >>> images = augment(images, np.random.default_rng(seed))  # (sides, BINS, columns) in [0, 1]
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from data import BINS, HOP, SAMPLE_RATE, amplitude_to_db, db_to_amplitude
@@ -36,13 +38,13 @@ class Augmentation:
         ValueError: A kind that is not one of ``ORIGIN_KINDS``.
     """
 
-    def __init__(self, kinds):
+    def __init__(self, kinds: Iterable[str]) -> None:
         self.kinds = frozenset(kinds)
         unknown = sorted(self.kinds.difference(ORIGIN_KINDS))
         if unknown:
             raise ValueError(f"{', '.join(unknown)}: unknown; use {', '.join(ORIGIN_KINDS)}")
 
-    def __call__(self, images, rng):
+    def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Apply random effects to images.
 
         Nothing is clipped: if the loudest value would exceed 1, all sides are lowered together.
@@ -78,7 +80,7 @@ def _factor(decibels):
     return np.float32(10.0) ** np.float32(decibels / 20)
 
 
-def draw_tilt(rng):
+def draw_tilt(rng: np.random.Generator) -> np.ndarray:
     """Draw a straight slope over the octaves: (BINS,) dB, a brighter or a darker sound.
 
     Its mean over the octaves is zero, and its ends are at most ``TILT_DB`` apart.
@@ -87,7 +89,7 @@ def draw_tilt(rng):
     return rng.uniform(-TILT_DB, TILT_DB) * (octaves / octaves[-1] - 0.5)
 
 
-def draw_curve(rng):
+def draw_curve(rng: np.random.Generator) -> np.ndarray:
     """A smooth random equaliser curve: (BINS,) dB, within ``EQ_DB`` either way.
 
     It is a sum of cosines on a logarithmic frequency axis, each with a mean of zero.
@@ -98,7 +100,7 @@ def draw_curve(rng):
     return curve * (rng.uniform(0, EQ_DB) / np.abs(curve).max())
 
 
-def draw_reverb(rng):
+def draw_reverb(rng: np.random.Generator) -> tuple[np.ndarray, float]:
     """Draw a random room: arguments ``(seconds, wet)`` of ``reverberate``.
 
     The decay gets shorter towards high frequencies.
@@ -108,7 +110,7 @@ def draw_reverb(rng):
     return longest * (1 - loss), 10 ** (rng.uniform(*WET_DB) / 10)
 
 
-def add_noise(amplitude, level, rng):
+def add_noise(amplitude: np.ndarray, level: float, rng: np.random.Generator) -> np.ndarray:
     """Add stationary white noise to linear magnitude, as powers: phases are independent.
 
     The magnitude of Gaussian noise is Rayleigh-distributed.
@@ -126,7 +128,7 @@ def add_noise(amplitude, level, rng):
     return np.minimum(np.sqrt(power), np.maximum(amplitude, 1))
 
 
-def reverberate(amplitude, seconds, wet):
+def reverberate(amplitude: np.ndarray, seconds: np.ndarray, wet: float) -> np.ndarray:
     """Add statistical late reverberation to linear magnitude; the direct sound is unchanged.
 
     The response of a room is exponentially decaying noise (Polack 1988), so the expected power of

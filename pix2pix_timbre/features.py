@@ -9,7 +9,11 @@ A rendering is named ``<piece>[~<variation>][@<preset:03d>]``. Origin and target
 and variation; training and validation are told apart by piece alone.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -34,7 +38,7 @@ CODEC = {
 }
 
 
-def to_half(image):
+def to_half(image: np.ndarray) -> np.ndarray:
     """Like ``image.astype(np.float16)``, four times as fast, for float32 values from 0 to 65504.
 
     Multiplied by the difference of the exponent biases, a float32 has the bits of the float16 plus
@@ -47,7 +51,7 @@ def to_half(image):
     return bits.astype(np.uint16).view(np.float16)
 
 
-def magnitude_image(audio, columns=slice(None)):
+def magnitude_image(audio: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
     """Compute the image for the store: (columns, BINS) float16 in [0, 1].
 
     Args:
@@ -58,13 +62,13 @@ def magnitude_image(audio, columns=slice(None)):
     return to_half(data.amplitude_to_db(magnitude)).T
 
 
-def phase_image(audio, columns=slice(None)):
+def phase_image(audio: np.ndarray, columns: slice = slice(None)) -> np.ndarray:
     """Compute the image of the phase: (columns, BINS) float16 in [0, 1]."""
     _, phase = data.forward_transform(audio, columns=columns)
     return to_half(data.phase_to_image(phase)).T
 
 
-def phase_instrument(instrument):
+def phase_instrument(instrument: str) -> str:
     """Name under which the phase of an instrument is stored, as an instrument of its own."""
     return f"{instrument}_phase"
 
@@ -101,7 +105,7 @@ class FeatureStore(ImageFile):
         UserError: The file is missing, damaged, not a feature store, or has other codec constants.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path | str) -> None:
         super().__init__(path, kind="feature store", remake="compute_features.py", expected=CODEC)
 
     def _load(self):
@@ -110,17 +114,17 @@ class FeatureStore(ImageFile):
         self._images = {}  # cached, because a look-up takes as long as reading a window
 
     @property
-    def instrument(self):
+    def instrument(self) -> str:
         """Name of the instrument, which is that of the file."""
         return self.path.stem
 
     @property
-    def renderings(self):
+    def renderings(self) -> list[str]:
         """Names of all renderings, sorted."""
         return sorted(self.columns)
 
     @property
-    def marks(self):
+    def marks(self) -> dict[str, int]:
         """Dict from renderings to the marks that identify their audios; 0 if there is none."""
         try:
             kept = self._file[_MARKS][()].tolist()
@@ -128,7 +132,7 @@ class FeatureStore(ImageFile):
         except UNREADABLE:  # an older store has none
             return dict.fromkeys(self.columns, 0)
 
-    def read(self, rendering, start=0, stop=None):
+    def read(self, rendering: str, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Columns ``start`` to ``stop`` of a rendering: (columns, BINS) float16 in [0, 1].
 
         Raises:
@@ -143,7 +147,12 @@ class FeatureStore(ImageFile):
         return self._read(rendering, cut)
 
 
-def write_store(path, images, instrument, marks=None):
+def write_store(
+    path: Path,
+    images: Iterable[tuple[str, np.ndarray]],
+    instrument: str,
+    marks: dict[str, int] | None = None,
+) -> None:
     """Write a feature store; the file is complete or absent.
 
     Args:
@@ -173,7 +182,9 @@ def write_store(path, images, instrument, marks=None):
         file.attrs["column_count"] = columns
 
 
-def find_pairs(origin, target):
+def find_pairs(
+    origin: FeatureStore, target: FeatureStore
+) -> tuple[list[tuple[str, str]], list[str]]:
     """Find renderings of the same piece and variation in two stores.
 
     Args:
@@ -206,7 +217,7 @@ def find_pairs(origin, target):
     return pairs, sorted(origins.keys() ^ targets.keys())
 
 
-def read_image(path, image=magnitude_image):
+def read_image(path: Path, image: Callable[..., np.ndarray] = magnitude_image) -> np.ndarray:
     """Compute the image of an audio file, mixed to mono: (columns, BINS) float16 in [0, 1].
 
     Args:

@@ -1,12 +1,19 @@
 """The published search for learning rates: generator alone, discriminator alone, both."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from common.cli import UserError, say
 from common.files.text import write_rows
 from common.report.plots import plot_sweep
 from common.training.sweep import smooth, steepest_descent, sweep_learning_rate, sweep_schedule
 from common.work.lock import only_run
+
+if TYPE_CHECKING:
+    from pix2pix_timbre.session import Session
+
 
 FEWEST_STEPS = 50  # smallest number of steps for a curve over nine decades
 
@@ -26,7 +33,7 @@ SWEEPS = {
 }
 
 
-def find_learning_rates(session):
+def find_learning_rates(session: Session) -> int:
     """Sweep the learning rate of each network alone and of both; write curves, print suggestions.
 
     Args:
@@ -46,7 +53,7 @@ def find_learning_rates(session):
     return 0
 
 
-def sweep(session, name, folder):
+def sweep(session: Session, name: str, folder: Path) -> dict[str, float | None]:
     """Run one of the ``SWEEPS`` on a fresh model and write its curves.
 
     Returns:

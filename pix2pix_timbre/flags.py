@@ -1,8 +1,9 @@
 """Flags of the training scripts and their published defaults."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from common.cli import Names, number, on_off
+from common.cli import Names, Parser, number, on_off
 from common.training.flags import add_training_flags
 from pix2pix_timbre.augment import KINDS, ORIGIN_KINDS
 
@@ -17,19 +18,21 @@ OTHER_PAIRS = (5e-5, 5e-6)  # not published: the rates of the first pair
 LAMBDA = 100  # weight of the L1 loss, as published
 
 
-def side(instruments):
+def side(instruments: Sequence[str] | str) -> str:
     """Name of one side of a training: its instrument, or "any" for several."""
     if isinstance(instruments, str):
         return instruments
     return instruments[0] if len(instruments) == 1 else "any"
 
 
-def published_rates(origin, target):
+def published_rates(
+    origin: Sequence[str] | str, target: Sequence[str] | str
+) -> tuple[float, float]:
     """Default learning rates of generator and discriminator for the instruments of both sides."""
     return LEARNING_RATES.get((side(origin), side(target)), OTHER_PAIRS)
 
 
-def rates_help():
+def rates_help() -> str:
     """Text about the default learning rates for the end of a script's help."""
     published = "".join(
         f"    {origin} to {target}: {gen:g} and {disc:g}\n"
@@ -41,7 +44,7 @@ def rates_help():
     )
 
 
-def add_adversarial_flags(built):
+def add_adversarial_flags(built: Parser) -> None:
     """Add the flags of a training with generator and discriminator."""
     built.add_argument(
         "--gen_lr",
@@ -69,7 +72,7 @@ def add_adversarial_flags(built):
     )
 
 
-def add_generator_flags(built):
+def add_generator_flags(built: Parser) -> None:
     """Add the flags of a training of the generator alone."""
     built.add_argument(
         "--lr", type=number(float, 0), help="learning rate (default: that of the generator below)"
@@ -82,7 +85,7 @@ def add_generator_flags(built):
     )
 
 
-def add_flags(built, *, several=False):
+def add_flags(built: Parser, *, several: bool = False) -> None:
     """Add the flags that all training scripts of this system have.
 
     Args:

@@ -5,6 +5,8 @@ no gradient with respect to the discriminator, and the discriminator's terms hav
 to the prediction, so the gradient of the sum is, for each network, that of its own loss.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -29,24 +31,32 @@ class Pix2Pix(TrainingModel):
 
     loss_names = ("gen_mae", "gen_loss", "disc_loss")  # as published
 
-    def __init__(self, generator, discriminator=None, *, l1_weight=LAMBDA):
+    def __init__(
+        self,
+        generator: keras.Model,
+        discriminator: keras.Model | None = None,
+        *,
+        l1_weight: float = LAMBDA,
+    ) -> None:
         super().__init__("pix2pix")
         self._l1_weight = l1_weight
         self.generator = generator
         self.discriminator = discriminator
         self.adversarial = discriminator is not None
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The generator's prediction."""
         return self.generator(self.share_out(inputs), training=training)
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.Metric]:
         """``gen_mae``; with a discriminator ``gen_loss`` and, once it takes part, ``disc_loss``."""
         count = 1 if self.discriminator is None else 2 + self.adversarial
         return super().metrics[:count]
 
-    def loss_terms(self, x, y, y_pred, training):
+    def loss_terms(
+        self, x: Any, y: Any, y_pred: Any, training: bool
+    ) -> tuple[Any, dict[str, Any], Any]:
         """The sum of both networks' losses, each of them, and the number of frames."""
         frames = ops.shape(y_pred)[0]
         gen_mae = mean_absolute_error(y, y_pred)
@@ -122,16 +132,16 @@ class AdversaryStart(keras.callbacks.Callback):
         done: Number of steps that were done before.
     """
 
-    def __init__(self, step, done=0):
+    def __init__(self, step: int, done: int = 0) -> None:
         super().__init__()
         self._step = step
         self._done = done
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Set the initial state: a run may be continued before or after the step."""
         self._set_adversarial(self._done >= self._step)
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Start the adversary at its step."""
         if self._done == self._step:
             if keras.backend.backend() == "jax":

@@ -1,16 +1,18 @@
 """Losses of Pix2Pix, each a plain mean over batch and pixels."""
 
+from typing import Any
+
 from keras import ops
 
 from pix2pix_timbre.flags import LAMBDA
 
 
-def mean_absolute_error(target, prediction):
+def mean_absolute_error(target: Any, prediction: Any) -> Any:
     """L1 distance of two batches of frames in [-1, 1]: scalar (Isola et al. 2017, eq. 3)."""
     return ops.mean(ops.abs(ops.cast(target, prediction.dtype) - prediction))
 
 
-def cross_entropy(logits, real):
+def cross_entropy(logits: Any, real: bool) -> Any:
     """Binary cross-entropy of logits with the same label for all: scalar.
 
     Args:
@@ -21,11 +23,11 @@ def cross_entropy(logits, real):
     return ops.mean(ops.softplus(-logits if real else logits))
 
 
-def generator_loss(generated_logits, gen_mae, l1_weight=LAMBDA):
+def generator_loss(generated_logits: Any, gen_mae: Any, l1_weight: float = LAMBDA) -> Any:
     """Adversarial term plus the weighted L1 distance: scalar (Isola et al. 2017, eq. 4)."""
     return cross_entropy(generated_logits, real=True) + l1_weight * gen_mae
 
 
-def discriminator_loss(real_logits, generated_logits):
+def discriminator_loss(real_logits: Any, generated_logits: Any) -> Any:
     """Cross-entropy of the real plus that of the generated pairs (a sum, as published): scalar."""
     return cross_entropy(real_logits, real=True) + cross_entropy(generated_logits, real=False)

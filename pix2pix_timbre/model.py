@@ -61,7 +61,9 @@ def _widths(width, depth):
     return [width * min(2**step, MAX_WIDTH_FACTOR) for step in range(depth)]
 
 
-def build_generator(width=WIDTH, channels=1, dropout=DROPOUT, outputs=1):
+def build_generator(
+    width: int = WIDTH, channels: int = 1, dropout: float = DROPOUT, outputs: int = 1
+) -> keras.Model:
     """U-Net from origin frames to target frames.
 
     Args:
@@ -101,7 +103,7 @@ def build_generator(width=WIDTH, channels=1, dropout=DROPOUT, outputs=1):
     return keras.Model(inputs, predicted, name="generator")
 
 
-def build_discriminator(width=WIDTH):
+def build_discriminator(width: int = WIDTH) -> keras.Model:
     """PatchGAN: judges patches of a target frame, given the origin frame.
 
     Args:

@@ -1,5 +1,8 @@
 """One Adam with two learning rates, so that one training step trains both networks."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -23,12 +26,12 @@ class TwoRateAdam(keras.optimizers.Adam):
             gradients are zero.
     """
 
-    def __init__(self, gen_lr, disc_lr=None, ema=0.0):
+    def __init__(self, gen_lr: Any, disc_lr: Any = None, ema: float = 0.0) -> None:
         super().__init__(gen_lr, beta_1=BETA_1, use_ema=ema > 0, ema_momentum=ema)
         self._disc_lr = disc_lr
         self._disc_indices = frozenset()
 
-    def build(self, variables):
+    def build(self, variables: Sequence) -> None:
         """Create the moving averages, and find the variables of the discriminator."""
         super().build(variables)
         self._disc_indices = frozenset(
@@ -38,7 +41,7 @@ class TwoRateAdam(keras.optimizers.Adam):
         )
         self.disc_begin = self.add_variable((), dtype="int32", name="disc_begin")
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update a variable with the step count and the learning rate of its network."""
         index = self._get_variable_index(variable)
         steps = self.iterations

@@ -1,6 +1,8 @@
 """Training pairs: batches of origin and target frames from feature stores."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +14,7 @@ from common.music.names import piece_of
 from common.training.batches import Batches
 from common.work.machine import memory
 from data import BINS, FRAME_COLUMNS, frames_to_network, network_to_frames
+from pix2pix_timbre.augment import Augmentation
 from pix2pix_timbre.features import FeatureStore, find_pairs
 
 
@@ -22,11 +25,11 @@ class Source(NamedTuple):
     rendering: str
 
     @property
-    def columns(self):
+    def columns(self) -> int:
         """Its number of columns."""
         return self.store.columns[self.rendering]
 
-    def read(self, start=0, stop=None):
+    def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Its columns ``start`` to ``stop``: (BINS, columns) float16 in [0, 1]."""
         return self.store.read(self.rendering, start, stop).T
 
@@ -39,7 +42,9 @@ class Window(NamedTuple):
     offset: int
 
 
-def split_pairs(origin, target, share):
+def split_pairs(
+    origin: FeatureStore, target: FeatureStore, share: float
+) -> tuple[list[tuple[Source, Source]], list[tuple[Source, Source]], Counter[str]]:
     """Pairs of two stores, split by piece into training and held out.
 
     Args:
@@ -63,7 +68,9 @@ def split_pairs(origin, target, share):
     return training, held_out, report
 
 
-def audio_files(audios_path, pairs):
+def audio_files(
+    audios_path: Path, pairs: Iterable[tuple[Source, Source]]
+) -> list[tuple[Path, Path]]:
     """Find the audio files of pairs: list of (origin, target) paths.
 
     Args:
@@ -89,7 +96,7 @@ def audio_files(audios_path, pairs):
     return [tuple(map(find, pair)) for pair in pairs]
 
 
-def memory_limit():
+def memory_limit() -> int:
     """Size in bytes up to which images are kept in memory: a quarter of the memory."""
     return memory() // 4
 
@@ -118,17 +125,17 @@ class PairedFrames(Batches):
 
     def __init__(
         self,
-        pairs,
-        batch_size,
+        pairs: Sequence[tuple[Source, Source]],
+        batch_size: int,
         *,
-        random_offsets=False,
-        shuffle=False,
-        steps=None,
-        augment=None,
-        augment_origin=None,
-        seed=0,
-        workers=2,
-    ):
+        random_offsets: bool = False,
+        shuffle: bool = False,
+        steps: int | None = None,
+        augment: Augmentation | None = None,
+        augment_origin: Augmentation | None = None,
+        seed: int = 0,
+        workers: int = 2,
+    ) -> None:
         self._length = {pair: min(side.columns for side in pair) for pair in pairs}
         self._regular = [
             Window(*pair, offset)
@@ -144,7 +151,7 @@ class PairedFrames(Batches):
         self._images = self._read_all(pairs)
 
     @property
-    def frame_count(self):
+    def frame_count(self) -> int:
         """Number of regular frames."""
         return len(self._regular)
 
@@ -157,11 +164,11 @@ class PairedFrames(Batches):
         # frequency first, like frames, so that cutting a frame copies contiguous memory
         return {source: np.ascontiguousarray(source.read()) for source in sources}
 
-    def windows(self, epoch):
+    def windows(self, epoch: int) -> list[Window]:
         """List the ``Window`` of each example of an epoch, in order."""
         return self.drawn(epoch)
 
-    def draw(self, epoch):
+    def draw(self, epoch: int) -> list[Window]:
         """Draw the ``windows`` of an epoch."""
         rng = np.random.default_rng([self.seed, epoch])
         rounds = -(-self._count // len(self._regular))
@@ -178,7 +185,7 @@ class PairedFrames(Batches):
             ]
         return windows
 
-    def cut(self, positions, epoch):
+    def cut(self, positions: Sequence[int], epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the frames at some positions of an epoch: ``(origin, target)``."""
         windows = [self.windows(epoch)[position] for position in positions]
         origin, target = (
@@ -199,7 +206,7 @@ class PairedFrames(Batches):
     def _end(self, window):
         return self._length[window[:2]]
 
-    def frames(self, cuts):
+    def frames(self, cuts: Sequence[tuple[Source, int, int]]) -> np.ndarray:
         """Read frames at any positions: (cuts, BINS, FRAME_COLUMNS, 1) float32 in [-1, 1].
 
         Args:

@@ -5,10 +5,13 @@ magnitude and phase into both, as two channels. Frames do not overlap, because a
 angles makes no sense.
 """
 
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
 import numpy as np
 
 from data import image_to_phase, join_magnitude_slices, phase_to_image, slice_magnitude
-from pix2pix_timbre.features import phase_instrument
+from pix2pix_timbre.features import FeatureStore, phase_instrument
 from pix2pix_timbre.pairs import PairedFrames, Source
 
 
@@ -22,11 +25,18 @@ class FramesWithPhase(PairedFrames):
         leave phases that do not belong to them.
     """
 
-    def __init__(self, pairs, batch_size, *, stores, **settings):
+    def __init__(
+        self,
+        pairs: Sequence[tuple[Source, Source]],
+        batch_size: int,
+        *,
+        stores: dict[str, FeatureStore],
+        **settings: Any,
+    ) -> None:
         self._stores = stores
         super().__init__(pairs, batch_size, **settings)
 
-    def cut(self, positions, epoch):
+    def cut(self, positions: Sequence[int], epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Return frames at positions of an epoch: ``(origin, target)``, (n, ..., 2) each."""
         magnitudes = super().cut(positions, epoch)
         windows = [self.windows(epoch)[position] for position in positions]
@@ -42,7 +52,7 @@ class FramesWithPhase(PairedFrames):
         return phases_of([source], self._stores)[0]
 
 
-def phases_of(sources, stores):
+def phases_of(sources: Iterable[Source], stores: dict[str, FeatureStore]) -> list[Source]:
     """Return the phases of sources as a list of ``pix2pix_timbre.pairs.Source``.
 
     Args:
@@ -62,10 +72,10 @@ class PhaseNetwork:
         predict: Function from frames to frames in [0, 1], such as a ``Predictor``.
     """
 
-    def __init__(self, predict):
+    def __init__(self, predict: Callable[[np.ndarray], np.ndarray]) -> None:
         self._predict = predict
 
-    def __call__(self, image, phase):
+    def __call__(self, image: np.ndarray, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predict the phase and leave the image unchanged; called like ``JointNetwork``."""
         (phase_image,) = _in_frames(self._predict, [phase_to_image(phase)])
         return image, image_to_phase(phase_image)
@@ -78,10 +88,10 @@ class JointNetwork:
         predict: Function from frames of two channels to frames of two channels in [0, 1].
     """
 
-    def __init__(self, predict):
+    def __init__(self, predict: Callable[[np.ndarray], np.ndarray]) -> None:
         self._predict = predict
 
-    def __call__(self, image, phase):
+    def __call__(self, image: np.ndarray, phase: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Predict image and phase.
 
         Args:

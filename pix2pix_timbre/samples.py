@@ -1,6 +1,9 @@
 """Listening samples: a held-out piece, converted after each epoch, as picture and sound."""
 
+from __future__ import annotations
+
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +22,14 @@ from data import (
 from pix2pix_timbre.pairs import audio_files
 from pix2pix_timbre.phase_network import JointNetwork
 from pix2pix_timbre.windows import convert_image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pix2pix_timbre.pairs import Source
+    from pix2pix_timbre.trained import Predictor
+
 
 _COLUMNS = 4 * FRAME_COLUMNS  # length of a sample: 12 s
 
@@ -39,7 +50,14 @@ class Sample:
         AudioFileError: It is unreadable.
     """
 
-    def __init__(self, pair, folder, style=None, audios_path=None, phases=None):
+    def __init__(
+        self,
+        pair: tuple[Source, Source],
+        folder: Path,
+        style: np.ndarray | None = None,
+        audios_path: Path | None = None,
+        phases: Sequence[Source] | None = None,
+    ) -> None:
         images = [np.asarray(source.read(0, _COLUMNS), np.float32) for source in pair]
         columns = min(image.shape[1] for image in images)
         self._input, self._target = (image[:, :columns] for image in images)
@@ -56,7 +74,7 @@ class Sample:
             for path in self._audios:
                 read_header(path)  # report a damaged file now, not after an epoch
 
-    def write(self, predict, epoch):
+    def write(self, predict: Predictor, epoch: int) -> None:
         """Write the sample of an epoch as picture and audio; input and target with the first.
 
         Args:

@@ -1,11 +1,13 @@
 """Shared parts of predict.py and predict_multitarget.py: flags, files, conversion."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
-from common.cli import UserError, add_gpu_flag, number, report_skipped, say
+from common.cli import Parser, UserError, add_gpu_flag, number, report_skipped, say
 from common.files.audio import AudioFileError, AudioWriter, read_header, require_audio_suffix
 from common.trained import shipped
 from common.work.fill import find_recordings
@@ -15,7 +17,7 @@ from pix2pix_timbre.weights import load_generator
 from pix2pix_timbre.windows import OVERLAP
 
 
-def add_flags(built, name):
+def add_flags(built: Parser, name: str) -> None:
     """Add the flags that both prediction scripts have.
 
     Args:
@@ -64,7 +66,9 @@ def add_flags(built, name):
     add_gpu_flag(built)
 
 
-def open_models(weights, phase, phase_model, *, styled=False):
+def open_models(
+    weights: Path, phase: str, phase_model: Path | None, *, styled: bool = False
+) -> tuple[TimbreModel, TimbreModel | None]:
     """Open the models that the flags name: ``(model, model of the phase or None)``.
 
     Args:
@@ -88,7 +92,7 @@ def open_models(weights, phase, phase_model, *, styled=False):
     return model, phase_model
 
 
-def planned_files(given, output):
+def planned_files(given: Path, output: Path) -> tuple[dict[Path, Path], list[tuple[Path, str]]]:
     """What to convert: ``(files, foreign)``.
 
     The first is a dict from output to input file; the second a list of (path, reason) of the
@@ -111,7 +115,13 @@ def planned_files(given, output):
     return {output: given}, []
 
 
-def convert_files(files, settings, *, several, foreign=()):
+def convert_files(
+    files: dict[Path, Path],
+    settings: dict[str, Any],
+    *,
+    several: bool,
+    foreign: Sequence[tuple[Path, str]] = (),
+) -> int:
     """Convert the planned files and report each; return the script's exit status.
 
     Args:

@@ -1,9 +1,12 @@
 """The trainings of this system: data, networks, run folder, and samples."""
 
+from __future__ import annotations
+
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from common.cli import UserError
+from common.cli import Parser, UserError
 from common.music.names import piece_of
 from common.training.devices import OneDevice
 from common.training.resuming import recorded_split
@@ -18,6 +21,13 @@ from pix2pix_timbre.flags import (
     side,
 )
 from pix2pix_timbre.weights import generator_shape
+
+if TYPE_CHECKING:
+    import keras
+
+    from common.training.model import TrainingModel
+    from pix2pix_timbre.gan import Pix2Pix
+    from pix2pix_timbre.optimizer import TwoRateAdam
 
 
 class Session(TrainingSession):
@@ -45,18 +55,18 @@ class Session(TrainingSession):
     with_phase = False
 
     @staticmethod
-    def add_flags(built):
+    def add_flags(built: Parser) -> None:
         """Flags of a pair of instruments."""
         add_flags(built)
         add_adversarial_flags(built)
 
     @property
-    def folder(self):
+    def folder(self) -> Path:
         """Path of the run folder."""
         name = f"{side(self.flags.origin)}_2_{side(self.flags.target)}"
         return self.flags.output or Path("runs") / name
 
-    def check(self):
+    def check(self) -> None:
         """Fill in the published learning rates, and open the stores."""
         self._fill_in_rates(published_rates(self.flags.origin, self.flags.target))
         self._stores = self._open_stores()
@@ -71,7 +81,7 @@ class Session(TrainingSession):
             if getattr(self.flags, name) is None:
                 setattr(self.flags, name, rate)
 
-    def find_devices(self):
+    def find_devices(self) -> OneDevice:
         """Use a single device to search for learning rates."""
         return OneDevice() if self.flags.findlr else super().find_devices()
 
@@ -103,7 +113,7 @@ class Session(TrainingSession):
             raise UserError(f"--target {targets[0]}: the origin itself; name another target")
         return pairs
 
-    def open_data(self):
+    def open_data(self) -> None:
         """Split the pairs and read their frames."""
         from pix2pix_timbre.augment import Augmentation
         from pix2pix_timbre.pairs import PairedFrames, split_pairs
@@ -193,11 +203,11 @@ class Session(TrainingSession):
         if unpaired["unpaired_columns"]:
             self.say(f"{unpaired['unpaired_columns']} columns reach beyond their partner's end")
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Scale and transform of the frames, and the split by piece."""
         return {"codec": CODEC, "split": self.pieces}
 
-    def make_model(self):
+    def make_model(self) -> Pix2Pix:
         """The untrained networks."""
         return self._assemble(self.adversarial)
 
@@ -213,7 +223,7 @@ class Session(TrainingSession):
         networks.append(build_discriminator(self.flags.width))
         return Pix2Pix(*networks, l1_weight=self.flags.l1_weight)
 
-    def make_optimizer(self):
+    def make_optimizer(self) -> TwoRateAdam:
         """One Adam with the learning rates of both networks."""
         from pix2pix_timbre.optimizer import TwoRateAdam
 
@@ -225,7 +235,7 @@ class Session(TrainingSession):
             flags.ema,
         )
 
-    def build_with(self, gen_lr, disc_lr, *, adversarial):
+    def build_with(self, gen_lr: Any, disc_lr: Any, *, adversarial: bool) -> Pix2Pix:
         """The untrained model, compiled with other learning rates.
 
         Args:
@@ -239,7 +249,7 @@ class Session(TrainingSession):
             lambda: TwoRateAdam(gen_lr, disc_lr, self.flags.ema),
         )
 
-    def train(self):
+    def train(self) -> int:
         """Train, or search for learning rates (``--findlr``); return the exit status."""
         if self.flags.findlr:
             from pix2pix_timbre.findlr import find_learning_rates
@@ -247,13 +257,13 @@ class Session(TrainingSession):
             return find_learning_rates(self)
         return super().train()
 
-    def callbacks(self, model, done):
+    def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
         """Callback that starts the adversary."""
         from pix2pix_timbre.gan import AdversaryStart
 
         return [AdversaryStart(self.flags.adversarial_start, done)]
 
-    def after_epoch(self, epoch, networks):
+    def after_epoch(self, epoch: int, networks: dict[str, keras.Model]) -> None:
         """Write the samples."""
         from pix2pix_timbre.trained import Predictor
 
@@ -270,7 +280,7 @@ class MultitargetSession(Session):
     styled = True
 
     @staticmethod
-    def add_flags(built):
+    def add_flags(built: Parser) -> None:
         """Flags of several instruments."""
         add_flags(built, several=True)
         add_adversarial_flags(built)
@@ -284,17 +294,17 @@ class GeneratorSession(Session):
     adversarial = False
 
     @staticmethod
-    def add_flags(built):
+    def add_flags(built: Parser) -> None:
         """Flags of a pair of instruments, with one learning rate."""
         add_flags(built)
         add_generator_flags(built)
 
     @property
-    def with_phase(self):
+    def with_phase(self) -> bool:
         """Whether the generator converts the phase, too, as a second channel."""
         return self.flags.with_phase
 
-    def check(self):
+    def check(self) -> None:
         """Check as for both networks, and refuse effects on phases."""
         if self.with_phase and (self.flags.augment or self.flags.augment_origin):
             flag = "--augment" if self.flags.augment else "--augment_origin"
@@ -305,13 +315,13 @@ class GeneratorSession(Session):
         if self.flags.lr is None:
             self.flags.lr = published[0]
 
-    def make_optimizer(self):
+    def make_optimizer(self) -> TwoRateAdam:
         """Adam with the generator's learning rate."""
         from pix2pix_timbre.optimizer import TwoRateAdam
 
         rate = learning_rate(self.flags.lr, self.flags.lr_decay, self.total_steps)
         return TwoRateAdam(rate, ema=self.flags.ema)
 
-    def callbacks(self, model, done):
+    def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
         """None: there is no adversary."""
         return []

@@ -1,6 +1,11 @@
 """Styles: frames that show the generator which instrument to imitate."""
 
+from __future__ import annotations
+
 from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +22,11 @@ from data import (
     network_to_frames,
 )
 from pix2pix_timbre.features import read_image
-from pix2pix_timbre.pairs import PairedFrames
+from pix2pix_timbre.pairs import PairedFrames, Source
+
+if TYPE_CHECKING:
+    from pix2pix_timbre.trained import Predictor
+
 
 _DRAWN = 2  # number of frames drawn, of which the fullest becomes the style
 
@@ -32,13 +41,15 @@ class StyledFrames(PairedFrames):
     Args: those of ``pix2pix_timbre.pairs.PairedFrames``.
     """
 
-    def __init__(self, pairs, batch_size, **settings):
+    def __init__(
+        self, pairs: Sequence[tuple[Source, Source]], batch_size: int, **settings: Any
+    ) -> None:
         super().__init__(pairs, batch_size, **settings)
         self._voices = defaultdict(list)
         for target in dict.fromkeys(target for _, target in pairs):
             self._voices[voice_of(target)].append(target)
 
-    def cut(self, positions, epoch):
+    def cut(self, positions: Sequence[int], epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the frames at some positions of an epoch.
 
         Returns:
@@ -49,7 +60,13 @@ class StyledFrames(PairedFrames):
         styles = [self.style(windows[position].target, position, epoch) for position in positions]
         return np.concatenate([origin, np.stack(styles)], axis=-1), target
 
-    def style(self, target, position=0, epoch=0, voice=None):
+    def style(
+        self,
+        target: Source,
+        position: int = 0,
+        epoch: int = 0,
+        voice: tuple[str, str] | None = None,
+    ) -> np.ndarray:
         """Return the style at a position of an epoch: (BINS, FRAME_COLUMNS, 1) in [-1, 1].
 
         Args:
@@ -68,17 +85,17 @@ class StyledFrames(PairedFrames):
         return max(self.frames(cuts), key=np.mean)
 
     @property
-    def voices(self):
+    def voices(self) -> list[tuple[str, str]]:
         """The voices of all targets."""
         return list(self._voices)
 
 
-def voice_of(source):
+def voice_of(source: Source) -> tuple[str, str]:
     """Voice of a ``pix2pix_timbre.pairs.Source``: instrument and preset."""
     return source.store.instrument, preset_of(source.rendering)
 
 
-def fullest_frame(image):
+def fullest_frame(image: np.ndarray) -> int:
     """Column at which the frame with the largest mean magnitude begins.
 
     Args:
@@ -94,7 +111,7 @@ def fullest_frame(image):
     return int(starts[np.argmax(level[stops] - level[starts])])
 
 
-def read_style(path, offset=None):
+def read_style(path: Path, offset: float | None = None) -> tuple[np.ndarray, float]:
     """Read the style frame of a recording.
 
     Args:
@@ -112,7 +129,9 @@ def read_style(path, offset=None):
     return _style_frame(read_image(path).T, offset, path)
 
 
-def style_of(audio, sample_rate, offset=None):
+def style_of(
+    audio: np.ndarray, sample_rate: int, offset: float | None = None
+) -> tuple[np.ndarray, float]:
     """Like ``read_style``, for audio (samples,) or (channels, samples) at a rate in Hz."""
     mono = np.atleast_2d(np.asarray(audio, np.float32)).mean(axis=0)
     magnitude, _ = forward_transform(resample(mono, sample_rate, SAMPLE_RATE), with_phase=False)
@@ -131,7 +150,7 @@ def _style_frame(image, offset, name):
     return np.pad(frame, [(0, 0), (0, padding)]), start * HOP / SAMPLE_RATE
 
 
-def distances_by_style(predict, frames):
+def distances_by_style(predict: Predictor, frames: StyledFrames) -> list[dict[str, str | float]]:
     """Mean L1 distance of each style's prediction from each true target, in the [-1, 1] scale.
 
     If the generator follows its style, the matching one is the best for every target.

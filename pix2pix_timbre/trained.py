@@ -1,8 +1,11 @@
 """Convert recordings with a trained generator."""
 
+from __future__ import annotations
+
 import functools
 import numbers
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +19,10 @@ from pix2pix_timbre.recordings import convert_audio
 from pix2pix_timbre.weights import WAYS, generator_shape, load_generator
 from pix2pix_timbre.windows import BATCH, OVERLAP
 
+if TYPE_CHECKING:
+    import keras
+
+
 NETWORK = "network"  # value of --phase for a phase predicted by a network
 
 
@@ -27,7 +34,7 @@ class Predictor:
             the second channel, if there is one, is the style, or the phase.
     """
 
-    def __init__(self, generator):
+    def __init__(self, generator: keras.Model) -> None:
         import keras
 
         self._generator = generator
@@ -35,7 +42,7 @@ class Predictor:
         if keras.backend.backend() == "tensorflow":
             generator.compile(jit_compile=False)
 
-    def __call__(self, frames, style=None):
+    def __call__(self, frames: np.ndarray, style: np.ndarray | None = None) -> np.ndarray:
         """Predict any number of frames, in batches.
 
         Args:
@@ -75,14 +82,21 @@ class TimbreModel:
         with_phase: Whether it also converts the phase.
     """
 
-    def __init__(self, generator, codec=CODEC):
+    def __init__(self, generator: keras.Model, codec: dict[str, Any] = CODEC) -> None:
         self.predict = Predictor(generator)
         self.codec = codec
         channels, outputs = generator.input_shape[-1], generator.output_shape[-1]
         self.with_phase = outputs == 2
         self.styled = channels == 2 and not self.with_phase
 
-    def convert(self, audio, sample_rate=SAMPLE_RATE, *, style=None, **settings):
+    def convert(
+        self,
+        audio: np.ndarray,
+        sample_rate: int = SAMPLE_RATE,
+        *,
+        style: np.ndarray | None = None,
+        **settings: Any,
+    ) -> np.ndarray:
         """Convert audio.
 
         Args:
@@ -105,7 +119,14 @@ class TimbreModel:
             style, _ = style_of(checked_audio(style, sample_rate, "style"), sample_rate)
         return convert_audio(audio, sample_rate, **self.settings(style=style, **settings))
 
-    def settings(self, phase=DEFAULT_PHASE, *, style=None, overlap=OVERLAP, phase_model=None):
+    def settings(
+        self,
+        phase: str = DEFAULT_PHASE,
+        *,
+        style: np.ndarray | None = None,
+        overlap: float = OVERLAP,
+        phase_model: TimbreModel | None = None,
+    ) -> dict[str, Any]:
         """Keyword arguments of ``pix2pix_timbre.recordings.convert_file``.
 
         Args:
@@ -150,7 +171,7 @@ class TimbreModel:
         return found | {"overlap": overlap, "predict": predict}
 
 
-def open_trained(folder, config):
+def open_trained(folder: Path, config: dict[str, Any]) -> TimbreModel:
     """Open the ``TimbreModel`` of a run folder.
 
     Args:
@@ -164,7 +185,7 @@ def open_trained(folder, config):
     return load_model(Path(folder) / "generator.h5")
 
 
-def load_model(weights, *, styled=None):
+def load_model(weights: Path, *, styled: bool | None = None) -> TimbreModel:
     """Open the ``TimbreModel`` of a weights file.
 
     Args:
@@ -184,7 +205,7 @@ def load_model(weights, *, styled=None):
 
 
 @functools.lru_cache(maxsize=4)
-def open_once(model):
+def open_once(model: Path | str) -> TimbreModel:
     """Open a run folder, weights file or shipped model once; later calls return the same."""
     path = Path(model)
     if not path.exists() and path.name == str(model):
@@ -192,7 +213,7 @@ def open_once(model):
     return load_model(weights_file(path))
 
 
-def weights_file(path):
+def weights_file(path: Path) -> Path:
     """Weights file for ``--model``: the path itself, or ``generator.h5`` in a run folder.
 
     Raises:
@@ -207,14 +228,14 @@ def weights_file(path):
     return path
 
 
-def open_config(folder):
+def open_config(folder: Path) -> dict[str, Any]:
     """Read ``config.json`` of a run of this system, and check its codec."""
     config = open_run(folder, "pix2pix_timbre")
     check_codec(folder, config)
     return config
 
 
-def check_codec(folder, config):
+def check_codec(folder: Path, config: dict[str, Any]) -> None:
     """Raise ``UserError`` if a run has another codec than ``data.py``."""
     if config.get("codec") != CODEC:
         raise UserError(f"{folder}: trained with codec {config.get('codec')}, but this is {CODEC}")

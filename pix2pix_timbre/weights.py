@@ -1,12 +1,18 @@
 """Weight files of generators: recognise and load them."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from common.cli import UserError, missing
 from common.files.hdf5 import UNREADABLE, open_hdf5
 from common.files.kinds import true_kind
 from common.training.weights import is_classic, load_into
+
+if TYPE_CHECKING:
+    import keras
+
 
 GENERATOR_DEPTH = 8  # 256 halved eight times: one value at the bottom
 
@@ -26,7 +32,7 @@ class Shape(NamedTuple):
     outputs: int
 
 
-def generator_shape(path):
+def generator_shape(path: Path) -> Shape:
     """Find the ``Shape`` of the generator in a weights file.
 
     Args:
@@ -70,7 +76,7 @@ def _kernels(file):
     return [found[number] for number in sorted(found)]
 
 
-def load_generator(path, channels=1, outputs=1):
+def load_generator(path: Path, channels: int = 1, outputs: int = 1) -> keras.Model:
     """Build the generator for a weights file, and load the weights.
 
     Args:

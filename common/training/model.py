@@ -20,7 +20,7 @@ class TrainingModel(keras.Model, abc.ABC):
         loss_names: Names of all losses that ``loss_terms`` may return, in the order of the history.
     """
 
-    loss_names = ("loss",)
+    loss_names: tuple[str, ...] = ("loss",)
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name)

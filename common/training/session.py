@@ -62,11 +62,11 @@ class TrainingSession(abc.ABC):
 
     system = ""
     script = ""
-    networks = ()
-    begin_anew = ()
-    may_change = ("output", "gpu", "resume", "epochs", "debug")
-    may_vary = ()
-    clip_norm = None
+    networks: tuple[str, ...] = ()
+    begin_anew: tuple[str, ...] = ()
+    may_change: tuple[str, ...] = ("output", "gpu", "resume", "epochs", "debug")
+    may_vary: tuple[str, ...] = ()
+    clip_norm: float | None = None
 
     def __init__(self, **flags: Any) -> None:
         self._given = flags

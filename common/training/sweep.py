@@ -56,7 +56,7 @@ def sweep_schedule(steps: int) -> keras.optimizers.schedules.LearningRateSchedul
     return keras.optimizers.schedules.ExponentialDecay(start, max(steps - 1, 1), stop / start)
 
 
-def smooth(values: np.ndarray, share: float = 0.05) -> np.ndarray:
+def smooth(values: Sequence[float] | np.ndarray, share: float = 0.05) -> np.ndarray:
     """Running mean over a share of the values, mirrored at the ends: same length."""
     reach = max(round(len(values) * share / 2), 1)
     padded = np.pad(
