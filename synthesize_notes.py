@@ -5,7 +5,9 @@
 A note becomes <out>/audio/<family>_<source>_<preset>-<pitch>-<velocity>.wav: 16 kHz, mono, 16 bit,
 3 s held and 1 s released; the three numbers have three digits. <out>/examples.json describes all
 notes of the folder, as in NSynth. Notes that exist are kept, so an interrupted run can be continued
-and a second SoundFont can add its instruments. The notes are played by FluidSynth (`pip install
+and a second SoundFont can add its instruments. --orchestra renders the instruments of an orchestra,
+named as in violin_acoustic_000, each over its range; --drums renders hits in seven classes, as
+<out>/<class>/<kit>_<key>_<velocity>.wav. The notes are played by FluidSynth (`pip install
 pyfluidsynth` and the system package libfluidsynth3) or, if that is missing, by TinySoundFont (`make
 notes`).
 """
@@ -14,11 +16,14 @@ import argparse
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import NamedTuple
 
 from common.cli import UserError, number, parser, printable, run, say
-from common.music.instruments import FAMILIES, SOURCES
-from common.music.nsynth import write_examples
+from common.music.drums import BANK, CLASSES
+from common.music.instruments import FAMILIES, ORCHESTRA, SOURCES, known_instrument
+from common.music.nsynth import describe, write_examples
+from common.music.rendering import SAMPLE_RATE, Instrument, Task, orchestra_voices, write_notes
+from common.music.sample_names import DYNAMICS, ORDINARY
+from common.music.techniques import TECHNIQUES
 from common.work.machine import cores
 
 # The guitar has steel strings: the nylon ones (0:24) of many fonts are hard to tell from a piano.
@@ -29,20 +34,11 @@ INSTRUMENTS = [
     "synth_lead_synthetic=0:81",
 ]
 
-SAMPLE_RATE = 16000  # Hz, of the files
-FADE_SECONDS = 0.02
+VELOCITIES = [25, 50, 75, 100, 127]  # those of NSynth
+ORCHESTRA_DYNAMICS = [DYNAMICS[name] for name in ("pp", "mf", "ff")]
 # The same for all notes, and fixed rather than measured: notes of several runs and SoundFonts keep
 # their relative loudness. At 1, single notes of General MIDI fonts peak between 0.2 and 0.9.
 GAIN = 1.0
-SILENCE = 4 / 2**15  # a peak below this is no tone any more in 16 bit
-
-
-class Instrument(NamedTuple):
-    """An instrument's name as in NSynth, ``keyboard_acoustic_004``, and what plays it."""
-
-    name: str
-    bank: int
-    program: int
 
 
 def instrument(text):
@@ -74,6 +70,24 @@ def pitch_range(text):
     return range(low, high + 1, step)
 
 
+def part(text):
+    """Argument type: an instrument of the orchestra."""
+    known = known_instrument(text)
+    found = [part for part in ORCHESTRA if known and part.name == known.name]
+    if not found:
+        names = ", ".join(part.name for part in ORCHESTRA)
+        raise argparse.ArgumentTypeError(f"{text!r} is not in the orchestra: {names}")
+    return found[0]
+
+
+def drum_kit(text):
+    """Argument type: ``standard=0``."""
+    match = re.fullmatch(r"([\w\-]+)=(\d{1,3})", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r}: write KIT=PROGRAM, such as standard=0")
+    return Instrument(match[1], BANK, int(match[2]))
+
+
 def build_parser():
     """Flags of the script."""
     built = parser(__doc__, writes=("out",))
@@ -81,7 +95,8 @@ def build_parser():
         "--soundfont", required=True, type=Path, metavar="FILE", help="SoundFont file, .sf2 or .sf3"
     )
     built.add_argument("--out", required=True, type=Path, help="output folder for the notes")
-    built.add_argument(
+    kind = built.add_mutually_exclusive_group()
+    kind.add_argument(
         "--instruments",
         nargs="+",
         type=instrument,
@@ -101,9 +116,48 @@ def build_parser():
         "--velocities",
         nargs="+",
         type=number(int, 1, 127),
-        default=[25, 50, 75, 100, 127],
         metavar="N",
-        help="MIDI velocities to render (default: those of NSynth, 25 50 75 100 127)",
+        help="MIDI velocities to render (default: those of NSynth, "
+        f"{' '.join(map(str, VELOCITIES))}; pp, mf and ff with --orchestra, "
+        f"{' '.join(map(str, ORCHESTRA_DYNAMICS))})",
+    )
+    kind.add_argument(
+        "--orchestra",
+        nargs="*",
+        type=part,
+        metavar="NAME",
+        help="render these instruments of the orchestra, each over its range (default: all, "
+        f"{', '.join(part.name for part in ORCHESTRA)})",
+    )
+    kind.add_argument(
+        "--drums",
+        nargs="+",
+        type=drum_kit,
+        metavar="KIT=PROGRAM",
+        help=f"render the drum kits of these programs of bank {BANK}, in the classes "
+        f"{', '.join(CLASSES)}",
+    )
+    built.add_argument(
+        "--techniques",
+        nargs="+",
+        choices=[*TECHNIQUES, "all"],
+        default=[ORDINARY],
+        metavar="NAME",
+        help="techniques of the orchestra, where the instrument can play them: "
+        f"{', '.join(TECHNIQUES)}, or all (default: {ORDINARY})",
+    )
+    built.add_flag(
+        "--step",
+        1,
+        "semitones from one pitch of the orchestra to the next; each instrument starts elsewhere",
+        type=number(int, 1, 12),
+    )
+    built.add_argument(
+        "--licence", help="licence of the SoundFont; with it, <out>/index.json is written"
+    )
+    built.add_argument("--citation", help="how to cite the SoundFont (default: its file's name)")
+    built.add_argument(
+        "--held_out", action="store_true", help="mark the kits of --drums as not to be trained on"
     )
     built.add_argument(
         "--gain",
@@ -125,77 +179,6 @@ def build_parser():
     return built
 
 
-def finish(audio):
-    """A rendered note as the file holds it: at ``SAMPLE_RATE``, its last samples faded to zero."""
-    import numpy as np
-
-    from common.files.audio import resample
-    from common.music.soundfont import SYNTH_RATE
-
-    note = resample(audio, SYNTH_RATE, SAMPLE_RATE)
-    fade = int(FADE_SECONDS * SAMPLE_RATE)
-    note[-fade:] *= np.cos(np.linspace(0, np.pi / 2, fade, dtype=np.float32)) ** 2
-    return note
-
-
-def write_note(player, played, pitch, velocity, path):
-    """Render one note and write its file.
-
-    Returns:
-        Whether it was written: a note that the font does not sound is not.
-
-    Raises:
-        UserError: The font cannot play the program, or the note is too loud for 16 bit.
-    """
-    from data import write_audio
-
-    player.select(played.bank, played.program)
-    note = finish(player.render(pitch, velocity))
-    peak = float(abs(note).max())
-    if peak < SILENCE:
-        path.unlink(missing_ok=True)  # of another font, with --overwrite
-        return False
-    if peak > 1:
-        raise UserError(
-            f"{path}: would clip at {peak:.2f} of full scale; give a lower --gain, and --overwrite "
-            "so that all notes share it"
-        )
-    write_audio(path, note, SAMPLE_RATE)
-    return True
-
-
-def write_notes(tasks, player, jobs):
-    """Write notes in several threads: players and the writing of files run outside of Python.
-
-    Args:
-        tasks: List of (``Instrument``, pitch, velocity, path).
-        player: ``common.music.soundfont.Player``; each further thread makes another.
-        jobs: Number of threads.
-
-    Returns:
-        The tasks whose note is silent.
-    """
-    from concurrent.futures import ThreadPoolExecutor
-    from queue import SimpleQueue
-
-    jobs = max(1, min(jobs, len(tasks)))
-    idle = SimpleQueue()
-    idle.put(player)
-    for _ in range(jobs - 1):
-        idle.put(player.another())
-
-    def work(task):
-        free = idle.get()
-        try:
-            return write_note(free, *task)
-        finally:
-            idle.put(free)
-
-    with ThreadPoolExecutor(jobs) as pool:  # map() drops what has not begun when one task fails
-        sounding = list(pool.map(work, tasks))
-    return [task for task, sounds in zip(tasks, sounding, strict=True) if not sounds]
-
-
 def main(argv=None):
     """Run the script; its exit status."""
     from common.music.soundfont import open_soundfont
@@ -206,39 +189,108 @@ def main(argv=None):
     if len(set(names)) < len(names):
         raise UserError("--instruments: two have the same name; number them, as in NAME:1")
     player = open_soundfont(args.soundfont, args.gain)
-    for played in args.instruments:  # a program that is not there ends the run before it starts
-        player.select(played.bank, played.program)
+    tasks = plan(args)
+    for played in dict.fromkeys(task.played for task in tasks):
+        player.select(played.bank, played.program)  # a missing one ends the run before it starts
     with only_run(args.out):
-        return synthesize(args, player)
+        return synthesize(args, tasks, player)
 
 
-def synthesize(args, player):
-    """Render the notes that the flags ask for; the exit status of the script."""
-    audio = args.out / "audio"
-    audio.mkdir(parents=True, exist_ok=True)
-    tasks = [
-        (played, pitch, velocity, audio / f"{played.name}-{pitch:03d}-{velocity:03d}.{args.format}")
-        for played in args.instruments
-        for pitch in args.pitches
-        for velocity in dict.fromkeys(args.velocities)
+def plan(args):
+    """List the ``Task`` of each note that the flags ask for."""
+    if args.drums:
+        velocities = args.velocities or ORCHESTRA_DYNAMICS
+        return [
+            Task(kit, ORDINARY, key, velocity, args.out / group / f"{kit.name}_{key}_{velocity}")
+            for kit in args.drums
+            for group, keys in CLASSES.items()
+            for key in keys
+            for velocity in dict.fromkeys(velocities)
+        ]
+    if args.orchestra is None:
+        voices = [(played, ORDINARY, args.pitches) for played in args.instruments]
+        velocities = args.velocities or VELOCITIES
+    else:
+        voices = orchestra_voices(args.orchestra or ORCHESTRA, args.techniques, args.step)
+        velocities = args.velocities or ORCHESTRA_DYNAMICS
+    return [
+        Task(
+            played,
+            technique,
+            pitch,
+            velocity,
+            args.out / "audio" / f"{played.name}-{pitch:03d}-{velocity:03d}",
+        )
+        for played, technique, pitches in voices
+        for pitch in pitches
+        if pitch in args.pitches
+        for velocity in dict.fromkeys(velocities)
     ]
-    missing = [task for task in tasks if args.overwrite or not task[-1].is_file()]
+
+
+def synthesize(args, tasks, player):
+    """Render notes; the exit status of the script."""
+    tasks = [
+        task._replace(path=task.path.with_name(f"{task.path.name}.{args.format}")) for task in tasks
+    ]
+    for folder in {task.path.parent for task in tasks}:
+        folder.mkdir(parents=True, exist_ok=True)
+    missing = [task for task in tasks if args.overwrite or not task.path.is_file()]
     silent = write_notes(missing, player, args.jobs)
-    described = write_examples(args.out, {}, SAMPLE_RATE)
-    print(
+    counts = (
         f"{len(missing) - len(silent)} notes written, {len(tasks) - len(missing)} kept, "
-        f"{len(silent)} silent; {described} in {printable(args.out / 'examples.json')}"
+        f"{len(silent)} silent"
     )
+    if args.drums:
+        print(counts)
+    else:
+        described = write_examples(args.out, new_entries(args, tasks), SAMPLE_RATE)
+        print(f"{counts}; {described} in {printable(args.out / 'examples.json')}")
     if missing and player.name != "FluidSynth":
         print(f"played by {player.name}, as FluidSynth is missing")
     pitches = defaultdict(list)
-    for played, pitch, *_ in silent:
-        pitches[played.name].append(pitch)
+    for task in silent:
+        pitches[task.played.name].append(task.pitch)
     for name, without in pitches.items():
         say(f"{name}: not written, silent at pitch {', '.join(map(str, sorted(set(without))))}")
     if len(silent) == len(tasks):
         raise UserError(f"{args.soundfont}: none of these notes sounds; give other --pitches")
+    if args.licence:
+        write_index(args, tasks)
     return 0
+
+
+def new_entries(args, tasks):
+    """Entries of ``examples.json`` for notes with a technique: dict by their names."""
+    if args.orchestra is None:
+        return {}
+    licence = {"licence": args.licence} if args.licence else {}
+    return {
+        task.path.stem: {
+            **describe(task.path.stem, SAMPLE_RATE),
+            "technique": task.technique,
+            "rendered": task.technique != ORDINARY,
+            **licence,
+        }
+        for task in tasks
+        if task.path.is_file()
+    }
+
+
+def write_index(args, tasks):
+    """Write checksum, source and licence of each note to ``index.json``."""
+    from common.music.dataset import Source, add_to_index
+
+    source = Source(args.soundfont.stem, args.licence, args.citation or args.soundfont.name)
+    files = {}
+    for task in tasks:
+        if task.path.is_file():
+            further = {}
+            if args.drums:
+                kit = {"kit": f"{source.name} {task.played.name}", "held_out": args.held_out}
+                further = {"class": task.path.parent.name, "sample_rate": SAMPLE_RATE, **kit}
+            files[task.path.relative_to(args.out).as_posix()] = further
+    add_to_index(args.out, source, files)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,15 @@ def test_an_offset_is_subtracted():
     np.testing.assert_allclose(found.audio[:-80], tone()[:-80], atol=1e-4)
 
 
+def test_the_silence_after_a_hit_stays_silent():
+    time = np.arange(RATE) / RATE
+    hit = np.exp(-20 * time) * np.sin(2 * np.pi * 40 * time)  # whose mean is not zero
+    assert abs(hit.mean()) > 1e-3
+    found = prepare_sample(np.float32(hit), RATE, RATE, 4)
+    assert abs(found.changes["offset"]) < 1e-5
+    assert np.abs(found.audio[-RATE // 10 :]).max() < 1e-5
+
+
 def test_the_level_is_kept_or_set():
     assert np.abs(prepare_sample(tone(), RATE, RATE, 4).audio).max() == pytest.approx(0.5, 1e-3)
     found = prepare_sample(tone(), RATE, RATE, 4, level=-6.0)

@@ -10,7 +10,7 @@ import soundfile
 
 import synthesize_notes
 from common.cli import UserError
-from common.music import soundfont
+from common.music import rendering, soundfont
 from data import load_audio
 from stress.tiny_soundfont import write_soundfont
 
@@ -103,7 +103,7 @@ def test_level_rises_with_velocity_and_files_are_16_bit_mono(sine, tmp_path):
 def test_high_note_is_not_aliased(rich):
     pitch = 76  # partials of the sample up to 26 kHz
     rendered = play(rich, pitch)
-    note = synthesize_notes.finish(rendered)
+    note = rendering.finish(rendered)
     assert note.shape == (64000,)
     high, low = levels(rendered, 48000)[:7000], levels(note, 16000)[:7000]
     audible = high > -80
@@ -118,7 +118,7 @@ def test_nothing_above_8_khz_is_folded_into_the_note(rich, player):
     between = distance > 10
     assert levels(rendered[::3], 16000)[:7000][between].max() > -40  # what decimation must prevent
     limit = -75 if player == "FluidSynth" else -60  # which interpolates its samples linearly
-    assert levels(synthesize_notes.finish(rendered), 16000)[:7000][between].max() < limit
+    assert levels(rendering.finish(rendered), 16000)[:7000][between].max() < limit
 
 
 @pytest.mark.usefixtures("player")
@@ -129,7 +129,7 @@ def test_released_after_three_seconds_and_faded_at_the_end(sine):
     assert level[31] < level[29] / 10
     assert level[39] == 0
     ringing = np.ones(4 * 48000, np.float32)  # a release longer than the note
-    note = synthesize_notes.finish(ringing)
+    note = rendering.finish(ringing)
     assert note[-400] == pytest.approx(1, abs=1e-3)
     assert np.abs(np.diff(note[-400:])).max() < 0.01
     assert abs(note[-1]) < 1e-6
