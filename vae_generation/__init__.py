@@ -1,9 +1,11 @@
 """New sounds from a variational auto-encoder: ``draw``, ``reconstruct``, ``interpolate``."""
 
+from typing import Any
+
 __all__ = ["draw", "interpolate", "reconstruct"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     # so that importing the package brings no networks
     if name not in __all__:
         raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -48,11 +48,11 @@ class Stroke(NamedTuple):
 
     beat: float
     beats: float
-    pitches: tuple
+    pitches: tuple[int, ...]
     velocity: int
 
 
-def parse_chord(symbol):
+def parse_chord(symbol: str) -> tuple[int, tuple[int, ...]]:
     """Pitches of a chord symbol: bass (from C2 on), and the others as close to C4 as possible.
 
     Args:
@@ -77,7 +77,7 @@ def parse_chord(symbol):
     return BASS + bass, tuple(sorted(pitches))
 
 
-def progression(text, beats=4):
+def progression(text: str, beats: float = 4) -> list[Stroke]:
     """Arrange a progression: each chord is struck on the strong beats, over its bass.
 
     Args:

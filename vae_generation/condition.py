@@ -1,6 +1,9 @@
 """Conditions of a note (instrument, pitch, velocity), and their vectors for the networks."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,12 +25,12 @@ class Conditions(NamedTuple):
         lowest, highest: MIDI pitches, one place for each from one to the other.
     """
 
-    instruments: tuple
+    instruments: tuple[str, ...]
     lowest: int
     highest: int
 
     @classmethod
-    def of(cls, examples):
+    def of(cls, examples: Sequence[Example]) -> Conditions:
         """Encoding for the notes of a training; ``UserError`` if a note has no pitch."""
         if not examples or any(one.pitch < 0 or not one.instrument for one in examples):
             raise UserError(
@@ -38,11 +41,11 @@ class Conditions(NamedTuple):
         return cls(tuple(sorted({one.instrument for one in examples})), min(pitches), max(pitches))
 
     @property
-    def length(self):
+    def length(self) -> int:
         """Length of a vector."""
         return len(self.instruments) + self.highest - self.lowest + 2
 
-    def vectors(self, notes):
+    def vectors(self, notes: Sequence[tuple[str, int, int] | Example]) -> np.ndarray:
         """Condition vectors: (notes, length) float32.
 
         Args:
@@ -58,7 +61,7 @@ class Conditions(NamedTuple):
             row[-1] = velocity / 127
         return found
 
-    def parse(self, text):
+    def parse(self, text: str) -> tuple[str, int, int]:
         """Parse a description of a note, such as "guitar, C4, loud".
 
         Returns:
@@ -87,7 +90,7 @@ class Conditions(NamedTuple):
         self.require(pitch, text)
         return instrument, pitch, _DEFAULT_VELOCITY if velocity is None else velocity
 
-    def require(self, pitch, text):
+    def require(self, pitch: int, text: str) -> None:
         """Raise ``UserError`` for a pitch that the model was not trained on."""
         if not self.lowest <= pitch <= self.highest:
             raise UserError(

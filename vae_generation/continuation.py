@@ -1,8 +1,12 @@
 """Continue sequences of latent vectors: the recurrent model, its training data and use."""
 
+from __future__ import annotations
+
 import itertools
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -12,6 +16,12 @@ from common.trained import load_networks, open_run
 from common.training.batches import Batches
 from common.training.model import TrainingModel
 from vae_generation.trained import PREDICTOR
+
+if TYPE_CHECKING:
+    import keras
+
+    from vae_generation.latents import Latents
+
 
 HOP_SHARE = 0.5  # distance of windows, relative to the length of an image
 _MIN_LOG_VARIANCE = -6.0  # of normalised latent vectors
@@ -24,15 +34,17 @@ class Predictor(TrainingModel):
         network: As built by ``vae_generation.model.build_predictor``.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: keras.Model) -> None:
         super().__init__("latent_predictor")
         self.predictor = network
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Predict mean and log variance of each next vector, concatenated."""
         return self.predictor(self.share_out(inputs), training=training)
 
-    def loss_terms(self, x, y, y_pred, training):
+    def loss_terms(
+        self, x: Any, y: Any, y_pred: Any, training: bool
+    ) -> tuple[Any, dict[str, Any], Any]:
         """The loss, in nats per vector."""
         mean, log_variance = ops.split(y_pred, 2, axis=-1)
         log_variance = ops.maximum(log_variance, _MIN_LOG_VARIANCE)
@@ -53,7 +65,15 @@ class Sequences(Batches):
         seed: Integer.
     """
 
-    def __init__(self, tracks, steps, batch_size, *, shuffle=False, seed=0):
+    def __init__(
+        self,
+        tracks: Sequence[np.ndarray],
+        steps: int,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+    ) -> None:
         self._tracks = [track for track in tracks if len(track) > steps]
         self._steps = steps
         self._shuffle = shuffle
@@ -65,7 +85,7 @@ class Sequences(Batches):
         ]
         super().__init__(len(self._starts), batch_size)
 
-    def cut(self, positions, epoch):
+    def cut(self, positions: range, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the sequences at some positions of an epoch: ``(vectors, next vectors)``."""
         rng = np.random.default_rng([self._seed, epoch])
         order = rng.permutation(len(self._starts)) if self._shuffle else range(len(self._starts))
@@ -81,7 +101,7 @@ class Sequences(Batches):
         return stack[:, :-1], stack[:, 1:]
 
 
-def tracks_of(latents, hop_seconds):
+def tracks_of(latents: Latents, hop_seconds: float) -> dict[str, list[np.ndarray]]:
     """Sequences of latent vectors, one per recording, in the order of time.
 
     Args:
@@ -116,13 +136,17 @@ class Continuation:
         hop_seconds: Distance of its windows.
     """
 
-    def __init__(self, network, mean, spread, hop_seconds):
+    def __init__(
+        self, network: keras.Model, mean: np.ndarray, spread: np.ndarray, hop_seconds: float
+    ) -> None:
         self._network = network
         self._mean, self._spread = np.asarray(mean), np.asarray(spread)
         self.hop_seconds = hop_seconds
         network.compile(jit_compile=False)
 
-    def __call__(self, vectors, number, rng, temperature=1.0):
+    def __call__(
+        self, vectors: np.ndarray, number: int, rng: np.random.Generator, temperature: float = 1.0
+    ) -> np.ndarray:
         """Predict the vectors that follow a sequence.
 
         Args:
@@ -144,7 +168,7 @@ class Continuation:
         return (np.stack(known[len(vectors) :]) * self._spread + self._mean).astype(np.float32)
 
 
-def load_continuation(folder):
+def load_continuation(folder: Path) -> Continuation:
     """Open the recurrent network of an auto-encoder; ``UserError`` if there is none."""
     folder = Path(folder) / PREDICTOR
     if not folder.is_dir():
@@ -154,7 +178,7 @@ def load_continuation(folder):
     return open_continuation(folder, open_run(folder, "vae_generation.continuation"))
 
 
-def open_continuation(folder, config):
+def open_continuation(folder: Path, config: dict[str, Any]) -> Continuation:
     """``Continuation`` of its own folder and the content of that one's ``config.json``."""
     from vae_generation.model import build_predictor
 

@@ -19,20 +19,29 @@ prints, for the shipped models or those given:
                   mean step
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from common.audio.metrics import log_spectral_distance
-from common.cli import UserError, add_seed_flag, existing_folder, parser, run
+from common.cli import Parser, UserError, add_seed_flag, existing_folder, parser, run
 from common.files.audio import find_recordings, resample
 from common.report.evaluation import held_out
 from common.report.tables import as_text
 from common.trained import open_run, shipped
 from common.training.devices import start_backend
 from data import load_audio
-from vae_generation.store import parse_note
+from vae_generation.store import Example, parse_note
 
+if TYPE_CHECKING:
+    from vae_generation.spectrogram import Spectrogram
+    from vae_generation.trained import TrainedVAE
+
+Note = tuple[Example, np.ndarray]  # its name, instrument, pitch and velocity; its audio
 PITCHES = range(36, 97, 3)
 VELOCITY = 80
 _CENTS = 50
@@ -44,7 +53,7 @@ _SHIFTS = (-2, -1, 0, 1, 2)  # semitones: notes in between, for the classifier
 _WAY = 9  # images of an interpolation
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument(
@@ -70,7 +79,7 @@ def build_parser():
     return built
 
 
-def real_notes(folder, spectrogram):
+def real_notes(folder: Path, spectrogram: Spectrogram) -> list[Note]:
     """Notes of a folder: list of (``Example``, audio) at the spectrogram's rate."""
     notes = []
     for name, path in find_recordings(folder).files.items():
@@ -82,7 +91,7 @@ def real_notes(folder, spectrogram):
     return notes
 
 
-def split(notes, folder, where):
+def split(notes: list[Note], folder: Path, where: Path) -> tuple[list[Note], list[Note]]:
     """Notes that a model was trained on and others: ``(training, held out)``, lists of notes.
 
     Args:
@@ -104,7 +113,9 @@ def _note(source):
     return source.partition("~")[0].rpartition("/")[2].rpartition("-")[0]
 
 
-def distances(trained, training, others):
+def distances(
+    trained: TrainedVAE, training: list[Note], others: list[Note]
+) -> list[dict[str, Any]]:
     """Rows of log-spectral distances of held-out notes and their reconstruction."""
     spectrogram = trained.spectrogram
     mean = np.mean([spectrogram.image(audio)[0] for _, audio in training], axis=0)
@@ -122,12 +133,12 @@ def distances(trained, training, others):
     ]
 
 
-def magnitude(spectrogram, audio):
+def magnitude(spectrogram: Spectrogram, audio: np.ndarray) -> np.ndarray:
     """Magnitude of the STFT of what an image shows: (bins, columns)."""
     return np.abs(spectrogram.images.spectra(audio))
 
 
-def heard_pitch(audio, sample_rate):
+def heard_pitch(audio: np.ndarray, sample_rate: int) -> float:
     """Median MIDI pitch that pyin hears in the loud part of an audio; NaN for none."""
     import librosa
 
@@ -143,7 +154,7 @@ def heard_pitch(audio, sample_rate):
     return float(librosa.hz_to_midi(np.median(found))) if found.size else float("nan")
 
 
-def in_tune(audios, pitches, sample_rate):
+def in_tune(audios: Sequence[np.ndarray], pitches: Sequence[float], sample_rate: int) -> float:
     """Share of audios that are heard within 50 cents of their pitches."""
     errors = [
         abs(heard_pitch(audio, sample_rate) - pitch)
@@ -165,7 +176,7 @@ class Classifier:
         decibels: That the range of an image stands for.
     """
 
-    def __init__(self, images, names, decibels):
+    def __init__(self, images: np.ndarray, names: Sequence[str], decibels: float) -> None:
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
         self._range = _SEEN_DB / decibels
@@ -181,12 +192,14 @@ class Classifier:
         parts = parts.reshape(count, rows, _POOLED[0], columns, _POOLED[1])
         return parts.mean(axis=(2, 4)).reshape(count, -1)
 
-    def accuracy(self, images, names):
+    def accuracy(self, images: np.ndarray, names: Sequence[str]) -> float:
         """Share of images that are taken for what they are."""
         return float(np.mean(self._analysis.predict(self._seen(images)) == np.asarray(names)))
 
 
-def asked_for(trained, training, others, seed):
+def asked_for(
+    trained: TrainedVAE, training: list[Note], others: list[Note], seed: int
+) -> list[dict[str, Any]]:
     """Rows about notes that a conditional model is asked for, and about real ones."""
     spectrogram, conditions = trained.spectrogram, trained.conditions
     rng = np.random.default_rng(seed)
@@ -224,7 +237,7 @@ def asked_for(trained, training, others, seed):
     ]
 
 
-def smoothness(trained, others, seed):
+def smoothness(trained: TrainedVAE, others: list[Note], seed: int) -> dict[str, Any]:
     """Row about interpolation between pairs of notes."""
     from common.latent import interpolate
 
@@ -248,7 +261,7 @@ def smoothness(trained, others, seed):
     }
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
     start_backend(None)

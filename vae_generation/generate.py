@@ -13,21 +13,32 @@ and --chords) and vae_notes_plane (for --grid). --output is a folder if there ar
 Notes made by --conditional are named as in NSynth, so that synthesize_audios.py can play with them.
 """
 
+from __future__ import annotations
+
+import argparse
 import functools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.audio.loudness import TARGET_LUFS, at_loudness
-from common.cli import UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
+from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
 from common.files.audio import require_audio_suffix
 from common.music.names import NoteName
 from common.trained import shipped
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import load_audio, write_audio
-from vae_generation.chords import progression
+from vae_generation.chords import Stroke, progression
 from vae_generation.latents import Latents
+
+if TYPE_CHECKING:
+    from vae_generation.condition import Conditions
+    from vae_generation.spectrogram import Spectrogram
+    from vae_generation.trained import TrainedVAE
+
 
 WAYS = ("autonomous", "conditional", "continuation", "interpolate", "reconstruct", "grid", "chords")
 _SINGLE = ("continuation", "reconstruct", "chords")  # ways that make one sound
@@ -35,7 +46,7 @@ _SHIPPED = {"conditional": "vae_notes_conditional", "chords": "vae_notes_conditi
 _SHIPPED |= {"grid": "vae_notes_plane"}
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     ways = built.add_mutually_exclusive_group(required=True)
@@ -134,23 +145,25 @@ class Output:
         raw_level: Keep the level that the model gives.
     """
 
-    def __init__(self, path, spectrogram, seed, exact, raw_level):
+    def __init__(
+        self, path: Path, spectrogram: Spectrogram, seed: int, exact: bool, raw_level: bool
+    ) -> None:
         self.path = path
         self.rate = spectrogram.sample_rate
         self._raw_level = raw_level
         self.sound = functools.partial(spectrogram.audio, seed=seed, exact=exact)
 
-    def level(self, audio):
+    def level(self, audio: np.ndarray) -> np.ndarray:
         """A new sound at the loudness that all of them have, or at its own."""
         return audio if self._raw_level else at_loudness(audio, self.rate)
 
-    def write(self, audio, path=None):
+    def write(self, audio: np.ndarray, path: Path | None = None) -> None:
         """Write a sound and say so."""
         path = path or self.path
         write_audio(path, audio, self.rate)
         say(f"{path}: {audio.size / self.rate:.1f} s")
 
-    def write_all(self, names, images):
+    def write_all(self, names: Sequence[str], images: np.ndarray) -> None:
         """Write a sound for each image into the folder, and a picture of all."""
         from vae_generation.plots import plot_sounds
 
@@ -159,7 +172,7 @@ class Output:
         plot_sounds(self.path / "sounds.png", names, images)
 
 
-def check_output(way, path):
+def check_output(way: str, path: Path) -> None:
     """Raise ``UserError`` where a way cannot write to the path that ``--output`` gives."""
     if way in _SINGLE:
         require_audio_suffix(path)
@@ -167,14 +180,24 @@ def check_output(way, path):
         raise UserError(f"--output {path}: is a file; name a folder")
 
 
-def drawn_vectors(trained, folder, number, *, source, rng, temperature):
+def drawn_vectors(
+    trained: TrainedVAE,
+    folder: Path,
+    number: int,
+    *,
+    source: str,
+    rng: np.random.Generator,
+    temperature: float,
+) -> np.ndarray:
     """Latent vectors from the prior, or from the aggregated posterior of the training set."""
     if source == "prior":
         return temperature * rng.standard_normal((number, trained.dims))
     return Latents.load(folder / "latents.h5").sample(number, rng, temperature)
 
 
-def notes_of(strokes, conditions, instrument, text):
+def notes_of(
+    strokes: Sequence[Stroke], conditions: Conditions, instrument: str, text: str
+) -> tuple[str, list[tuple[str, int, int]]]:
     """The instrument, and the notes (instrument, pitch, velocity) of strokes, each once."""
     instrument, *_ = conditions.parse(f"{instrument}, {conditions.lowest}")
     notes = {}
@@ -185,7 +208,7 @@ def notes_of(strokes, conditions, instrument, text):
     return instrument, list(notes)
 
 
-def write_plane(output, trained, folder, rows):
+def write_plane(output: Output, trained: TrainedVAE, folder: Path, rows: int) -> None:
     """Write the latent plane: a picture, a sound for each cell, and a page to hear them."""
     from common.latent import plane_grid
     from common.report.page import Clip, Plane, mp3, write_page
@@ -219,7 +242,7 @@ def write_plane(output, trained, folder, rows):
     say(f"{output.path}: {len(images)} sounds, grid.png, latents.png; open plane.html")
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
     way = next(name for name in WAYS if getattr(args, name) is not None)
@@ -234,7 +257,13 @@ def main(argv=None):
         return make(args, way, strokes, files, folder)
 
 
-def make(args, way, strokes, files, folder):
+def make(
+    args: argparse.Namespace,
+    way: str,
+    strokes: Sequence[Stroke],
+    files: Sequence[Path],
+    folder: Path,
+) -> int:
     """Make the sounds of a way and write them; the exit status of the script."""
     start_backend(args.gpu)
     from vae_generation import ways

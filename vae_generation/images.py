@@ -1,8 +1,16 @@
 """Batches of images for a training."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from common.training.batches import Batches
+
+if TYPE_CHECKING:
+    from vae_generation.store import ImageStore
 
 
 class Images(Batches):
@@ -21,8 +29,16 @@ class Images(Batches):
     """
 
     def __init__(
-        self, store, indices, batch_size, *, conditions=None, shuffle=False, steps=None, seed=0
-    ):
+        self,
+        store: ImageStore,
+        indices: Sequence[int],
+        batch_size: int,
+        *,
+        conditions: np.ndarray | None = None,
+        shuffle: bool = False,
+        steps: int | None = None,
+        seed: int = 0,
+    ) -> None:
         super().__init__(len(indices), batch_size, steps)
         self._store = store
         self._indices = np.asarray(indices)
@@ -30,7 +46,7 @@ class Images(Batches):
         self._shuffle = shuffle
         self._seed = seed
 
-    def draw(self, epoch):
+    def draw(self, epoch: int) -> np.ndarray:
         """Draw the numbers of the images in the order of an epoch."""
         rounds = -(-self._count // len(self._indices))
         order = np.tile(self._indices, (rounds, 1))
@@ -38,7 +54,7 @@ class Images(Batches):
             order = np.random.default_rng([self._seed, epoch]).permuted(order, axis=1)
         return order.ravel()
 
-    def cut(self, positions, epoch):
+    def cut(self, positions: range, epoch: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         """Return the examples at some positions of an epoch as a batch."""
         chosen = self.drawn(epoch)[list(positions)]
         images = self._store.read(chosen)

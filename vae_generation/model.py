@@ -4,7 +4,9 @@ Layers are named as in musikalkemist/generating-sound-with-neural-networks, whos
 Encoder and decoder consist of stock layers; random sampling is done outside.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import keras
 from keras import layers, ops
@@ -29,14 +31,14 @@ class Architecture(NamedTuple):
 
     bins: int = 256
     frames: int = 64
-    filters: tuple = (512, 256, 128, 64, 32)
-    kernels: tuple = (3, 3, 3, 3, 3)
-    strides: tuple = ((2, 2), (2, 2), (2, 2), (2, 2), (2, 1))
+    filters: tuple[int, ...] = (512, 256, 128, 64, 32)
+    kernels: tuple[int, ...] = (3, 3, 3, 3, 3)
+    strides: tuple[tuple[int, int], ...] = ((2, 2), (2, 2), (2, 2), (2, 2), (2, 1))
     latent_dim: int = 128
     condition: int = 0
 
     @classmethod
-    def of(cls, content):
+    def of(cls, content: dict[str, Any]) -> Architecture:
         """The architecture of a dict, as ``_asdict`` or JSON gives it."""
         content = dict(content)
         content["strides"] = tuple(tuple(stride) for stride in content["strides"])
@@ -44,7 +46,7 @@ class Architecture(NamedTuple):
             content[name] = tuple(content[name])
         return cls(**content)
 
-    def check(self):
+    def check(self) -> Architecture:
         """Raise ``UserError`` if the settings do not fit together; otherwise return them."""
         if not len(self.filters) == len(self.kernels) == len(self.strides):
             raise UserError(
@@ -63,7 +65,7 @@ class Architecture(NamedTuple):
         return self
 
     @property
-    def bottleneck(self):
+    def bottleneck(self) -> tuple[int, int, int]:
         """Shape after the last convolution."""
         bins, frames = self.bins, self.frames
         for down, right in self.strides:
@@ -95,7 +97,7 @@ def _convolutional_encoder(architecture):
     return [inputs, condition], hidden
 
 
-def build_encoder(architecture):
+def build_encoder(architecture: Architecture) -> keras.Model:
     """Network from images to the distribution of their latent vectors.
 
     Args:
@@ -114,14 +116,14 @@ def build_encoder(architecture):
     return keras.Model(inputs, [mean, log_variance], name="encoder")
 
 
-def build_plain_encoder(architecture):
+def build_plain_encoder(architecture: Architecture) -> keras.Model:
     """Like ``build_encoder``, for a plain auto-encoder: -> (batch, latent_dim)."""
     inputs, hidden = _convolutional_encoder(architecture)
     output = layers.Dense(architecture.latent_dim, dtype="float32", name="encoder_output")(hidden)
     return keras.Model(inputs, output, name="encoder")
 
 
-def build_decoder(architecture):
+def build_decoder(architecture: Architecture) -> keras.Model:
     """Network from latent vectors to images, the mirror of the encoder.
 
     Args:
@@ -164,11 +166,11 @@ def build_decoder(architecture):
 class Sampling(layers.Layer):
     """Layer that samples from Gaussians, given mean and log variance."""
 
-    def __init__(self, seed=None):
+    def __init__(self, seed: int | None = None) -> None:
         super().__init__(name="sampling", dtype="float32")
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, mean, log_variance):
+    def call(self, mean: Any, log_variance: Any) -> Any:
         """A draw: (batch, latent_dim)."""
         noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
         return mean + ops.exp(ops.minimum(log_variance, _WIDEST) / 2) * noise
@@ -190,7 +192,9 @@ class VAE(TrainingModel):
 
     loss_names = ("loss", "reconstruction", "kl")
 
-    def __init__(self, encoder, decoder, weight=RECONSTRUCTION_WEIGHT):
+    def __init__(
+        self, encoder: keras.Model, decoder: keras.Model, weight: float = RECONSTRUCTION_WEIGHT
+    ) -> None:
         super().__init__("vae")
         self.encoder = encoder
         self.decoder = decoder
@@ -200,7 +204,7 @@ class VAE(TrainingModel):
             shape=(), initializer="ones", trainable=False, dtype="float32", name="beta"
         )
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any, Any]:
         """Reconstruction, mean and logarithm of variance; at inference that of the mean."""
         inputs = [self.share_out(part) for part in inputs]
         conditions = inputs[1:]
@@ -209,7 +213,9 @@ class VAE(TrainingModel):
         given = [latent, *conditions] if conditions else latent
         return self.decoder(given, training=training), mean, log_variance
 
-    def loss_terms(self, x, y, y_pred, training):
+    def loss_terms(
+        self, x: Any, y: Any, y_pred: Any, training: bool
+    ) -> tuple[Any, dict[str, Any], Any]:
         """The loss; ``reconstruction``: mean squared error; ``kl``: divergence in nats."""
         decoded, mean, log_variance = y_pred
         reconstruction = ops.mean(ops.square(ops.cast(y, "float32") - decoded))
@@ -219,7 +225,7 @@ class VAE(TrainingModel):
         return loss, values, ops.shape(decoded)[0]
 
 
-def kl_divergence(mean, log_variance):
+def kl_divergence(mean: Any, log_variance: Any) -> Any:
     """Divergence of diagonal Gaussians from the standard normal (Kingma and Welling, app. B).
 
     Above a log variance of _WIDEST, which no useful latent number has, it continues linearly,
@@ -234,7 +240,7 @@ def kl_divergence(mean, log_variance):
     return -0.5 * ops.sum(terms, axis=-1)
 
 
-def build_predictor(latent_dim, units=128):
+def build_predictor(latent_dim: int, units: int = 128) -> keras.Model:
     """Build the recurrent network that continues a sequence of latent vectors.
 
     Returns:

@@ -1,12 +1,23 @@
 """Pictures of latent vectors and of reconstructions."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from common.latent import plane_points
 from common.report.plots import Panel, image_grid, new_figure, save_figure
 
+if TYPE_CHECKING:
+    from vae_generation.latents import Latents
 
-def plot_reconstructions(path, names, images, reconstructed):
+
+def plot_reconstructions(
+    path: Path, names: Sequence[str], images: np.ndarray, reconstructed: np.ndarray
+) -> None:
     """Draw images above their reconstructions.
 
     Args:
@@ -20,7 +31,7 @@ def plot_reconstructions(path, names, images, reconstructed):
     save_figure(image_grid(panels, size=(2.6, 2.5), columns=len(names), rows=rows), path)
 
 
-def plot_latents(path, latents):
+def plot_latents(path: Path, latents: Latents) -> None:
     """Draw the positions of images in the latent space, coloured by instrument and by pitch.
 
     Args:
@@ -48,7 +59,7 @@ def plot_latents(path, latents):
     save_figure(figure, path)
 
 
-def plot_sounds(path, names, images):
+def plot_sounds(path: Path, names: Sequence[str], images: np.ndarray) -> None:
     """Draw images side by side, at most eight in a row.
 
     Args:
@@ -60,7 +71,7 @@ def plot_sounds(path, names, images):
     save_figure(image_grid(panels, size=(2.2, 2.4), columns=min(len(names), 8)), path)
 
 
-def plot_grid(path, images, number):
+def plot_grid(path: Path, images: np.ndarray, number: int) -> None:
     """Draw the images of a grid over the latent plane as one picture.
 
     Args:

@@ -11,7 +11,9 @@ their folder counts as their instrument. Silent windows are left out and counted
 from pathlib import Path
 from typing import NamedTuple
 
-from common.cli import existing_folder, number, parser, printable, report_skipped, run
+import numpy as np
+
+from common.cli import Parser, existing_folder, number, parser, printable, report_skipped, run
 from common.files.audio import peak, resample
 from common.work.fill import fill_store, find_recordings
 from common.work.jobs import add_job_flags, parse_job_args
@@ -29,10 +31,10 @@ class Recording(NamedTuple):
     name: str
     spectrogram: Spectrogram
     hop_seconds: float
-    transpose: tuple
+    transpose: tuple[int, ...]
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("features_path",))
     built.add_argument(
@@ -88,7 +90,7 @@ def build_parser():
     return built
 
 
-def cut(recording):
+def cut(recording: Recording) -> tuple[list[tuple[Example, np.ndarray]], dict[str, float]]:
     """Images of one file, for ``fill_store``.
 
     Returns:
@@ -134,7 +136,7 @@ def _sounds(audio, spectrogram):
     return peak(audio[: spectrogram.samples]) > _SILENCE
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
     fft_size = args.fft_size or DEFAULT_FFT[args.spectrogram]

@@ -11,8 +11,11 @@ read here: give them as a dict, or as a JSON file, by the names of its construct
         "latent_space_dim": 128})
 """
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +23,11 @@ from common.cli import UserError
 from common.files.hdf5 import UNREADABLE, open_hdf5
 from vae_generation.model import Architecture, build_decoder, build_encoder, build_plain_encoder
 
+if TYPE_CHECKING:
+    import keras
 
-def relative_architecture(parameters):
+
+def relative_architecture(parameters: dict[str, Any] | Path | str) -> Architecture:
     """Convert the parameters of the other code's constructor to an ``Architecture``.
 
     Args:
@@ -63,7 +69,9 @@ def relative_architecture(parameters):
     return found.check()
 
 
-def load_relative(weights, parameters):
+def load_relative(
+    weights: Path | str, parameters: dict[str, Any] | Path | str
+) -> tuple[keras.Model, keras.Model]:
     """Load encoder and decoder with the weights of the other code's model.
 
     Args:

@@ -1,11 +1,13 @@
 """Combine sounds: notes at given times, one sound after another."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 FADE_SECONDS = 0.03
 
 
-def place(sounds, sample_rate):
+def place(sounds: Sequence[tuple[float, float, np.ndarray]], sample_rate: int) -> np.ndarray:
     """Add up sounds at their times.
 
     Args:
@@ -30,7 +32,7 @@ def place(sounds, sample_rate):
     return mixed
 
 
-def continue_with(audio, addition, overlap):
+def continue_with(audio: np.ndarray, addition: np.ndarray, overlap: int) -> np.ndarray:
     """Cross-fade from one sound into another one.
 
     Args:

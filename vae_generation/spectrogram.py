@@ -39,16 +39,16 @@ class Spectrogram(NamedTuple):
     ceiling_db: float = 0.0
 
     @property
-    def samples(self):
+    def samples(self) -> int:
         """Length of the audio that one image shows."""
         return (self.frames - 1) * self.hop
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Duration of the audio that one image shows."""
         return self.samples / self.sample_rate
 
-    def check(self):
+    def check(self) -> "Spectrogram":
         """Raise ``UserError`` for settings that make no spectrogram; else return them."""
         if self.kind not in KINDS:
             raise UserError(f"--spectrogram {self.kind}: choose one of {', '.join(KINDS)}")
@@ -71,7 +71,7 @@ class Spectrogram(NamedTuple):
         return self
 
     @property
-    def images(self):
+    def images(self) -> Images:
         """What makes the images: ``common.audio.spectrograms.Images``."""
         limits = self.floor_db, self.ceiling_db
         return Images(
@@ -82,7 +82,7 @@ class Spectrogram(NamedTuple):
             self.bins,
         )
 
-    def image(self, audio):
+    def image(self, audio: np.ndarray) -> tuple[np.ndarray, float]:
         """The image of the beginning of an audio, what is missing silent.
 
         Args:
@@ -95,11 +95,11 @@ class Spectrogram(NamedTuple):
         raw = self.images.unclipped(audio)
         return np.clip(raw, 0, 1).astype(np.float32), float((raw > 1).mean())
 
-    def decibels(self, image):
+    def decibels(self, image: np.ndarray) -> np.ndarray:
         """The values of an image in dB."""
         return self.images.scale.level(image)
 
-    def audio(self, image, *, seed=0, exact=False):
+    def audio(self, image: np.ndarray, *, seed: int = 0, exact: bool = False) -> np.ndarray:
         """Sound of an image, its phase by Griffin and Lim 1984 with momentum (Perraudin 2013).
 
         Args:
@@ -117,14 +117,14 @@ class Spectrogram(NamedTuple):
 class Linear(Scale):
     """Amplitude: 0 stands for silence, 1 for ``ceiling_db``."""
 
-    def unclipped(self, magnitude):
+    def unclipped(self, magnitude: np.ndarray) -> np.ndarray:
         """Amplitudes over that of the ceiling."""
         return magnitude / 10 ** (self.ceiling_db / 20)
 
-    def magnitude(self, image):
+    def magnitude(self, image: np.ndarray) -> np.ndarray:
         """Inverse of ``unclipped``."""
         return image * np.float32(10 ** (self.ceiling_db / 20))
 
-    def level(self, image):
+    def level(self, image: np.ndarray) -> np.ndarray:
         """dB of the values of an image, at least ``floor_db``."""
         return np.maximum(decibels(self.magnitude(image)), self.floor_db)

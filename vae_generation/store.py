@@ -1,5 +1,7 @@
 """The store of spectrogram images: one HDF5 file with the settings that made them."""
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +30,7 @@ class Example(NamedTuple):
     velocity: int = UNKNOWN
 
 
-def parse_note(name):
+def parse_note(name: str) -> Example | None:
     """``Example`` of a file named as in NSynth; None where it is not."""
     note = names.parse_note(name)
     return note and Example(name, 0.0, note.instrument, note.pitch, note.velocity)
@@ -48,7 +50,7 @@ class ImageStore(Store):
         UserError: Missing, damaged, or of another format.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path | str) -> None:
         super().__init__(
             path, Example, kind="store of images", remake="python -m vae_generation.preprocess"
         )
@@ -65,11 +67,13 @@ class ImageStore(Store):
         if self._images.shape[1:] != shape:
             raise ValueError(f"its images are {self._images.shape[1:]}, not {shape}")
 
-    def read(self, indices):
+    def read(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Images: (indices, bins, frames, 1) float32 in [0, 1]; see ``Store.read``."""
         return super().read(indices)[..., np.newaxis]
 
-    def split(self, share, key=None):
+    def split(
+        self, share: float, key: Callable[[Example], str] | None = None
+    ) -> tuple[list[int], list[int]]:
         """As ``Store.split``; by default all that is cut from one recording stays together."""
         return super().split(share, key or _group)
 

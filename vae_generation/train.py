@@ -8,21 +8,31 @@ the latent distributions of the training images. --conditional trains a model th
 instrument, pitch and velocity, so that it can make a requested note.
 """
 
+from __future__ import annotations
+
 import argparse
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from common.cli import UserError, number, run
+from common.cli import Parser, UserError, number, run
 from common.training.flags import add_training_flags
 from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from vae_generation.condition import Conditions
 from vae_generation.store import ImageStore
 
+if TYPE_CHECKING:
+    import keras
+
+    from common.training.model import TrainingModel
+    from vae_generation.model import VAE
+
+
 _SHOWN = 6  # number of reconstructions in a picture
 
 
-def stride(text):
+def stride(text: str) -> list[int]:
     """Argument type: one stride for both axes, "2", or one for each, "2x1" (rows, columns)."""
     try:
         parts = [int(part) for part in text.split("x")]
@@ -49,7 +59,7 @@ class Session(TrainingSession):
     may_change = (*TrainingSession.may_change, "features_path")
 
     @staticmethod
-    def add_flags(built):
+    def add_flags(built: Parser) -> None:
         """Flags of the script."""
         built.add_argument(
             "--features_path",
@@ -107,13 +117,13 @@ class Session(TrainingSession):
         )
         add_training_flags(built, what="images", batch_size=32, lr=5e-4)
 
-    def check(self):
+    def check(self) -> None:
         """Open the store and read its notes."""
         self.store = ImageStore(self.flags.features_path)
         conditional = self.flags.conditional
         self.conditions = Conditions.of(self.store.rows) if conditional else None
 
-    def open_data(self):
+    def open_data(self) -> None:
         """Split the images by their sources."""
         from vae_generation.images import Images
 
@@ -145,7 +155,7 @@ class Session(TrainingSession):
             self.conditions.length if self.conditions else 0,
         ).check()
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """Settings of the networks, their images and conditions, and the split by source."""
         return {
             "architecture": self.architecture._asdict(),
@@ -154,20 +164,20 @@ class Session(TrainingSession):
             "split": recorded_split(self.sides, lambda index: self.store.rows[index].source),
         }
 
-    def make_model(self):
+    def make_model(self) -> VAE:
         """The untrained auto-encoder."""
         from vae_generation.model import VAE, build_decoder, build_encoder
 
         networks = build_encoder(self.architecture), build_decoder(self.architecture)
         return VAE(*networks, self.flags.reconstruction_weight)
 
-    def callbacks(self, model, done):
+    def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
         """Callback that fades in the KL divergence (Bowman et al. 2016)."""
         from common.training.callbacks import Ramp
 
         return [Ramp(model.beta, 1.0, 0, self.flags.kl_warmup)]
 
-    def after_epoch(self, epoch, networks):
+    def after_epoch(self, epoch: int, networks: dict[str, keras.Model]) -> None:
         """Draw some reconstructions; after the last epoch, write the latent distributions."""
         from vae_generation.latents import encode_store
         from vae_generation.plots import plot_latents, plot_reconstructions

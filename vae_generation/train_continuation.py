@@ -6,15 +6,21 @@ The store has to hold recordings cut into windows that overlap by half (preproce
 1.024 for images of the default size). The network is saved in the folder predictor of the model.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import UserError, number, run
+from common.cli import Parser, UserError, number, run
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
 from vae_generation.store import ImageStore
 from vae_generation.trained import PREDICTOR, load_trained
+
+if TYPE_CHECKING:
+    from vae_generation.continuation import Predictor
 
 
 class Session(TrainingSession):
@@ -33,7 +39,7 @@ class Session(TrainingSession):
     may_change = (*TrainingSession.may_change, "features_path", "model")
 
     @staticmethod
-    def add_flags(built):
+    def add_flags(built: Parser) -> None:
         """Flags of the script."""
         built.add_argument(
             "--model", required=True, type=Path, help="run folder of the auto-encoder"
@@ -53,16 +59,16 @@ class Session(TrainingSession):
         add_training_flags(built, what="sequences", batch_size=32, lr=1e-3)
 
     @property
-    def folder(self):
+    def folder(self) -> Path:
         """Path of the run folder, within that of the auto-encoder."""
         return self.flags.model / PREDICTOR
 
-    def check(self):
+    def check(self) -> None:
         """Refuse flags that this training does not use."""
         if self.flags.ema or self.flags.steps_per_epoch:
             raise UserError("--ema, --steps_per_epoch: not used by this training; leave them out")
 
-    def open_data(self):
+    def open_data(self) -> None:
         """Encode the store, and normalise its vectors by the scale of the training vectors."""
         from vae_generation.continuation import HOP_SHARE, Sequences
 
@@ -114,11 +120,11 @@ class Session(TrainingSession):
             "hop_seconds": hop_seconds,
         }
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """The scale of the vectors."""
         return {"scale": self._scale}
 
-    def make_model(self):
+    def make_model(self) -> Predictor:
         """The untrained network."""
         from vae_generation.continuation import Predictor
         from vae_generation.model import build_predictor

@@ -1,5 +1,11 @@
 """A trained model: its networks, and what its images and conditions mean."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from common.audio.fades import cross_fade
@@ -7,6 +13,13 @@ from common.cli import UserError
 from common.trained import load_networks, open_run
 from vae_generation.condition import Conditions
 from vae_generation.spectrogram import Spectrogram
+from vae_generation.store import Example
+
+if TYPE_CHECKING:
+    import keras
+
+    from vae_generation.continuation import Continuation
+
 
 PREDICTOR = "predictor"  # folder of the recurrent network, in that of its auto-encoder
 _BATCH = 32
@@ -27,7 +40,13 @@ class TrainedVAE:
         sample_rate: Of its audio, Hz.
     """
 
-    def __init__(self, encoder, decoder, spectrogram, conditions):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        spectrogram: Spectrogram,
+        conditions: Conditions | None,
+    ) -> None:
         self.encoder = encoder
         self.decoder = decoder
         self.spectrogram = spectrogram
@@ -39,16 +58,16 @@ class TrainedVAE:
         for network in (encoder, decoder):
             network.compile(jit_compile=False)
 
-    def encode(self, audio):
+    def encode(self, audio: np.ndarray) -> np.ndarray:
         """Path (windows, dims) of an audio (samples,) float32, the last window filled up."""
         return self.encode_images(self.windows(audio))[0]
 
-    def decode(self, z, *, seed=0, exact=False):
+    def decode(self, z: np.ndarray, *, seed: int = 0, exact: bool = False) -> np.ndarray:
         """Audio (samples,) of a path (windows, dims); arguments as of ``Spectrogram.audio``."""
         image = cross_fade(self.decode_images(z)[..., 0], self._hop)
         return self.spectrogram.audio(image, seed=seed, exact=exact)
 
-    def windows(self, audio, hop=None):
+    def windows(self, audio: np.ndarray, hop: int | None = None) -> np.ndarray:
         """Images of an audio, one after the other: (windows, bins, columns, 1) float32.
 
         Args:
@@ -61,18 +80,24 @@ class TrainedVAE:
         images = [self.spectrogram.image(audio[start:])[0] for start in starts]
         return np.stack(images)[..., np.newaxis]
 
-    def condition_vectors(self, notes):
+    def condition_vectors(
+        self, notes: Sequence[tuple[str, int, int] | Example]
+    ) -> np.ndarray | None:
         """Condition vectors of notes; None for a model without conditions."""
         return self.conditions.vectors(notes) if self.conditions else None
 
-    def encode_images(self, images, conditions=None):
+    def encode_images(
+        self, images: np.ndarray, conditions: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Mean and logarithm of variance: (images, dims) float32 each."""
         found = [
             self.encoder.predict_on_batch(batch) for batch in self._batches(images, conditions)
         ]
         return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
-    def decode_images(self, latents, conditions=None):
+    def decode_images(
+        self, latents: np.ndarray, conditions: np.ndarray | None = None
+    ) -> np.ndarray:
         """Images of latent vectors: (latents, bins, columns, 1) float32 in [0, 1].
 
         The decoder's sigmoid never reaches the 0 of silence, and what it leaves there is heard as a
@@ -83,7 +108,7 @@ class TrainedVAE:
         threshold = self.spectrogram.floor_db + _SQUELCH_DB
         return np.where(self.spectrogram.decibels(images) < threshold, np.float32(0), images)
 
-    def reconstruct(self, images, conditions=None):
+    def reconstruct(self, images: np.ndarray, conditions: np.ndarray | None = None) -> np.ndarray:
         """Images, encoded and decoded."""
         return self.decode_images(self.encode_images(images, conditions)[0], conditions)
 
@@ -95,7 +120,7 @@ class TrainedVAE:
             yield values[part] if conditions is None else [values[part], conditions[part]]
 
 
-def load_trained(folder):
+def load_trained(folder: Path | str) -> TrainedVAE:
     """The ``TrainedVAE`` of a run folder of ``vae_generation.train``.
 
     Raises:
@@ -104,7 +129,7 @@ def load_trained(folder):
     return open_trained(folder, open_run(folder, "vae_generation"))
 
 
-def open_trained(folder, config):
+def open_trained(folder: Path | str, config: dict[str, Any]) -> TrainedVAE | Continuation:
     """As ``load_trained``, or the ``Continuation`` of a folder that holds one.
 
     Args:

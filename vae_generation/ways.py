@@ -1,7 +1,11 @@
 """Make new sounds from points in the latent space of a trained model."""
 
+from __future__ import annotations
+
 import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,16 +16,22 @@ from common.latent import interpolate as way_between
 from common.trained import shipped
 from vae_generation.latents import Latents
 from vae_generation.sound import continue_with, place
-from vae_generation.trained import load_trained
+from vae_generation.trained import TrainedVAE, load_trained
+
+if TYPE_CHECKING:
+    from vae_generation.chords import Stroke
+    from vae_generation.continuation import Continuation
 
 
 @functools.lru_cache(maxsize=4)
-def open_once(folder):
+def open_once(folder: Path | str | None) -> TrainedVAE:
     """The ``TrainedVAE`` of a folder, by default of the shipped notes, kept for the next call."""
     return load_trained(folder or shipped("vae_notes"))
 
 
-def draw(number, model=None, *, temperature=1.0, seed=0):
+def draw(
+    number: int, model: Path | str | None = None, *, temperature: float = 1.0, seed: int = 0
+) -> tuple[np.ndarray, int]:
     """Sample new sounds at random, from where the training set lies in the latent space.
 
     Args:
@@ -47,7 +57,9 @@ def draw(number, model=None, *, temperature=1.0, seed=0):
     return np.stack(sounds), trained.sample_rate
 
 
-def reconstruct(audio, sample_rate, model=None, *, seed=0):
+def reconstruct(
+    audio: np.ndarray, sample_rate: int, model: Path | str | None = None, *, seed: int = 0
+) -> np.ndarray:
     """Encode and decode a recording of any length, window by window.
 
     Args:
@@ -68,7 +80,15 @@ def reconstruct(audio, sample_rate, model=None, *, seed=0):
     return resample(made, trained.sample_rate, sample_rate)[: audio.size]
 
 
-def interpolate(first, second, sample_rate, steps=5, model=None, *, seed=0):
+def interpolate(
+    first: np.ndarray,
+    second: np.ndarray,
+    sample_rate: int,
+    steps: int = 5,
+    model: Path | str | None = None,
+    *,
+    seed: int = 0,
+) -> tuple[np.ndarray, int]:
     """Interpolate between two sounds; the ends are their reconstructions.
 
     Args:
@@ -97,14 +117,14 @@ def _mono(audio, sample_rate, name="audio"):
     return to_mono(np.atleast_2d(checked_audio(audio, sample_rate, name)))
 
 
-def sounding(audio, name="the recording"):
+def sounding(audio: np.ndarray, name: Path | str = "the recording") -> np.ndarray:
     """The audio; ``UserError`` with its name when it is silent."""
     if not audio.any():
         raise UserError(f"{name}: is silent; nothing can be learned from it")
     return audio
 
 
-def between(trained, first, second, steps):
+def between(trained: TrainedVAE, first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
     """Images on the way from the beginning of one audio to that of another, at the model's rate.
 
     Args:
@@ -117,7 +137,12 @@ def between(trained, first, second, steps):
     return trained.decode_images(way_between(*mean, steps))
 
 
-def play(trained, notes, rng, temperature=1.0):
+def play(
+    trained: TrainedVAE,
+    notes: Sequence[tuple[str, int, int]],
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+) -> np.ndarray:
     """Images of notes, all with one character: one latent vector.
 
     Args:
@@ -131,7 +156,13 @@ def play(trained, notes, rng, temperature=1.0):
     return trained.decode_images(np.tile(latent, (len(notes), 1)), vectors)
 
 
-def accompany(strokes, sounds, instrument, bpm, sample_rate):
+def accompany(
+    strokes: Sequence[Stroke],
+    sounds: dict[tuple[str, int, int], np.ndarray],
+    instrument: str,
+    bpm: float,
+    sample_rate: int,
+) -> np.ndarray:
     """Audio of chords that are struck one after another.
 
     Args:
@@ -153,7 +184,16 @@ def accompany(strokes, sounds, instrument, bpm, sample_rate):
     return safe_peak(mixed)
 
 
-def go_on(trained, follow, audio, seconds, *, sound, rng, temperature=1.0):
+def go_on(
+    trained: TrainedVAE,
+    follow: Continuation,
+    audio: np.ndarray,
+    seconds: float,
+    *,
+    sound: Callable[[np.ndarray], np.ndarray],
+    rng: np.random.Generator,
+    temperature: float = 1.0,
+) -> np.ndarray:
     """A recording, and what may follow it.
 
     Args:

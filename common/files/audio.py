@@ -322,7 +322,7 @@ def _is_recording(path):
         return False
 
 
-def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+def resample(audio: np.ndarray, from_rate: float, to_rate: float) -> np.ndarray:
     """Resample float32 audio (..., samples) with soxr's high-quality band-limited filter."""
     import soxr
 

@@ -58,7 +58,7 @@ def find_recordings(
 def fill_store(
     path: Path,
     row_type: type,
-    cut: Callable[[Any], tuple[list, dict[str, int]]],
+    cut: Callable[[Any], tuple[list, dict[str, float]]],
     tasks: Sequence,
     *,
     settings: dict[str, Any],
