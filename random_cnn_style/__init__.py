@@ -1,7 +1,16 @@
 """Content of one recording, style of another, by one random convolution."""
 
+from __future__ import annotations
 
-def style_transfer(content, style, sample_rate, **settings):
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def style_transfer(
+    content: np.ndarray, style: np.ndarray, sample_rate: int, **settings: Any
+) -> np.ndarray:
     """Play the content of one recording in the style of another.
 
     Args:

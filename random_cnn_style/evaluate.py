@@ -17,13 +17,26 @@ and the same for simply copying the content or the style. random_cnn_style/metri
 define these measures.
 """
 
+from __future__ import annotations
+
 import argparse
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import UserError, add_gpu_flag, add_seed_flag, existing_folder, number, parser, run
+from common.cli import (
+    Parser,
+    UserError,
+    add_gpu_flag,
+    add_seed_flag,
+    existing_folder,
+    number,
+    parser,
+    run,
+)
 from common.files.audio import find_recordings, resample, safe_peak
 from common.files.text import write_rows
 from common.report.tables import as_text
@@ -33,8 +46,12 @@ from data import load_audio, write_audio
 from random_cnn_style import metrics
 from random_cnn_style.spectrogram import SAMPLE_RATE, TRANSFORMS
 
+if TYPE_CHECKING:
+    from random_cnn_style.timbre import TimbreSpace
+    from random_cnn_style.transfer import Settings
 
-def build_parser():
+
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument(
@@ -96,7 +113,7 @@ def build_parser():
     return built
 
 
-def choose_pairs(folder, wanted):
+def choose_pairs(folder: Path, wanted: int) -> list[tuple[Path, Path, Path]]:
     """Choose pairs of recordings in a folder, for all pairs of instruments in turn.
 
     Returns:
@@ -134,7 +151,7 @@ def choose_pairs(folder, wanted):
     return found
 
 
-def excerpt(path, start, seconds):
+def excerpt(path: Path, start: float, seconds: float) -> np.ndarray:
     """Read an excerpt at SAMPLE_RATE; ``UserError`` if it is silent or beyond the end."""
     audio, _ = load_audio(path, sample_rate=SAMPLE_RATE)
     part = audio[round(start * SAMPLE_RATE) : round((start + seconds) * SAMPLE_RATE)]
@@ -143,7 +160,9 @@ def excerpt(path, start, seconds):
     return part
 
 
-def systems(alphas, settings, *, published):
+def systems(
+    alphas: Sequence[float], settings: Settings, *, published: bool
+) -> dict[str, Settings | None]:
     """Systems to compare: dict from name to ``Settings``, or None for a plain copy.
 
     Args:
@@ -160,7 +179,7 @@ def systems(alphas, settings, *, published):
     return found | {f"ours, alpha {alpha:g}": settings._replace(alpha=alpha) for alpha in alphas}
 
 
-def learn_timbre(folder, begin, seed):
+def learn_timbre(folder: Path, begin: float, seed: int) -> TimbreSpace:
     """Train a ``TimbreSpace`` on the recordings of a folder, from a given second on."""
     from random_cnn_style.timbre import TimbreSpace
 
@@ -174,14 +193,14 @@ def learn_timbre(folder, begin, seed):
     return TimbreSpace([(name, rest) for name, rest in rests if rest.any()], seed)
 
 
-def distances(truth, sound, space):
+def distances(truth: np.ndarray, sound: np.ndarray, space: TimbreSpace) -> dict[str, float]:
     """All distances of a sound from the truth, both at SAMPLE_RATE."""
     truth, sound = (resample(audio, SAMPLE_RATE, metrics.SAMPLE_RATE) for audio in (truth, sound))
     found = {name: metric(truth, sound) for name, metric in metrics.METRICS.items()}
     return found | {"learned": space.distance(truth, sound)}
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
     pairs = choose_pairs(args.audios_path, args.pairs)
@@ -189,7 +208,7 @@ def main(argv=None):
         return compare(args, pairs)
 
 
-def compare(args, pairs):
+def compare(args: argparse.Namespace, pairs: Sequence[tuple[Path, Path, Path]]) -> int:
     """Compare the systems on pairs of recordings, and write what the flags ask for; status 0."""
     start_backend(args.gpu)
     from random_cnn_style.transfer import Settings, style_transfer
@@ -230,7 +249,7 @@ def compare(args, pairs):
     return 0
 
 
-def summary(rows):
+def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Means over the pairs, with the differences from copying the content."""
     names = [*metrics.METRICS, "learned"]
     means = {

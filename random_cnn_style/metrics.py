@@ -31,7 +31,7 @@ def _mel_decibels(audio):
     return librosa.power_to_db(librosa.feature.melspectrogram(y=_unit(audio), sr=SAMPLE_RATE))
 
 
-def mel_distance(reference, estimate):
+def mel_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Log-spectral distance of Cifka et al. 2021: dB, of mel bands.
 
     Both sounds are scaled to a root mean square of 1. For each of librosa's 128 bands, the root
@@ -56,7 +56,7 @@ def _cepstrum(audio):
     return librosa.feature.mfcc(S=decibels[:, loud], n_mfcc=_COEFFICIENTS)[1:]
 
 
-def cepstral_distance(reference, estimate):
+def cepstral_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Cosine distance of the mean mel cepstra: compares timbre, whatever is played.
 
     Coefficients 2 to 13, over the frames that are less than 40 dB below the loudest.
@@ -74,7 +74,7 @@ def cepstral_distance(reference, estimate):
     return float(1 - one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
 
 
-def pitch_sets(audio):
+def pitch_sets(audio: np.ndarray) -> np.ndarray:
     """Prominent semitones of each frame: (60, frames) bool, from C2 on.
 
     The amplitudes of a constant-Q transform at the first eight partials of a semitone are added up,
@@ -110,7 +110,7 @@ def pitch_sets(audio):
     return peaks & (sums > _PROMINENT * best) & loud
 
 
-def pitch_set_distance(reference, estimate):
+def pitch_set_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Mean Jaccard distance of ``pitch_sets``; 0 in frames without any pitch.
 
     Args:

@@ -13,13 +13,18 @@ content, and whose Gram matrix of features equals that of the style (Ulyanov and
 publication: losses without normalisation, a search that starts from noise, alpha 0.01.
 """
 
+from __future__ import annotations
+
+import argparse
 import contextlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
+from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
 from common.files.audio import (
     AudioWriter,
     kept_subtype,
@@ -35,10 +40,15 @@ from random_cnn_style.report import style_sound, write_report, write_sweep_page
 from random_cnn_style.spectrogram import SAMPLE_RATE, TRANSFORMS
 from random_cnn_style.style import MOST_FILTERS, MOST_KERNEL
 
+if TYPE_CHECKING:
+    from random_cnn_style.style import Style
+    from random_cnn_style.transfer import Settings, Transfer
+
+
 _STYLE_SUFFIX = ".h5"
 
 
-def sweep(text):
+def sweep(text: str) -> list[float]:
     """Argument type: ``lo:hi:n``, numbers in geometric steps."""
     import argparse
 
@@ -52,7 +62,7 @@ def sweep(text):
     return [float(value) for value in np.geomspace(low, high, count)]
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("output", "save_style", "report"))
     built.add_argument("--content", type=Path, help="recording whose melody and rhythm are kept")
@@ -129,7 +139,7 @@ def build_parser():
     return built
 
 
-def check(args):
+def check(args: argparse.Namespace) -> None:
     """Raise ``UserError`` for flags that contradict each other."""
     if args.texture is None and args.content is None and args.save_style is None:
         raise UserError("--content: give a recording, or --texture SECONDS for a style alone")
@@ -155,7 +165,7 @@ def check(args):
         raise UserError("--init content: a texture has none")
 
 
-def settings_of(published, given):
+def settings_of(published: bool, given: dict[str, Any]) -> Settings:
     """Return the published or default ``Settings``, with the given fields replaced.
 
     Args:
@@ -168,7 +178,9 @@ def settings_of(published, given):
     return (PUBLISHED if published else Settings())._replace(**fields)
 
 
-def open_styles(paths, weights, transfer):
+def open_styles(
+    paths: Sequence[Path], weights: Sequence[float] | None, transfer: Transfer
+) -> list[Style]:
     """Read the style of recordings and saved styles, one for each random network.
 
     Args:
@@ -200,7 +212,7 @@ def open_styles(paths, weights, transfer):
     return transfer.blended(banks, weights or [1] * len(banks))
 
 
-def describe(transfer, audio, spent):
+def describe(transfer: Transfer, audio: np.ndarray, spent: float) -> None:
     """Print the time that a search took."""
     losses, slopes = transfer.seconds
     print(
@@ -209,14 +221,14 @@ def describe(transfer, audio, spent):
     )
 
 
-def write(path, audio, rate, content=None):
+def write(path: Path, audio: np.ndarray, rate: int, content: Path | None = None) -> None:
     """Write a result at a sample rate, as deep as the content, and say so."""
     audio = safe_peak(resample(audio, SAMPLE_RATE, rate))
     write_audio(path, audio, rate, content and kept_subtype(read_header(content), path))
     say(f"{path}: {audio.shape[-1] / rate:.1f} s")
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
     check(args)
@@ -227,7 +239,7 @@ def main(argv=None):
         return make(args)
 
 
-def make(args):
+def make(args: argparse.Namespace) -> int:
     """Do what the flags say; return the exit status of the script."""
     content, rate = None, SAMPLE_RATE
     if args.content:

@@ -5,6 +5,8 @@ which is as fast as the machine's matrix product. Therefore spectrograms are (co
 ``random_cnn_style.transfer`` transposes them.
 """
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
@@ -12,7 +14,9 @@ FILTERS = 4096
 KERNEL = 11  # columns
 
 
-def random_weights(bins, filters=FILTERS, kernel=KERNEL, seed=0):
+def random_weights(
+    bins: int, filters: int = FILTERS, kernel: int = KERNEL, seed: int = 0
+) -> np.ndarray:
     """Draw weights as published: normal, with He's deviation over both fans, times root 2.
 
     Args:
@@ -30,7 +34,7 @@ def random_weights(bins, filters=FILTERS, kernel=KERNEL, seed=0):
     return draw
 
 
-def features(magnitude, weights):
+def features(magnitude: Any, weights: Any) -> Any:
     """Compute the activations of the network, after its ReLU.
 
     Args:
@@ -46,7 +50,7 @@ def features(magnitude, weights):
     return ops.relu(sum(parts[1:], parts[0]))
 
 
-def adjoint(slope, weights):
+def adjoint(slope: Any, weights: Any) -> Any:
     """Gradient of the input, given that before the ReLU: the transposed convolution.
 
     Args:

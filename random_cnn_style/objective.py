@@ -10,7 +10,8 @@ needs products of size columns times columns instead of filters times filters.
 
 import functools
 import time
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
@@ -29,10 +30,10 @@ class Targets(NamedTuple):
         scales: Divisors of content and style loss.
     """
 
-    weights: np.ndarray
-    content: np.ndarray | None
-    style: np.ndarray
-    scales: tuple = (1.0, 1.0)
+    weights: Any  # arrays, or tensors of Keras's backend
+    content: Any
+    style: Any
+    scales: tuple[float, float] = (1.0, 1.0)
 
 
 def _forward(magnitude, weights, content, style):
@@ -72,7 +73,7 @@ class Objective:
         evaluations: Number of evaluations so far.
     """
 
-    def __init__(self, targets, alpha):
+    def __init__(self, targets: Sequence[Targets], alpha: float) -> None:
         self._alpha = alpha
         self._scales = [one.scales for one in targets]
         self._targets = [
@@ -86,7 +87,7 @@ class Objective:
         self.seconds = [0.0, 0.0]
         self.evaluations = 0
 
-    def __call__(self, magnitude):
+    def __call__(self, magnitude: np.ndarray) -> tuple[float, np.ndarray, tuple[float, float]]:
         """Compute losses and gradient of a spectrogram.
 
         Args:
@@ -118,12 +119,12 @@ class Objective:
         return self._alpha * content + style, slope.astype(np.float64), (content, style)
 
 
-def energy(array):
+def energy(array: Any) -> float:
     """Sum of squares, in double precision because the style loss is a difference of such sums."""
     return float(np.square(ops.convert_to_numpy(array), dtype=np.float64).sum())
 
 
-def style_loss(found, factor):
+def style_loss(found: Any, factor: Any) -> Any:
     """Squared distance of the Gram matrix of features from that of a factor.
 
     Args:

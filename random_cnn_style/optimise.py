@@ -1,11 +1,20 @@
 """Minimisation of a spectrogram within bounds."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 _MEMORY = 10  # number of steps that L-BFGS remembers
 
 
-def lbfgs(objective, start, iterations, report=None, *, upper=np.inf):
+def lbfgs(
+    objective: Callable,
+    start: np.ndarray,
+    iterations: int,
+    report: Callable | None = None,
+    *,
+    upper: float | np.ndarray = np.inf,
+) -> np.ndarray:
     """Minimise by L-BFGS-B (Byrd et al. 1995) between 0 and an upper bound.
 
     Args:
@@ -50,7 +59,15 @@ def lbfgs(objective, start, iterations, report=None, *, upper=np.inf):
     return np.clip(found.x.reshape(start.shape), 0, upper).astype(np.float32)
 
 
-def adam(objective, start, iterations, report=None, *, upper=np.inf, rate=0.02):
+def adam(
+    objective: Callable,
+    start: np.ndarray,
+    iterations: int,
+    report: Callable | None = None,
+    *,
+    upper: float | np.ndarray = np.inf,
+    rate: float = 0.02,
+) -> np.ndarray:
     """Minimise by Adam (Kingma and Ba 2015), moved to the bounds after each step.
 
     Args and return value: as ``lbfgs``; ``rate`` is the learning rate.

@@ -1,5 +1,11 @@
 """Pictures and pages of transfers."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from common.files.audio import resample
@@ -10,6 +16,10 @@ from common.report.tables import Term
 from data import load_audio
 from random_cnn_style import metrics
 from random_cnn_style.spectrogram import HOP, SAMPLE_RATE, log_magnitude
+
+if TYPE_CHECKING:
+    from random_cnn_style.transfer import Transfer
+
 
 _RANGE_DB = 80
 _TERMS = {
@@ -38,7 +48,7 @@ def _draw(sounds, size):
     return image_grid(panels, size=size, scale=(HOP / SAMPLE_RATE, kilohertz))
 
 
-def plot_losses(path, history):
+def plot_losses(path: Path, history: list[dict[str, float]]) -> None:
     """Draw both losses by iteration, a line for each segment of each channel.
 
     Args:
@@ -56,7 +66,7 @@ def plot_losses(path, history):
     save_figure(figure, path)
 
 
-def plot_sweep(path, rows):
+def plot_sweep(path: Path, rows: list[dict[str, float]]) -> None:
     """Draw what a sweep trades: distance of pitches from the content, of timbre from the style.
 
     Args:
@@ -71,7 +81,7 @@ def plot_sweep(path, rows):
     save_figure(figure, path)
 
 
-def write_report(folder, transfer, sounds):
+def write_report(folder: Path, transfer: Transfer, sounds: dict[str, np.ndarray]) -> None:
     """Write spectrograms.png, losses.png and history.csv of a transfer.
 
     Args:
@@ -84,7 +94,9 @@ def write_report(folder, transfer, sounds):
     save_figure(_draw(sounds, (4.2, 4)), folder / "spectrograms.png")
 
 
-def trade(alpha, content, style, result):
+def trade(
+    alpha: float, content: np.ndarray, style: np.ndarray, result: np.ndarray
+) -> dict[str, float]:
     """Row of a sweep: the distances of a result, all audio at SAMPLE_RATE."""
     sounds = [
         resample(_mono(audio), SAMPLE_RATE, metrics.SAMPLE_RATE)
@@ -98,7 +110,9 @@ def trade(alpha, content, style, result):
     }
 
 
-def write_sweep_page(folder, content, style, results):
+def write_sweep_page(
+    folder: Path, content: np.ndarray, style: np.ndarray, results: dict[float, np.ndarray]
+) -> None:
     """Write sweep.png, sweep.csv and sweep.html, on which all can be heard.
 
     Args:
@@ -136,7 +150,7 @@ def _clip(label, audio, score=""):
     return Clip(label, picture, mp3(audio, SAMPLE_RATE), score)
 
 
-def style_sound(paths):
+def style_sound(paths: Sequence[Path]) -> np.ndarray | None:
     """The recordings among styles, one after another, at SAMPLE_RATE; None where there are none."""
     sounds = [
         load_audio(path, sample_rate=SAMPLE_RATE)[0] for path in paths if path.suffix != ".h5"

@@ -19,12 +19,12 @@ TRANSFORMS = {
 SHORTEST = {"stft": 4 * HOP, "cqt": 2**15}
 
 
-def column_count(samples):
+def column_count(samples: int) -> int:
     """Number of columns for a length of audio: one for each hop that begins in it."""
     return 1 + samples // HOP
 
 
-def log_magnitude(audio, transform="stft"):
+def log_magnitude(audio: np.ndarray, transform: str = "stft") -> tuple[np.ndarray, np.ndarray]:
     """Compute the logarithmic magnitude and the phase of audio.
 
     Args:
@@ -42,7 +42,9 @@ def log_magnitude(audio, transform="stft"):
     return np.log1p(np.abs(spectra)).astype(np.float32), np.angle(spectra).astype(np.float32)
 
 
-def to_audio(magnitude, phase, iterations, length, transform="stft"):
+def to_audio(
+    magnitude: np.ndarray, phase: np.ndarray, iterations: int, length: int, transform: str = "stft"
+) -> np.ndarray:
     """Convert a logarithmic magnitude to sound by Griffin-Lim with momentum.
 
     Args:

@@ -1,5 +1,7 @@
 """Styles: Gram matrices of features, kept as factors, blended, and saved."""
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -44,17 +46,17 @@ class Style(NamedTuple):
     loudest: np.ndarray
 
     @property
-    def gram(self):
+    def gram(self) -> np.ndarray:
         """The Gram matrix: (filters, filters)."""
         return self.factor.T @ self.factor
 
-    def save(self, path):
+    def save(self, path: Path) -> None:
         """Write an HDF5 file, which is complete or absent."""
         settings = {"random_cnn_style": _VERSION, **self.network._asdict()}
         write_arrays(path, {name: getattr(self, name) for name in _PARTS}, settings=settings)
 
 
-def style_of(parts, network, loudest):
+def style_of(parts: Iterable, network: Network, loudest: np.ndarray) -> Style:
     """Compute the style of features that are given in parts.
 
     Args:
@@ -75,7 +77,7 @@ def style_of(parts, network, loudest):
     return Style(network, (rows / np.sqrt(count)).astype(np.float32), loudest)
 
 
-def blend(styles, weights):
+def blend(styles: Sequence[Style], weights: Sequence[float]) -> Style:
     """Blend styles: weighted mean of the Gram matrices, maximum of ``loudest``.
 
     Args:
@@ -99,7 +101,7 @@ def blend(styles, weights):
     return Style(styles[0].network, rows, np.max([style.loudest for style in styles], axis=0))
 
 
-def load_style(path):
+def load_style(path: Path) -> Style:
     """Read a file that ``Style.save`` wrote.
 
     Raises:

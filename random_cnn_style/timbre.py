@@ -5,6 +5,9 @@ mel cepstra, the mean over time, and a cosine distance. Its figures cannot be co
 because it is trained on the recordings at hand.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from random_cnn_style.metrics import SAMPLE_RATE
@@ -17,7 +20,7 @@ _STEPS, _BATCH = 400, 48
 _NOISE = 0.2  # deviation of noise on standardised coefficients
 
 
-def cepstra(audio):
+def cepstra(audio: np.ndarray) -> np.ndarray:
     """Mel cepstra 2 to 13 of each frame: (frames, 12) float32.
 
     Args:
@@ -39,7 +42,7 @@ class TimbreSpace:
         seed: Random seed of the training.
     """
 
-    def __init__(self, recordings, seed):
+    def __init__(self, recordings: Sequence[tuple[str, np.ndarray]], seed: int) -> None:
         import keras
 
         keras.utils.set_random_seed(seed)
@@ -64,12 +67,12 @@ class TimbreSpace:
     def _standard(self, frames):
         return ((frames - self._mean) / self._deviation).astype(np.float32)
 
-    def embed(self, audio):
+    def embed(self, audio: np.ndarray) -> np.ndarray:
         """Embed a sound of any length: unit vector (64,)."""
         found = self._network.predict_on_batch(self._standard(cepstra(audio))[np.newaxis])[0]
         return found / np.linalg.norm(found)
 
-    def distance(self, reference, estimate):
+    def distance(self, reference: np.ndarray, estimate: np.ndarray) -> float:
         """Cosine distance of two sounds, (samples,) at SAMPLE_RATE each: between 0 and 2."""
         return float(1 - self.embed(reference) @ self.embed(estimate))
 
@@ -89,7 +92,7 @@ def _network():
     return keras.Sequential([*steps, layers.GlobalAveragePooling1D()])
 
 
-def triplet_loss(labels, places):
+def triplet_loss(labels: Any, places: Any) -> Any:
     """Mean of ``max(0, near - far + margin)`` over all triplets of a batch (Schroff et al. 2015).
 
     Args:

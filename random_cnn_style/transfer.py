@@ -1,6 +1,7 @@
 """Transfer the style of one sound to the content of another, from audio to audio."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
@@ -21,7 +22,7 @@ from random_cnn_style.spectrogram import (
     log_magnitude,
     to_audio,
 )
-from random_cnn_style.style import Network, blend, style_of
+from random_cnn_style.style import Network, Style, blend, style_of
 
 SEGMENT = 440  # length of a segment in columns, 10.2 s
 OVERLAP = 44  # number of columns that a segment shares with the next
@@ -70,7 +71,9 @@ PUBLISHED = Settings(
 )
 
 
-def style_transfer(content, style, **settings):
+def style_transfer(
+    content: np.ndarray, style: np.ndarray, **settings: Any
+) -> tuple[np.ndarray, list[dict[str, float]]]:
     """Play the content of one sound in the style of another.
 
     Args:
@@ -102,7 +105,7 @@ class Transfer:
         evaluations: Number of evaluations.
     """
 
-    def __init__(self, settings):
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.networks = [
             Network(settings.filters, settings.kernel, settings.seed + index, settings.spectrogram)
@@ -117,7 +120,7 @@ class Transfer:
         self.seconds = np.zeros(2)
         self.evaluations = 0
 
-    def styles(self, audio, name="--style"):
+    def styles(self, audio: np.ndarray, name: str = "--style") -> list[Style]:
         """Compute the style of a sound for each network.
 
         Args:
@@ -145,7 +148,7 @@ class Transfer:
             for weights, network in zip(self._weights, self.networks, strict=True)
         ]
 
-    def blended(self, banks, weights):
+    def blended(self, banks: Sequence[Sequence[Style]], weights: Sequence[float]) -> list[Style]:
         """Blend several lists of styles, each as returned by ``styles``, into one."""
         for bank in banks:
             if [style.network for style in bank] != self.networks:
@@ -155,7 +158,9 @@ class Transfer:
                 )
         return [blend(list(styles), weights) for styles in zip(*banks, strict=True)]
 
-    def mix(self, content, styles, name="--content"):
+    def mix(
+        self, content: np.ndarray, styles: Sequence[Style], name: str = "--content"
+    ) -> np.ndarray:
         """Make a sound with the content of one sound and the style of others.
 
         Args:
@@ -178,7 +183,7 @@ class Transfer:
         ]
         return safe_peak(np.stack(mixed).reshape(content.shape))
 
-    def texture(self, seconds, styles):
+    def texture(self, seconds: float, styles: Sequence[Style]) -> np.ndarray:
         """Make a sound of the style alone: (samples,) in [-1, 1], at -23 LUFS."""
         columns = column_count(round(seconds * SAMPLE_RATE))
         self._require_columns(columns, "--texture")

@@ -1,7 +1,22 @@
 """Change the duration of a recording without changing its pitch."""
 
+from __future__ import annotations
 
-def time_stretch(audio, sample_rate, rate, method="vocoder", model=None, **settings):
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def time_stretch(
+    audio: np.ndarray,
+    sample_rate: int,
+    rate: float,
+    method: str = "vocoder",
+    model: Path | str | None = None,
+    **settings: Any,
+) -> np.ndarray:
     """Change the duration of a recording; the model is opened once.
 
     Args:

@@ -1,14 +1,26 @@
 """Principal components of the spectra of a store: the start of our auto-encoder."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from common.latent import Axes
 from time_stretching.spectrogram import WIDE
 
+if TYPE_CHECKING:
+    from common.audio.spectrograms import Scale
+    from time_stretching.store import Recording, Store
+
+
 _COLUMNS = 100_000  # largest number of columns that are used
 
 
-def find_components(store, recordings, scale, count):
+def find_components(
+    store: Store, recordings: Sequence[Recording], scale: Scale, count: int
+) -> Axes:
     """Compute principal components of the columns of recordings, or of an even selection of them.
 
     Args:

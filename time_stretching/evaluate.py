@@ -23,15 +23,19 @@ that are measured. Prints
 spectrograms of the five methods.
 """
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.audio.metrics import log_spectral_distance
 from common.audio.spectrograms import decibels
-from common.cli import add_gpu_flag, existing_folder, number, parser, run
+from common.cli import Parser, add_gpu_flag, existing_folder, number, parser, run
 from common.files.audio import find_recordings, fit_length
 from common.music.names import piece_below, tempo_of
 from common.report.evaluation import held_out
@@ -45,6 +49,10 @@ from time_stretching.methods import ITERATIONS, LEVEL, METHODS, encode_audio, mi
 from time_stretching.resize import HIGHEST, LOWEST, positions, resize
 from time_stretching.spectrogram import PUBLISHED, SAMPLE_RATE, TRANSFORM, WIDE
 from time_stretching.stretch import SHIPPED
+
+if TYPE_CHECKING:
+    from time_stretching.trained import Stretcher
+
 
 RATES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 LEVEL_PITCHES = (100.0, 262.0, 440.0, 1000.0, 1500.0, 2093.0, 4000.0, 7000.0)  # Hz
@@ -63,7 +71,7 @@ _CLICK_SECONDS = 8.0
 _SHOWN_SECONDS = 6.0
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument(
@@ -93,7 +101,7 @@ def build_parser():
     return built
 
 
-def unheard(folder, model):
+def unheard(folder: Path, model: Path) -> dict[str, Path]:
     """Recordings of a folder whose piece a model was not trained on: dict from name to path."""
     files = find_recordings(folder).files
     config = open_run(model, "time_stretching")
@@ -102,12 +110,12 @@ def unheard(folder, model):
     return {name: files[name] for name in names}
 
 
-def magnitude(audio):
+def magnitude(audio: np.ndarray) -> np.ndarray:
     """Magnitudes of a sound: (BINS, columns)."""
     return np.abs(TRANSFORM.forward(audio))
 
 
-def reconstruction(trained, audios):
+def reconstruction(trained: Stretcher, audios: Iterable[np.ndarray]) -> dict[str, float]:
     """Errors of the auto-encoder alone: dict."""
     rows = []
     for audio in audios:
@@ -126,21 +134,23 @@ def reconstruction(trained, audios):
     return dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True))
 
 
-def resized_codes(trained, audio, rate):
+def resized_codes(trained: Stretcher, audio: np.ndarray, rate: float) -> np.ndarray:
     """Codes of the spectrogram of a sound (samples,), resized to a rate: (code, columns)."""
     columns = TRANSFORM.columns(round(audio.size / rate))
     given = np.abs(TRANSFORM.forward(audio, 0, int((columns - 1) * rate) + 2))
     return trained.encode(trained.scale.image(resize(given, positions(0, columns, rate))))
 
 
-def all_knowing(trained, audio):
+def all_knowing(trained: Stretcher, audio: np.ndarray) -> Stretcher:
     """A ``Stretcher`` for one sound, whose corrector answers with ``resized_codes``."""
     knowing = copy.copy(trained)
     knowing.correct = lambda resized, rate: resized_codes(trained, audio, rate)
     return knowing
 
 
-def distances(trained, audio, rate, true=None):
+def distances(
+    trained: Stretcher, audio: np.ndarray, rate: float, true: np.ndarray | None = None
+) -> dict[str, dict[str, float]]:
     """Log-spectral distances of each method from the phase vocoder, and from a true rendering.
 
     Args:
@@ -175,7 +185,9 @@ def distances(trained, audio, rate, true=None):
     return found
 
 
-def known_sounds(way, rate):
+def known_sounds(
+    way: Callable[[np.ndarray, int, float], np.ndarray], rate: float
+) -> dict[str, float]:
     """Measures of sounds in closed form at a rate: dict.
 
     Args:
@@ -210,7 +222,13 @@ def known_sounds(way, rate):
     }
 
 
-def draw(folder, trained, audio, rates, curves):
+def draw(
+    folder: Path,
+    trained: Stretcher,
+    audio: np.ndarray,
+    rates: Sequence[float],
+    curves: dict[str, dict[str, list[tuple[float, float]]]],
+) -> None:
     """Write the pictures."""
     from time_stretching.plots import plot_errors, plot_images
 
@@ -239,7 +257,7 @@ def draw(folder, trained, audio, rates, curves):
     plot_images(folder / "methods.png", images, columns=3)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
     start_backend(args.gpu)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from common.cli import number
+from common.cli import Parser, number
 from common.training.flags import add_training_flags
 
 CLIP_NORM = 0.5  # largest norm of gradients, as published
 
 
-def add_onsets_flag(built, published=""):
+def add_onsets_flag(built: Parser, published: str = "") -> None:
     """Add ``--onsets``, "place" or "leave".
 
     Args:
@@ -25,7 +25,7 @@ def add_onsets_flag(built, published=""):
     )
 
 
-def add_window_flags(built, lr):
+def add_window_flags(built: Parser, lr: float) -> None:
     """Add the flags of a training on windows of a store.
 
     Args:

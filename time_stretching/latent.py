@@ -1,11 +1,18 @@
 """The codes of time stretching as a latent space."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from common.audio.spectrograms import sound_of
 from common.files.audio import safe_peak
 from time_stretching.methods import encode_audio
 from time_stretching.spectrogram import HOP, SAMPLE_RATE, TRANSFORM
+
+if TYPE_CHECKING:
+    from time_stretching.trained import Stretcher
 
 
 class Codes:
@@ -20,18 +27,18 @@ class Codes:
         sample_rate: Of the audio, Hz.
     """
 
-    def __init__(self, stretcher):
+    def __init__(self, stretcher: Stretcher) -> None:
         self._stretcher = stretcher
         self.dims = stretcher.architecture.code
         self.rate = SAMPLE_RATE / HOP
         self.sample_rate = SAMPLE_RATE
 
-    def encode(self, audio):
+    def encode(self, audio: np.ndarray) -> np.ndarray:
         """Path (columns, dims) of an audio (samples,) float32."""
         columns = TRANSFORM.columns(audio.size)
         return encode_audio(audio[np.newaxis], columns, self._stretcher).T
 
-    def decode(self, z, *, seed=0):
+    def decode(self, z: np.ndarray, *, seed: int = 0) -> np.ndarray:
         """Audio ((columns - 1) * HOP,) of a path, its phase searched from one drawn by a seed."""
         magnitude = self._stretcher.magnitude(np.asarray(z, np.float32).T)
         return safe_peak(sound_of(magnitude, TRANSFORM, np.random.default_rng(seed)))

@@ -3,6 +3,8 @@
 Test sounds have a closed form, so the true result is known at every tempo. Audio is (samples,).
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 _ZERO_PADDING = 8
@@ -16,7 +18,9 @@ _AUDIBLE_DB = 30  # range below the loudest band in which a loss counts
 _EDGE = 0.2  # share of a steady sound at each end that is left out
 
 
-def tone(frequency, seconds, sample_rate, partials=1, level=0.5):
+def tone(
+    frequency: float, seconds: float, sample_rate: int, partials: int = 1, level: float = 0.5
+) -> np.ndarray:
     """A steady harmonic tone: partials 1/n, all cosines, so that its periods begin with a pulse."""
     time = np.arange(round(seconds * sample_rate)) / sample_rate
     numbers = [n for n in range(1, partials + 1) if n * frequency < 0.45 * sample_rate]
@@ -24,7 +28,9 @@ def tone(frequency, seconds, sample_rate, partials=1, level=0.5):
     return (level * wave / sum(1 / n for n in numbers)).astype(np.float32)
 
 
-def clicks(times, seconds, sample_rate, level=0.9):
+def clicks(
+    times: Sequence[float] | np.ndarray, seconds: float, sample_rate: int, level: float = 0.9
+) -> np.ndarray:
     """Clicks: bursts of 2 ms around the given seconds."""
     audio = np.zeros(round(seconds * sample_rate), np.float32)
     width = round(0.001 * sample_rate)
@@ -35,13 +41,13 @@ def clicks(times, seconds, sample_rate, level=0.9):
     return audio
 
 
-def steady(audio):
+def steady(audio: np.ndarray) -> np.ndarray:
     """The middle of a steady sound."""
     edge = round(_EDGE * audio.size)
     return audio[edge : audio.size - edge]
 
 
-def pitch_error(audio, sample_rate, frequency):
+def pitch_error(audio: np.ndarray, sample_rate: int, frequency: float) -> float:
     """Difference in cents between the strongest partial of a sound and a frequency in Hz.
 
     The partial is the peak of the middle's log spectrum, interpolated by a parabola.
@@ -56,7 +62,9 @@ def pitch_error(audio, sample_rate, frequency):
     return float(1200 * np.log2((peak + shift) * sample_rate / size / frequency))
 
 
-def click_errors(audio, sample_rate, times):
+def click_errors(
+    audio: np.ndarray, sample_rate: int, times: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """Errors in the timing of clicks, in seconds: (times,) float64.
 
     A click is where the energy of 5 ms is greatest between the middles of the gaps.
@@ -74,7 +82,9 @@ def click_errors(audio, sample_rate, times):
     return np.array(found) / sample_rate - np.asarray(times)
 
 
-def energy_spread(audio, sample_rate, times):
+def energy_spread(
+    audio: np.ndarray, sample_rate: int, times: Sequence[float] | np.ndarray
+) -> float:
     """Spread of the energy of clicks in milliseconds, mean over the clicks.
 
     The root of the second moment of the energy about its centroid, within 0.1 s of where the
@@ -93,7 +103,7 @@ def energy_spread(audio, sample_rate, times):
     return float(1000 * np.mean(spreads)) if spreads else float("nan")
 
 
-def level_modulation(audio, sample_rate):
+def level_modulation(audio: np.ndarray, sample_rate: int) -> float:
     """Standard deviation of the level of a steady sound in dB: 0 for one that does not flutter.
 
     The level is the root mean square over 32 ms, in the middle of the sound.
@@ -105,7 +115,7 @@ def level_modulation(audio, sample_rate):
     return float(np.std(20 * np.log10(np.maximum(level, 1e-10))))
 
 
-def crest_loss(audio, reference):
+def crest_loss(audio: np.ndarray, reference: np.ndarray) -> float:
     """Loss of crest factor of a sound relative to its reference, in dB.
 
     The crest factor is peak over root mean square. Partials that begin together make pulses; the
@@ -119,7 +129,7 @@ def crest_loss(audio, reference):
     return float(20 * np.log10(crests[0] / crests[1]))
 
 
-def level_difference(reference, estimate):
+def level_difference(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Level difference of two spectrograms in dB: median over the bins that both play.
 
     It is needed because each rendering of ``synthesize_audios.py`` has its own gain.
@@ -131,13 +141,13 @@ def level_difference(reference, estimate):
     return float(np.median((reference - estimate)[loud])) if loud.any() else 0.0
 
 
-def level_change(audio, reference):
+def level_change(audio: np.ndarray, reference: np.ndarray) -> float:
     """Level of the middle of a steady sound relative to that of its reference, in dB."""
     powers = [np.mean(np.square(steady(one), dtype=np.float64)) for one in (audio, reference)]
     return float(10 * np.log10(max(powers[0], 1e-20) / powers[1]))
 
 
-def band_losses(audio, reference, sample_rate):
+def band_losses(audio: np.ndarray, reference: np.ndarray, sample_rate: int) -> dict[float, float]:
     """Losses of a sound by frequency: dict from the centre of a band in Hz to the loss in dB.
 
     Mean powers in bands of a third of an octave from 50 Hz to 8 kHz, of whichever durations; of the

@@ -15,17 +15,25 @@ of level between channels stay those of the input, as those of phase do
 (``time_stretching.phase.rotations``), and where the input is silent the result is silent.
 """
 
+from __future__ import annotations
+
 import numbers
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.audio.phase import griffin_lim, unit
-from common.audio.spectrograms import Synthesis
+from common.audio.spectrograms import STFT, Synthesis
 from common.cli import UserError, require_whole
 from common.files.audio import fit_length, resample
 from time_stretching.phase import MOMENTUM, find_onsets, placed_rotations, rotations
 from time_stretching.resize import HIGHEST, LOWEST, columns_at, positions, resize, resize_power
 from time_stretching.spectrogram import OVERLAP, SAMPLE_RATE, TRANSFORM, transform_at
+
+if TYPE_CHECKING:
+    from time_stretching.trained import Stretcher
+
 
 METHODS = ("neural", "codes", "vocoder", "interp", "resample")
 NETWORK_METHODS = METHODS[:2]
@@ -38,7 +46,7 @@ _AHEAD = 16  # columns beyond a block that count in it, for onsets and the searc
 _AROUND = 4 * OVERLAP  # columns of the input beyond a block, for onsets at its ends
 
 
-def check_rate(rate, name="--rate"):
+def check_rate(rate: float, name: str = "--rate") -> float:
     """Raise ``UserError`` for a rate that is not offered; else return it."""
     if not isinstance(rate, numbers.Real):
         raise UserError(f"{name} {rate!r}: give a number from {LOWEST:g} to {HIGHEST:g}")
@@ -50,17 +58,17 @@ def check_rate(rate, name="--rate"):
 
 
 def stretch(
-    audio,
-    sample_rate,
-    rate,
-    method,
+    audio: np.ndarray,
+    sample_rate: int,
+    rate: float,
+    method: str,
     *,
-    trained=None,
-    samples=None,
-    power=1.0,
-    iterations=None,
-    onsets=True,
-):
+    trained: Stretcher | None = None,
+    samples: int | None = None,
+    power: float = 1.0,
+    iterations: int | None = None,
+    onsets: bool = True,
+) -> np.ndarray:
     """Change the duration of a sound.
 
     Args:
@@ -120,7 +128,17 @@ def stretch(
     return stretched.reshape(*audio.shape[:-1], samples)
 
 
-def by_networks(audio, rate, method, trained, *, samples, power=1.0, iterations=0, onsets=True):
+def by_networks(
+    audio: np.ndarray,
+    rate: float,
+    method: str,
+    trained: Stretcher,
+    *,
+    samples: int,
+    power: float = 1.0,
+    iterations: int = 0,
+    onsets: bool = True,
+) -> np.ndarray:
     """``neural`` and ``codes`` at SAMPLE_RATE: (channels, samples) from (channels, any)."""
     peak = np.abs(audio).max(initial=0)
     if peak == 0:
@@ -151,7 +169,7 @@ def by_networks(audio, rate, method, trained, *, samples, power=1.0, iterations=
     return stretched / gain
 
 
-def encode_audio(audio, columns, trained):
+def encode_audio(audio: np.ndarray, columns: int, trained: Stretcher) -> np.ndarray:
     """Codes of a sound's first columns, in parts: (code, columns) from (channels, samples)."""
     margin, codes = trained.context, []
     for start in range(0, columns, _BLOCK):
@@ -162,14 +180,22 @@ def encode_audio(audio, columns, trained):
     return np.concatenate(codes, axis=-1)
 
 
-def mixture(spectra):
+def mixture(spectra: np.ndarray) -> np.ndarray:
     """Root mean square of magnitudes over the channels: (bins, columns)."""
     return np.sqrt(np.mean(np.square(np.abs(spectra)), axis=0))
 
 
 def by_spectra(
-    audio, transform, rate, samples, *, magnitudes=None, power=1.0, iterations=0, onsets=True
-):
+    audio: np.ndarray,
+    transform: STFT,
+    rate: float,
+    samples: int,
+    *,
+    magnitudes: Callable[[int, int], np.ndarray] | None = None,
+    power: float = 1.0,
+    iterations: int = 0,
+    onsets: bool = True,
+) -> np.ndarray:
     """Stretch spectra, block by block.
 
     Args:

@@ -10,7 +10,9 @@ components, so that training starts from the best linear code.
 All networks consist of stock layers and take any number of columns; resizing is done outside.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
@@ -18,6 +20,11 @@ from keras import layers, ops
 
 from common.training.model import TrainingModel
 from time_stretching.spectrogram import BINS, PUBLISHED
+
+if TYPE_CHECKING:
+    from common.audio.spectrograms import Scale
+    from common.latent import Axes
+
 
 AUDIBLE_DB = -36.0  # 90 dB below a sine of full range
 
@@ -32,24 +39,24 @@ class Architecture(NamedTuple):
         corrector: Units of the corrector's hidden layers.
     """
 
-    units: tuple = (160,)
+    units: tuple[int, ...] = (160,)
     code: int = 224
     kernel: int = 5
-    corrector: tuple = (96, 96)
+    corrector: tuple[int, ...] = (96, 96)
 
     @property
-    def published(self):
+    def published(self) -> bool:
         """Whether these are the published networks."""
         return self.kernel == 1
 
     @classmethod
-    def of(cls, content):
+    def of(cls, content: dict[str, Any]) -> Architecture:
         """The architecture of a dict, as ``_asdict`` or JSON gives it."""
         content = dict(content)
         return cls(**content | {name: tuple(content[name]) for name in ("units", "corrector")})
 
     @property
-    def context(self):
+    def context(self) -> int:
         """Number of columns on each side that influence a column, in any of the networks."""
         return (self.kernel - 1) // 2 * (len(self.corrector) + 1)
 
@@ -71,7 +78,7 @@ def _across(architecture, units, name, activation="tanh"):
     )
 
 
-def build_encoder(architecture):
+def build_encoder(architecture: Architecture) -> keras.Model:
     """Network from spectra to codes.
 
     Returns:
@@ -88,7 +95,7 @@ def build_encoder(architecture):
     return keras.Model(inputs, outputs, name="encoder")
 
 
-def build_decoder(architecture):
+def build_decoder(architecture: Architecture) -> keras.Model:
     """Network from codes to spectra.
 
     Returns:
@@ -109,7 +116,7 @@ def build_decoder(architecture):
     return keras.Model(inputs, outputs, name="decoder")
 
 
-def begin_with(encoder, decoder, components):
+def begin_with(encoder: keras.Model, decoder: keras.Model, components: Axes) -> None:
     """Initialise the linear paths of our encoder and decoder with principal components.
 
     The contribution of the other layers starts at zero.
@@ -129,7 +136,7 @@ def begin_with(encoder, decoder, components):
         layer.set_weights([np.zeros_like(one) for one in layer.get_weights()])
 
 
-def build_corrector(architecture):
+def build_corrector(architecture: Architecture) -> keras.Model:
     """Network from resized codes to those of what ``time_stretching.pairs`` aims at.
 
     Ours adds a correction to the codes, multiplied by a gate that depends on the rate alone and is
@@ -178,17 +185,19 @@ class AutoEncoder(TrainingModel):
 
     loss_names = ("loss", "published")
 
-    def __init__(self, encoder, decoder, scale):
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, scale: Scale) -> None:
         super().__init__("autoencoder")
         self.encoder = encoder
         self.decoder = decoder
         self._to_published = scale.change_to(PUBLISHED)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Images, encoded and decoded."""
         return self.decoder(self.encoder(self.share_out(inputs)))
 
-    def loss_terms(self, x, y, y_pred, training):
+    def loss_terms(
+        self, x: Any, y: Any, y_pred: Any, training: bool
+    ) -> tuple[Any, dict[str, Any], Any]:
         """The loss; ``published``: the mean squared error in the published scale."""
         y = ops.cast(y, "float32")
         loss = ops.mean(ops.square(y_pred - y))
@@ -213,7 +222,9 @@ class Correction(TrainingModel):
 
     loss_names = ("loss", "codes", "distance")
 
-    def __init__(self, corrector, decoder=None, scale=None):
+    def __init__(
+        self, corrector: keras.Model, decoder: keras.Model | None = None, scale: Scale | None = None
+    ) -> None:
         super().__init__("correction")
         self.corrector = corrector
         self.decoder = decoder
@@ -223,16 +234,18 @@ class Correction(TrainingModel):
             self._audible = max((AUDIBLE_DB - scale.floor_db) / scale.range_db, 0.0)
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.Metric]:
         """``loss``; ``codes``: mean squared error; ``distance`` in dB, where that is the loss."""
         return super().metrics[: 2 if self.decoder is None else 3]
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Corrected codes."""
         inputs = [self.share_out(part) for part in inputs]
         return self.corrector(inputs if len(inputs) > 1 else inputs[0])
 
-    def loss_terms(self, x, y, y_pred, training):
+    def loss_terms(
+        self, x: Any, y: Any, y_pred: Any, training: bool
+    ) -> tuple[Any, dict[str, Any], Any]:
         """The loss, what ``metrics`` names, and the number of valid columns."""
         codes, images, valid = y
         count = ops.sum(valid)

@@ -7,9 +7,12 @@ the same score played faster, not the same sound made faster, because a rendered
 fast at any speed.
 """
 
+from __future__ import annotations
+
 import math
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -20,6 +23,11 @@ from time_stretching.resize import HIGHEST, LOWEST, draw_rates, positions, resiz
 from time_stretching.spectrogram import BINS, WIDE
 from time_stretching.store import Recording
 from time_stretching.trained import told
+
+if TYPE_CHECKING:
+    from time_stretching.store import Store
+    from time_stretching.trained import Stretcher
+
 
 KINDS = ("resized", "vocoder", "true", "both")  # both: vocoder and true
 _RATES = 4  # number of rates at which each recording is resized
@@ -41,7 +49,7 @@ class Pair(NamedTuple):
     kind: str
 
 
-def find_pairs(recordings, kind, seed=0):
+def find_pairs(recordings: Sequence[Recording], kind: str, seed: int = 0) -> list[Pair]:
     """Find the pairs among recordings: list of ``Pair``.
 
     Args:
@@ -73,7 +81,7 @@ def find_pairs(recordings, kind, seed=0):
     return pairs
 
 
-def louder(source, target, rate):
+def louder(source: np.ndarray, target: np.ndarray, rate: float) -> float:
     """Difference of level between two images of the same music, in the scale ``WIDE``.
 
     Args:
@@ -106,8 +114,17 @@ class Pairs(Batches):
     """
 
     def __init__(
-        self, store, pairs, stretcher, *, columns, batch_size, shuffle=False, steps=None, seed=0
-    ):
+        self,
+        store: Store,
+        pairs: Sequence[Pair],
+        stretcher: Stretcher,
+        *,
+        columns: int,
+        batch_size: int,
+        shuffle: bool = False,
+        steps: int | None = None,
+        seed: int = 0,
+    ) -> None:
         self._store = store
         self._stretcher = stretcher
         self._columns = columns
@@ -150,7 +167,9 @@ class Pairs(Batches):
             self._sources[recording.name] = self._encode(self._store.columns(recording))
         return self._sources[recording.name]
 
-    def cut(self, positions_, epoch):
+    def cut(
+        self, positions_: range, epoch: int
+    ) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Return the examples at some positions of an epoch as a batch."""
         shape = (len(positions_), self._columns)
         code = self._stretcher.architecture.code
@@ -183,6 +202,6 @@ class Pairs(Batches):
         length = self._pairs[number][-1]
         return number, int(rng.integers(max(length - self._columns, 0) + 1))
 
-    def summary(self):
+    def summary(self) -> Counter[str]:
         """Count the pairs by kind (see KINDS)."""
         return Counter(pair.kind for pair, *_ in self._pairs)

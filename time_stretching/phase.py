@@ -4,11 +4,20 @@ Unlike a plain phase vocoder, this one puts onsets where they belong, and keeps 
 sounds.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from common.audio.phase import unit
 from time_stretching.resize import columns_at
 from time_stretching.spectrogram import OVERLAP
+
+if TYPE_CHECKING:
+    from common.audio.spectrograms import STFT
+
 
 MOMENTUM = 0.9  # momentum of a search that starts from this phase
 _RISE = 2.0  # factor on the amplitude of a bin that begins at an onset
@@ -17,7 +26,9 @@ _GRAINS_AT_ONCE = 1 << 16  # limits the memory
 _NEARBY = 12  # grains; of two onsets closer than this, the greater one counts
 
 
-def rotations(spectra, places, first=None):
+def rotations(
+    spectra: np.ndarray, places: np.ndarray, first: np.ndarray | None = None
+) -> np.ndarray:
     """Rotation of each bin by the phase vocoder, relative to its column of the input.
 
     The phase of the phase vocoder (Flanagan and Golden 1966; Laroche and Dolson 1999, eq. 4 to 6),
@@ -47,7 +58,12 @@ def _steps(spectra, places):
     return unit(np.sum(after * np.conj(before), axis=0))
 
 
-def placed_rotations(spectra, places, onsets, first=None):
+def placed_rotations(
+    spectra: np.ndarray,
+    places: np.ndarray,
+    onsets: Sequence[tuple[float, float]],
+    first: np.ndarray | None = None,
+) -> np.ndarray:
     """Like ``rotations``, but onsets are where they belong, and steady sounds keep their level.
 
     The phase vocoder places an onset by the first column whose window contains it, wherever in the
@@ -121,7 +137,7 @@ def _nearest_peaks(loudness):
     return peaks[np.searchsorted(borders, np.arange(loudness.size))]
 
 
-def find_onsets(transform, audio):
+def find_onsets(transform: STFT, audio: np.ndarray) -> np.ndarray:
     """Find onsets in samples: (onsets,) int, ascending, including the first sample.
 
     An onset is where the energy of the next quarter hop (8 ms), after differentiation, which raises

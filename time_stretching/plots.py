@@ -1,10 +1,20 @@
 """Pictures of spectrograms and codes, and of errors against the rate."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from common.report.plots import Panel, curves, image_grid, save_figure
 from time_stretching.spectrogram import HOP, SAMPLE_RATE
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def plot_images(path, images, *, columns, limits=(0, 1)):
+
+def plot_images(
+    path: Path, images: dict[str, np.ndarray], *, columns: int, limits: tuple[float, float] = (0, 1)
+) -> None:
     """Draw images in rows, time from left to right.
 
     Args:
@@ -19,7 +29,9 @@ def plot_images(path, images, *, columns, limits=(0, 1)):
     save_figure(figure, path)
 
 
-def plot_errors(path, errors, label):
+def plot_errors(
+    path: Path, errors: dict[str, dict[str, list[tuple[float, float]]]], label: str
+) -> None:
     """Draw errors against the rate.
 
     Args:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import (
+    Parser,
     add_seed_flag,
     existing_folder,
     number,
@@ -42,12 +43,12 @@ class Task(NamedTuple):
 
     path: Path
     name: str
-    rates: tuple
+    rates: tuple[float, ...]
     seconds: float
     onsets: bool
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("features_path",))
     built.add_argument(
@@ -81,12 +82,12 @@ def build_parser():
     return built
 
 
-def spectrogram(audio):
+def spectrogram(audio: np.ndarray) -> np.ndarray:
     """Image of a mono sound at SAMPLE_RATE: (BINS, columns) float16, of the scale ``WIDE``."""
     return WIDE.image(np.abs(TRANSFORM.forward(audio))).astype(np.float16)
 
 
-def cut(task):
+def cut(task: Task) -> tuple[list[tuple[Recording, np.ndarray]], dict[str, int]]:
     """Images of one file, as ``fill_store`` wants them: none where it is silent."""
     audio, _ = load_audio(task.path, sample_rate=SAMPLE_RATE)
     audio = audio[: round(task.seconds * SAMPLE_RATE)]
@@ -101,7 +102,7 @@ def cut(task):
     return found, {}
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
     files, foreign = find_recordings([args.audio_path])

@@ -17,7 +17,7 @@ PUBLISHED = Scale(-105.0, 25.0)  # clip((20 log10|X| - 25 + 130) / 130, 0, 1)
 WIDE = Scale(-105.0, 55.0)  # of stores: nothing of a signal in [-1, 1] is clipped
 
 
-def transform_at(sample_rate):
+def transform_at(sample_rate: int) -> STFT:
     """The transform whose hop and window last as long as TRANSFORM's at another rate, in Hz."""
     hop = max(round(HOP * sample_rate / SAMPLE_RATE), _FEWEST)
     return STFT(OVERLAP * hop, hop)

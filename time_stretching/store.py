@@ -1,5 +1,6 @@
 """The store of spectrograms: one HDF5 file, the columns of all recordings one after the other."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from common.files import store
@@ -39,7 +40,7 @@ class Store(store.Store):
         UserError: Missing, damaged, or of another format.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path | str) -> None:
         super().__init__(
             path,
             Recording,
@@ -53,7 +54,7 @@ class Store(store.Store):
         if self._images.shape[1:] != (BINS,):
             raise ValueError(f"its images have {self._images.shape[1:]} bins, not {BINS}")
 
-    def sides(self, share):
+    def sides(self, share: float) -> tuple[list[Recording], list[Recording]]:
         """Recordings to train on and those held out: ``(training, held_out)``, lists.
 
         All recordings of a piece are on the same side.

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import UserError, add_gpu_flag, number, parser, run, say
+from common.cli import Parser, UserError, add_gpu_flag, number, parser, run, say
 from common.files.audio import AudioWriter, kept_subtype, read_header, safe_peak
 from common.trained import shipped
 from common.training.devices import start_backend
@@ -35,7 +35,7 @@ SHIPPED = shipped("time_stretching")
 LOSS_DB = 1.5  # losses above this in a third-octave band are reported
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument("--input", type=Path, required=True, help="audio file to stretch")
@@ -79,7 +79,13 @@ def build_parser():
     return built
 
 
-def plan(path, samples, sample_rate, rate=None, duration=None):
+def plan(
+    path: Path,
+    samples: int,
+    sample_rate: int,
+    rate: float | None = None,
+    duration: float | None = None,
+) -> tuple[float, int]:
     """Return rate and number of samples of the result; ``UserError`` if it is impossible.
 
     Args:
@@ -100,7 +106,7 @@ def plan(path, samples, sample_rate, rate=None, duration=None):
         ) from error
 
 
-def told_loss(audio, stretched, sample_rate):
+def told_loss(audio: np.ndarray, stretched: np.ndarray, sample_rate: int) -> str:
     """Message about the frequencies at which a result loses more than LOSS_DB; "" if none."""
     losses = band_losses(stretched, audio, sample_rate)
     hertz, most = max(losses.items(), key=lambda item: item[1], default=(0.0, 0.0))
@@ -112,7 +118,7 @@ def told_loss(audio, stretched, sample_rate):
     )
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
     method = args.method or ("neural" if args.model else "vocoder")

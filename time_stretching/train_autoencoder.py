@@ -8,18 +8,27 @@ history is the error in the published scale, 0 to 1 for 130 dB. To train as publ
 --as_published --lr 1e-4 --batch_size 128.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from common.audio.spectrograms import Scale
-from common.cli import UserError, number, run
+from common.cli import Parser, UserError, number, run
 from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from time_stretching.flags import CLIP_NORM, add_window_flags
 from time_stretching.spectrogram import PUBLISHED, WIDE
 from time_stretching.store import Store
+
+if TYPE_CHECKING:
+    import keras
+
+    from time_stretching.model import AutoEncoder
+
 
 _SHOWN = 3  # recordings in a picture
 
@@ -41,7 +50,7 @@ class Session(TrainingSession):
     clip_norm = CLIP_NORM
 
     @staticmethod
-    def add_flags(built):
+    def add_flags(built: Parser) -> None:
         """Flags of the script."""
         built.add_argument(
             "--output",
@@ -63,7 +72,7 @@ class Session(TrainingSession):
         )
         add_window_flags(built, lr=3e-4)
 
-    def check(self):
+    def check(self) -> None:
         """Open the store and split its recordings by piece."""
         flags = self.flags
         if flags.as_published and flags.floor_db != WIDE.floor_db:
@@ -76,7 +85,7 @@ class Session(TrainingSession):
                 f"--validation_split {flags.validation_split}: all pieces are held out; lower it"
             )
 
-    def open_data(self):
+    def open_data(self) -> None:
         """Cut the recordings into windows."""
         from time_stretching.model import AS_PUBLISHED, Architecture
         from time_stretching.windows import Windows
@@ -88,7 +97,7 @@ class Session(TrainingSession):
         self.set_batches(make, training, held_out)
         self.say(f"{len(training):,} recordings to train on, {len(held_out):,} held out")
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """What the networks are, the scale of their images, and the split by recording."""
         return {
             "architecture": self.architecture._asdict(),
@@ -96,7 +105,7 @@ class Session(TrainingSession):
             "split": recorded_split(self.sides, lambda recording: recording.name),
         }
 
-    def make_model(self):
+    def make_model(self) -> AutoEncoder:
         """The untrained auto-encoder; ours begins with the principal components."""
         from time_stretching.components import find_components
         from time_stretching.model import AutoEncoder, begin_with, build_decoder, build_encoder
@@ -107,7 +116,7 @@ class Session(TrainingSession):
             begin_with(*networks, found)
         return AutoEncoder(*networks, self.scale)
 
-    def after_epoch(self, epoch, networks):
+    def after_epoch(self, epoch: int, networks: dict[str, keras.Model]) -> None:
         """Draw some reconstructions."""
         from time_stretching.plots import plot_images
 

@@ -12,15 +12,21 @@ It is saved in the folder corrector of the model. For a model trained --as_publi
 published network.
 """
 
+from __future__ import annotations
+
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from common.cli import UserError, run
+from common.cli import Parser, UserError, run
 from common.training.run_folder import RunFolder
 from common.training.session import TrainingSession
 from time_stretching.flags import CLIP_NORM, add_window_flags
 from time_stretching.store import Store
 from time_stretching.trained import CORRECTOR, load_stretcher
+
+if TYPE_CHECKING:
+    from time_stretching.model import Correction
 
 
 class Session(TrainingSession):
@@ -41,7 +47,7 @@ class Session(TrainingSession):
     clip_norm = CLIP_NORM
 
     @staticmethod
-    def add_flags(built):
+    def add_flags(built: Parser) -> None:
         """Flags of the script."""
         built.add_argument(
             "--model", required=True, type=Path, help="run folder of the auto-encoder"
@@ -55,15 +61,15 @@ class Session(TrainingSession):
         add_window_flags(built, lr=1e-3)
 
     @property
-    def folder(self):
+    def folder(self) -> Path:
         """Path of the run folder, within that of the auto-encoder."""
         return self.flags.model / CORRECTOR
 
-    def check(self):
+    def check(self) -> None:
         """Open the store."""
         self.store = Store(self.flags.features_path)
 
-    def open_data(self):
+    def open_data(self) -> None:
         """Find the pairs and encode them."""
         from time_stretching.pairs import Pairs, find_pairs
 
@@ -91,11 +97,11 @@ class Session(TrainingSession):
         said = ", ".join(f"{count:,} {kind} pairs" for kind, count in kinds)
         self.say(f"{said} to train on, {len(held_out):,} held out")
 
-    def describe(self):
+    def describe(self) -> dict[str, Any]:
         """How many pairs of which kind."""
         return {"pairs": dict(self.training.summary())}
 
-    def make_model(self):
+    def make_model(self) -> Correction:
         """The untrained corrector."""
         from time_stretching.model import Correction, build_corrector
 

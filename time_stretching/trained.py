@@ -1,7 +1,10 @@
 """Use trained networks on sounds of any length."""
 
+from __future__ import annotations
+
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,6 +12,13 @@ from common.audio.spectrograms import Scale
 from common.cli import UserError
 from common.trained import load_networks, open_run, shipped
 from time_stretching.resize import positions
+
+if TYPE_CHECKING:
+    import keras
+
+    from time_stretching.latent import Codes
+    from time_stretching.model import Architecture
+
 
 CORRECTOR = "corrector"  # folder, below that of the auto-encoder
 _BLOCK = 2048  # columns per block, which limits the memory
@@ -24,7 +34,14 @@ class Stretcher:
         corrector: The same, or None.
     """
 
-    def __init__(self, architecture, scale, encoder, decoder, corrector=None):
+    def __init__(
+        self,
+        architecture: Architecture,
+        scale: Scale,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        corrector: keras.Model | None = None,
+    ) -> None:
         self.architecture = architecture
         self.scale = scale
         self.encoder = encoder
@@ -32,36 +49,36 @@ class Stretcher:
         self.corrector = corrector
 
     @property
-    def context(self):
+    def context(self) -> int:
         """Largest number of columns on each side that influence a column."""
         return self.architecture.context
 
     @property
-    def codes(self):
+    def codes(self) -> Codes:
         """Encoder and decoder as a ``common.latent.LatentModel``."""
         from time_stretching.latent import Codes
 
         return Codes(self)
 
-    def encode(self, image):
+    def encode(self, image: np.ndarray) -> np.ndarray:
         """Codes of an image: (code, columns) float32 from (BINS, columns)."""
         return self._apply(self.encoder, np.asarray(image, np.float32))
 
-    def correct(self, codes, rate):
+    def correct(self, codes: np.ndarray, rate: float) -> np.ndarray:
         """Resized codes (code, columns), corrected: same shape."""
         codes = np.asarray(codes, np.float32)
         if self.architecture.published:
             return self._apply(self.corrector, codes)
         return self._apply(self.corrector, codes, told(positions(0, codes.shape[-1], rate), rate))
 
-    def decode(self, codes, start=0, stop=None):
+    def decode(self, codes: np.ndarray, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Image of columns of codes: (BINS, stop - start) float32 from (code, columns)."""
         stop = codes.shape[-1] if stop is None else stop
         first = max(start - self.context, 0)
         image = self._apply(self.decoder, codes[:, first : stop + self.context])
         return np.clip(image[:, start - first : stop - first], 0, 1)
 
-    def magnitude(self, codes, start=0, stop=None):
+    def magnitude(self, codes: np.ndarray, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Magnitudes that codes stand for: (BINS, stop - start) float32."""
         return self.scale.magnitude(self.decode(codes, start, stop))
 
@@ -77,7 +94,7 @@ class Stretcher:
         return np.concatenate(parts).T
 
 
-def told(places, rate):
+def told(places: np.ndarray, rate: float) -> np.ndarray:
     """Second input of the corrector: (2, columns) float32.
 
     The first number is log2 of the rate. The second is the distance from the input column before,
@@ -90,7 +107,7 @@ def told(places, rate):
     return np.stack([np.full(len(places), np.log2(rate)), places % 1]).astype(np.float32)
 
 
-def load_stretcher(folder, *, with_corrector=True):
+def load_stretcher(folder: Path | str, *, with_corrector: bool = True) -> Stretcher:
     """The networks of a run folder.
 
     Args:
@@ -133,12 +150,12 @@ def load_stretcher(folder, *, with_corrector=True):
 
 
 @functools.lru_cache(maxsize=2)
-def open_once(folder=None):
+def open_once(folder: Path | str | None = None) -> Stretcher:
     """The ``Stretcher`` of a folder, by default the shipped one, kept for the next call."""
     return load_stretcher(folder or shipped("time_stretching"))
 
 
-def open_trained(folder, config):
+def open_trained(folder: Path | str, config: dict[str, Any]) -> Stretcher:
     """The ``Stretcher`` of a run folder, with its corrector if it has one, or of a corrector's.
 
     Args:

@@ -1,11 +1,19 @@
 """Batches of windows of spectrograms, for the training of an auto-encoder."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.training.batches import Batches
 from time_stretching.spectrogram import BINS, WIDE
+
+if TYPE_CHECKING:
+    from common.audio.spectrograms import Scale
+    from time_stretching.store import Recording, Store
 
 
 class Windows(Batches):
@@ -26,8 +34,17 @@ class Windows(Batches):
     """
 
     def __init__(
-        self, store, recordings, scale, *, columns, batch_size, shuffle=False, steps=None, seed=0
-    ):
+        self,
+        store: Store,
+        recordings: Sequence[Recording],
+        scale: Scale,
+        *,
+        columns: int,
+        batch_size: int,
+        shuffle: bool = False,
+        steps: int | None = None,
+        seed: int = 0,
+    ) -> None:
         self._windows = sum(max(one.columns // columns, 1) for one in recordings)
         super().__init__(self._windows, batch_size, steps)
         self._store = store
@@ -37,7 +54,7 @@ class Windows(Batches):
         self._shuffle = shuffle
         self._seed = seed
 
-    def cut(self, positions, epoch):
+    def cut(self, positions: range, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the examples at some positions of an epoch as a batch."""
         images = np.zeros((len(positions), self._columns, BINS), np.float32)
         order = self.drawn(epoch)
@@ -47,7 +64,7 @@ class Windows(Batches):
             image[: given.shape[-1]] = WIDE.to(self._scale, given).T
         return images, images
 
-    def draw(self, epoch):
+    def draw(self, epoch: int) -> list[tuple[Recording, int]]:
         """Draw (recording, first column) for each position of an epoch."""
         order = []
         for number in range(math.ceil(self._count / self._windows)):
