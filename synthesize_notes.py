@@ -242,7 +242,8 @@ def synthesize(args, tasks, player):
         f"{len(silent)} silent"
     )
     if args.drums:
-        print(counts)
+        twins = remove_twins(tasks)
+        print(f"{counts}, {twins} removed, as an earlier kit has the same")
     else:
         described = write_examples(args.out, new_entries(args, tasks), SAMPLE_RATE)
         print(f"{counts}; {described} in {printable(args.out / 'examples.json')}")
@@ -275,6 +276,24 @@ def new_entries(args, tasks):
         for task in tasks
         if task.path.is_file()
     }
+
+
+def remove_twins(tasks):
+    """Remove hits that an earlier kit of the same font has as well; return how many."""
+    from common.files.audio import load_audio
+    from common.music.drums import is_same_hit
+
+    known, twins = defaultdict(list), 0
+    for task in tasks:
+        if task.path.is_file():
+            hit, _ = load_audio(task.path)
+            same = known[task.pitch, task.velocity]
+            if any(is_same_hit(hit, other) for other in same):
+                task.path.unlink()
+                twins += 1
+            else:
+                same.append(hit)
+    return twins
 
 
 def write_index(args, tasks):

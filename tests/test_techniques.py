@@ -11,7 +11,7 @@ import synthesize_notes
 from common.files.audio import load_audio
 from common.music import techniques
 from common.music.dataset import validate
-from common.music.drums import CLASSES, trimmed
+from common.music.drums import CLASSES, is_same_hit, trimmed
 from common.music.instruments import ORCHESTRA, TIMBRE_STUDIES
 from common.music.pitch import check_pitch, frequency
 from common.music.rendering import orchestra_voices
@@ -105,6 +105,15 @@ def test_a_hit_is_short_and_without_silence():
     assert len(trimmed(np.float32(0.5 * np.cos(np.arange(64000))), 16000)) == 32000
 
 
+def test_a_hit_is_the_same_at_another_level_and_place():
+    rng = np.random.default_rng(0)
+    hit, other = rng.normal(0, 0.1, (2, 6000)).astype(np.float32)
+    assert is_same_hit(hit, 0.3 * hit)
+    assert is_same_hit(hit, np.concatenate([np.zeros(20, np.float32), -hit]))
+    assert not is_same_hit(hit, other)
+    assert not is_same_hit(hit, hit + 0.2 * other)  # a correlation of 1 / sqrt(1.04)
+
+
 # The scripts
 
 
@@ -164,7 +173,8 @@ def test_drums_through_the_script(tmp_path, capsys):
     status, out, _ = outcome(synthesize_notes.main, [str(word) for word in argv], capsys)
     assert status == 0
     keys = sum(len(keys) for keys in CLASSES.values())
-    assert out[0] == f"{2 * (keys - 3)} notes written, 0 kept, 6 silent"
+    said = f"{2 * (keys - 3)} notes written, 0 kept, 6 silent, 0 removed, as an earlier kit has the"
+    assert out[0] == f"{said} same"
     assert out[1] == "room: not written, silent at pitch 35, 36, 59"
     index, problems = validate(tmp_path / "drums")
     assert problems == []
@@ -173,6 +183,12 @@ def test_drums_through_the_script(tmp_path, capsys):
     assert not (tmp_path / "drums" / "examples.json").exists()
     audio, rate = load_audio(tmp_path / "drums" / "snare" / "room_38_100.flac")
     assert (rate, audio.size) == (16000, 32000)
+    # another kit that sounds the same
+    argv[argv.index("room=8")] = "hall=8"
+    argv.insert(argv.index("hall=8"), "room=8")
+    status, out, _ = outcome(synthesize_notes.main, [str(word) for word in argv], capsys)
+    assert f"{2 * (keys - 3)} removed" in out[0]
+    assert validate(tmp_path / "drums") == (index, [])
 
 
 @pytest.mark.parametrize(

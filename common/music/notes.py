@@ -101,15 +101,23 @@ class NoteLibrary:
         """Preset 0, or the first one if there is no preset 0 (as in NSynth's test set)."""
         return self.presets(instrument)[0]
 
-    def voice(self, instrument: str, preset: int) -> Voice:
-        """The notes of one preset as a ``Voice``; ``UserError`` if there are none."""
+    def files(self, instrument: str, preset: int) -> dict:
+        """Paths of the notes of one preset: dict from pitch to a dict from velocity to path.
+
+        Raises:
+            UserError: The library has no such instrument or preset.
+        """
         presets = self.presets(instrument)
         if preset not in presets:
             raise UserError(
                 f"{self.path}: {instrument} has no preset {preset}; it has "
                 f"{', '.join(map(str, presets))}"
             )
-        return Voice(f"{instrument}_{preset:03d}", self._voices[instrument][preset])
+        return self._voices[instrument][preset]
+
+    def voice(self, instrument: str, preset: int) -> Voice:
+        """The notes of one preset as a ``Voice``; ``UserError`` if there are none."""
+        return Voice(f"{instrument}_{preset:03d}", self.files(instrument, preset))
 
 
 class Voice:
