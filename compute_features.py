@@ -15,15 +15,16 @@ import heapq
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice, product
 from operator import attrgetter, itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from common.cli import (
+    Parser,
     UserError,
     existing_folder,
     parser,
@@ -34,6 +35,7 @@ from common.cli import (
 )
 from common.files.atomic import replace_when_done
 from common.files.audio import AudioFileError, find_recordings
+from common.work.cluster import Cluster
 from common.work.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.work.lock import only_run, require_distinct
 from pix2pix_timbre.features import (
@@ -68,12 +70,12 @@ class Update(NamedTuple):
     """
 
     path: Path
-    stored: dict
-    stale: list
-    marks: dict
+    stored: dict[str, int]
+    stale: list[Rendering]
+    marks: dict[str, int]
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("features_path",), converts=("audios_path",))
     built.add_argument(
@@ -92,17 +94,17 @@ def build_parser():
     return built
 
 
-def parts_folder(store):
+def parts_folder(store: Path) -> Path:
     """Folder of the features that wait for a store."""
     return store.parent / ".parts" / store.stem
 
 
-def part_path(parts, piece):
+def part_path(parts: Path, piece: str) -> Path:
     """Where the features of a piece wait for their store; no name is too long or like another."""
     return parts / f"{hashlib.sha256(os.fsencode(piece)).hexdigest()}.npy"
 
 
-def compute(rendering):
+def compute(rendering: Rendering) -> None:
     """Compute the features of one audio file into its part file, unless they are there already.
 
     The part is dated like the audio that was read, so that one that is changed meanwhile is newer.
@@ -122,7 +124,7 @@ def compute(rendering):
         os.utime(temporary, ns=(changed, changed))
 
 
-def mark_of(audio):
+def mark_of(audio: Path) -> int:
     """What tells an audio file from another of its name, whatever their dates.
 
     Returns:
@@ -145,7 +147,7 @@ def mark_of(audio):
     return int.from_bytes(found.digest(), "big")
 
 
-def is_newer(path, than):
+def is_newer(path: Path, than: Path) -> bool:
     """Whether a file is newer than another one, or one of them is missing."""
     try:
         return path.stat().st_mtime_ns > than.stat().st_mtime_ns
@@ -153,7 +155,7 @@ def is_newer(path, than):
         return True
 
 
-def is_waiting(rendering):
+def is_waiting(rendering: Rendering) -> bool:
     """Whether the features of a rendering are waiting for their store, whole and up to date."""
     try:
         if rendering.audio.stat().st_mtime_ns != rendering.part.stat().st_mtime_ns:
@@ -164,7 +166,7 @@ def is_waiting(rendering):
     return True
 
 
-def plan(path, renderings):
+def plan(path: Path, renderings: Iterable[Rendering]) -> Update:
     """What the store of one instrument needs.
 
     Args:
@@ -190,7 +192,9 @@ def plan(path, renderings):
     return Update(path, stored, stale, marks)
 
 
-def update_store(update, outcomes):
+def update_store(
+    update: Update, outcomes: Iterable[tuple[Rendering, Any, Exception | None]]
+) -> tuple[int, int, list[tuple[Path, Exception | str]]]:
     """Bring the store of one instrument up to date, and write it while the features are computed.
 
     Renderings whose audio is gone, or cannot be read any more, stay in the store. It is dated like
@@ -227,7 +231,9 @@ def update_store(update, outcomes):
     return len(fresh), len(stored.keys() - fresh), skipped
 
 
-def images_of(fresh, old):
+def images_of(
+    fresh: Iterable[Rendering], old: FeatureStore | None
+) -> Iterator[tuple[str, np.ndarray]]:
     """What a store is to hold: (name, image), sorted by name.
 
     Args:
@@ -247,7 +253,7 @@ def images_of(fresh, old):
             yield name, np.load(part, mmap_mode="r", allow_pickle=False)
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
     folders = sorted(
@@ -286,7 +292,9 @@ def main(argv=None):
         return status
 
 
-def update_stores(stores, workers):
+def update_stores(
+    stores: Sequence[tuple[Path, Path, Callable]], workers: int | Cluster
+) -> tuple[int, list[tuple[Path, Exception | str]], list[Path]]:
     """Bring stores up to date.
 
     Args:

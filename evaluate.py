@@ -26,31 +26,41 @@ tables are also written as CSV and JSON, and with the sounds as one HTML page th
 file.
 """
 
+from __future__ import annotations
+
+import argparse
 import functools
 import re
 import tempfile
+from collections.abc import Callable, Collection, Sequence
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
-from common.cli import UserError, add_gpu_flag, number, parser, run, say
+from common.cli import Parser, UserError, add_gpu_flag, number, parser, run, say
 from common.files.text import write_json, write_rows
 from common.music.names import piece_of
 from common.music.titles import conversion_title, instrument_title, piece_title
 from common.report.evaluation import held_out
-from common.report.tables import as_text
+from common.report.tables import Term, as_text
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import HOP, SAMPLE_RATE, amplitude_to_db, forward_transform, load_audio, network_to_frames
 from pix2pix_timbre.features import FeatureStore
 from pix2pix_timbre.trained import open_config
 
+if TYPE_CHECKING:
+    from common.report.page import Clip
+    from pix2pix_timbre.evaluation import Measured
+    from pix2pix_timbre.pairs import Source
+
 SCORES = "Scores of all pieces, each weighted by its frames"
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument(
@@ -101,7 +111,7 @@ def build_parser():
     return built
 
 
-def instruments_of(configs):
+def instruments_of(configs: Sequence[dict[str, Any]]) -> tuple[list[str], list[str], bool]:
     """Instruments that the models convert: ``(origins, targets, styled)``.
 
     Returns:
@@ -123,7 +133,9 @@ def instruments_of(configs):
     return origins, targets, styled
 
 
-def chosen_pairs(origin, target, configs, which):
+def chosen_pairs(
+    origin: FeatureStore, target: FeatureStore, configs: Sequence[dict[str, Any]], which: str
+) -> list[tuple[Source, Source]]:
     """Pairs to evaluate on.
 
     Args:
@@ -150,14 +162,14 @@ def chosen_pairs(origin, target, configs, which):
     return [pair for pair in pairs if pair[0].rendering in set(unseen)]
 
 
-def as_rows(piece, scores):
+def as_rows(piece: str, scores: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
     """Rows of a table: one per system, its scores and ratios."""
     from pix2pix_timbre.evaluation import with_ratios
 
     return [{"piece": piece, "system": name} | row for name, row in with_ratios(scores).items()]
 
 
-def ratios(pieces):
+def ratios(pieces: dict[str, Measured]) -> list[dict[str, Any]]:
     """Rows of the short table: L1 of identity and models for each piece, and their ratio.
 
     Args:
@@ -181,7 +193,9 @@ def ratios(pieces):
     return rows
 
 
-def clip(label, audio_path, image, seconds, score):
+def clip(
+    label: str, audio_path: Path | None, image: np.ndarray, seconds: float, score: str
+) -> Clip:
     """A clip of the page: the beginning of a system's picture and sound.
 
     Args:
@@ -205,7 +219,9 @@ def clip(label, audio_path, image, seconds, score):
     return Clip(label, picture, mp3(audio, SAMPLE_RATE), score)
 
 
-def clips(pair, piece, predictors, seconds):
+def clips(
+    pair: tuple[Source, Source], piece: Measured, predictors: dict[str, Callable], seconds: float
+) -> list[Clip]:
     """Clips of all systems of a piece, of a length: list of ``common.report.page.Clip``."""
     from pix2pix_timbre.evaluation import CEILING, IDENTITY, TARGET, score_line
     from pix2pix_timbre.windows import convert_image
@@ -227,7 +243,9 @@ def clips(pair, piece, predictors, seconds):
     ]
 
 
-def heard_as(models, origin=None, target=None):
+def heard_as(
+    models: Collection[str], origin: str | None = None, target: str | None = None
+) -> dict[str, str]:
     """What the page calls each system: dict from its name to a label.
 
     Args:
@@ -243,7 +261,7 @@ def heard_as(models, origin=None, target=None):
     return labels | {CEILING: "best possible with this phase"}
 
 
-def glossary():
+def glossary() -> dict[str, Term]:
     """What the scores mean: dict from each to ``Term``, read from this script's description."""
     from common.report.tables import Term
     from pix2pix_timbre.evaluation import BETTER
@@ -256,7 +274,7 @@ def glossary():
     }
 
 
-def names_of(folders):
+def names_of(folders: Sequence[Path]) -> list[str]:
     """Names of the models in some folders: those of the folders, if these differ."""
     names = [path.resolve().name for path in folders]
     if len(set(names)) < len(names):
@@ -264,14 +282,16 @@ def names_of(folders):
     return names
 
 
-def open_stores(dataset_path, configs):
+def open_stores(dataset_path: Path, configs: Sequence[dict[str, Any]]) -> dict[str, FeatureStore]:
     """Dict from the instruments of the models to their ``FeatureStore`` in a folder."""
     origins, targets, _ = instruments_of(configs)
     names = dict.fromkeys(origins + targets)
     return {name: FeatureStore(dataset_path / f"{name}.h5") for name in names}
 
 
-def find_pieces(stores, configs, which):
+def find_pieces(
+    stores: dict[str, FeatureStore], configs: Sequence[dict[str, Any]], which: str
+) -> dict[str, tuple[Source, Source]]:
     """Pairs to evaluate on: dict from the name of a piece to a pair of ``Source``.
 
     Args:
@@ -292,7 +312,15 @@ def find_pieces(stores, configs, which):
     return pairs
 
 
-def measure_pieces(pairs, predictors_of, folder, *, phase, audios_path=None, midi_path=None):
+def measure_pieces(
+    pairs: dict[str, tuple[Source, Source]],
+    predictors_of: Callable[[tuple[Source, Source]], dict[str, Callable]],
+    folder: Path,
+    *,
+    phase: str,
+    audios_path: Path | None = None,
+    midi_path: Path | None = None,
+) -> dict[str, Measured]:
     """Measure all pieces: dict from piece to ``pix2pix_timbre.evaluation.Measured``.
 
     Args:
@@ -324,14 +352,14 @@ def measure_pieces(pairs, predictors_of, folder, *, phase, audios_path=None, mid
     return measured
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
     with only_run(args.output):
         return evaluate(args)
 
 
-def evaluate(args):
+def evaluate(args: argparse.Namespace) -> int:
     """Measure what the flags ask for, print it, and write it; the exit status of the script."""
     if args.midi_path and not args.audios_path:
         raise UserError("--midi_path: notes are heard in audios; give --audios_path, too")
@@ -385,7 +413,16 @@ def evaluate(args):
     return 0
 
 
-def write_report(args, configs, pairs, pieces, *, predictors_of, rows, styles):
+def write_report(
+    args: argparse.Namespace,
+    configs: Sequence[dict[str, Any]],
+    pairs: dict[str, tuple[Source, Source]],
+    pieces: dict[str, Measured],
+    *,
+    predictors_of: Callable[[tuple[Source, Source]], dict[str, Callable]],
+    rows: list[dict[str, Any]],
+    styles: dict[str, list[dict[str, Any]]],
+) -> None:
     """Write the page.
 
     Args:

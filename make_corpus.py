@@ -9,17 +9,20 @@ file depends only on its name and the seed, so the same seed gives the same byte
 are kept, so an interrupted run can be continued. Keep Beethoven for held-out sets.
 """
 
+import argparse
 import bisect
 import functools
 import itertools
 import math
+import random
 import warnings
 import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from common.cli import UserError, number, parser, report_skipped, run
+from common.cli import Parser, UserError, number, parser, report_skipped, run
 from common.music import etudes
 from common.music.etudes import Note, Performance, pedal_bar, seconds_at, seeded, tempo_at
 from common.work.jobs import run_jobs
@@ -39,7 +42,7 @@ class Job(NamedTuple):
     max_minutes: float | None  # None for an etude
 
     @property
-    def settings(self):
+    def settings(self) -> str:
         """What the bytes depend on besides the name; stands in the file as a text event."""
         cut = "" if self.max_minutes is None else f", max_minutes {self.max_minutes:g}"
         return f"make_corpus: seed {self.seed}{cut}"
@@ -48,12 +51,12 @@ class Job(NamedTuple):
 class Score(NamedTuple):
     """The sounding content of a score, in quarters."""
 
-    notes: list  # (start, end, pitch), sorted
-    bars: list  # starts, the end of the last bar last
-    tempi: list  # (quarter, quarters per minute)
+    notes: list[tuple[float, float, int]]  # (start, end, pitch), sorted
+    bars: list[float]  # starts, the end of the last bar last
+    tempi: list[tuple[float, float]]  # (quarter, quarters per minute)
 
 
-def build_parser():
+def build_parser() -> Parser:
     built = parser(__doc__, writes=("midi_path",))
     built.add_argument(
         "--midi_path", required=True, type=Path, help="output folder for the MIDI files"
@@ -84,7 +87,7 @@ def build_parser():
     return built
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     jobs = score_jobs(arguments) + etude_jobs(arguments)
     if not jobs:
@@ -93,7 +96,7 @@ def main(argv=None):
         return make_files(jobs, arguments)
 
 
-def make_files(jobs, arguments):
+def make_files(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
     """Make the files of all jobs; the exit status of the script."""
     make = functools.partial(make_file, overwrite=arguments.overwrite)
     results, failed = [], []
@@ -110,7 +113,7 @@ def make_files(jobs, arguments):
     return 0 if results else 1
 
 
-def report(results):
+def report(results: Iterable[tuple[str, float, bool]]) -> None:
     """Print count and minutes of each folder and of all."""
     rows = {}
     for folder, seconds, kept in results:
@@ -122,7 +125,7 @@ def report(results):
         print(f"{key:10} {count:5} files {seconds / 60:7.1f} minutes, {kept} kept from before")
 
 
-def score_jobs(arguments):
+def score_jobs(arguments: argparse.Namespace) -> list[Job]:
     """Jobs for works of the named composers."""
     jobs = []
     for composer in dict.fromkeys(name.lower() for name in arguments.composers):
@@ -136,7 +139,7 @@ def score_jobs(arguments):
     return jobs
 
 
-def composer_works(composer):
+def composer_works(composer: str) -> dict[str, Path]:
     """Works of a composer in music21's corpus, one version of each: {name: path}.
 
     Variants of a chorale (``bwv18.5-lz``, ``bwv18.5-w``) count as one work: they are nearly
@@ -168,7 +171,7 @@ def _preference(path):
     return _work(path), path.stem, path.suffix == ".krn", str(path)
 
 
-def etude_jobs(arguments):
+def etude_jobs(arguments: argparse.Namespace) -> list[Job]:
     """Jobs for the etudes, the textures in turn."""
     jobs = []
     kinds = list(etudes.TEXTURES)
@@ -180,7 +183,7 @@ def etude_jobs(arguments):
     return jobs
 
 
-def make_file(job, overwrite=False):
+def make_file(job: Job, overwrite: bool = False) -> tuple[float, bool]:
     """Make the file of one job.
 
     Returns:
@@ -202,7 +205,7 @@ def make_file(job, overwrite=False):
     return etudes.end_seconds(performance), False
 
 
-def kept_seconds(job):
+def kept_seconds(job: Job) -> float:
     """Length of an existing file, after a check that these settings made it."""
     import mido
 
@@ -224,7 +227,7 @@ class ScoreError(UserError):
     """A score of the corpus that music21 cannot convert."""
 
 
-def read_score(path):
+def read_score(path: Path) -> Score:
     """Notes, bars and tempi of a score file.
 
     Ties are joined, unisons are one key, repeats are played once, grace notes are left out (they
@@ -273,7 +276,7 @@ def read_score(path):
     return Score(ordered, [*bars, last], sorted(tempi.items()))
 
 
-def joined_ties(elements):
+def joined_ties(elements: Iterable) -> list[tuple[float, float, int]]:
     """(start, end, pitch) of the notes of a part; tied ones are one."""
     notes, open_ties = [], {}
     for element in elements:
@@ -296,7 +299,7 @@ def joined_ties(elements):
     return notes
 
 
-def perform(score, rng, max_seconds):
+def perform(score: Score, rng: random.Random, max_seconds: float) -> Performance:
     """A pianist's reading of a score, cut at the last bar line within ``max_seconds``."""
     tempi = score.tempi
     if not tempi or tempi[0][0] > 0:
@@ -324,7 +327,9 @@ def perform(score, rng, max_seconds):
     return Performance(played, tempi, pedals)
 
 
-def shaped_velocities(notes, bars, rng):
+def shaped_velocities(
+    notes: Sequence[tuple[float, float, int]], bars: Sequence[float], rng: random.Random
+) -> list[int]:
     """Velocities: an arch over each four bars, the upper voice in front, downbeats a little."""
     highest, lowest = {}, {}
     for start, _, pitch in notes:

@@ -13,12 +13,15 @@ for every combination:
     ... --transpose -3 0 3 --playback_speed 1 1.25
 """
 
+import argparse
 import functools
 import itertools
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from common.cli import (
+    Parser,
     UserError,
     existing_folder,
     number,
@@ -32,7 +35,7 @@ from common.cli import (
 )
 from common.music.midi import find_midi
 from common.music.names import Variation
-from common.music.notes import parse_instrument
+from common.music.notes import NoteLibrary, parse_instrument
 from common.music.synthesis import Piece, Settings, audio_path, library, render_piece
 from common.work.jobs import add_job_flags, parse_job_args, run_jobs, workers_of
 from common.work.lock import only_run, require_distinct
@@ -40,7 +43,7 @@ from common.work.lock import only_run, require_distinct
 INSTRUMENTS = ["keyboard_acoustic", "guitar_acoustic", "string_acoustic", "synth_lead_synthetic"]
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("audios_path",))
     built.add_argument(
@@ -111,7 +114,7 @@ def build_parser():
     return built
 
 
-def voices_of(notes, instruments):
+def voices_of(notes: NoteLibrary, instruments: Sequence[str]) -> tuple[tuple[str, int], ...]:
     """The (instrument, preset) pairs that ``--instruments`` asks for, each known to the library."""
     voices = []
     for text in instruments:
@@ -126,7 +129,7 @@ def voices_of(notes, instruments):
     return tuple(dict.fromkeys(voices))
 
 
-def variations_of(args):
+def variations_of(args: argparse.Namespace) -> dict[str, tuple[int, float, float]]:
     """Dict from what is added to the names of pieces to (transpose, playback_speed, duration_rate).
 
     Values that are given twice, or that names do not tell apart, count once.
@@ -135,7 +138,7 @@ def variations_of(args):
     return {str(Variation(*values, args.sustain)): values for values in combinations}
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
     voices = voices_of(library(args.nsynth_path), args.instruments)
@@ -172,7 +175,9 @@ def main(argv=None):
     return status
 
 
-def synthesize(args, settings, pieces, variations):
+def synthesize(
+    args: argparse.Namespace, settings: Settings, pieces: Sequence[Piece], variations: int
+) -> int:
     """Render pieces, each in a number of variations; the exit status of the script."""
     workers = workers_of(
         args.jobs, args.scheduler, [args.nsynth_path, args.midi_path], args.audios_path

@@ -4,7 +4,7 @@ import argparse
 import functools
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def _guarded(function, numbered):
 
 def run_jobs(
     function: Callable[[Any], Any], tasks: Sequence, workers: int | Cluster, title: str
-) -> Iterator[tuple[Any, Any, Exception | None]]:
+) -> Generator[tuple[Any, Any, Exception | None], None, None]:
     """Call ``function`` on each task in worker processes, with a progress bar on stderr.
 
     Args:
