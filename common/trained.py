@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common.cli import UserError
 from common.training.run_folder import RunFolder
@@ -78,18 +78,88 @@ def _system(folder, config):
     return name
 
 
-def load_networks(folder: Path | str, networks: dict[str, keras.Model]) -> None:
-    """Load the weights of built networks.
+class Examples(NamedTuple):
+    """Examples of a model's network.
+
+    Attributes:
+        training, validation: ``common.training.batches.Batches`` of (inputs, targets); the latter
+            may be None.
+        loss: What the network is trained by: name of a loss of Keras.
+    """
+
+    training: object
+    validation: object
+    loss: str
+
+
+def open_examples(folder: Path | str, path: Path | str, **settings: Any) -> Examples:
+    """Open examples of the network of a run folder, in data of its system.
+
+    Args:
+        folder: Run folder.
+        path: Where the data are, as a training of the system takes them.
+        settings: ``validation_split``, ``batch_size`` and ``seed``, as of a training.
+
+    Returns:
+        ``Examples``.
+
+    Raises:
+        UserError: The system has no such function, or the data do not fit.
+    """
+    folder = Path(folder)
+    config = RunFolder(folder).read_config()
+    name = _system(folder, config)
+    open_them = getattr(import_module(f"{name.partition('.')[0]}.trained"), "open_examples", None)
+    if open_them is None:
+        raise UserError(f"{folder}: no examples of {name} can be opened; choose another criterion")
+    return open_them(folder, config, Path(path), **settings)
+
+
+def load_networks(folder: Path | str, networks: dict[str, keras.Model]) -> dict[str, keras.Model]:
+    """Load the weights of built networks, with the sizes that trimming has left them.
 
     Args:
         folder: Run folder.
         networks: Dict from a name to the Keras model that ``<name>.h5`` belongs to.
 
+    Returns:
+        The same, trimmed as ``config.json`` says.
+
     Raises:
         UserError: A file is missing, damaged or of another architecture.
     """
+    config, loaded = RunFolder(folder).read_config(), {}
+    sizes = config.get("trimmed", {})
     for name, network in networks.items():
         path = Path(folder) / f"{name}.h5"
         if not path.is_file():
             raise UserError(f"{path}: no such file of weights; has the training ended an epoch?")
-        load_into(network, path)
+        loaded[name] = network
+        if isinstance(sizes, dict) and name in sizes:
+            from common.training.rebuild import trimmed
+
+            loaded[name] = trimmed(network, sizes[name], Path(folder) / "config.json")
+        load_into(loaded[name], path)
+    return loaded
+
+
+def networks_of(folder: Path | str) -> dict[str, keras.Model]:
+    """Open a run folder of any system, and find its networks.
+
+    Args:
+        folder: Run folder, or a folder of ``models/``.
+
+    Returns:
+        Dict from the path of a file of weights below the folder, such as "encoder.h5" or
+        "corrector/corrector.h5", to the Keras model.
+
+    Raises:
+        UserError: As ``open_model``.
+    """
+    folder = Path(folder)
+    model, found = open_model(folder), {}
+    for path in sorted(folder.rglob("*.h5")):
+        # other files hold states and data; networks in the folders of samples belong to nobody
+        if hasattr(model, path.stem) and (path.parent / "config.json").is_file():
+            found[path.relative_to(folder).as_posix()] = getattr(model, path.stem)
+    return found

@@ -9,10 +9,9 @@ import keras
 from keras import layers
 
 from data import BINS, FRAME_COLUMNS
-from pix2pix_timbre.weights import GENERATOR_DEPTH
+from pix2pix_timbre.weights import GENERATOR_DEPTH, generator_widths, widths_of
 
 WIDTH = 64  # filters of the first block, as published
-MAX_WIDTH_FACTOR = 8
 DROPOUT = 0.5
 LEAKY_SLOPE = 0.3
 KERNEL = 4
@@ -57,17 +56,17 @@ def _up(filters, name, *, dropout=None):
     return keras.Sequential(steps, name=name)
 
 
-def _widths(width, depth):
-    return [width * min(2**step, MAX_WIDTH_FACTOR) for step in range(depth)]
-
-
 def build_generator(
-    width: int = WIDTH, channels: int = 1, dropout: float = DROPOUT, outputs: int = 1
+    width: int | tuple[int, ...] = WIDTH,
+    channels: int = 1,
+    dropout: float = DROPOUT,
+    outputs: int = 1,
 ) -> keras.Model:
     """U-Net from origin frames to target frames.
 
     Args:
         width: Filters of the first block; 64 as published: 54,419,713 weights with one channel.
+            Or those of all blocks, 8 down and 7 up, as of a generator that was trimmed.
         channels: Input channels: 1, or 2 with a style frame or the phase.
         dropout: Rate in the first three up blocks; holds no weights.
         outputs: Output channels: 1, or 2 with the phase.
@@ -76,16 +75,16 @@ def build_generator(
         Keras model (batch, BINS, FRAME_COLUMNS, channels) -> (batch, BINS, FRAME_COLUMNS, outputs),
         in [-1, 1], its output in float32 whatever the dtype policy.
     """
-    widths = _widths(width, GENERATOR_DEPTH)
+    widths = generator_widths(width)
     inputs = layers.Input((BINS, FRAME_COLUMNS, channels), name="generator_input")
     skips = []
     hidden = inputs
-    for step, filters in enumerate(widths, start=1):
+    for step, filters in enumerate(widths[:GENERATOR_DEPTH], start=1):
         hidden = _down(filters, f"generator_down_{step}", batch_norm=step > 1)(hidden)
         skips.append(hidden)
     concatenate = layers.Concatenate(name="generator_skip")
     for step, (filters, skip) in enumerate(
-        zip(widths[-2::-1], skips[-2::-1], strict=True), start=1
+        zip(widths[GENERATOR_DEPTH:], skips[-2::-1], strict=True), start=1
     ):
         rate = dropout if step <= 3 else None
         hidden = _up(filters, f"generator_up_{step}", dropout=rate)(hidden)
@@ -117,7 +116,7 @@ def build_discriminator(width: int = WIDTH) -> keras.Model:
     origin = layers.Input(shape, name="discriminator_origin")
     target = layers.Input(shape, name="discriminator_target")
     hidden = layers.Concatenate(name="discriminator_pair")([origin, target])
-    for step, filters in enumerate(_widths(width, 4), start=1):
+    for step, filters in enumerate(widths_of(width, 4), start=1):
         hidden = _down(filters, f"discriminator_down_{step}", batch_norm=step > 1)(hidden)
     logits = layers.Conv2D(
         1,

@@ -70,10 +70,13 @@ class Session(TrainingSession):
         """Fill in the published learning rates, and open the stores."""
         self._fill_in_rates(published_rates(self.flags.origin, self.flags.target))
         self._stores = self._open_stores()
+        self._width = self.flags.width
         path = self.folder / "generator.h5"
         if self.flags.epoch_offset and path.is_file():
             width = generator_shape(path).width
-            if width != self.flags.width:
+            if isinstance(width, tuple):  # trimmed; --width is that of the discriminator
+                self._width = width
+            elif width != self.flags.width:
                 raise UserError(f"{path}: a generator of width {width}; give --width {width}")
 
     def _fill_in_rates(self, published):
@@ -204,8 +207,9 @@ class Session(TrainingSession):
             self.say(f"{unpaired['unpaired_columns']} columns reach beyond their partner's end")
 
     def describe(self) -> dict[str, Any]:
-        """Scale and transform of the frames, and the split by piece."""
-        return {"codec": CODEC, "split": self.pieces}
+        """Scale and transform of the frames, the split by piece, and widths after trimming."""
+        widths = {} if isinstance(self._width, int) else {"widths": list(self._width)}
+        return {"codec": CODEC, "split": self.pieces} | widths
 
     def make_model(self) -> Pix2Pix:
         """The untrained networks."""
@@ -217,7 +221,7 @@ class Session(TrainingSession):
 
         channels = 2 if self.styled or self.with_phase else 1
         outputs = 2 if self.with_phase else 1
-        networks = [build_generator(self.flags.width, channels, self.flags.dropout, outputs)]
+        networks = [build_generator(self._width, channels, self.flags.dropout, outputs)]
         if not adversarial:
             return Pix2Pix(*networks)
         networks.append(build_discriminator(self.flags.width))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import numbers
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import numpy as np
 from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
 from common.cli import UserError
 from common.files.audio import checked_audio
-from common.trained import open_run, shipped
+from common.trained import Examples, open_run, shipped
 from data import SAMPLE_RATE, frames_to_network, network_to_frames
 from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.recordings import convert_audio
@@ -76,13 +77,14 @@ class TimbreModel:
         codec: Constants of the codec that it was trained with, those of ``data.py``.
 
     Attributes:
+        generator, codec: As given.
         predict: ``Predictor``.
-        codec: As given.
         styled: Whether its target is set by a style.
         with_phase: Whether it also converts the phase.
     """
 
     def __init__(self, generator: keras.Model, codec: dict[str, Any] = CODEC) -> None:
+        self.generator = generator
         self.predict = Predictor(generator)
         self.codec = codec
         channels, outputs = generator.input_shape[-1], generator.output_shape[-1]
@@ -183,6 +185,57 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TimbreModel:
     """
     check_codec(folder, config)
     return load_model(Path(folder) / "generator.h5")
+
+
+def open_examples(
+    folder: Path,
+    config: dict[str, Any],
+    path: Path,
+    *,
+    validation_split: float = 0.1,
+    batch_size: int = 8,
+    seed: int = 0,
+) -> Examples:
+    """Open frames of the instruments of a run folder: ``common.trained.Examples``.
+
+    Args:
+        folder: Run folder of a generator that converts magnitudes.
+        config: Content of its ``config.json``.
+        path: Folder of features.
+        validation_split, batch_size, seed: As in a training; training frames are cut anywhere.
+
+    Raises:
+        UserError: No such features, or a generator that converts phases.
+    """
+    from pix2pix_timbre.features import FeatureStore
+    from pix2pix_timbre.pairs import PairedFrames, split_pairs
+    from pix2pix_timbre.style import StyledFrames
+
+    check_codec(folder, config)
+    shape = generator_shape(Path(folder) / "generator.h5")
+    if shape.outputs == 2:
+        raise UserError(f"{folder}: converts phases; only examples of magnitudes can be opened")
+    frames = StyledFrames if shape.channels == 2 else PairedFrames
+    origins, targets = (
+        [names] if isinstance(names, str) else names
+        for names in (config["flags"]["origin"], config["flags"]["target"])
+    )
+    stores = {}
+    for name in {*origins, *targets}:
+        if not (path / f"{name}.h5").is_file():
+            raise UserError(f"{path / name}.h5: no features of {name!r}; run compute_features.py")
+        stores[name] = FeatureStore(path / f"{name}.h5")
+    training, held_out = [], []
+    for origin, target in itertools.product(origins, targets):
+        if origin != target:
+            *sides, _ = split_pairs(stores[origin], stores[target], validation_split)
+            training += sides[0]
+            held_out += sides[1]
+    if not training:
+        raise UserError(f"{path}: no piece to train on; lower the share that is held out")
+    drawn = {"random_offsets": True, "shuffle": True, "seed": seed}
+    validation = frames(held_out, batch_size) if held_out else None
+    return Examples(frames(training, batch_size, **drawn), validation, "mean_absolute_error")
 
 
 def load_model(weights: Path, *, styled: bool | None = None) -> TimbreModel:

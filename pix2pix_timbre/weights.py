@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 GENERATOR_DEPTH = 8  # 256 halved eight times: one value at the bottom
+MAX_WIDTH_FACTOR = 8
 
 # Purpose of a generator, by its input and output channels.
 WAYS = {
@@ -27,9 +28,26 @@ WAYS = {
 class Shape(NamedTuple):
     """Arguments of ``pix2pix_timbre.model.build_generator`` that distinguish generators."""
 
-    width: int
+    width: int | tuple[int, ...]
     channels: int
     outputs: int
+
+
+def widths_of(width: int, depth: int) -> tuple[int, ...]:
+    """Filters of the down blocks of a network: the first width, doubled at most three times."""
+    return tuple(width * min(2**step, MAX_WIDTH_FACTOR) for step in range(depth))
+
+
+def generator_widths(width: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Filters of the down blocks of a generator, and then of its up blocks: (15,) integers.
+
+    Args:
+        width: Filters of the first block; or those of all blocks, where they are not regular.
+    """
+    if not isinstance(width, int):
+        return tuple(width)
+    down = widths_of(width, GENERATOR_DEPTH)
+    return down + down[-2::-1]
 
 
 def generator_shape(path: Path) -> Shape:
@@ -49,9 +67,22 @@ def generator_shape(path: Path) -> Shape:
     except UNREADABLE as error:
         reason = true_kind(path) or f"not a readable .h5 file of weights ({error})"
         raise UserError(f"{path}: {reason}") from error
-    if len(kernels) != 2 * GENERATOR_DEPTH or len(kernels[0]) != 4:
+    if len(kernels) != 2 * GENERATOR_DEPTH or any(len(kernel) != 4 for kernel in kernels):
         raise UserError(f"{path}: holds no Pix2Pix generator; expected generator.h5 of a training")
-    return Shape(kernels[0][3], kernels[0][2], kernels[-1][2])
+    down, up = kernels[:GENERATOR_DEPTH], kernels[GENERATOR_DEPTH:-1]
+    widths = tuple(map(int, [*(kernel[3] for kernel in down), *(kernel[2] for kernel in up)]))
+    regular = generator_widths(widths[0])
+    irregular = widths != regular and min(widths) > 0 and _fit_together(kernels, widths)
+    return Shape(widths if irregular else widths[0], kernels[0][2], kernels[-1][2])
+
+
+def _fit_together(kernels, widths):
+    """Whether each block takes as many channels as those before it give: then it was trimmed."""
+    down, up = widths[:GENERATOR_DEPTH], widths[GENERATOR_DEPTH:]
+    joined = [above + skip for above, skip in zip(up, down[-2::-1], strict=True)]
+    found = [kernel[2] for kernel in kernels[1:GENERATOR_DEPTH]]
+    found += [kernel[3] for kernel in kernels[GENERATOR_DEPTH:]]
+    return found == [*down[:-1], down[-1], *joined]
 
 
 def _kernels(file):

@@ -138,14 +138,14 @@ def load_stretcher(folder: Path | str, *, with_corrector: bool = True) -> Stretc
             corrector = build_corrector(architecture)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{folder / 'config.json'}: damaged ({error!r})") from error
-    load_networks(folder, networks)
+    networks = load_networks(folder, networks)
     if with_corrector:
         if not (folder / CORRECTOR).is_dir():
             raise UserError(
                 f"{folder / CORRECTOR}: no such folder; python -m time_stretching.train_corrector "
                 "writes it"
             )
-        load_networks(folder / CORRECTOR, {"corrector": corrector})
+        corrector = load_networks(folder / CORRECTOR, {"corrector": corrector})["corrector"]
     return Stretcher(architecture, scale, **networks, corrector=corrector)
 
 

@@ -131,18 +131,18 @@ class Continuation:
     """A trained recurrent network, with the scale of its vectors.
 
     Args:
-        network: Keras model of ``build_predictor``.
+        predictor: Keras model of ``build_predictor``.
         mean, spread: (latent_dim,) of the training vectors.
         hop_seconds: Distance of its windows.
     """
 
     def __init__(
-        self, network: keras.Model, mean: np.ndarray, spread: np.ndarray, hop_seconds: float
+        self, predictor: keras.Model, mean: np.ndarray, spread: np.ndarray, hop_seconds: float
     ) -> None:
-        self._network = network
+        self.predictor = predictor
         self._mean, self._spread = np.asarray(mean), np.asarray(spread)
         self.hop_seconds = hop_seconds
-        network.compile(jit_compile=False)
+        predictor.compile(jit_compile=False)
 
     def __call__(
         self, vectors: np.ndarray, number: int, rng: np.random.Generator, temperature: float = 1.0
@@ -161,7 +161,7 @@ class Continuation:
         known = list((np.asarray(vectors) - self._mean) / self._spread)
         for _ in range(number):
             given = np.stack(known)[np.newaxis].astype(np.float32)
-            predicted = np.asarray(self._network(given, training=False))[0, -1]
+            predicted = np.asarray(self.predictor(given, training=False))[0, -1]
             mean, log_variance = np.split(predicted, 2)
             deviation = np.exp(np.maximum(log_variance, _MIN_LOG_VARIANCE) / 2)
             known.append(mean + temperature * deviation * rng.standard_normal(mean.shape))
@@ -187,5 +187,5 @@ def open_continuation(folder: Path, config: dict[str, Any]) -> Continuation:
         network = build_predictor(len(scale["mean"]), config["flags"]["units"])
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
-    load_networks(folder, {"predictor": network})
-    return Continuation(network, scale["mean"], scale["spread"], scale["hop_seconds"])
+    networks = load_networks(folder, {"predictor": network})
+    return Continuation(networks["predictor"], scale["mean"], scale["spread"], scale["hop_seconds"])

@@ -150,5 +150,5 @@ def open_trained(folder: Path | str, config: dict[str, Any]) -> TrainedVAE | Con
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
     networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
-    load_networks(folder, networks)
+    networks = load_networks(folder, networks)
     return TrainedVAE(**networks, spectrogram=spectrogram, conditions=conditions)
