@@ -35,6 +35,7 @@ from common.work.jobs import add_job_flags, parse_job_args, workers_of
 NOTE_SECONDS, CLASS_SECONDS = 4.0, 5.0
 VELOCITY = 80  # of notes whose names give none; that of mf
 UNKNOWN = "unknown"
+NOTES_AT_ONCE = 200  # after which examples.json is brought up to date
 
 
 def instrument_name(text):
@@ -208,6 +209,7 @@ def import_notes(args, recordings, skipped):
         Sound,
         describe_recordings,
         import_note,
+        kept_note,
         plan_notes,
     )
     from common.music.nsynth import NOTE_SUFFIXES, describe, read_examples, write_examples
@@ -243,19 +245,30 @@ def import_notes(args, recordings, skipped):
         (one.path, folder / f"{name}.{args.format}", one, settings, args.strict)
         for one, name in planned
     ]
-    entries, checks = {}, []
+    entries, checks, new, kept = {}, [], {}, 0
+    for task in list(tasks):
+        path, target, one, *_ = task
+        done = kept_note(known.get(target.stem), target, one, settings)
+        if done is not None and not (args.strict and done.check.agrees is False):
+            entries[target.stem] = known[target.stem] | {"licence": args.licence}
+            checks.append((one.name, target.stem, done.check))
+            tasks.remove(task)
+            kept += 1
     for (path, target, one, *_), done, error in run_jobs(import_note, tasks, workers, "notes"):
         if error is not None:
             skipped.append((path, error))
             continue
         checks.append((one.name, target.stem, done.check))
         if done.entry is not None:
-            entries[target.stem] = {
+            new[target.stem] = {
                 **describe(target.stem, args.rate, args.family),
                 "technique": one.technique,
                 "licence": args.licence,
                 "import": done.entry,
             }
+            if len(new) % NOTES_AT_ONCE == 0:  # so that a run that is killed can be continued
+                write_examples(args.out, new, args.rate)
+    entries |= new
     if not entries:
         report_skipped(skipped)
         raise UserError(f"{args.input}: no note could be imported")
@@ -270,7 +283,7 @@ def import_notes(args, recordings, skipped):
         {f"audio/{stem}.{args.format}": {} for stem in entries},
     )
     print(
-        f"{len(entries)} notes of {len(recordings)} recordings written; "
+        f"{len(new)} notes of {len(recordings)} recordings written, {kept} kept; "
         f"{count} in {printable(args.out / 'examples.json')}"
     )
     for line in note_lines(entries) + pitch_lines(checks, args.strict):

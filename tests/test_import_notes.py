@@ -8,7 +8,7 @@ import soundfile
 from conftest import assert_refused, make_note, outcome, snapshot
 
 import import_notes
-from common.files.audio import load_audio
+from common.files.audio import load_audio, write_audio
 from common.music.dataset import read_index, validate
 from common.music.notes import NoteLibrary
 from common.music.nsynth import describe
@@ -72,7 +72,7 @@ def test_a_folder_of_odd_names_becomes_a_library(odd, tmp_path, capsys):
         "kazoo_acoustic_000-076-080",
         "kazoo_acoustic_001-062-080",
     ]
-    assert "5 notes of 8 recordings written" in said.out
+    assert "5 notes of 8 recordings written, 0 kept" in said.out
     assert "kazoo_acoustic_000 (kazoo, ordinary): 4 notes, pitch 58 to 76" in said.out
     assert "kazoo_acoustic_001 (kazoo, flatterzunge): 1 notes, pitch 62 to 62" in said.out
     assert "pitch: 4 by note name, 1 by MIDI number" in said.out
@@ -211,6 +211,43 @@ def test_another_recording_of_a_note_that_is_there_is_not_lost(tmp_path, capsys)
     for _ in range(2):
         assert run_import(tmp_path / "two", tmp_path / "notes", *flags, "--twice", "presets") == 0
     assert notes(tmp_path / "notes") == [f"viola_acoustic_00{k}-069-080" for k in (0, 1)]
+
+
+def test_a_run_that_was_killed_is_continued(tmp_path, capsys, monkeypatch):
+    for name, pitch in {"A4": 69, "C4": 72, "E4": 64}.items():
+        put(tmp_path / "in" / f"{name}.wav", pitch)
+    flags = [tmp_path / "in", tmp_path / "notes", "--instrument", "oboe"]
+    monkeypatch.setattr(import_notes, "NOTES_AT_ONCE", 1)
+    written = []
+
+    def write(path, *rest):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(path.stem)
+        write_audio(path, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("common.music.importing.write_audio", write)
+        with pytest.raises(KeyboardInterrupt):
+            run_import(*flags)
+    assert notes(tmp_path / "notes") == sorted(examples(tmp_path / "notes")) == sorted(written)
+    assert run_import(*flags) == 0
+    said = capsys.readouterr().out
+    assert "1 notes of 3 recordings written, 2 kept; 3 in" in said
+    assert "C4: oboe_acoustic_000-060-080, measured 1 octave higher (7" in said
+    before = examples(tmp_path / "notes")
+    assert run_import(*flags, "--licence", "CC0", "--citation", "myself") == 0
+    assert "0 notes of 3 recordings written, 3 kept" in capsys.readouterr().out
+    assert examples(tmp_path / "notes") == {
+        name: {**entry, "licence": "CC0"} for name, entry in before.items()
+    }
+    assert validate(tmp_path / "notes")[0].sources["in"]["citation"] == "myself"
+    # other settings, or --strict: made anew
+    assert run_import(*flags, "--level", "-6") == 0
+    assert "3 notes of 3 recordings written, 0 kept" in capsys.readouterr().out
+    assert run_import(*flags, "--level", "-6", "--strict") == 0
+    assert "0 notes of 3 recordings written, 2 kept" in capsys.readouterr().out
+    assert len(notes(tmp_path / "notes")) == len(examples(tmp_path / "notes")) == 2
 
 
 def test_classes_by_folder_and_by_name(tmp_path, capsys):

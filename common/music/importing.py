@@ -16,7 +16,7 @@ from common.files.audio import load_audio, peak, read_header, write_audio
 from common.music.dataset import checksum
 from common.music.instruments import file_name, known_instrument
 from common.music.names import NoteName
-from common.music.pitch import Check, check_pitch, measure_pitch
+from common.music.pitch import Check, Pitch, check_pitch, measure_pitch
 from common.music.sample_names import DYNAMICS, ORDINARY, read_name
 from common.music.samples import prepare_sample
 from common.work.cluster import Cluster
@@ -254,6 +254,31 @@ def plan_notes(described: list, known: dict, take_presets: bool) -> list:
     return planned
 
 
+def kept_note(entry: dict | None, target: Path, one: Described, sound: Sound) -> Imported | None:
+    """What an earlier run imported, if it would be the same again; else None.
+
+    Args:
+        entry: Of ``examples.json``, or None.
+        target: Path of the note.
+        one: ``Described``.
+        sound: ``Sound``.
+    """
+    if entry is None or not target.is_file() or not _is_made_of(entry, one):
+        return None
+    done = entry["import"]
+    if done.get("asked") != _asked(sound) or entry["technique"] != one.technique:
+        return None
+    pitch, tracker = done["measured_pitch"], done["measured_by"]
+    if pitch is None:
+        return Imported(done, Check(None, None))
+    return Imported(done, Check(Pitch(pitch, tracker, 1.0), pitch - one.pitch))
+
+
+def _asked(sound):
+    """What an entry says about the settings, besides the rate, which all notes share."""
+    return {"seconds": sound.seconds, "level": sound.level}
+
+
 def _is_made_of(entry, one):
     """Whether an entry of ``examples.json`` describes the note of a recording."""
     return "import" in entry and entry["import"].get("sha256") == checksum(one.path)
@@ -308,6 +333,7 @@ def import_note(task: tuple) -> Imported:
     sample = _prepare(source, audio, rate, sound, RELEASE_SECONDS, pad=True)
     check = one.check or check_pitch(audio, rate, one.pitch)
     if strict and check.agrees is False:
+        Path(target).unlink(missing_ok=True)  # of an earlier run
         return Imported(None, check)
     write_audio(target, sample.audio, sound.rate)
     measured = check.measured
@@ -315,6 +341,7 @@ def import_note(task: tuple) -> Imported:
         {
             **_origin(source, one.name),
             **sample.changes,
+            "asked": _asked(sound),
             "pitch_from": one.found["pitch"],
             "velocity_from": one.found["velocity"],
             "measured_pitch": None if measured is None else round(measured.pitch, 2),
