@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 from common.cli import (
+    Parser,
     UserError,
     existing_folder,
     number,
@@ -38,7 +39,7 @@ UNKNOWN = "unknown"
 NOTES_AT_ONCE = 200  # after which examples.json is brought up to date
 
 
-def instrument_name(text):
+def instrument_name(text: str) -> str:
     """Argument type: an instrument's name in words."""
     try:
         file_name(text)
@@ -47,7 +48,7 @@ def instrument_name(text):
     return text
 
 
-def dynamic(text):
+def dynamic(text: str) -> tuple[str, int]:
     """Argument type: ``pp=25``."""
     name, _, velocity = text.partition("=")
     if not name or not velocity.isdecimal() or not 1 <= int(velocity) <= 127:
@@ -55,12 +56,12 @@ def dynamic(text):
     return name.lower(), int(velocity)
 
 
-def velocity(text):
+def velocity(text: str) -> int | str:
     """Argument type: a velocity, or "measure"."""
     return text if text == "measure" else number(int, 1, 127)(text)
 
 
-def sound_class(text):
+def sound_class(text: str) -> tuple[str, re.Pattern[str]]:
     """Argument type: ``kick=bd_|kick``."""
     name, _, pattern = text.partition("=")
     if not re.fullmatch(r"[\w\-]+", name) or not pattern:
@@ -71,12 +72,12 @@ def sound_class(text):
         raise argparse.ArgumentTypeError(f"{text!r}: not a regular expression ({error})") from None
 
 
-def peak_level(text):
+def peak_level(text: str) -> float | None:
     """Argument type: ``keep``, or a peak in dB of full scale."""
     return None if text == "keep" else number(float, -60, 0)(text)
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("out",))
     built.add_argument(
@@ -169,7 +170,7 @@ def build_parser():
     return built
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; exit status 1 if recordings were left out."""
     from common.files.audio import find_recordings
     from common.work.lock import only_run
@@ -194,7 +195,9 @@ def main(argv=None):
 # Notes
 
 
-def import_notes(args, recordings, skipped):
+def import_notes(
+    args: argparse.Namespace, recordings: dict[str, Path], skipped: list[tuple[Path, str]]
+) -> int:
     """Import notes; the exit status of the script.
 
     Args:
@@ -294,7 +297,9 @@ def import_notes(args, recordings, skipped):
 # Sounds without pitch
 
 
-def import_classes(args, recordings, skipped):
+def import_classes(
+    args: argparse.Namespace, recordings: dict[str, Path], skipped: list[tuple[Path, str]]
+) -> int:
     """Import sounds in classes; the exit status of the script. Arguments as ``import_notes``."""
     from common.music.dataset import Source, add_to_index
     from common.music.importing import Sound, import_sound, plan_classes

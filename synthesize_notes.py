@@ -16,13 +16,15 @@ import argparse
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
-from common.cli import UserError, number, parser, printable, run, say
+from common.cli import Parser, UserError, number, parser, printable, run, say
 from common.music.drums import BANK, CLASSES
-from common.music.instruments import FAMILIES, ORCHESTRA, SOURCES, known_instrument
+from common.music.instruments import FAMILIES, ORCHESTRA, SOURCES, Part, known_instrument
 from common.music.nsynth import describe, write_examples
 from common.music.rendering import SAMPLE_RATE, Instrument, Task, orchestra_voices, write_notes
 from common.music.sample_names import DYNAMICS, ORDINARY
+from common.music.soundfont import Player
 from common.music.techniques import TECHNIQUES
 from common.work.machine import cores
 
@@ -41,7 +43,7 @@ ORCHESTRA_DYNAMICS = [DYNAMICS[name] for name in ("pp", "mf", "ff")]
 GAIN = 1.0
 
 
-def instrument(text):
+def instrument(text: str) -> Instrument:
     """Argument type: ``keyboard_acoustic=0:0``, with a preset ``keyboard_acoustic:4=0:1``."""
     match = re.fullmatch(r"(\w+?)_([a-z]+)(?:_(\d{3})|:(\d{1,3}))?=(\d{1,5}):(\d{1,3})", text)
     if not match:
@@ -59,7 +61,7 @@ def instrument(text):
     return Instrument(name, int(bank), int(program))
 
 
-def pitch_range(text):
+def pitch_range(text: str) -> range:
     """Argument type: ``LOW:HIGH`` or ``LOW:HIGH:STEP``, MIDI numbers, both ends included."""
     match = re.fullmatch(r"(\d{1,3}):(\d{1,3})(?::(\d{1,3}))?", text)
     low, high, step = (int(part or 1) for part in match.groups()) if match else (1, 0, 0)
@@ -70,7 +72,7 @@ def pitch_range(text):
     return range(low, high + 1, step)
 
 
-def part(text):
+def part(text: str) -> Part:
     """Argument type: an instrument of the orchestra."""
     known = known_instrument(text)
     found = [part for part in ORCHESTRA if known and part.name == known.name]
@@ -80,7 +82,7 @@ def part(text):
     return found[0]
 
 
-def drum_kit(text):
+def drum_kit(text: str) -> Instrument:
     """Argument type: ``standard=0``."""
     match = re.fullmatch(r"([\w\-]+)=(\d{1,3})", text)
     if not match:
@@ -88,7 +90,7 @@ def drum_kit(text):
     return Instrument(match[1], BANK, int(match[2]))
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("out",))
     built.add_argument(
@@ -179,7 +181,7 @@ def build_parser():
     return built
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the script; its exit status."""
     from common.music.soundfont import open_soundfont
     from common.work.lock import only_run
@@ -196,7 +198,7 @@ def main(argv=None):
         return synthesize(args, tasks, player)
 
 
-def plan(args):
+def plan(args: argparse.Namespace) -> list[Task]:
     """List the ``Task`` of each note that the flags ask for."""
     if args.drums:
         velocities = args.velocities or ORCHESTRA_DYNAMICS
@@ -228,7 +230,7 @@ def plan(args):
     ]
 
 
-def synthesize(args, tasks, player):
+def synthesize(args: argparse.Namespace, tasks: list[Task], player: Player) -> int:
     """Render notes; the exit status of the script."""
     tasks = [
         task._replace(path=task.path.with_name(f"{task.path.name}.{args.format}")) for task in tasks
@@ -261,7 +263,7 @@ def synthesize(args, tasks, player):
     return 0
 
 
-def new_entries(args, tasks):
+def new_entries(args: argparse.Namespace, tasks: list[Task]) -> dict[str, dict[str, Any]]:
     """Entries of ``examples.json`` for notes with a technique: dict by their names."""
     if args.orchestra is None:
         return {}
@@ -278,7 +280,7 @@ def new_entries(args, tasks):
     }
 
 
-def remove_twins(tasks):
+def remove_twins(tasks: list[Task]) -> int:
     """Remove hits that an earlier kit of the same font has as well; return how many."""
     from common.files.audio import load_audio
     from common.music.drums import is_same_hit
@@ -296,7 +298,7 @@ def remove_twins(tasks):
     return twins
 
 
-def write_index(args, tasks):
+def write_index(args: argparse.Namespace, tasks: list[Task]) -> None:
     """Write checksum, source and licence of each note to ``index.json``."""
     from common.music.dataset import Source, add_to_index
 

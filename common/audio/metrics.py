@@ -37,7 +37,7 @@ def _decibels(reference, estimate, scale=20):
     return (scale * np.log10(np.maximum(one, floor)) for one in (reference, estimate))
 
 
-def log_spectral_distance(reference, estimate):
+def log_spectral_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Log-spectral distance in dB (Gray and Markel 1976, their d2).
 
     The root mean square over the bins of the difference in dB, averaged over all columns. Values
@@ -53,7 +53,7 @@ def log_spectral_distance(reference, estimate):
     return float(np.sqrt(np.square(one - other).mean(axis=0)).mean())
 
 
-def spectral_convergence(reference, estimate):
+def spectral_convergence(reference: np.ndarray, estimate: np.ndarray) -> float:
     """``||estimate - reference|| / ||reference||`` of two magnitudes (Arik et al. 2019, eq. 2)."""
     reference, estimate = _same_shape(reference, estimate)
     norm = np.linalg.norm(reference)
@@ -62,7 +62,7 @@ def spectral_convergence(reference, estimate):
     return float(np.linalg.norm(estimate - reference) / norm)
 
 
-def multi_resolution_spectral_distance(reference, estimate):
+def multi_resolution_spectral_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Multi-scale spectral loss of DDSP (Engel et al. 2020, eq. 4), alpha 1.
 
     Over six FFT sizes, the sum of the mean absolute differences of the magnitudes and of their
@@ -90,7 +90,7 @@ def multi_resolution_spectral_distance(reference, estimate):
     return float(total)
 
 
-def timbre_distance(reference, estimate):
+def timbre_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Distance of the spectral envelopes (MFCCs) in dB, independent of level.
 
     Mel cepstral distortion (Kubichek 1993) over the coefficients 2 to 13 of 40 mel bands in dB,
@@ -125,7 +125,7 @@ def timbre_distance(reference, estimate):
     return float(np.linalg.norm(np.subtract(*cepstra), axis=0).mean() / np.sqrt(MEL_BANDS))
 
 
-def loudness_error(reference, estimate):
+def loudness_error(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Mean absolute difference of the A-weighted loudness in dB.
 
     Computed from the A-weighted power of each column of a Fourier transform (Engel et al. 2020,
@@ -169,7 +169,7 @@ def _fine_magnitudes(reference, estimate):
     ]
 
 
-def fine_spectral_distance(reference, estimate):
+def fine_spectral_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Log-spectral distance in dB with windows of 4096 samples.
 
     The windows of the codec, 1024 samples, neither separate two partials a semitone apart nor show
@@ -185,7 +185,7 @@ def fine_spectral_distance(reference, estimate):
     return log_spectral_distance(*_fine_magnitudes(reference, estimate))
 
 
-def tonal_balance_error(reference, estimate):
+def tonal_balance_error(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Mean absolute difference of the long-term spectra in dB, in bands of a third of an octave.
 
     Each band's power is averaged over time. The bands cover 100 Hz to 10.2 kHz; those in which the
@@ -208,7 +208,7 @@ def tonal_balance_error(reference, estimate):
     return float(np.abs(one - other)[sounds].mean())
 
 
-def valley_excess(reference, estimate):
+def valley_excess(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Mean level of the valleys between partials in dB, relative to the reference's.
 
     A positive value means that noise or blur fills the valleys. The level of a valley is the lowest
@@ -233,7 +233,7 @@ def valley_excess(reference, estimate):
     return float((floors[1] - floors[0])[near_partial].mean())
 
 
-def onset_ratio(reference, estimate):
+def onset_ratio(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Mean height of the onset peaks, relative to the reference's: below 1 if attacks are softer.
 
     The peaks are those of the onset strength of ``librosa.onset`` (mean rectified flux of mel bands
@@ -263,7 +263,7 @@ def onset_ratio(reference, estimate):
     return float(heights[1] / heights[0])
 
 
-def flux_ratio(reference, estimate):
+def flux_ratio(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Spectral flux of an estimate relative to the reference's: below 1 if it is smoother.
 
     The flux is the mean absolute difference from column to column (Masri 1996, without
@@ -285,7 +285,7 @@ def flux_ratio(reference, estimate):
     return float(fluxes[1] / fluxes[0])
 
 
-def border_flux(image):
+def border_flux(image: np.ndarray) -> tuple[float, int]:
     """Measure seams: spectral flux at the borders of windows relative to elsewhere.
 
     The flux of a column is the mean absolute difference from the one before it (Masri 1996, here

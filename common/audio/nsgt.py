@@ -6,6 +6,8 @@ that their magnitudes make an image. ``NSGT`` has the methods of the transforms 
 ``common.audio.spectrograms`` and works with its ``Images`` and with ``griffin_lim``.
 """
 
+from __future__ import annotations
+
 import functools
 from typing import NamedTuple
 
@@ -52,26 +54,26 @@ class NSGT(NamedTuple):
     bins: int
 
     @property
-    def full_scale(self):
+    def full_scale(self) -> float:
         """Magnitude of a sine of amplitude 1 in the middle of a bin."""
         return 1.0
 
     @property
-    def frequencies(self):
+    def frequencies(self) -> np.ndarray:
         """Centres of the bands in Hz: (bins,) float64."""
         position, inverse = SCALES[self.scale]
         ends = position(float(self.lowest)), position(float(self.highest))
         return inverse(np.linspace(*ends, self.bins))
 
     @property
-    def is_exact(self):
+    def is_exact(self) -> bool:
         """Whether ``inverse`` gives all audio back, because the highest band can take all above it.
 
         Otherwise frequencies above ``highest`` are lost; those between the centres come back.
         """
-        return self.sample_rate / 2 - self.frequencies[-2] <= self.sample_rate / self.hop
+        return bool(self.sample_rate / 2 - self.frequencies[-2] <= self.sample_rate / self.hop)
 
-    def check(self):
+    def check(self) -> NSGT:
         """Raise ``UserError`` where a band is wider than the rate of the columns; else return self.
 
         Then no band contains two frequencies that its samples cannot tell apart (the "painless"
@@ -98,11 +100,11 @@ class NSGT(NamedTuple):
             )
         return self
 
-    def columns(self, samples):
+    def columns(self, samples: int) -> int:
         """Number of columns for a length of audio: one per hop, and one for its end."""
         return 1 + -(-samples // self.hop)
 
-    def forward(self, audio):
+    def forward(self, audio: np.ndarray) -> np.ndarray:
         """Spectra (..., bins, columns) complex64 of audio (..., samples); complex128 of float64."""
         import scipy.fft
 
@@ -121,7 +123,7 @@ class NSGT(NamedTuple):
         bands *= 2 / self.hop
         return by_column(bands, bands.dtype)
 
-    def inverse(self, spectra, samples=None):
+    def inverse(self, spectra: np.ndarray, samples: int | None = None) -> np.ndarray:
         """Audio whose spectra are closest to the given ones.
 
         Args:

@@ -5,6 +5,7 @@ of ``synthesize_audios.py`` ``<piece>[~<variation>][@<preset:03d>]``.
 """
 
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 _PITCH = re.compile(r"([A-Ga-g])(##?|bb?)?(-?\d)")
@@ -45,7 +46,7 @@ def parse_note(name: str) -> NoteName | None:
     return found if found.pitch < 128 and 0 < found.velocity < 128 else None
 
 
-def pitch_number(text):
+def pitch_number(text: str) -> int | None:
     """MIDI number of a pitch such as "C4" (60), "Bb3" or "60"; None for any other text."""
     if text.isdecimal():
         number = int(text)
@@ -59,7 +60,7 @@ def pitch_number(text):
     return number if 0 <= number < 128 else None
 
 
-def find_instrument(word, instruments):
+def find_instrument(word: str, instruments: Collection[str]) -> str | None:
     """The instrument that a word names; None if there is none or several.
 
     Args:

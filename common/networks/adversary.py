@@ -5,11 +5,14 @@ behind ``reverse_gradient``, so that what makes it better makes the encoder wors
 Lempitsky 2015; Lample et al. 2017 alternate the two instead).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 
-def build_classifier(dims, classes, units=(64, 64)):
+def build_classifier(dims: int, classes: int, units: Sequence[int] = (64, 64)) -> keras.Model:
     """Network from latent vectors (batch, dims) to logits (batch, classes) float32."""
     inputs = hidden = layers.Input((dims,), name="latent")
     for number, width in enumerate(units, start=1):
@@ -19,7 +22,7 @@ def build_classifier(dims, classes, units=(64, 64)):
     return keras.Model(inputs, outputs, name="classifier")
 
 
-def reverse_gradient(values, strength):
+def reverse_gradient(values: Any, strength: Any) -> Any:
     """The values; their gradient is multiplied by ``-strength``.
 
     Args:
@@ -29,7 +32,9 @@ def reverse_gradient(values, strength):
     return ops.stop_gradient(values * (1 + strength)) - values * strength
 
 
-def adversarial_loss(classifier, latents, labels, strength, training=None):
+def adversarial_loss(
+    classifier: keras.Model, latents: Any, labels: Any, strength: Any, training: bool | None = None
+) -> Any:
     """Cross-entropy of a classifier, to be minimised by it and by the encoder together.
 
     Args:

@@ -1,5 +1,6 @@
 """What a network is told about a note: pitch class, octave, instrument and technique, one-hot."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,16 +23,16 @@ class NoteConditions(NamedTuple):
         techniques: Names of playing techniques; empty where none is told.
     """
 
-    instruments: tuple
-    techniques: tuple = ()
+    instruments: tuple[str, ...]
+    techniques: tuple[str, ...] = ()
 
     @property
-    def length(self):
+    def length(self) -> int:
         """Length of a vector."""
         return PITCH_CLASSES + OCTAVES + len(self.instruments) + len(self.techniques)
 
     @property
-    def parts(self):
+    def parts(self) -> dict[str, slice]:
         """Dict from "pitch_class", "octave", "instrument" and "technique" to slices of a vector."""
         sizes = PITCH_CLASSES, OCTAVES, len(self.instruments), len(self.techniques)
         ends = np.cumsum(sizes).tolist()
@@ -41,11 +42,16 @@ class NoteConditions(NamedTuple):
         }
 
     @staticmethod
-    def reaches(pitch):
+    def reaches(pitch: int) -> bool:
         """Whether a MIDI number has one of the octaves."""
         return _LOWEST <= pitch < _LOWEST + 12 * OCTAVES
 
-    def vectors(self, instruments, pitches, techniques=None):
+    def vectors(
+        self,
+        instruments: Sequence[str] | str,
+        pitches: Sequence[int],
+        techniques: Sequence[str] | str | None = None,
+    ) -> np.ndarray:
         """Vectors of notes: (notes, length) float32.
 
         Args:
@@ -74,7 +80,7 @@ class NoteConditions(NamedTuple):
             vectors[rows, parts[part].start + np.array([_place(n, known, part) for n in names])] = 1
         return vectors
 
-    def instrument(self, text):
+    def instrument(self, text: str) -> str:
         """The instrument of a name such as "violin"; ``UserError`` when there is none or several.
 
         Args:

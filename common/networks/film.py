@@ -1,9 +1,11 @@
 """Modulation of features by a condition, composed of stock layers."""
 
+from typing import Any
+
 from keras import layers
 
 
-def film(hidden, condition, name):
+def film(hidden: Any, condition: Any, name: str) -> Any:
     """Scale and shift each feature by functions of a condition (FiLM; Perez et al. 2018, eq. 2).
 
     The functions are linear, and begin as the identity whatever the condition is.
@@ -29,7 +31,7 @@ def film(hidden, condition, name):
     return layers.Add(name=f"{name}_shifted")([scaled, function("shift", "zeros")])
 
 
-def adaptive_instance_normalization(hidden, condition, name):
+def adaptive_instance_normalization(hidden: Any, condition: Any, name: str) -> Any:
     """Normalise each feature map of each example, then ``film`` (Huang and Belongie 2017, eq. 8).
 
     Args:

@@ -1,5 +1,8 @@
 """Maximum mean discrepancy: a distance between two distributions that are known by samples."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,7 +10,7 @@ SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the kernels of a mixture, relative to 
 PRIOR_SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-def squared_distances(vectors):
+def squared_distances(vectors: Any) -> Any:
     """Squared Euclidean distances (number, number) of all pairs of vectors (number, dims)."""
     squares = ops.sum(ops.square(vectors), axis=-1)
     products = ops.matmul(vectors, ops.transpose(vectors))
@@ -15,7 +18,9 @@ def squared_distances(vectors):
     return ops.maximum(squares[:, None] + squares[None] - 2 * products, 0)
 
 
-def squared_mmd(first, second, *, width=None, scales=SCALES):
+def squared_mmd(
+    first: Any, second: Any, *, width: Any = None, scales: Sequence[float] = SCALES
+) -> Any:
     """Squared maximum mean discrepancy (Gretton et al. 2012, eq. 5), 0 for equal samples.
 
     The kernel is a sum of Gaussians: ``exp(-distance ** 2 / (scale * width))`` over the scales.
@@ -44,7 +49,13 @@ def squared_mmd(first, second, *, width=None, scales=SCALES):
     return ops.sum(signs[:, None] * signs * kernel)
 
 
-def mmd_to_prior(latents, seed, *, width=None, scales=PRIOR_SCALES):
+def mmd_to_prior(
+    latents: Any,
+    seed: keras.random.SeedGenerator,
+    *,
+    width: Any = None,
+    scales: Sequence[float] = PRIOR_SCALES,
+) -> Any:
     """``squared_mmd`` of latent vectors to as many fresh samples of the normal distribution.
 
     This is the penalty of a Wasserstein auto-encoder (Tolstikhin et al. 2018, algorithm 2).

@@ -15,7 +15,7 @@ _PATCH_COLUMNS = 16  # 0.19 s
 _KEPT = 8  # cosine-transform coefficients of a patch that are kept along each axis
 
 
-def mel_levels(audio):
+def mel_levels(audio: np.ndarray) -> np.ndarray:
     """Levels of the mel bands of excerpts of 2 s, one after the other.
 
     An incomplete excerpt at the end is not used, and neither are silent ones.
@@ -42,7 +42,7 @@ def mel_levels(audio):
     return (10 * np.log10(np.maximum(relative, 10 ** (-_RANGE / 10)))).astype(np.float32)
 
 
-def texture_features(levels):
+def texture_features(levels: np.ndarray) -> np.ndarray:
     """Describe the spectrum of excerpts and how much it moves: (excerpts, 192).
 
     For each mel band, the mean level, its standard deviation and its mean absolute change from
@@ -52,7 +52,7 @@ def texture_features(levels):
     return np.concatenate([levels.mean(axis=-1), levels.std(axis=-1), change], axis=1)
 
 
-def cepstral_features(levels):
+def cepstral_features(levels: np.ndarray) -> np.ndarray:
     """Describe the spectral envelope of excerpts and its course: (excerpts, 76).
 
     Means and standard deviations of the mel cepstral coefficients 2 to 20, and of their differences
@@ -80,7 +80,7 @@ class Judge:
         ValueError: Fewer than two instruments with excerpts.
     """
 
-    def __init__(self, features):
+    def __init__(self, features: dict[str, np.ndarray]) -> None:
         from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -95,7 +95,7 @@ class Judge:
         self._classifier = make_pipeline(StandardScaler(), analysis)
         self._classifier.fit(np.concatenate(list(known.values())), names)
 
-    def heard_as(self, features):
+    def heard_as(self, features: np.ndarray) -> dict[str, float]:
         """Share of excerpts that are heard as each instrument: dict from its name to the share.
 
         Args:
@@ -105,7 +105,7 @@ class Judge:
         return {str(name): float(np.mean(heard == name)) for name in self._classifier.classes_}
 
 
-def patches(levels):
+def patches(levels: np.ndarray) -> np.ndarray:
     """Describe patches of 0.19 s of excerpts: (patches, 64) float32.
 
     The low coefficients of an orthonormal two-dimensional cosine transform of the levels, 8 along
@@ -119,7 +119,7 @@ def patches(levels):
     return coefficients[..., :_KEPT, :_KEPT].reshape(-1, _KEPT * _KEPT).astype(np.float32)
 
 
-def patch_distance(references, estimates):
+def patch_distance(references: np.ndarray, estimates: np.ndarray) -> float:
     """Frechet distance of two sets of ``patches``: 0 if their means and covariances are equal.
 
     As the Frechet audio distance (Kilgour et al. 2019), with cosine-transform coefficients in place
@@ -138,7 +138,9 @@ def patch_distance(references, estimates):
     return frechet_distance(*gaussians) / len(spread)
 
 
-def frechet_distance(mean, covariance, other_mean, other_covariance):
+def frechet_distance(
+    mean: np.ndarray, covariance: np.ndarray, other_mean: np.ndarray, other_covariance: np.ndarray
+) -> float:
     """Frechet distance of two Gaussians (Dowson and Landau 1982).
 
     ``|m1 - m2|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2))``.

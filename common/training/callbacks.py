@@ -122,12 +122,12 @@ class Ramp(keras.callbacks.Callback):
             the target in epoch ``end``, counted from 1.
     """
 
-    def __init__(self, variable, target, begin, end):
+    def __init__(self, variable: Any, target: float, begin: int, end: int) -> None:
         super().__init__()
         self._variable, self._target = variable, target
         self._begin, self._length = begin, max(end - begin, 1)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Set the weight for this epoch."""
         share = (epoch + 1 - self._begin) / self._length
         self._variable.assign(self._target * min(max(share, 0.0), 1.0))

@@ -40,7 +40,7 @@ def memory() -> int:
     return size
 
 
-def computes_bfloat16():
+def computes_bfloat16() -> bool:
     """Whether the processor has instructions for bfloat16; True if the system does not tell.
 
     Without them TensorFlow and JAX emulate it, which is several times slower than float32.
