@@ -101,7 +101,7 @@ def build_parser() -> Parser:
         type=str,
         metavar="REGEX",
         help="regular expression that is searched in each path below --input, without suffix; its "
-        f"groups (?P<name>...) are named {', '.join(GROUPS[:-1])}",
+        f"groups (?P<name>...) are named {', '.join(GROUPS)}",
     )
     built.add_flag(
         "--pitch",
@@ -216,6 +216,7 @@ def import_notes(
         plan_notes,
     )
     from common.music.nsynth import NOTE_SUFFIXES, describe, read_examples, write_examples
+    from common.music.pitch import has_swift
     from common.work.jobs import run_jobs
 
     known = read_examples(args.out)
@@ -233,6 +234,7 @@ def import_notes(
         DYNAMICS | dict(args.dynamics),
         args.velocity,
         args.technique,
+        args.input.resolve().name,
     )
     workers = workers_of(args.jobs, args.scheduler, [args.input], args.out)
     described, unnamed = describe_recordings(recordings, naming, workers)
@@ -291,6 +293,8 @@ def import_notes(
     )
     for line in note_lines(entries) + pitch_lines(checks, args.strict):
         say(line)
+    if not has_swift():
+        print("swift-f0 is not installed, which is quicker than pyin: `make notes`")
     return report_skipped(skipped)
 
 

@@ -49,7 +49,7 @@ def odd(tmp_path):
     """A folder of oddly named notes of a kazoo, and what no note can be made of."""
     folder = tmp_path / "my kazoo (2)"
     put(folder / "Kazoo A4 (pp).wav", 69, channels=2, silence=0.3)
-    put(folder / "tief" / "bb-3_v100.flac", 58, rate=44100)
+    put(folder / "wav" / "bb-3_v100.flac", 58, rate=44100)
     put(folder / "kazoo.ff.C♯5.ogg", 73, rate=48000, format="OGG", subtype="VORBIS")
     put(folder / "flutter" / "NOTE 62.aiff", 62, seconds=5.0)
     put(folder / "höher–E5.wav", 76, subtype="PCM_24")
@@ -113,6 +113,15 @@ def test_entries_are_those_of_nsynth_and_say_what_was_done(odd, tmp_path):
     assert (long["seconds"], long["cut"]) == (5.0, True)
 
 
+def test_without_swift_the_other_tracker_is_asked(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("common.music.pitch._swift", lambda: None)
+    put(tmp_path / "flute" / "C5.wav", 72)
+    assert run_import(tmp_path / "flute", tmp_path / "notes") == 0
+    said = capsys.readouterr().out
+    assert "1 pitches, 1 by pyin: 1 within a quarter tone" in said
+    assert "swift-f0 is not installed" in said
+
+
 def test_tinysol_as_unpacked_needs_no_pattern(tmp_path, capsys):
     sol = tmp_path / "TinySOL"
     for name, pitch in {
@@ -141,6 +150,14 @@ def test_tinysol_as_unpacked_needs_no_pattern(tmp_path, capsys):
         "violin_acoustic_002-069-112": "pizzicato_secco",
     }
     assert found["violin_acoustic_000-069-112"]["instrument_family_str"] == "string"
+    # one of its folders alone
+    for place, flags in enumerate([[], ["--instrument", "violin"]]):
+        out = tmp_path / f"violin {place}"
+        assert run_import(sol / "Strings" / "Violin", out, "--twice", "presets", *flags) == 0
+        assert {entry["technique"] for entry in examples(out).values()} == {
+            "ordinary",
+            "pizzicato_secco",
+        }
     # one of its instruments alone; the others are of another by their names
     assert run_import(sol, tmp_path / "c", "--instrument", "horn") == 1
     assert notes(tmp_path / "c") == ["french_horn_acoustic_000-048-080"]

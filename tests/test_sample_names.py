@@ -91,8 +91,15 @@ def test_names_of_libraries_are_read(name, expected):
 
 def test_a_name_of_nsynth_is_read_whole():
     assert read_name("train/synth_lead_synthetic_011-060-075") == SampleName(
-        "synth_lead_synthetic", 60, 75, None, 11, None, "NSynth"
+        "synth_lead_synthetic", 60, 75, None, 11, "NSynth"
     )
+
+
+def test_folders_below_an_instrument_are_techniques():
+    for name, technique in {"sul tasto/A4": "sul_tasto", "wav/A4": None, "ff/A4": None}.items():
+        assert read_name(name).technique is None
+        assert read_name(name, of_one_instrument=True).technique == technique
+        assert read_name(f"Strings/viola/{name}").technique == technique
 
 
 @pytest.mark.parametrize(
@@ -116,7 +123,7 @@ def test_a_pattern_tells_what_the_usual_reading_cannot():
         r"^(?P<instrument>\w+) (?P<technique>\w+) (?P<dynamics>\w+) (?P<preset>\d) (?P<pitch>\w+)"
     )
     assert read_name("kazoo pizz FF 3 a4 take 7", pattern) == SampleName(
-        "kazoo", 69, 112, "pizzicato", 3, None, "pattern"
+        "kazoo", 69, 112, "pizzicato", 3, "pattern"
     )
     with pytest.raises(UserError, match="does not match"):
         read_name("b", pattern)

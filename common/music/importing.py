@@ -36,6 +36,7 @@ class Naming(NamedTuple):
         dynamics: Dict from dynamics to velocities.
         velocity: MIDI velocity, or "measure": by the level.
         technique: Name.
+        folder: Name of the folder of recordings, which may be that of an instrument.
     """
 
     instrument: str | None = None
@@ -45,6 +46,7 @@ class Naming(NamedTuple):
     dynamics: dict = DYNAMICS
     velocity: int | str = 80
     technique: str = ORDINARY
+    folder: str = ""
 
 
 class Sound(NamedTuple):
@@ -112,6 +114,7 @@ def describe_recordings(
         ``(described, skipped)``: a list of ``Described``, and one of (path, reason).
     """
     named, described, skipped = {}, [], []
+    of_one = bool(naming.instrument or known_instrument(naming.folder))
     for name, path in recordings.items():
         try:
             said = read_name(
@@ -119,6 +122,7 @@ def describe_recordings(
                 naming.pattern,
                 naming.dynamics,
                 needs_pitch=naming.pitch != "measure",
+                of_one_instrument=of_one,
             )
             named[name] = said, _instrument(naming, said)
         except UserError as error:
@@ -171,6 +175,8 @@ def _instrument(naming, said):
     if said.spelled == "NSynth" and naming.instrument is None:
         return said.instrument
     name = naming.instrument or said.instrument
+    if name is None and known_instrument(naming.folder):
+        name = naming.folder
     if name is None:
         raise UserError(
             "neither its name nor its folders name an instrument that the kit knows; give "

@@ -23,7 +23,7 @@ DYNAMICS = {  # MIDI velocities, evenly spaced as in notation programs
     "ff": 112,
     "fff": 127,
 }
-GROUPS = ("instrument", "pitch", "velocity", "dynamics", "technique", "preset", "class")
+GROUPS = ("instrument", "pitch", "velocity", "dynamics", "technique", "preset")
 PITCH_SPELLINGS = "A4, A#4, As4, Bb3, a-4, or a MIDI number"
 
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
@@ -59,6 +59,10 @@ _TECHNIQUES = {
 }
 _FAMILY_FOLDERS = {*FAMILIES, "strings", "winds", "woodwinds", "woodwind", "keyboards", "plucked"}
 
+# folders that say nothing
+_CONTAINERS = {"audio", "sound", "sounds", "sample", "samples", "note", "notes", "recordings"}
+_CONTAINERS |= {"wav", "flac", "aiff", "mp3", "ogg", "package", "mono", "stereo"}
+
 
 class SampleName(NamedTuple):
     """What a name says; None for what it leaves open.
@@ -69,7 +73,6 @@ class SampleName(NamedTuple):
         velocity: 1 to 127.
         technique: Such as "staccato".
         preset: Number of the preset; only names of NSynth and patterns have one.
-        group: Class of a sound; only patterns have one.
         spelled: How the pitch was written: "note name", "MIDI number", "NSynth" or None.
     """
 
@@ -78,7 +81,6 @@ class SampleName(NamedTuple):
     velocity: int | None = None
     technique: str | None = None
     preset: int | None = None
-    group: str | None = None
     spelled: str | None = None
 
 
@@ -128,7 +130,9 @@ def read_name(
     name: str,
     pattern: re.Pattern | None = None,
     dynamics: dict = DYNAMICS,
+    *,
     needs_pitch: bool = True,
+    of_one_instrument: bool = False,
 ) -> SampleName:
     """Read the name of a recording.
 
@@ -138,6 +142,8 @@ def read_name(
             what it leaves open is read as usual.
         dynamics: Dict from dynamics to velocities.
         needs_pitch: Whether an ambiguous pitch is an error.
+        of_one_instrument: Whether the folder of recordings is that of one instrument; then the
+            folders below it are techniques.
 
     Returns:
         ``SampleName``.
@@ -155,9 +161,7 @@ def read_name(
     *folders, stem = name.split("/")
     note = parse_note(stem)
     if note is not None and not given:
-        return SampleName(
-            note.instrument, note.pitch, note.velocity, None, note.preset, None, "NSynth"
-        )
+        return SampleName(note.instrument, note.pitch, note.velocity, None, note.preset, "NSynth")
     pitch, spelled, rest = None, None, stem
     if "pitch" in given:
         pitch, spelled = parse_pitch(given["pitch"]), "pattern"
@@ -167,9 +171,10 @@ def read_name(
         instrument=given.get("instrument") or _find_instrument(folders, stem),
         pitch=pitch,
         velocity=_given_velocity(given, dynamics) or _find_velocity(rest, folders, dynamics),
-        technique=_slug(given["technique"]) if "technique" in given else _technique(folders, stem),
+        technique=_slug(given["technique"])
+        if "technique" in given
+        else _technique(folders, stem, of_one_instrument),
         preset=_number(given, "preset", 0, 999),
-        group=given.get("class"),
         spelled=spelled,
     )
 
@@ -238,15 +243,16 @@ def _find_instrument(folders, stem):
     return None
 
 
-def _technique(folders, stem):
+def _technique(folders, stem, of_one_instrument):
     """Technique by the folder below the instrument's, or by a word of the name."""
+    below = of_one_instrument or any(map(known_instrument, folders))
     for folder in reversed(folders):
         if known_instrument(folder) or folder.lower() in _FAMILY_FOLDERS:
             break
-        if _word(folder) not in DYNAMICS:
-            slug = _slug(folder)
-            if slug in _TECHNIQUES.values() or any(map(known_instrument, folders)):
-                return slug
+        slug = _slug(folder)
+        named = below and slug not in _CONTAINERS
+        if _word(folder) not in DYNAMICS and (named or slug in _TECHNIQUES.values()):
+            return slug
     for token in _tokens(_PITCH_WITHIN.sub(" ", stem)):
         if token.lower() in _TECHNIQUES:
             return _TECHNIQUES[token.lower()]
