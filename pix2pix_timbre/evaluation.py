@@ -2,6 +2,8 @@
 
 import functools
 from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from common.audio.metrics import (
 from common.audio.phase import estimate_phase
 from common.cli import UserError
 from common.files.audio import peak
+from common.music.midi import Note
 from data import (
     FRAME_COLUMNS,
     HOP,
@@ -28,7 +31,7 @@ from data import (
     network_to_frames,
     write_audio,
 )
-from pix2pix_timbre.pairs import PairedFrames
+from pix2pix_timbre.pairs import PairedFrames, Source
 from pix2pix_timbre.recordings import convert_file
 from pix2pix_timbre.windows import convert_image
 
@@ -47,11 +50,13 @@ class Measured(NamedTuple):
 
     frames: int
     borders: int
-    scores: dict
-    audios: dict
+    scores: dict[str, dict[str, float]]
+    audios: dict[str, Path]
 
 
-def frame_distances(predictors, pair):
+def frame_distances(
+    predictors: dict[str, Callable[[np.ndarray], np.ndarray]], pair: tuple[Source, Source]
+) -> tuple[int, dict[str, float]]:
     """Mean L1 distances of one pair in the [-1, 1] scale, over its regular frames.
 
     Args:
@@ -76,7 +81,9 @@ def frame_distances(predictors, pair):
     return count, {name: total / count for name, total in sums.items()}
 
 
-def seams(predictors, pair):
+def seams(
+    predictors: dict[str, Callable[[np.ndarray], np.ndarray]], pair: tuple[Source, Source]
+) -> dict[str, tuple[float, int]]:
     """Border flux of whole images: of the target, and of each prediction.
 
     Returns:
@@ -91,7 +98,13 @@ def seams(predictors, pair):
     return {name: border_flux(whole) for name, whole in images.items()}
 
 
-def render(predictors, source, truth, folder, phase):
+def render(
+    predictors: dict[str, Callable[[np.ndarray], np.ndarray]],
+    source: Path,
+    truth: Path,
+    folder: Path,
+    phase: str,
+) -> dict[str, Path]:
     """Write the sound of a piece, converted by each model and at its ceiling.
 
     The ceiling is the true magnitude of the target with an estimated phase: no model can sound
@@ -120,7 +133,7 @@ def render(predictors, source, truth, folder, phase):
     return audios | {TARGET: truth}
 
 
-def distances_of_sound(reference, estimate):
+def distances_of_sound(reference: np.ndarray, estimate: np.ndarray) -> dict[str, float]:
     """All distances of one audio to another, (samples,) each; dict from name to value."""
     length = min(reference.size, estimate.size)
     reference, estimate = reference[:length], estimate[:length]
@@ -134,7 +147,7 @@ def distances_of_sound(reference, estimate):
     }
 
 
-def audio_l1(reference, estimate):
+def audio_l1(reference: np.ndarray, estimate: np.ndarray) -> float:
     """L1 distance of the images of two audios, in the [-1, 1] scale of the network."""
     length = min(reference.size, estimate.size) // HOP * HOP
     images = [
@@ -144,7 +157,9 @@ def audio_l1(reference, estimate):
     return float(2 * np.abs(np.subtract(*images)).mean())
 
 
-def score_sound(audios, notes):
+def score_sound(
+    audios: dict[str, Path], notes: Sequence[Note] | None
+) -> dict[str, dict[str, float]]:
     """Scores of the audio of each system.
 
     Args:
@@ -174,7 +189,12 @@ def score_sound(audios, notes):
     return dict(scores)
 
 
-def measure(predictors, pair, audios=None, notes=None):
+def measure(
+    predictors: dict[str, Callable[[np.ndarray], np.ndarray]],
+    pair: tuple[Source, Source],
+    audios: dict[str, Path] | None = None,
+    notes: Sequence[Note] | None = None,
+) -> Measured:
     """Scores of one piece.
 
     Args:
@@ -201,7 +221,7 @@ def measure(predictors, pair, audios=None, notes=None):
     return Measured(frames, borders, scores, audios or {})
 
 
-def overall(pieces):
+def overall(pieces: Sequence[Measured]) -> Measured:
     """Means over pieces, weighted by borders for the border flux and by frames for the rest.
 
     Args:
@@ -228,7 +248,7 @@ def overall(pieces):
     return Measured(frames, borders, means, {})
 
 
-def with_ratios(scores):
+def with_ratios(scores: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
     """A piece's scores, with their ratios to those of ``RELATIVE_TO``: dict from system to dict."""
     result = {}
     for name, values in scores.items():
@@ -241,6 +261,6 @@ def with_ratios(scores):
     return result
 
 
-def score_line(scores):
+def score_line(scores: dict[str, float]) -> str:
     """The scores of a system that say most, as a line: "L1 0.053 · LSD 5.4 dB"."""
     return " · ".join(form.format(scores[name]) for name, form in _LINE.items() if name in scores)

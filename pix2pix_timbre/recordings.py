@@ -1,7 +1,12 @@
 """Convert audio: arrays, and files of any length in constant memory."""
 
+from __future__ import annotations
+
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +29,12 @@ _PART_COLUMNS = 4 * FRAME_COLUMNS  # length of the parts that are read: whole fr
 _COLUMNS_AHEAD = 32  # columns that are known beyond a column when its phase is estimated
 
 
-def convert_blocks(blocks, conversion, method, network=None):
+def convert_blocks(
+    blocks: Iterable[np.ndarray],
+    conversion: Conversion,
+    method: str,
+    network: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
+) -> Iterator[np.ndarray]:
     """Convert a stream of audio.
 
     Args:
@@ -73,8 +83,14 @@ def _mark_last(items):
 
 
 def convert_audio(
-    audio, sample_rate, *, predict, overlap=OVERLAP, phase=DEFAULT_PHASE, network=None
-):
+    audio: np.ndarray,
+    sample_rate: int,
+    *,
+    predict: Callable[[np.ndarray], np.ndarray],
+    overlap: float = OVERLAP,
+    phase: str = DEFAULT_PHASE,
+    network: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
+) -> np.ndarray:
     """Convert audio in memory.
 
     Args:
@@ -105,7 +121,15 @@ def _unnamed_file(output):
         raise OSError(f"{output}: cannot be written; is the disk full?") from error
 
 
-def convert_file(source, output, *, predict, overlap=OVERLAP, phase=DEFAULT_PHASE, network=None):
+def convert_file(
+    source: Path,
+    output: Path,
+    *,
+    predict: Callable[[np.ndarray], np.ndarray],
+    overlap: float = OVERLAP,
+    phase: str = DEFAULT_PHASE,
+    network: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
+) -> dict[str, Any]:
     """Convert one audio file; memory does not grow with its length.
 
     Args:

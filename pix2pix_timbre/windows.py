@@ -1,5 +1,7 @@
 """Convert magnitude images of any length in overlapping windows of 256 columns."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from data import BINS, FRAME_COLUMNS
@@ -10,7 +12,7 @@ BATCH = 8  # frames per call of the network
 OVERLAP = 135 / FRAME_COLUMNS
 
 
-def window_weights(overlap):
+def window_weights(overlap: float) -> np.ndarray:
     """Cross-fade weights of a window, (FRAME_COLUMNS,) float32, all above 0.
 
     Args:
@@ -23,7 +25,7 @@ def window_weights(overlap):
     return np.square(np.sin(np.pi / 2 * rising)).astype(np.float32)
 
 
-def hop_columns(overlap):
+def hop_columns(overlap: float) -> int:
     """Distance of windows in columns."""
     return max(round(FRAME_COLUMNS * (1 - overlap)), 1)
 
@@ -41,7 +43,12 @@ class Conversion:
         overlap: Share of a window that the next one covers, in [0, 1).
     """
 
-    def __init__(self, predict, channels=1, overlap=OVERLAP):
+    def __init__(
+        self,
+        predict: Callable[[np.ndarray], np.ndarray],
+        channels: int = 1,
+        overlap: float = OVERLAP,
+    ) -> None:
         self._predict = predict
         self._hop = hop_columns(overlap)
         self._weights = window_weights(overlap)
@@ -49,7 +56,7 @@ class Conversion:
         self._sum = np.zeros((channels, BINS, FRAME_COLUMNS), np.float32)
         self._weight = np.zeros(FRAME_COLUMNS, np.float32)
 
-    def push(self, image):
+    def push(self, image: np.ndarray) -> np.ndarray:
         """Add columns, and return those that no later window changes.
 
         Args:
@@ -62,7 +69,7 @@ class Conversion:
         windows = max((self._pending.shape[-1] - FRAME_COLUMNS) // self._hop + 1, 0)
         return self._convert(windows - windows % BATCH)  # call the network with full batches only
 
-    def finish(self):
+    def finish(self) -> np.ndarray:
         """Convert the rest; the last window is padded with silence."""
         left = self._pending.shape[-1]
         windows = -(-left // self._hop)  # all that begin before the end
@@ -98,7 +105,9 @@ def _shift(array, columns):
     return shifted
 
 
-def convert_image(predict, image, overlap=OVERLAP):
+def convert_image(
+    predict: Callable[[np.ndarray], np.ndarray], image: np.ndarray, overlap: float = OVERLAP
+) -> np.ndarray:
     """Convert a whole image, (BINS, columns) or (channels, BINS, columns), in [0, 1]."""
     stacked = np.asarray(image, np.float32).reshape(-1, *np.shape(image)[-2:])
     conversion = Conversion(predict, len(stacked), overlap)

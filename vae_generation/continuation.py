@@ -137,7 +137,11 @@ class Continuation:
     """
 
     def __init__(
-        self, predictor: keras.Model, mean: np.ndarray, spread: np.ndarray, hop_seconds: float
+        self,
+        predictor: keras.Model,
+        mean: Sequence[float] | np.ndarray,
+        spread: Sequence[float] | np.ndarray,
+        hop_seconds: float,
     ) -> None:
         self.predictor = predictor
         self._mean, self._spread = np.asarray(mean), np.asarray(spread)

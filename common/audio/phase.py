@@ -5,6 +5,7 @@ that of the recording, all others search for one that fits the predicted magnitu
 """
 
 import heapq
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,9 @@ class Codec:
     inverse = staticmethod(inverse_spectra)
 
 
-def estimate_phase(method, magnitude, phase, known=0):
+def estimate_phase(
+    method: str, magnitude: np.ndarray, phase: np.ndarray, known: int = 0
+) -> np.ndarray:
     """Estimate the phase for a magnitude.
 
     Args:
@@ -43,7 +46,15 @@ def estimate_phase(method, magnitude, phase, known=0):
     return ESTIMATORS[method](magnitude, phase, known)
 
 
-def griffin_lim(magnitude, transform, start, iterations, momentum=0.0, *, known=0):
+def griffin_lim(
+    magnitude: np.ndarray,
+    transform: Any,
+    start: np.ndarray,
+    iterations: int,
+    momentum: float = 0.0,
+    *,
+    known: int = 0,
+) -> np.ndarray:
     """Find spectra with a given magnitude and a fitting phase (Griffin and Lim 1984).
 
     With the momentum of Perraudin, Balazs and Sondergaard 2013 (their alpha; librosa's "fast"
@@ -75,19 +86,26 @@ def griffin_lim(magnitude, transform, start, iterations, momentum=0.0, *, known=
     return spectra
 
 
-def by_column(values, dtype):
+def by_column(values: np.ndarray, dtype: Any) -> np.ndarray:
     """Store values (..., bins, columns) column by column in memory, as transforms do."""
     return np.swapaxes(np.ascontiguousarray(np.swapaxes(values, -1, -2), dtype), -1, -2)
 
 
-def unit(spectra):
+def unit(spectra: np.ndarray) -> np.ndarray:
     """Normalise spectra to magnitude 1; values of 0, or too small to divide by, become 1."""
     length = np.abs(spectra)
     silent = length < _SMALLEST
     return np.where(silent, 1, spectra / np.where(silent, 1, length)).astype(np.complex64)
 
 
-def griffin_lim_phase(magnitude, phase, known=0, *, iterations=ITERATIONS, momentum=0.0):
+def griffin_lim_phase(
+    magnitude: np.ndarray,
+    phase: np.ndarray,
+    known: int = 0,
+    *,
+    iterations: int = ITERATIONS,
+    momentum: float = 0.0,
+) -> np.ndarray:
     """``griffin_lim`` for magnitudes of ``data.py``, started from a phase.
 
     Args and return value: as ``estimate_phase``; ``iterations`` and ``momentum`` as
@@ -104,20 +122,24 @@ def griffin_lim_phase(magnitude, phase, known=0, *, iterations=ITERATIONS, momen
     return found.astype(np.float32)
 
 
-def fast_griffin_lim(magnitude, phase, known=0):
+def fast_griffin_lim(magnitude: np.ndarray, phase: np.ndarray, known: int = 0) -> np.ndarray:
     """``griffin_lim_phase`` with momentum, started from the phase of the recording."""
     fast = {"iterations": FAST_ITERATIONS, "momentum": FAST_MOMENTUM}
     return griffin_lim_phase(magnitude, phase, known, **fast)
 
 
-def fast_griffin_lim_from_zero(magnitude, phase, known=0):
+def fast_griffin_lim_from_zero(
+    magnitude: np.ndarray, phase: np.ndarray, known: int = 0
+) -> np.ndarray:
     """``griffin_lim_phase`` with momentum, started from zero except in the known columns."""
     start = np.zeros(magnitude.shape, np.float32)
     start[..., :known] = np.asarray(phase)[..., :known]
     return fast_griffin_lim(magnitude, start, known)
 
 
-def phase_gradient_heap_integration(magnitude, phase, known=0):
+def phase_gradient_heap_integration(
+    magnitude: np.ndarray, phase: np.ndarray, known: int = 0
+) -> np.ndarray:
     """Phase by phase gradient heap integration (Prusa, Balazs and Sondergaard 2017, algorithm 1).
 
     The phase's derivatives in time and frequency follow from those of the log magnitude, exactly
@@ -143,7 +165,7 @@ def phase_gradient_heap_integration(magnitude, phase, known=0):
     return found
 
 
-def phase_slopes(logarithm):
+def phase_slopes(logarithm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Derivatives of the phase from the log magnitude (Prusa et al. 2017, eq. 18 and 19).
 
     Args:

@@ -231,7 +231,7 @@ def gains(sounds: Sequence[tuple[np.ndarray, int] | None]) -> list[float]:
         levels[index] + 20 * np.log10(PEAK / np.abs(sounds[index][0]).max()) for index in measured
     ]
     common = min([TARGET_LUFS, *reached])
-    return [10 ** ((common - level) / 20) if np.isfinite(level) else 1.0 for level in levels]
+    return [float(10 ** ((common - level) / 20)) if np.isfinite(level) else 1.0 for level in levels]
 
 
 def data_uri(kind: str, content: bytes) -> str:
