@@ -12,7 +12,8 @@ reshaping. Inputs and outputs of the model keep their units.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -246,24 +247,24 @@ class Call(NamedTuple):
     number: int
     node: object
 
-    def makes(self, count, setting):
+    def makes(self, count: int, setting: str) -> np.ndarray:
         """Units that the layer makes; ``setting`` is their number in its configuration."""
         ids = self.drawing.made(self, count)
         self.resizes(setting, ids, int)
         return ids
 
-    def resizes(self, setting, ids, size):
+    def resizes(self, setting: str, ids: np.ndarray, size: Callable[[int], object]) -> None:
         """Say that a setting of the layer is ``size(number of units that are kept)``."""
         known, _ = self.drawing.settings.setdefault((self.path, setting), (ids, size))
         if len(known) != len(ids):
             self.refuse("is called with inputs of different widths")
         self.drawing.join(known, ids)  # a shared layer has one size
 
-    def reads(self, ids):
+    def reads(self, ids: np.ndarray) -> None:
         """Say that the layer computes units from those of its input."""
         self.drawing.readers[self.path, self.number] = ids
 
-    def refuse(self, reason):
+    def refuse(self, reason: str) -> NoReturn:
         """Raise ``UserError``."""
         raise UserError(f"{self.path}: {reason}")
 
