@@ -1,6 +1,7 @@
 """Indexes of data sets: what is missing, changed or not listed is found."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, assert_refused, make_note, outcome
@@ -9,6 +10,9 @@ from common.cli import UserError
 from common.files.audio import write_audio
 from common.music import dataset
 from common.music.dataset import Source, add_to_index, checksum, cite, read_index, validate
+from common.music.drums import CLASSES
+from common.music.names import parse_note
+from common.music.nsynth import read_examples
 
 A = Source("set A", "CC0", "A. Nobody, 2020")
 B = Source("set B", "CC BY 4.0", "B. Somebody, 2021")
@@ -86,6 +90,30 @@ def test_shipped_data_sets_are_whole(shipped):
     assert index.files
     assert problems == []
     assert all(entry["licence"] not in ("", "unknown") for entry in index.files.values())
+
+
+def test_the_shipped_orchestra_is_small_and_has_every_pitch_class_and_two_dynamics():
+    folder = ROOT / "data" / "orchestra"
+    assert sum(path.stat().st_size for path in folder.rglob("*")) < 9e6
+    names = [parse_note(Path(name).stem) for name in read_index(folder).files]
+    assert len({name.instrument for name in names}) == 12
+    assert {name.pitch % 12 for name in names} == set(range(12))
+    assert {name.velocity for name in names} == {48, 96}
+    entries = read_examples(folder)
+    assert sorted(entries) == sorted(map(str, names))
+    assert all(entry["technique"] == "ordinary" for entry in entries.values())
+
+
+def test_the_shipped_drums_are_small_and_hold_out_whole_kits_with_all_classes():
+    folder = ROOT / "data" / "drums"
+    assert sum(path.stat().st_size for path in folder.rglob("*")) < 2e6
+    entries = read_index(folder).files.values()
+    kits = {}
+    for entry in entries:
+        kits.setdefault((entry["kit"], entry["held_out"]), set()).add(entry["class"])
+    assert len(kits) == len({kit for kit, _ in kits}) == 6
+    assert [kits[kit, True] for kit in ("audiophob", "rumpf")] == [set(CLASSES)] * 2
+    assert {entry["class"] for entry in entries if not entry["held_out"]} == set(CLASSES)
 
 
 def test_a_checksum_is_that_of_the_bytes(tmp_path):
