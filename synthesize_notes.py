@@ -159,7 +159,11 @@ def build_parser() -> Parser:
     )
     built.add_argument("--citation", help="how to cite the SoundFont (default: its file's name)")
     built.add_argument(
-        "--held_out", action="store_true", help="mark the kits of --drums as not to be trained on"
+        "--held_out",
+        nargs="+",
+        default=[],
+        metavar="KIT",
+        help="kits of --drums to be marked as not to be trained on",
     )
     built.add_argument(
         "--gain",
@@ -190,6 +194,9 @@ def main(argv: list[str] | None = None) -> int:
     names = [played.name for played in args.instruments]
     if len(set(names)) < len(names):
         raise UserError("--instruments: two have the same name; number them, as in NAME:1")
+    unknown = sorted({*args.held_out} - {kit.name for kit in args.drums or []})
+    if unknown:
+        raise UserError(f"--held_out {unknown[0]}: no kit of --drums has that name")
     player = open_soundfont(args.soundfont, args.gain)
     tasks = plan(args)
     for played in dict.fromkeys(task.played for task in tasks):
@@ -308,7 +315,10 @@ def write_index(args: argparse.Namespace, tasks: list[Task]) -> None:
         if task.path.is_file():
             further = {}
             if args.drums:
-                kit = {"kit": f"{source.name} {task.played.name}", "held_out": args.held_out}
+                kit = {
+                    "kit": f"{source.name} {task.played.name}",
+                    "held_out": task.played.name in args.held_out,
+                }
                 further = {"class": task.path.parent.name, "sample_rate": SAMPLE_RATE, **kit}
             files[task.path.relative_to(args.out).as_posix()] = further
     add_to_index(args.out, source, files)

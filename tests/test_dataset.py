@@ -112,7 +112,8 @@ def test_the_shipped_drums_are_small_and_hold_out_whole_kits_with_all_classes():
     for entry in entries:
         kits.setdefault((entry["kit"], entry["held_out"]), set()).add(entry["class"])
     assert len(kits) == len({kit for kit, _ in kits}) == 6
-    assert [kits[kit, True] for kit in ("audiophob", "rumpf")] == [set(CLASSES)] * 2
+    assert kits["MuseScore_General_Lite tr_808", True] == set(CLASSES)
+    assert {kit for kit, held_out in kits if held_out} >= {"audiophob", "rumpf"}
     assert {entry["class"] for entry in entries if not entry["held_out"]} == set(CLASSES)
 
 
