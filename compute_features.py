@@ -76,7 +76,7 @@ class Update(NamedTuple):
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__, writes=("features_path",), converts=("audios_path",))
     built.add_argument(
         "--audios_path",
@@ -254,7 +254,7 @@ def images_of(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; its exit status."""
+    """Run the script; return its exit status."""
     args = parse_job_args(build_parser(), argv)
     folders = sorted(
         path

@@ -61,7 +61,7 @@ SCORES = "Scores of all pieces, each weighted by its frames"
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     built.add_argument(
         "--model",
@@ -353,7 +353,7 @@ def measure_pieces(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; its exit status."""
+    """Run the script; return its exit status."""
     args = build_parser().parse_args(argv)
     with only_run(args.output):
         return evaluate(args)

@@ -78,7 +78,7 @@ def peak_level(text: str) -> float | None:
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__, writes=("out",))
     built.add_argument(
         "--input", required=True, type=existing_folder, help="folder of recordings, and below it"

@@ -16,14 +16,14 @@ from pix2pix_timbre.trained import weights_file
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     add_flags(built, "keyboard_acoustic_2_guitar_acoustic")
     return built
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; its exit status."""
+    """Run the script; return its exit status."""
     args = build_parser().parse_args(argv)
     weights = weights_file(args.model)
     files, foreign = planned_files(args.input, args.output)

@@ -52,7 +52,7 @@ def copy_run(source: Path, target: Path) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; exit status 0."""
+    """Run the script; return exit status 0."""
     built = parser(__doc__, converts=("model",))
     built.add_argument("--model", type=Path, required=True, help="run folder of any system")
     built.add_argument(

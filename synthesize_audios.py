@@ -44,7 +44,7 @@ INSTRUMENTS = ["keyboard_acoustic", "guitar_acoustic", "string_acoustic", "synth
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__, writes=("audios_path",))
     built.add_argument(
         "--nsynth_path",
@@ -139,7 +139,7 @@ def variations_of(args: argparse.Namespace) -> dict[str, tuple[int, float, float
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; its exit status."""
+    """Run the script; return its exit status."""
     args = parse_job_args(build_parser(), argv)
     voices = voices_of(library(args.nsynth_path), args.instruments)
     found = find_midi(args.midi_path)

@@ -91,7 +91,7 @@ def drum_kit(text: str) -> Instrument:
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__, writes=("out",))
     built.add_argument(
         "--soundfont", required=True, type=Path, metavar="FILE", help="SoundFont file, .sf2 or .sf3"
@@ -186,7 +186,7 @@ def build_parser() -> Parser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; its exit status."""
+    """Run the script; return its exit status."""
     from common.music.soundfont import open_soundfont
     from common.work.lock import only_run
 

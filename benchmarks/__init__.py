@@ -1,1 +1,1 @@
-"""Every speed claim has a file here; each prints a ratio of two things timed in one run."""
+"""Benchmarks: a file for each claim about speed, which prints a ratio of two times of one run."""

@@ -4,9 +4,9 @@
 
 The sets are MAESTRO, 200 hours of piano, and one as large as the Lakh MIDI dataset, 10,000 hours,
 played by every instrument. Sizes follow from the file formats. Tasks are the units of work that a
-step hands to its processes; "stores" is the work that compute_features.py does by itself. Part
-files of an instrument are removed once they are in its store; in the worst case, those of all other
-instruments are on the disk at that time.
+step gives to its processes; "stores" is the work that compute_features.py does in its own process.
+The part files of an instrument are removed once they are in its store; in the worst case, those of
+all other instruments are on the disk at that time.
 """
 
 from common.cli import number, parser, run
@@ -19,10 +19,10 @@ SETS = {  # name -> hours, pieces
 }
 WAV_HOUR = 3600 * SAMPLE_RATE * 2  # bytes of 16-bit audio
 IMAGE_HOUR = 3600 * SAMPLE_RATE / HOP * BINS * 2  # bytes of float16
-CHUNK = FRAME_COLUMNS * BINS * 2  # bytes; the last one of a piece is half empty, on average
+CHUNK = FRAME_COLUMNS * BINS * 2  # bytes; on average, the last chunk of a piece is half empty
 
-# Bytes through the scheduler for a task and its result, counted by a proxy between a scheduler, a
-# script and two workers. The function of a script that is run as such travels with each task.
+# Bytes that pass through the scheduler for a task and its result, counted by a proxy between
+# scheduler, script and two workers. Functions of the script itself are sent with each task.
 SYNTHESIS_MESSAGES, FEATURES_MESSAGES = 4_500, 15_000
 
 
@@ -68,11 +68,11 @@ def main(argv=None):
 
 
 def costs(args, hours, pieces):
-    """Rows of a set: one for each step.
+    """Return the rows of a data set, one for each step.
 
     Args:
         args: Parsed flags.
-        hours, pieces: Of one instrument.
+        hours, pieces: Hours and number of pieces of one instrument.
     """
     count = args.instruments
     wav, image = count * hours * WAV_HOUR, count * hours * IMAGE_HOUR

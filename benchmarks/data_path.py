@@ -53,7 +53,7 @@ RELEASE = 3000  # samples
 VELOCITIES = 25, 50, 75, 100, 127
 FOLDERS = "vae_generation", "random_cnn_style", "time_stretching"
 BATCH, EPOCHS = 8, 5
-STEP_WIDTH = 8  # the network of `make demo`, narrower than any other that is trained here
+STEP_WIDTH = 8  # of the network of `make demo`, the narrowest one that the kit trains
 STEPS = 8
 SHORT_SECONDS = 180
 PREDICT = """
@@ -69,7 +69,7 @@ print("measured:", peak_memory())
 
 
 def build_parser():
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     built.add_argument(
         "--part",
@@ -106,7 +106,7 @@ def build_parser():
 
 
 def quietly(function, *arguments):
-    """Seconds that a script takes which must succeed; what it prints is thrown away."""
+    """Run a script that must succeed; return the seconds that it took. Its output is discarded."""
 
     def call():
         assert function(*arguments) == 0
@@ -116,16 +116,16 @@ def quietly(function, *arguments):
 
 
 def audio_seconds(folder):
-    """Seconds of all WAV files below a folder."""
+    """Add up the lengths of all WAV files below a folder, in seconds."""
     return sum(soundfile.info(path).duration for path in folder.rglob("*.wav"))
 
 
 def speeds(measured, seconds):
-    """Rows of a table: median speed of each way, and its ratio to the first one.
+    """Return the rows of a table: median speed of each way, and its ratio to the first one.
 
     Args:
         measured: List of dicts from name to seconds, one per round.
-        seconds: Of audio.
+        seconds: Length of the audio.
     """
     first = next(iter(measured[0]))
     return [
@@ -166,7 +166,7 @@ def plain_synthesis(pieces, output):
 
 
 def synthesis(args, folder):
-    """Measure the part of this name; ours is timed with the start of its processes."""
+    """Measure part "synthesis"; our time includes the start of the processes."""
     import synthesize_audios
     from common.music.midi import read_notes
 
@@ -203,7 +203,7 @@ def synthesis(args, folder):
 
 
 def plain_features(paths, output):
-    """Write the frames of audio files as published."""
+    """Write the frames of audio files as the published code does."""
     import librosa
 
     output.mkdir(parents=True)
@@ -220,7 +220,7 @@ def plain_features(paths, output):
 
 
 def bare_images(audio):
-    """Yield windows, FFT, magnitude and logarithm of an audio, a frame at a time."""
+    """Compute log magnitudes of an audio by windows and FFT; yield one frame at a time."""
     import scipy.fft
 
     padded = np.pad(audio, HOP)
@@ -231,14 +231,14 @@ def bare_images(audio):
 
 
 def bare_loop(audios):
-    """The images of audios; nothing is read, kept or written."""
+    """Compute the images of audios in memory; they are discarded."""
     for audio in audios:
         for _ in bare_images(audio):
             pass
 
 
 def copying_loop(paths, output):
-    """The images of audio files, written once as float16 to one file each, in no format."""
+    """Compute the images of audio files; write each as plain float16 to a file of its own."""
     output.mkdir(parents=True)
     for index, path in enumerate(paths):
         with (output / str(index)).open("wb") as file:
@@ -247,7 +247,7 @@ def copying_loop(paths, output):
 
 
 def reading_loop(paths):
-    """The images of audio files as ``compute_features.py`` makes them; nothing is written."""
+    """Compute the images of audio files as ``compute_features.py`` does; nothing is written."""
     from pix2pix_timbre.features import read_image
 
     for path in paths:
@@ -255,7 +255,7 @@ def reading_loop(paths):
 
 
 def features(args, folder):
-    """Measure the part of this name, on the audios that part synthesis wrote."""
+    """Measure part "features", on the audios that part "synthesis" wrote."""
     import compute_features
 
     audios = folder / "ours"
@@ -295,7 +295,7 @@ def features(args, folder):
 
 
 def memory(args, folder):
-    """Measure the part of this name."""
+    """Measure part "memory"."""
     from common.music.notes import NOTE_SECONDS, NoteLibrary
 
     notes = folder / "notes"
@@ -316,7 +316,7 @@ def memory(args, folder):
 
 
 def training_input(args, folder):
-    """Measure the part named input: ours as train.py has it, and where the memory is too small."""
+    """Measure part "input": the batches of train.py, with enough memory and with too little."""
     from common.training.devices import OneDevice, jit_setting, start_backend
 
     start_backend(None)
@@ -348,7 +348,7 @@ def training_input(args, folder):
 
     def from_cold(limit):
         for path in paths:
-            with path.open("rb") as file:  # written already; so the system lets go of all of it
+            with path.open("rb") as file:  # on the disk already, so the system can drop it from its cache
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         with mock.patch.object(pairs, "memory_limit", lambda: limit):
             began = time.perf_counter()
@@ -393,7 +393,7 @@ def training_input(args, folder):
 
 
 def prediction(args, folder):
-    """Measure the part named predict, in a process of its own, which the first file warms up."""
+    """Measure part "predict" in a process of its own, which converts a first file to warm up."""
     rng = np.random.default_rng(0)
     lengths = {"first.wav": 10, "short.wav": SHORT_SECONDS, "long.wav": 60 * args.minutes}
     for name, seconds in lengths.items():
@@ -412,7 +412,7 @@ def prediction(args, folder):
 
 
 def scripts():
-    """Command lines of all scripts, without flags."""
+    """List the command lines of all scripts, without flags."""
     paths = [*ROOT.glob("*.py"), *(path for name in FOLDERS for path in (ROOT / name).glob("*.py"))]
     for path in sorted(paths):
         if "run(main)" in path.read_text():
@@ -423,7 +423,7 @@ def scripts():
 
 
 def help_of_scripts(args, folder):
-    """Measure the part named help."""
+    """Measure part "help"."""
     seconds = {}
     for words in scripts():
         command = [sys.executable, *words, "--help"]
@@ -434,7 +434,7 @@ def help_of_scripts(args, folder):
 
 
 def main(argv=None):
-    """Run the benchmark; exit status 0."""
+    """Run the benchmark; return exit status 0."""
     args = build_parser().parse_args(argv)
     measures = {
         "synthesis": synthesis,

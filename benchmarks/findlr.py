@@ -27,7 +27,7 @@ LAST = 50  # steps over which the loss is averaged
 
 
 def main(argv=None):
-    """Run the benchmark; exit status 0."""
+    """Run the benchmark; return exit status 0."""
     built = parser(__doc__)
     built.add_argument(
         "--dataset_path",
@@ -96,12 +96,12 @@ def main(argv=None):
 
 
 def loss_of(chosen):
-    """Name of the loss that a sweep is judged by."""
+    """Return the name of the loss by which a sweep is judged."""
     return "gen_mae" if chosen.generator else "disc_loss"
 
 
 def suggestions(session, name):
-    """What a sweep suggests: dict from loss to learning rate."""
+    """Run a sweep; return its suggestions: dict from loss to learning rate."""
     with tempfile.TemporaryDirectory() as folder:
         rates = sweep(session, name, Path(folder))
     if None in rates.values():
@@ -110,7 +110,7 @@ def suggestions(session, name):
 
 
 def trained_generator(session, steps):
-    """Weights of a generator that learned by L1, at the rate that its sweep suggests."""
+    """Train a generator by L1 at the rate that its sweep suggests; return the weights."""
     (rate,) = suggestions(session, "generator").values()
     model = session.build_with(rate, 0.0, adversarial=False)
     for step in range(steps):
@@ -119,7 +119,7 @@ def trained_generator(session, steps):
 
 
 def compared(session, chosen, rates, steps, weights=None):
-    """Columns of the table: ``losses_of`` at each of the ``FACTORS``."""
+    """Return columns of the table: ``losses_of`` at each of the ``FACTORS``."""
     columns = {}
     for factor in FACTORS:
         scaled = {swept: rate * factor for swept, rate in rates.items()}
@@ -129,17 +129,18 @@ def compared(session, chosen, rates, steps, weights=None):
 
 
 def losses_of(session, chosen, rates, steps, weights=None):
-    """The loss that a sweep is judged by, in the training of a fresh model.
+    """Train a fresh model, and measure the loss by which the sweep is judged.
 
     Args:
         session: ``pix2pix_timbre.session.Session``.
-        chosen: Of ``pix2pix_timbre.findlr.SWEEPS``.
+        chosen: One of ``pix2pix_timbre.findlr.SWEEPS``.
         rates: Dict from loss to the learning rate of its network.
-        steps: Length of the training.
-        weights: Of the generator to begin with; default untrained.
+        steps: Number of training steps.
+        weights: Initial weights of the generator; default untrained.
 
     Returns:
-        Dict: ``mean`` of all steps, ``last`` ones, and ``held out`` pieces afterwards.
+        Dict of losses: ``mean`` over all steps and over the ``last`` ones, and that on the
+        ``held out`` pieces afterwards.
     """
     gen_lr = rates.get("gen_mae", rates.get("gen_loss", 0.0))
     disc_lr = rates.get("disc_loss", 0.0)

@@ -1,4 +1,4 @@
-"""The arithmetic floor: operations of a network over the machine's peak, both of this run."""
+"""Arithmetic floor of a computation: its operations divided by the machine's peak speed."""
 
 import statistics
 import time
@@ -7,16 +7,17 @@ import numpy as np
 
 
 def convolution_flops(model):
-    """Floating-point operations of the (transposed) convolutions of one frame through a model.
+    """Count the floating-point operations of a model's (transposed) convolutions for one frame.
 
-    Two per multiplication and addition; the rest of these networks is below 1 %.
+    A multiplication with its addition counts as two. All other layers of these networks together
+    need less than 1 % of that.
     """
     import keras
 
     total = 0
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2DTranspose):
-            area = np.prod(layer.input.shape[1:3])  # each input pixel meets the whole kernel
+            area = np.prod(layer.input.shape[1:3])  # each input pixel meets every weight of the kernel
         elif isinstance(layer, keras.layers.Conv2D):
             area = np.prod(layer.output.shape[1:3])
         elif hasattr(layer, "layers"):
@@ -29,7 +30,7 @@ def convolution_flops(model):
 
 
 def machine_peak(size=3072, repeats=5):
-    """Float32 operations per second of a large matrix product by the backend in use, the best."""
+    """Measure the machine's peak: operations per second of a large float32 matrix product."""
     from keras import ops
 
     matrix = ops.convert_to_tensor(
@@ -40,19 +41,19 @@ def machine_peak(size=3072, repeats=5):
 
 
 def timed(function):
-    """Seconds that a call takes."""
+    """Time a call, in seconds."""
     began = time.perf_counter()
     function()
     return time.perf_counter() - began
 
 
 def against_floor(function, flops, rounds):
-    """Time a function against its arithmetic floor, each round measuring both in turn.
+    """Time a function and the machine's peak in turn, and print their ratios.
 
-    Prints the ratios; the median is the figure to quote, since machines are noisy.
+    The median is the figure to quote, because single rounds are noisy.
 
     Returns:
-        Median seconds of a call.
+        Median time of a call in seconds.
     """
     seconds, ratios = [], []
     for _ in range(rounds):

@@ -1,4 +1,4 @@
-"""How much memory a process has held."""
+"""Peak memory of a process."""
 
 import resource
 import sys
@@ -8,10 +8,10 @@ _STATUS = Path("/proc/self/status")
 
 
 def peak_memory():
-    """Bytes of memory that this process has held at most.
+    """Return the largest memory that this process has used, in bytes.
 
-    On Linux not what ``getrusage`` says, which begins with what the process that started this one
-    held then. Elsewhere there is nothing else.
+    On Linux it is read from /proc, because the count of ``getrusage`` begins with the memory of
+    the process that started this one. Other systems offer only ``getrusage``.
     """
     if _STATUS.exists():
         return 1024 * int(_STATUS.read_text().split("VmHWM:")[1].split()[0])

@@ -23,7 +23,7 @@ from common.training.run_folder import RunFolder
 
 ROOT = Path(__file__).parent.parent
 PAIR = ("keyboard_acoustic", "guitar_acoustic")
-HELD_OUT = 0.4  # of the eleven pieces
+HELD_OUT = 0.4  # share of the eleven pieces
 RENDERINGS = {  # flags of synthesize_audios.py
     "as_written": [],
     "transposition": ["--transpose", "-5", "-2", "0", "3"],
@@ -43,7 +43,7 @@ ROWS = {  # name: renderings, flags of train_generator.py
 
 
 def main(argv=None):
-    """Run the benchmark; exit status 0."""
+    """Run the benchmark; return exit status 0."""
     built = parser(__doc__)
     built.add_argument("--output", type=Path, required=True, help="folder for data and runs")
     built.add_flag(
@@ -77,7 +77,7 @@ def main(argv=None):
 
 
 def render(args, name, flags):
-    """Play the shipped pieces in some variations, and compute their features."""
+    """Play the included pieces in some variations, and compute their features."""
     audios, features = (str(args.output / name / kind) for kind in ("audios", "features"))
     source = ["--nsynth_path", str(args.notes), "--midi_path", str(args.midi), "--shared_gain"]
     instruments = ["--instruments", *PAIR]
@@ -86,7 +86,7 @@ def render(args, name, flags):
 
 
 def train(args, folder, features, more):
-    """Train the generator alone, or go on with it."""
+    """Train the generator alone, or continue its training."""
     epochs = 10
     flags = {
         "dataset_path": features,
@@ -107,7 +107,7 @@ def train(args, folder, features, more):
 
 
 def measure(args, folder):
-    """Distances of a run on the held-out pieces as written, and with effects on both sides."""
+    """Measure distances on the held-out pieces, as they are and with effects on both sides."""
     from pix2pix_timbre.augment import Augmentation
     from pix2pix_timbre.features import FeatureStore
     from pix2pix_timbre.pairs import PairedFrames, split_pairs

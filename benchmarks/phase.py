@@ -43,7 +43,7 @@ TARGET = "target"
 
 
 def main(argv=None):
-    """Run the benchmark; exit status 0."""
+    """Run the benchmark; return exit status 0."""
     built = parser(__doc__)
     built.add_argument(
         "--audios_path",
@@ -84,7 +84,7 @@ def main(argv=None):
 
 
 def load(args):
-    """The networks that predict a phase: dict from name to function (image, phase) to the same."""
+    """Open the networks that predict a phase: dict from name to function."""
     folders = {"second network": (args.phase_model, 1), "joint network": (args.joint_model, 2)}
     folders = {name: given for name, given in folders.items() if given[0] is not None}
     if not folders:
@@ -103,7 +103,7 @@ def load(args):
 
 
 def measure(args, piece, networks):
-    """Scores of one piece: dict from estimator to dict."""
+    """Score the estimators on one piece: dict from estimator to dict of scores."""
     audios = [
         load_audio(args.audios_path / instrument / f"{piece}.wav")[0]
         for instrument in (args.origin, args.target)
@@ -136,7 +136,7 @@ def measure(args, piece, networks):
 
 
 def heard(audio, notes):
-    """Scores of the notes that are heard in an audio."""
+    """Score the notes that are heard in an audio."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "audio.wav"
         write_audio(path, audio / max(1.0, peak(audio)))

@@ -17,7 +17,7 @@ FRAMES = 16
 
 
 def main(argv=None):
-    """Run the benchmark; exit status 0."""
+    """Run the benchmark; return exit status 0."""
     built = parser(__doc__)
     built.add_flag(
         "--width", 64, "number of filters in the first block of the generator", type=number(int, 1)
@@ -42,7 +42,7 @@ def main(argv=None):
     generator = build_generator(args.width)
     predict = Predictor(generator)
     frames = np.random.default_rng(0).random((FRAMES, BINS, FRAME_COLUMNS, 1), np.float32)
-    predict(frames)  # compiled here, not below
+    predict(frames)  # compiles, so that the timed calls do not
     flops = convolution_flops(generator)
     seconds = against_floor(lambda: predict(frames), FRAMES * flops, args.rounds) / FRAMES
     frame_seconds = FRAME_COLUMNS * HOP / SAMPLE_RATE

@@ -1,4 +1,4 @@
-"""Compare the search of random_cnn_style with the peak speed of the machine; measure its memory.
+"""Compare the speed of random_cnn_style with the machine's peak, and measure its memory.
 
     python -m benchmarks.random_cnn_style
 
@@ -15,7 +15,7 @@ from common.training.devices import start_backend
 
 
 def build_parser():
-    """Flags of the benchmark."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     built.add_flag("--seconds", 10.0, "length of the sound in seconds", type=number(float, above=0))
     built.add_flag("--filters", 4096, "number of filters of the random layer", type=number(int, 1))
@@ -27,11 +27,11 @@ def build_parser():
 
 
 def operations(columns, rows, weights):
-    """Floating-point operations of losses and slope, two per multiplication and addition.
+    """Count floating-point operations of losses and gradient, two per multiplication and addition.
 
     Args:
-        columns: Of the features.
-        rows: Of the factor of the style.
+        columns: Number of columns of the features.
+        rows: Number of rows of the style's factor.
         weights: Shape of the network: (kernel, bins, filters).
     """
     convolution = 2 * columns * int(np.prod(weights))
@@ -40,7 +40,7 @@ def operations(columns, rows, weights):
 
 
 def main(argv=None):
-    """Run the benchmark; exit status 0."""
+    """Run the benchmark; return exit status 0."""
     args = build_parser().parse_args(argv)
     start_backend(args.gpu)
     from keras import ops

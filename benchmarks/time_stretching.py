@@ -30,7 +30,7 @@ RATES = (0.5, 0.75, 1.0, 1.5, 2.0)
 
 
 def main(argv=None):
-    """Run the benchmark; exit status 0."""
+    """Run the benchmark; return exit status 0."""
     built = parser(__doc__)
     built.add_argument("--input", type=Path, required=True, help="recording to stretch")
     built.add_argument(
@@ -71,7 +71,7 @@ def main(argv=None):
 
 
 def by_rubberband(audio, sample_rate, rate):
-    """What the command ``rubberband`` makes of an audio, at its best setting."""
+    """Stretch an audio by the command ``rubberband`` at its best setting."""
     with tempfile.TemporaryDirectory() as folder:
         given, made = (Path(folder) / name for name in ("given.wav", "made.wav"))
         write_audio(given, audio, sample_rate, "FLOAT")

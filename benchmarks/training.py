@@ -3,9 +3,9 @@
     python -m benchmarks.training
 
 Every round times each of them, the machine's peak speed in a float32 matrix product, and the input
-pipeline, so that noise on the machine affects all of them alike. The figures are medians over the
-rounds. The ratio is the time of the eager loop divided by that of the step; of_peak is the step's
-operations per second divided by the peak of float32, even if the step computes in bfloat16.
+pipeline, so that other load on the machine affects all of them alike. The figures are medians over
+the rounds. The ratio is the time of the eager loop divided by that of the step; of_peak is the
+step's operations per second divided by the peak of float32, even if the step computes in bfloat16.
 
 The number of operations of a step counts the same for all: three times the forward pass of the
 generator, and eight times that of the discriminator (three each for real and generated pairs, and
@@ -30,18 +30,18 @@ from common.training.session import set_up_keras
 from data import BINS, FRAME_COLUMNS
 
 EAGER = "eager loop, float32"
-OURS = {"ours, float32": "off", "ours, bfloat16": "bfloat16"}  # -> mixed precision
-RATES = 1e-4, 1e-5  # of generator and discriminator
-WARM_UP = 2  # steps that are not timed: the first one compiles
+OURS = {"ours, float32": "off", "ours, bfloat16": "bfloat16"}  # name -> mixed precision
+RATES = 1e-4, 1e-5  # learning rates of generator and discriminator
+WARM_UP = 2  # number of steps that are not timed, the first of which compiles
 PIECES, PIECE_FRAMES = 4, 16
-PIPELINE_BATCHES = 16  # per round: a single one takes milliseconds
+PIPELINE_BATCHES = 16  # per round, because a single batch takes only milliseconds
 
 
 def eager_step(generator, discriminator):
-    """The published training step, operation by operation: a function of a batch (origin, target).
+    """Return the published training step, not compiled: a function of a batch (origin, target).
 
-    Two tapes see one prediction and the discriminator's judgement of it and of the target, and each
-    network has an Adam of its own. Layers and optimisers are those of the Keras that ours uses.
+    Two gradient tapes record one prediction and the discriminator's judgements of prediction and
+    target, and each network has its own Adam. Layers and optimisers are those of our Keras.
     """
     import keras
     import tensorflow as tf
@@ -67,13 +67,13 @@ def eager_step(generator, discriminator):
         ]
         for optimizer, gradient, network in zip(optimizers, gradients, networks, strict=True):
             optimizer.apply_gradients(zip(gradient, network.trainable_variables, strict=True))
-        return [float(value) for value in (gen_mae, *losses)]  # they were shown after each step
+        return [float(value) for value in (gen_mae, *losses)]  # as published: shown each step
 
     return step
 
 
 def make_steps(width):
-    """Dict from name to training step, a function of a batch; and the operations of one frame."""
+    """Return a dict from name to training step (function of a batch), and operations per frame."""
     import keras
 
     from pix2pix_timbre.gan import Pix2Pix
@@ -99,7 +99,7 @@ def make_steps(width):
 
 @contextlib.contextmanager
 def random_frames(batch_size):
-    """An endless input pipeline, as ``train.py --offsets random`` has it, on random images."""
+    """Make the input pipeline of ``train.py --offsets random``, on random images, without end."""
     from pix2pix_timbre.features import FeatureStore, write_store
     from pix2pix_timbre.pairs import PairedFrames, split_pairs
 
@@ -118,12 +118,12 @@ def random_frames(batch_size):
 
 
 def enumerate_pieces(images):
-    """Pairs (name, image)."""
+    """Yield pairs (name, image)."""
     return ((f"piece_{index}", image) for index, image in enumerate(images))
 
 
 def measure(steps, frames, rounds, count):
-    """Seconds of each step and of a ``batch`` of the pipeline, and the ``peak``: a dict a round."""
+    """Time each step, a ``batch`` of the pipeline and the ``peak``: a dict of seconds per round."""
     batches = [frames[index % len(frames)] for index in range(count)]
     for step in steps.values():
         for _ in range(WARM_UP):
@@ -134,7 +134,7 @@ def measure(steps, frames, rounds, count):
             step(*batch)
 
     def draw():
-        frames.epoch += 1  # drawing the windows of an epoch belongs to its cost
+        frames.epoch += 1  # the cost includes drawing the windows of an epoch
         for index in range(len(frames)):
             frames[index]
 
@@ -149,12 +149,12 @@ def measure(steps, frames, rounds, count):
 
 
 def table(names, measured, flops):
-    """Rows of the printed table.
+    """Return the rows of the printed table.
 
     Args:
-        names: Those of the steps.
-        measured: As ``measure`` returns it.
-        flops: Operations of a step.
+        names: Names of the steps.
+        measured: Result of ``measure``.
+        flops: Operations per step.
     """
     rows = []
     for name in names:
@@ -175,7 +175,7 @@ def table(names, measured, flops):
 
 
 def main(argv=None):
-    """Run the benchmark; exit status 0."""
+    """Run the benchmark; return exit status 0."""
     built = parser(__doc__)
     built.add_flag(
         "--width", 64, "number of filters in the first block of the networks", type=number(int, 1)

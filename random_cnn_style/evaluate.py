@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     built.add_argument(
         "--audios_path",
@@ -201,7 +201,7 @@ def distances(truth: np.ndarray, sound: np.ndarray, space: TimbreSpace) -> dict[
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; exit status 0."""
+    """Run the script; return exit status 0."""
     args = build_parser().parse_args(argv)
     pairs = choose_pairs(args.audios_path, args.pairs)
     with only_run(args.output):

@@ -63,7 +63,7 @@ def sweep(text: str) -> list[float]:
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__, writes=("output", "save_style", "report"))
     built.add_argument("--content", type=Path, help="recording whose melody and rhythm are kept")
     built.add_argument(
@@ -229,7 +229,7 @@ def write(path: Path, audio: np.ndarray, rate: int, content: Path | None = None)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; exit status 0."""
+    """Run the script; return exit status 0."""
     args = build_parser().parse_args(argv)
     check(args)
     outputs = {(args.output, bool(args.sweep)), (args.save_style, False), (args.report, True)}

@@ -1,1 +1,1 @@
-"""Killing, fuzzing and odd names: what the scripts have to survive."""
+"""Tests that try to break the scripts: killed processes, damaged files, awkward file names."""

@@ -7,8 +7,8 @@ than the documented ones, a process that dies, more than 2 s of computing time o
 one file, and results that differ from the documentation. Files that show a fault are kept in
 --folder, and the exit status is then 1. Linux only.
 
-Without a helper process that goes ahead (``common.files.hdf5``), libhdf5 1.14.6 came to no end with
-5 of 47,000 damaged stores and with one of 2,000 damaged files of weights.
+Without a helper process that inspects files first (``common.files.hdf5``), libhdf5 1.14.6 hung on 5
+of 47,000 damaged stores and on one of 2,000 damaged weights files.
 """
 
 import json
@@ -32,20 +32,20 @@ from common.report.tables import as_text
 from stress.fuzz_damage import damage
 from stress.fuzz_targets import DOCUMENTED, ROOT, TARGETS
 
-SECONDS, MEMORY = 2.0, 10**9  # bytes; of one input
-_HANG_SECONDS = 30.0  # after which a child is given up, on a busy machine, too
-_START_SECONDS = 120  # of a child, whose libraries take long to load
-_SPARE = 8 * 2**30  # bytes; a child that asks for more gets none, before the machine suffers
+SECONDS, MEMORY = 2.0, 10**9  # limits for one input, in seconds and bytes
+_HANG_SECONDS = 30.0  # time after which a child counts as hung, enough for a busy machine
+_START_SECONDS = 120  # time that a child gets for its start, since its libraries load slowly
+_SPARE = 8 * 2**30  # bytes; a child cannot allocate more, so that the machine does not suffer
 
 
 class Outcome(NamedTuple):
-    """What became of an input.
+    """Result of reading one input.
 
     Attributes:
-        kind: "accepted", the name of a documented error, or what is a fault.
-        text: Message of an error, traceback of a fault.
-        seconds, memory: That it took; bytes.
-        fault: Whether it is one.
+        kind: "accepted", the name of a documented error, or the kind of fault.
+        text: Message of the error, or traceback of the fault.
+        seconds, memory: Computing time, and memory in bytes.
+        fault: Whether the result is a fault.
     """
 
     kind: str
@@ -61,7 +61,7 @@ def _forget_peak():
 
 
 def judge(reader, path):
-    """The ``Outcome`` of reading a file in this process."""
+    """Read a file in this process; return the ``Outcome``."""
     before, start, worked = _forget_peak(), time.perf_counter(), time.process_time()
     kind, text, fault = "accepted", "", False
     try:
@@ -102,10 +102,10 @@ def _serve(make_reader, folder, connection):
 
 
 class Worker:
-    """A child process that reads, and is begun anew when an input kills it.
+    """A child process that reads inputs, and is started again when an input kills it.
 
     Args:
-        make_reader: Function of a module that gives the reader, as a ``Target`` has it.
+        make_reader: Function of a module that returns the reader: ``Target.reader``.
     """
 
     def __init__(self, make_reader):
@@ -139,7 +139,7 @@ class Worker:
         self._process = None
 
     def read(self, suffix, content):
-        """The ``Outcome`` of reading this content from a file of this suffix."""
+        """Write the content to a file with the suffix, read it, and return the ``Outcome``."""
         if self._process is None:
             self._start()
         self._connection.send((suffix, content))
@@ -156,7 +156,7 @@ class Worker:
 
 
 class Tally:
-    """What became of the inputs of one target."""
+    """Results of the inputs of one target."""
 
     def __init__(self, name):
         self.name = name
@@ -170,7 +170,7 @@ class Tally:
         self.memory = max(self.memory, outcome.memory)
 
     def row(self):
-        """Its row of the table."""
+        """Return the target's row of the table."""
         inputs = self.kinds.total() + self.faults.total()
         accepted = self.kinds["accepted"]
         errors = ", ".join(
@@ -189,7 +189,7 @@ class Tally:
 
 
 def fuzz(name, args, folder):
-    """Feed one target; its ``Tally``."""
+    """Feed damaged files to one target; return the ``Tally``."""
     samples = TARGETS[name].samples()
     tally, end = Tally(name), time.monotonic() + (args.seconds or float("inf"))
     with Worker(TARGETS[name].reader) as worker:
@@ -214,16 +214,16 @@ def fuzz(name, args, folder):
 
 
 def fuzz_guided(name, args, folder):
-    """Feed one target by ``stress.fuzz_guided``; its ``Tally``."""
+    """Feed one target by ``stress.fuzz_guided``; return the ``Tally``."""
     tally, folder = Tally(name), folder / name
     folder.mkdir(parents=True, exist_ok=True)
     before = set(folder.iterdir())
     with tempfile.TemporaryDirectory() as temporary:
         counts = Path(temporary) / "counts.json"
         flags = {
-            "seed": args.seed + 1,  # 0 means a random one
+            "seed": args.seed + 1,  # 0 would mean a random seed
             "timeout": round(SECONDS),
-            "rss_limit_mb": 3 * MEMORY // 10**6,  # with the libraries themselves
+            "rss_limit_mb": 3 * MEMORY // 10**6,  # includes the libraries
             "max_total_time": round(args.seconds or 0),
             "artifact_prefix": f"{folder}/",
         }
@@ -247,7 +247,7 @@ def fuzz_guided(name, args, folder):
 
 
 def build_parser():
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     built.add_argument(
         "--target",
@@ -283,7 +283,7 @@ def build_parser():
 
 
 def main(argv=None):
-    """Run the benchmark; exit status 1 where a fault was found."""
+    """Run the test; return the exit status, 1 if there was a fault."""
     args = build_parser().parse_args(argv)
     names = list(TARGETS) if args.target == "all" else [args.target]
     if args.engine == "atheris" and not find_spec("atheris"):

@@ -1,4 +1,4 @@
-"""Samples of files, and how ``stress.fuzz`` damages them."""
+"""Intact files, and ways to damage them, for ``stress.fuzz``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +9,13 @@ _LARGE = (2**40, 2**63 - 1, 2**63, 2**64 - 1)
 
 
 class Sample(NamedTuple):
-    """A sound file.
+    """An intact file.
 
     Attributes:
-        suffix: Of its name.
-        content: Its bytes.
-        structure: Slices of the content that say what the rest means; the damage goes there.
+        suffix: Suffix of its name.
+        content: Bytes.
+        structure: Slices of the content that describe the rest, such as headers; damage is done
+            there.
     """
 
     suffix: str
@@ -26,9 +27,9 @@ class Target(NamedTuple):
     """A reader.
 
     Attributes:
-        samples: Function without arguments, a list of ``Sample``.
-        reader: Function without arguments that gives the function that reads a path. It raises one
-            of ``DOCUMENTED``, or AssertionError where what it read is not as documented.
+        samples: Function without arguments that returns a list of ``Sample``.
+        reader: Function without arguments that returns the reader, a function of a path. The reader
+            raises one of ``DOCUMENTED``, or AssertionError if what it read is not as documented.
     """
 
     samples: Callable
@@ -36,7 +37,7 @@ class Target(NamedTuple):
 
 
 def hdf5_structure(path):
-    """Slices of an HDF5 file that hold no array: headers, names, attributes, indices."""
+    """Find the slices of an HDF5 file outside the arrays: headers, names, attributes, indices."""
     import h5py
 
     arrays = []
@@ -61,7 +62,7 @@ def hdf5_structure(path):
 
 
 def damage(sample, rng, others=()):
-    """A sample's content with one to eight faults of kinds that are known to find errors.
+    """Return a sample's content with one to eight faults, of kinds that often reveal errors.
 
     Args:
         sample: ``Sample``.

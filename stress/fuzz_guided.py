@@ -1,8 +1,8 @@
-"""One target of ``stress.fuzz``, fed by atheris, which looks for inputs that reach new code.
+"""Fuzz one target of ``stress.fuzz`` by atheris, which searches for inputs that reach new code.
 
     python -m stress.fuzz --engine atheris --target midi
 
-It sees the code of the kit alone, not that of libraries. Stops at the first fault.
+atheris observes only the code of the kit, not that of libraries. It stops at the first fault.
 """
 
 import json
@@ -13,13 +13,13 @@ from pathlib import Path
 
 
 def main(name, runs, counts_path, *flags):
-    """Feed a target; libFuzzer ends the process.
+    """Fuzz a target; libFuzzer ends the process.
 
     Args:
-        name: Of ``stress.fuzz_targets.TARGETS``.
-        runs: Inputs.
-        counts_path: Where the outcomes are counted, a hundred at a time, as JSON.
-        flags: Of libFuzzer.
+        name: Name in ``stress.fuzz_targets.TARGETS``.
+        runs: Number of inputs.
+        counts_path: JSON file for the counts of outcomes, written after every hundred inputs.
+        flags: Flags for libFuzzer.
     """
     import atheris
 
@@ -35,7 +35,7 @@ def main(name, runs, counts_path, *flags):
     corpus.mkdir()
     for index, sample in enumerate(samples):
         (corpus / f"{index:03d}").write_bytes(sample.content)
-    # a name that libsndfile takes for any format, by the content
+    # libsndfile accepts any format under this name, and decides by the content
     path = Path(folder.name) / f"input{'.mp3' if name == 'audio' else samples[0].suffix}"
     counts = Counter()
 
@@ -46,7 +46,7 @@ def main(name, runs, counts_path, *flags):
             counts["accepted"] += 1
         except DOCUMENTED as error:
             counts[type(error).__name__] += 1
-        if counts.total() % 100 == 0:  # libFuzzer ends the process without a last word
+        if counts.total() % 100 == 0:  # libFuzzer ends the process without calling us again
             Path(counts_path).write_text(json.dumps(counts))
 
     longest = max(len(sample.content) for sample in samples)

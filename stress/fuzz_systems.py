@@ -1,4 +1,4 @@
-"""More of what ``stress.fuzz`` feeds: the files of the systems and of run folders."""
+"""Further targets of ``stress.fuzz``: files of the systems and of run folders."""
 
 import shutil
 import tempfile
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def _hdf5_samples(write):
-    """The file that a function writes to a path."""
+    """Return the file that a function writes, as samples."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "sample.h5"
         write(path)
@@ -21,7 +21,7 @@ def _hdf5_samples(write):
 
 
 def _preprocessed(preprocess, path, *flags):
-    """Store of three notes of the kit."""
+    """Write the store of three of the included notes."""
     folder = path.with_name("audios")
     folder.mkdir()
     for note in sorted((ROOT / "data/notes/audio").glob("keyboard_acoustic*"))[:3]:
@@ -117,7 +117,7 @@ def _config_samples():
 
 
 def _run_folder(path, name):
-    """Run folder beside an input, which is a file of this name in it."""
+    """Make a run folder beside an input, and put the input there under a name."""
     folder = path.with_suffix("")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

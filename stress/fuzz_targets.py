@@ -1,6 +1,6 @@
-"""The readers that ``stress.fuzz`` feeds, and what it feeds them.
+"""Targets of ``stress.fuzz``: readers, and intact files for them.
 
-A ``Target`` has samples, real files as bytes, and a function that reads a damaged one from a file.
+A ``Target`` has samples, the bytes of real files, and a function that reads a damaged file.
 """
 
 import io
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "models" / "keyboard_acoustic_2_guitar_acoustic" / "generator.h5"
 DOCUMENTED = (UserError, AudioFileError, FileNotFoundError)
 
-_SECONDS = 0.3  # of an audio sample: a few kB
+_SECONDS = 0.3  # length of the audio samples, so that they have a few kB
 _FORMATS = (  # suffix, sample format, rate in Hz, channels
     (".wav", "PCM_16", 44100, 2),
     (".wav", "PCM_24", 16000, 1),
@@ -156,7 +156,7 @@ def _audio_reader():
         audio, rate = load_audio(path, sample_rate=None, mono=False)
         assert rate == header.samplerate, rate
         assert len(audio) == header.channels, audio.shape
-        if header.format != "MP3":  # where they are told
+        if header.format != "MP3":  # their headers give the length
             assert audio.shape[1] == header.frames, (audio.shape, header.frames)
 
     return read
@@ -170,7 +170,7 @@ def _weights_reader():
     from pix2pix_timbre import weights
     from pix2pix_timbre.model import build_generator
 
-    # building takes far longer than reading, and does not depend on the file but by its shape
+    # building takes far longer than reading, and depends only on the shape in the file
     built = build_generator(16)
     shape = weights.generator_shape(MODEL)
 

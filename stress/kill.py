@@ -1,17 +1,17 @@
-"""Kill a training again and again; it has to end like an undisturbed one.
+"""Kill a training again and again; the result must equal that of an undisturbed training.
 
     python -m stress.kill
 
-Trains a small model by train.py, once undisturbed, then by the same command in another folder,
+Trains a small model by train.py, first undisturbed, then by the same command in another folder,
 where each process but the last is killed (SIGKILL) at a random moment: some time after its start or
-after its first change in the folder, or within microseconds to milliseconds after a file was
-started or finished. After every kill, every file under its final name must be complete, history.csv
+after its first change in the folder, or within microseconds to milliseconds after it began or
+finished a file. After every kill, every file under its final name must be complete, history.csv
 must have each epoch once, and nothing that an earlier process had finished may be lost. In the end
 weights, resume state, history, pictures and sounds must equal those of the undisturbed run.
 
 Prints what each kill hit, and the number of kills for each phase of the training. Stops at the
-first fault with exit status 1 and keeps the folder. Logs of TensorBoard are not compared: they grow
-by appending.
+first fault with exit status 1 and keeps the folder. Logs of TensorBoard are not compared, because
+each process appends to them.
 """
 
 import collections
@@ -48,13 +48,13 @@ from stress.processes import (
 )
 
 INSTRUMENTS = "keyboard_acoustic", "guitar_acoustic"
-PIECES = "arpeggio", "march", "scale", "waltz"  # at a share of 0.3 the first one is held out
+PIECES = "arpeggio", "march", "scale", "waltz"  # a held-out share of 0.3 holds out the first
 COLUMNS = 300  # of each piece: frames can be cut at random offsets
-STEPS = 2  # of an epoch
+STEPS = 2  # per epoch
 PNG_END = b"IEND\xaeB`\x82"
 
-# What a run writes, in this order
-AT_FIRST = ("config.json", "samples/input.wav", "samples/target.wav")  # once in each process
+# Files that a run writes, in this order
+AT_FIRST = ("config.json", "samples/input.wav", "samples/target.wav")  # once per process
 WRITTEN = (
     *AT_FIRST,
     "history.csv",
@@ -68,13 +68,13 @@ WRITTEN = (
 
 
 class Plan(NamedTuple):
-    """A moment to kill a process.
+    """When to kill a process: some time after an event.
 
     Attributes:
-        what: "start", "change" or a name of ``WRITTEN``: what the moment follows.
-        whole: Of a file: its being finished rather than its being begun.
-        skip: Epochs to wait for before.
-        delay: Seconds from then on.
+        what: The event: "start", "change" or a file in ``WRITTEN``.
+        whole: Whether the event is that the file was finished, not that it was begun.
+        skip: Number of epochs to wait before.
+        delay: Seconds after the event.
     """
 
     what: str
@@ -89,13 +89,13 @@ class Plan(NamedTuple):
 
     @property
     def epochs(self):
-        """Epochs that the process may finish until then."""
+        """Largest number of epochs that the process can finish before it is killed."""
         final = self.what == "change" or (self.whole and self.what.startswith("resume"))
         return self.skip + final
 
 
 def build_parser():
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     built.add_argument(
         "--kills",
@@ -117,7 +117,7 @@ def build_parser():
 
 
 def write_features(folder):
-    """Features of the ``PIECES`` for both instruments."""
+    """Write features of the ``PIECES`` for both instruments."""
     rng = np.random.default_rng(0)
     for instrument in INSTRUMENTS:
         images = rng.random((len(PIECES), COLUMNS, 1)) * rng.random((len(PIECES), 1, BINS)) ** 2
@@ -129,7 +129,7 @@ def write_features(folder):
 
 
 def command(features, output, epochs):
-    """Command line of the training, on the CPU, where it is the same to the last bit."""
+    """Command line of the training; on the CPU, where results are equal to the last bit."""
     flags = {
         "dataset_path": features,
         "origin": INSTRUMENTS[0],
@@ -152,20 +152,20 @@ def command(features, output, epochs):
     return [sys.executable, str(ROOT / "train.py"), *words]
 
 
-# What is in a folder
+# Content of a folder
 
 
 def all_versions(folder):
-    """``versions`` of every file of a run, but for its logs."""
+    """``versions`` of every file of a run, except its logs."""
     return versions(folder, "*.*") | versions(folder, "samples/*.*")
 
 
 def read_arrays(path):
-    """Every array of an .h5 file, by its place in it."""
+    """Read all arrays of an .h5 file: dict from their names in the file."""
     arrays = {}
 
     def visit(name, item):
-        dict(item.attrs)  # readable
+        dict(item.attrs)  # fails if they are not readable
         if isinstance(item, h5py.Dataset):
             arrays[name] = item[()]
 
@@ -176,7 +176,7 @@ def read_arrays(path):
 
 
 def read_rows(path):
-    """Rows of history.csv without the time that they took and without empty fields."""
+    """Read the rows of history.csv, without the column of times and without empty fields."""
     with path.open(newline="", encoding="utf-8") as file:
         return [
             {name: value for name, value in row.items() if value and name != "seconds"}
@@ -215,16 +215,16 @@ def check_whole(path):
             load_audio(path)
         else:
             raise ValueError("this file is none of a run")
-    except Exception as error:  # whatever a library raises on half a file
+    except Exception as error:  # a library may raise anything for half a file
         raise Fault(f"{path}: not whole ({error!r})") from error
 
 
 class Inspector:
-    """Looks after each kill at what the process left.
+    """Checks after each kill what the process has left.
 
     Args:
         folder: Run folder.
-        undisturbed: That of the run to compare with.
+        undisturbed: Folder of the undisturbed run.
     """
 
     def __init__(self, folder, undisturbed):
@@ -235,7 +235,7 @@ class Inspector:
         self._finished = 0
 
     def check(self):
-        """Raise ``Fault`` when a file is not whole, or an epoch is missing, doubled or lost."""
+        """Raise ``Fault`` if a file is not whole, or an epoch is missing, doubled or lost."""
         found = {path: one for path, one in all_versions(self._folder).items() if not is_part(path)}
         for path in changed(found, self._seen):
             check_whole(path)
@@ -286,22 +286,22 @@ class Inspector:
                     del config["flags"]["output"]
                 same = configs[0] == configs[1]
             else:
-                # the curves are drawn from what history.csv has rounded
+                # a continued run draws the curves from the rounded numbers in history.csv
                 same = name.name == "history.png" or one.read_bytes() == other.read_bytes()
             if not same:
                 raise Fault(f"{one}: differs from that of the undisturbed run")
 
 
-# Processes and their end
+# Processes
 
 
 class Training(Victim):
-    """A process that trains.
+    """A training in a process of its own.
 
     Args:
         words: Command line.
-        folder: Its run folder.
-        log: File for what it prints.
+        folder: Run folder.
+        log: File for its output.
     """
 
     def __init__(self, words, folder, log):
@@ -311,11 +311,11 @@ class Training(Victim):
         super().__init__("train.py", words, log)
 
     def has_changed(self, pattern="*.*"):
-        """Whether the process has written a file of the folder."""
+        """Whether the process has written a file in the folder."""
         return bool(changed(versions(self._folder, pattern), self.before))
 
     def kill_as(self, plan):
-        """Kill the process as planned; False when it ended before, and well."""
+        """Kill the process as planned; return False if it ended successfully before."""
         if plan.what not in ("start", "change"):
             self._wait_for_file(plan)
             time.sleep(plan.delay)
@@ -332,7 +332,7 @@ class Training(Victim):
         self.wait_until(lambda: self._now_finished() >= self.finished + plan.skip)
         name = Path(plan.what)
         part = str(name.with_name(f"{PART}*.{name.name}"))
-        # seen too late, a file that is being written has its name already
+        # we may look so late that a file that was being written already has its final name
         patterns = [plan.what] if plan.whole else [part, plan.what]
         before = [versions(self._folder, pattern) for pattern in patterns]
         self.wait_until(
@@ -347,7 +347,7 @@ class Training(Victim):
         return RunFolder(self._folder).finished_epochs
 
     def phase(self):
-        """Where a killed process was, in words, and the file that it was writing, or None."""
+        """Return what a killed process was doing, in words, and the file that it wrote, or None."""
         written = changed(all_versions(self._folder), self.before)
         parts = [path for path in written if is_part(path)]
         if parts:
@@ -365,10 +365,10 @@ class Training(Victim):
             return "between epochs"
         history = self._folder / "history.csv"
         rows = read_rows(history) if history.exists() else []
-        # its row may be of an earlier process, which was killed before the epoch was final
+        # the row may be that of an earlier process, which was killed before the epoch was final
         if len(rows) == epoch and history.stat().st_mtime_ns > self.clock:
             return "between two files of an epoch"
-        # Keras does not print each step
+        # Keras does not print every step
         compiling = epoch == self.finished + 1 and not re.search(rf"\d/{STEPS}\b", printed)
         return "compiling the first step" if compiling else "training and validation"
 
@@ -377,7 +377,8 @@ def kill_repeatedly(words, folder, log, inspector, plans):
     """Run a command and kill it, once for each plan.
 
     Returns:
-        Counter of phases; Counter of the remains: "left" in all, "torn" of them, "most" at a time.
+        Counter of phases; Counter of temporary files: "left" behind in all, "torn" (incomplete)
+        among them, and "most" after a single kill.
     """
     phases, remains = collections.Counter(), collections.Counter()
     for index, plan in enumerate(plans, 1):
@@ -408,13 +409,13 @@ def kill_repeatedly(words, folder, log, inspector, plans):
 
 
 def make_plans(args, folder, timing):
-    """Draw a plan for each kill, so that the last one still hits the run.
+    """Draw a plan for each kill, such that the last kill still hits the run.
 
     Args:
         args: Parsed flags.
-        folder: Run folder, whose finished epochs decide what can be drawn.
-        timing: Seconds that an undisturbed process takes: ``start`` until its first change of the
-            folder, ``first`` from then on for an epoch, ``epoch`` for another one.
+        folder: Run folder; its finished epochs decide what can be drawn.
+        timing: Seconds that an undisturbed process takes: ``start`` until its first change in the
+            folder, ``first`` from then on for the first epoch, ``epoch`` for each further one.
     """
     rng = random.Random(args.seed)
     deck = []
@@ -430,11 +431,11 @@ def make_plans(args, folder, timing):
 
 
 def _shuffled_deck(rng, timing):
-    """Moments of every kind: most of them files, each once as begun and once as finished."""
+    """Shuffle plans of all kinds; each file occurs twice, when it is begun and when finished."""
     deck = [Plan("start", delay=rng.uniform(0, timing["start"])) for _ in range(5)]
     for skip in (0, 0, 0, 0, 1, 1, 1, 2, 2):
         first, epoch = timing["first"], timing["epoch"]
-        # without skipping: within the first epoch, most of which is spent on compiling it
+        # without skipped epochs: within the first one, most of which is spent on compiling
         after = rng.uniform(0, first) if not skip else first + rng.uniform(0, skip * epoch)
         deck.append(Plan("change", skip=skip, delay=after))
     for what in WRITTEN:
@@ -446,7 +447,7 @@ def _shuffled_deck(rng, timing):
 
 
 def run_undisturbed(words, folder, log, epochs):
-    """Run a command to its end; the ``timing`` that ``make_plans`` takes."""
+    """Run a command to its end; return the ``timing`` for ``make_plans``."""
     with Training(words, folder, log) as training:
         training.wait_until(training.has_changed)
         start = training.seconds
@@ -458,7 +459,7 @@ def run_undisturbed(words, folder, log, epochs):
 
 
 def compare(args, folder):
-    """Run in peace, then killed; print what was hit."""
+    """Run undisturbed, then with kills; print what was hit."""
     features, undisturbed, killed = (
         folder / name for name in ("features", "undisturbed", "killed")
     )
@@ -490,7 +491,7 @@ def compare(args, folder):
 
 
 def main(argv=None):
-    """Run the test; exit status 1 when the killed run is not like the other."""
+    """Run the test; return the exit status, 1 if the killed run differs from the other."""
     args = build_parser().parse_args(argv)
     if args.folder is not None:
         args.folder.mkdir(parents=True)

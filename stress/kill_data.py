@@ -1,11 +1,11 @@
-"""Kill the data scripts again and again; they have to end like an undisturbed run.
+"""Kill the data scripts again and again; the results must equal those of undisturbed runs.
 
     python -m stress.kill_data --script all --kills 100
 
 Runs synthesize_notes.py, synthesize_audios.py and compute_features.py with two jobs each, once
 undisturbed, then by the same command in another folder, where processes are killed (SIGKILL, with
 all their children) at random moments: spread over the time of a run, or within microseconds to
-milliseconds after a file was started or finished. The next process continues where the last one
+milliseconds after a file was begun or finished. The next process continues where the last one
 was; when one finishes, its output is removed, so that kills hit all phases. After each kill every
 file under its final name must equal that of the undisturbed run, none may have been made twice, and
 no process may be left. When a run finishes, nothing may remain besides the output: neither in its
@@ -50,18 +50,18 @@ from stress.processes import (
 from stress.tiny_soundfont import write_soundfont
 
 INSTRUMENTS = "keyboard_acoustic", "guitar_acoustic"
-MARK = "KILL_DATA"  # environment variable of all processes that are begun here
-PATIENCE = 10  # seconds that killed processes may take to be gone
+MARK = "KILL_DATA"  # environment variable of all processes that are started here
+PATIENCE = 10  # seconds in which killed processes must be gone
 
 
 class Plan(NamedTuple):
-    """A moment to kill a process.
+    """When to kill a process: some time after an event.
 
     Attributes:
-        what: "start", or a suffix of the files that the moment follows.
-        whole: Their being finished rather than begun.
-        count: How many of them.
-        delay: Seconds from then on.
+        what: The event: "start", or a suffix of files.
+        whole: Whether the event is that files were finished, not that they were begun.
+        count: Number of such files.
+        delay: Seconds after the event.
     """
 
     what: str
@@ -77,12 +77,12 @@ class Plan(NamedTuple):
 
 
 class Script(NamedTuple):
-    """A script to kill: its name, the suffixes of many and of few files that it writes."""
+    """A script to kill: its name, and the suffixes of files of which it writes many, and few."""
 
     file: str
     many: str
     few: str
-    command: object  # function: folder of materials, of the output, number of files -> flags
+    command: object  # function of folder of material, output and number of files; returns flags
 
 
 def _notes(folder, output, files):
@@ -121,7 +121,7 @@ SCRIPTS = {
 
 
 def build_parser():
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     built.add_argument(
         "--script",
@@ -149,11 +149,11 @@ def build_parser():
 
 
 class Inspector:
-    """Looks at what a killed process, or one that got through, left.
+    """Checks what a process has left, whether it was killed or finished.
 
     Args:
         output: Folder that it wrote.
-        undisturbed: That of the run to compare with.
+        undisturbed: Output of the undisturbed run.
     """
 
     def __init__(self, output, undisturbed):
@@ -166,7 +166,7 @@ class Inspector:
         self._kept = {}
 
     def check(self):
-        """Raise ``Fault`` when a file is not as in the undisturbed run, made twice, or lost."""
+        """Raise ``Fault`` if a file differs from the undisturbed run, is lost, or was made twice."""
         found = {path: one for path, one in all_versions(self._output).items() if not is_part(path)}
         for path in changed(found, self._kept):
             if path in self._kept:
@@ -174,13 +174,13 @@ class Inspector:
             if not self.is_whole(path, path):
                 raise Fault(f"{path}: differs from that of the undisturbed run")
         for path in self._kept.keys() - found.keys():
-            # the parts of a store are removed when it is whole
+            # the parts of a store are removed once it is whole
             if path.suffix != ".npy" or not (self._output / f"{path.parent.name}.h5").exists():
                 raise Fault(f"{path}: was finished before, and is gone")
         self._kept = found
 
     def is_whole(self, path, final):
-        """Whether a file has the content that the file ``final`` is to have in the end."""
+        """Whether a file has the content that the file ``final`` must have in the end."""
         name = final.relative_to(self._output)
         content = path.read_bytes()
         if name.parts[0] == ".parts":
@@ -190,7 +190,7 @@ class Inspector:
         return content == self._wanted.get(name)
 
     def check_end(self):
-        """Raise ``Fault`` unless the output is that of the undisturbed run, and nothing else."""
+        """Raise ``Fault`` unless the output equals the undisturbed run's, and nothing was added."""
         self.check()
         found = {path.relative_to(self._output) for path in self._output.rglob("*")}
         wanted = {parent for name in self._wanted for parent in name.parents} | set(self._wanted)
@@ -212,25 +212,25 @@ def read_files(folder):
 
 
 def survivors(mark):
-    """Numbers of the living processes that were begun with a mark in their environment."""
+    """List the ids of living processes with a mark in their environment."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
             if f"{MARK}={mark}".encode() in path.read_bytes():
                 found.append(int(path.parent.name))
-        except OSError:  # ended while we look, or another user's
+        except OSError:  # it has just ended, or belongs to another user
             continue
     return found
 
 
 class Run:
-    """A script's command, begun again and again.
+    """A script that is started again and again.
 
     Args:
         script: ``Script``.
-        folder: For its materials, outputs and temporary files.
-        output: Name of the output's folder in it.
-        files: As the flag ``--files``.
+        folder: Folder for its material, outputs and temporary files.
+        output: Name of the output folder in it.
+        files: Value of the flag ``--files``.
     """
 
     def __init__(self, script, folder, output, files):
@@ -243,14 +243,14 @@ class Run:
         self._numbers = []
 
     def begin(self):
-        """A new process, as a ``Victim``."""
+        """Start a new process; return it as a ``Victim``."""
         env = {MARK: self._mark, "TMPDIR": str(self._temporary)}
         victim = Victim(self.script.file, self._words, self._log, env)
         self._numbers.append(victim.pid)
         return victim
 
     def check_processes(self):
-        """Raise ``Fault`` when a process is left."""
+        """Raise ``Fault`` if a process is left."""
         limit = time.monotonic() + PATIENCE
         while survivors(self._mark):
             if time.monotonic() > limit:
@@ -258,7 +258,7 @@ class Run:
             time.sleep(OFTEN)
 
     def check_remains(self):
-        """Raise ``Fault`` when something is left in shared memory or among temporary files."""
+        """Raise ``Fault`` if something is left in shared memory or among temporary files."""
         left = [path for number in self._numbers for path in remains(number)]
         left += self._temporary.iterdir()
         if left:
@@ -266,12 +266,12 @@ class Run:
 
 
 def kill_as(victim, plan, output, before):
-    """Kill a process as planned; False when it ended before, and well."""
+    """Kill a process as planned; return False if it ended successfully before."""
 
     def reached():
         written = changed(all_versions(output), before)
         written = [path for path in written if path.suffix == plan.what]
-        # seen too late, a file that is being written has its name already
+        # we may look so late that a file that was being written already has its final name
         finished = sum(not is_part(path) for path in written)
         return (finished if plan.whole else len(written)) >= plan.count
 
@@ -284,10 +284,11 @@ def kill_as(victim, plan, output, before):
 
 
 def phase_of(output, before, inspector):
-    """Where a killed process was: in words, and the files that it was writing, as two lists.
+    """Find out what a killed process was doing.
 
     Returns:
-        ``(phase, whole, torn)``.
+        ``(phase, whole, torn)``: text; lists of its temporary files that are complete, and that are
+        not.
     """
     written = changed(all_versions(output), before)
     parts = [path for path in written if is_part(path)]
@@ -304,12 +305,12 @@ def phase_of(output, before, inspector):
 
 
 def make_plans(seed, script, seconds):
-    """Draw moments to kill at, without end.
+    """Draw plans without end.
 
     Args:
-        seed: Of the generator.
+        seed: Random seed.
         script: ``Script``.
-        seconds: That an undisturbed run takes.
+        seconds: Time that an undisturbed run takes.
     """
     rng = random.Random(seed)
     while True:
@@ -322,7 +323,7 @@ def make_plans(seed, script, seconds):
 
 
 def compare(script, folder, args):
-    """Run a script in peace, then killed; print what was hit."""
+    """Run a script undisturbed, then with kills; print what was hit."""
     folder.mkdir(parents=True)
     run = Run(script, folder, "undisturbed", args.files)
     with run.begin() as victim:
@@ -374,7 +375,7 @@ def compare(script, folder, args):
 
 
 def main(argv=None):
-    """Run the test; exit status 1 when a killed run is not like the other."""
+    """Run the test; return the exit status, 1 if a killed run differs from the other."""
     args = build_parser().parse_args(argv)
 
     def compare_all(folder):

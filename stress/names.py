@@ -3,11 +3,11 @@
     python -m stress.names --files 5000
 
 Writes MIDI files of one short note with spaces, leading dashes, newlines, quotes, wildcards, escape
-sequences, letters of many scripts and bytes that are no UTF-8 in their names, names that differ by
-case or by Unicode normalisation alone, and names of 255 bytes. synthesize_audios.py has to play
-each of them under its own name, compute_features.py has to store the features of each, and neither
-may print anything that a terminal would execute. Prints the time that both took; the exit status is
-1 if there is a fault.
+sequences, letters of many scripts and bytes that are not UTF-8 in their names, names that differ
+only by case or Unicode normalisation, and names of 255 bytes. synthesize_audios.py must play each
+of them under its own name, compute_features.py must store the features of each, and neither may
+print anything that a terminal would execute. Prints the time that both took; the exit status is 1
+if there is a fault.
 """
 
 import os
@@ -25,8 +25,8 @@ from pix2pix_timbre.features import FeatureStore
 from stress.processes import ROOT, Fault, verdict
 
 INSTRUMENT = "keyboard_acoustic"
-NAME_BYTES = 255  # that most file systems take
-NAMES = [  # each is made unique by a number at its end
+NAME_BYTES = 255  # the longest name on most file systems
+NAMES = [  # a number is added at the end of each, so that all are different
     b"plain ",
     b"- leading dash ",
     b"--jobs ",
@@ -39,7 +39,7 @@ NAMES = [  # each is made unique by a number at its end
     b"* ? [x] {y} ~ # % %2F ",
     b"~transpose+3 @004 ",
     "Für Elise ".encode(),
-    "Fu\u0308r Elise ".encode(),  # the same, decomposed
+    "Fu\u0308r Elise ".encode(),  # the same name in decomposed Unicode
     "FÜR ELISE ".encode(),
     "月光 лунная 🎹 ".encode(),
     "right to left \u202e dim. ".encode(),
@@ -53,7 +53,7 @@ NAMES = [  # each is made unique by a number at its end
 
 
 def build_parser():
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     built.add_argument(
         "--files",
@@ -71,7 +71,7 @@ def build_parser():
 
 
 def names(count):
-    """Different names without suffix, as the system hands them out: list of strings."""
+    """List different names without suffix, as strings that Python gets from the system."""
     found = []
     for index in range(count):
         kind, serial = NAMES[index % len(NAMES)], b"%d" % (index // len(NAMES))
@@ -82,7 +82,7 @@ def names(count):
 
 
 def write_materials(folder, stems):
-    """MIDI files of one note, and a library with that note."""
+    """Write MIDI files of one note, and a library with that note."""
     time_axis = np.arange(3200) / 16000
     tone = np.float32(0.5 * np.sin(2 * np.pi * 220 * time_axis))
     write_audio(folder / "notes" / f"{INSTRUMENT}_000-057-100.wav", tone, 16000)
@@ -96,7 +96,7 @@ def write_materials(folder, stems):
 
 
 def call(script, *flags):
-    """Run a script; the seconds that it took, and what it printed, if that is fit to print."""
+    """Run a script; return the seconds that it took, and its output; check that it is printable."""
     began = time.monotonic()
     words = [sys.executable, str(ROOT / script), *map(str, flags)]
     done = subprocess.run(words, capture_output=True, cwd=ROOT, check=False)
@@ -109,7 +109,7 @@ def call(script, *flags):
 
 
 def check(folder, count, jobs):
-    """Run both scripts; raise ``Fault`` unless every file is played and stored."""
+    """Run both scripts; raise ``Fault`` unless every file was played and stored."""
     stems = names(count)
     write_materials(folder, stems)
     audios, features = folder / "audios", folder / "features"
@@ -129,7 +129,7 @@ def check(folder, count, jobs):
 
 
 def main(argv=None):
-    """Run the test; exit status 1 at a fault."""
+    """Run the test; return the exit status, 1 if there was a fault."""
     args = build_parser().parse_args(argv)
     status = verdict("names", None, lambda folder: check(folder, args.files, args.jobs))
     if status == 0:

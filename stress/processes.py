@@ -1,4 +1,4 @@
-"""What the benchmarks that try to break scripts share: verdicts, processes to kill, their files."""
+"""What the stress tests share: verdicts, processes to kill, and the files that these write."""
 
 import contextlib
 import fnmatch
@@ -12,25 +12,25 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PART = ".part."  # begins the name of a file that is being written; a random mark follows
-LOCK = ".lock"  # of a run; a killed one leaves it, the next one that ends removes it
-OFTEN, SELDOM = 2e-4, 5e-3  # seconds between two looks at a folder
+PART = ".part."  # beginning of the name of a file that is being written; a random mark follows
+LOCK = ".lock"  # name of a lock; a killed run leaves it behind, and the next run removes it
+OFTEN, SELDOM = 2e-4, 5e-3  # seconds from one look at a folder to the next
 
 
 class Fault(Exception):
-    """What must not happen to a run, whenever it is killed and whatever files are named."""
+    """A fault in a script: something that must not happen whatever is done to it."""
 
 
 def verdict(script, given, compare):
-    """Run a test in a folder, which is kept only where something is wrong.
+    """Run a test in a folder; print a fault.
 
     Args:
         script: Name of the test.
-        given: Folder that stays in any case, or None for one that is removed.
+        given: Folder, which is kept; None for a temporary one, which is kept if there is a fault.
         compare: Function of the folder that raises ``Fault``.
 
     Returns:
-        Exit status: 1 at a fault, else 0.
+        Exit status: 1 for a fault, else 0.
     """
     folder = given or Path(tempfile.mkdtemp(prefix=f"{script}_"))
     try:
@@ -44,16 +44,16 @@ def verdict(script, given, compare):
 
 
 def shortly(rng):
-    """A random time in seconds, microseconds to some tens of milliseconds, each decade alike."""
+    """Draw a time from microseconds to some tens of milliseconds, log-uniform, in seconds."""
     return 10 ** rng.uniform(-6, -1.5)
 
 
 def versions(folder, pattern):
-    """Dict from the files of a name to what changes when they are written again.
+    """Find files: dict from their paths to a value that changes when they are written again.
 
     Args:
         folder: Path.
-        pattern: Path below it, with wildcards in its last part; ``LOCK`` is never among them.
+        pattern: Path below it, with wildcards in its last part; ``LOCK`` is left out.
     """
     place, found = folder / pattern, {}
     paths = [place]
@@ -61,13 +61,13 @@ def versions(folder, pattern):
         paths = place.parent.iterdir() if place.parent.is_dir() else []
     for path in paths:
         if path.name != LOCK and fnmatch.fnmatchcase(path.name, place.name):
-            with contextlib.suppress(FileNotFoundError):  # not there, or removed while we look
+            with contextlib.suppress(FileNotFoundError):  # missing, or removed while we look
                 found[path] = _version(path.stat())
     return found
 
 
 def all_versions(folder):
-    """``versions`` of all files below a folder, hidden ones, too."""
+    """``versions`` of all files below a folder, including hidden ones."""
     found = {}
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -82,28 +82,28 @@ def _version(status):
 
 
 def changed(after, before):
-    """Files that were written between two times."""
+    """List the files that were written between two calls of ``versions``."""
     return [path for path, version in after.items() if before.get(path) != version]
 
 
 def is_part(path):
-    """Whether a file is one that was being written."""
+    """Whether a file is a temporary one, for a file that was being written."""
     return path.name.startswith(PART)
 
 
 def final_path(part):
-    """Path that a file which is being written is to have when it is whole."""
+    """Final path of the file for which a temporary one was made."""
     _, name = part.name.removeprefix(PART).split(".", 1)
     return part.with_name(name)
 
 
 class Victim:
-    """A process, with all that it begins, that may be killed.
+    """A process that may be killed, together with its children.
 
     Args:
-        name: Of its script.
+        name: Name of its script.
         words: Command line.
-        log: File for what it prints.
+        log: File for its output.
         env: Changes of the environment.
     """
 
@@ -129,18 +129,18 @@ class Victim:
         self._kill()
 
     def _kill(self):
-        # the group is there as long as one of its processes has not been waited for
+        # the group exists until all of its processes have been waited for
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         return self._process.wait()
 
     @property
     def seconds(self):
-        """Since the start."""
+        """Seconds since the start."""
         return time.monotonic() - self.began
 
     def wait_until(self, holds, pause=SELDOM):
-        """Wait until a function of nothing is true; whether it was before the process ended."""
+        """Wait until a function returns True; return False if the process ends first."""
         while self._process.poll() is None:
             if holds():
                 return True
@@ -148,18 +148,18 @@ class Victim:
         return False
 
     def printed(self):
-        """What it has printed."""
+        """Return its output so far."""
         return self._log.read_text(errors="replace")
 
     def wait(self):
-        """Wait for the end; ``Fault`` unless it is a good one."""
+        """Wait for the end; raise ``Fault`` if the exit status is not 0."""
         if self._process.wait():
             lines = self.printed().split("\n")
             last = next((line for line in reversed(lines) if line.strip()), "")
             raise Fault(f"{self._name} ended with status {self._process.returncode}: {last}")
 
     def kill(self):
-        """Kill the whole group at once; False when it had ended before, and well."""
+        """Kill the whole group at once; return False if it ended successfully before."""
         if self._kill() == -signal.SIGKILL:
             return True
         self.wait()

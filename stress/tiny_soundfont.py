@@ -22,13 +22,13 @@ def write_soundfont(
     """Write a SoundFont 2.01 file.
 
     Args:
-        path: Where to write.
+        path: File to write.
         partials: Number of partials of the tone, all equally loud; at most 49.
         keys: Lowest and highest MIDI number that sounds.
         velocities: Lowest and highest velocity that sounds.
-        bank, program: Where its only preset lies.
+        bank, program: Place of the only preset.
         amplitude: Peak of the tone, at most 1.
-        attenuation: In the format's tenths of a dB.
+        attenuation: In tenths of a dB, as the format counts.
 
     Returns:
         The path.

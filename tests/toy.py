@@ -47,7 +47,7 @@ class Session(TrainingSession):
 
     @staticmethod
     def add_flags(built):
-        """Flags of the script."""
+        """Create the parser of the command line."""
         built.add_argument("--output", type=Path, required=True, help="run folder")
         built.add_argument("--pieces", nargs="+", default=list(PIECES), help="data to train on")
         built.add_argument(

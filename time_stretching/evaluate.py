@@ -72,7 +72,7 @@ _SHOWN_SECONDS = 6.0
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     built.add_argument(
         "--model", type=Path, default=SHIPPED, help="run folder (default: models/time_stretching)"
@@ -258,7 +258,7 @@ def draw(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; exit status 0."""
+    """Run the script; return exit status 0."""
     args = build_parser().parse_args(argv)
     start_backend(args.gpu)
     from time_stretching.trained import load_stretcher

@@ -49,7 +49,7 @@ class Task(NamedTuple):
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__, writes=("features_path",))
     built.add_argument(
         "--audio_path", required=True, type=existing_folder, help="folder of recordings"
@@ -103,7 +103,7 @@ def cut(task: Task) -> tuple[list[tuple[Recording, np.ndarray]], dict[str, int]]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; its exit status."""
+    """Run the script; return its exit status."""
     args = parse_job_args(build_parser(), argv)
     files, foreign = find_recordings([args.audio_path])
     tasks = [

@@ -36,7 +36,7 @@ LOSS_DB = 1.5  # losses above this in a third-octave band are reported
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     built.add_argument("--input", type=Path, required=True, help="audio file to stretch")
     built.add_argument("--output", type=Path, required=True, help="audio file to write")
@@ -119,7 +119,7 @@ def told_loss(audio: np.ndarray, stretched: np.ndarray, sample_rate: int) -> str
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; exit status 0."""
+    """Run the script; return exit status 0."""
     args = build_parser().parse_args(argv)
     method = args.method or ("neural" if args.model else "vocoder")
     audio, sample_rate = load_audio(args.input, sample_rate=None, mono=False)

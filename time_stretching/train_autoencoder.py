@@ -51,7 +51,7 @@ class Session(TrainingSession):
 
     @staticmethod
     def add_flags(built: Parser) -> None:
-        """Flags of the script."""
+        """Create the parser of the command line."""
         built.add_argument(
             "--output",
             type=Path,

@@ -24,7 +24,7 @@ from trimming.flags import add_flags, settings_of
 
 
 def build_parser() -> ArgumentParser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__, converts=("model",))
     built.add_argument("--model", type=Path, required=True, help="run folder of any system")
     built.add_argument("--output", type=Path, required=True, help="run folder to write")
@@ -118,7 +118,7 @@ def _record(source, copied, name, sizes, settings):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; exit status 0."""
+    """Run the script; return exit status 0."""
     args = build_parser().parse_args(argv)
     RunFolder(args.model).read_config()
     start_backend(args.gpu)

@@ -54,7 +54,7 @@ _WAY = 9  # images of an interpolation
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     built.add_argument(
         "--audio_path",
@@ -262,7 +262,7 @@ def smoothness(trained: TrainedVAE, others: list[Note], seed: int) -> dict[str, 
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; exit status 0."""
+    """Run the script; return exit status 0."""
     args = build_parser().parse_args(argv)
     start_backend(None)
     from vae_generation.latents import Latents

@@ -47,7 +47,7 @@ _SHIPPED |= {"grid": "vae_notes_plane"}
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__)
     ways = built.add_mutually_exclusive_group(required=True)
     ways.add_argument(
@@ -243,7 +243,7 @@ def write_plane(output: Output, trained: TrainedVAE, folder: Path, rows: int) ->
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; its exit status."""
+    """Run the script; return its exit status."""
     args = build_parser().parse_args(argv)
     way = next(name for name in WAYS if getattr(args, name) is not None)
     check_output(way, args.output)

@@ -35,7 +35,7 @@ class Recording(NamedTuple):
 
 
 def build_parser() -> Parser:
-    """Flags of the script."""
+    """Create the parser of the command line."""
     built = parser(__doc__, writes=("features_path",))
     built.add_argument(
         "--audio_path",
@@ -137,7 +137,7 @@ def _sounds(audio, spectrogram):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; its exit status."""
+    """Run the script; return its exit status."""
     args = parse_job_args(build_parser(), argv)
     fft_size = args.fft_size or DEFAULT_FFT[args.spectrogram]
     hop = args.hop or fft_size // 4

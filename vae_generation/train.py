@@ -60,7 +60,7 @@ class Session(TrainingSession):
 
     @staticmethod
     def add_flags(built: Parser) -> None:
-        """Flags of the script."""
+        """Create the parser of the command line."""
         built.add_argument(
             "--features_path",
             required=True,

@@ -123,7 +123,7 @@ def draw(library: NoteLibrary) -> Figure:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the script; exit status 0."""
+    """Run the script; return exit status 0."""
     built = parser(__doc__)
     built.add_argument("--input", type=existing_folder, required=True, help="library of notes")
     built.add_argument("--output", type=Path, required=True, help="picture to write, .png")
