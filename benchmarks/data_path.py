@@ -348,7 +348,7 @@ def training_input(args, folder):
 
     def from_cold(limit):
         for path in paths:
-            with path.open("rb") as file:  # on the disk already, so the system can drop it from its cache
+            with path.open("rb") as file:  # on the disk already, so the system can drop it
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         with mock.patch.object(pairs, "memory_limit", lambda: limit):
             began = time.perf_counter()

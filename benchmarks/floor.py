@@ -17,7 +17,7 @@ def convolution_flops(model):
     total = 0
     for layer in model.layers:
         if isinstance(layer, keras.layers.Conv2DTranspose):
-            area = np.prod(layer.input.shape[1:3])  # each input pixel meets every weight of the kernel
+            area = np.prod(layer.input.shape[1:3])  # each input pixel meets all weights
         elif isinstance(layer, keras.layers.Conv2D):
             area = np.prod(layer.output.shape[1:3])
         elif hasattr(layer, "layers"):

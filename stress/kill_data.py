@@ -166,7 +166,7 @@ class Inspector:
         self._kept = {}
 
     def check(self):
-        """Raise ``Fault`` if a file differs from the undisturbed run, is lost, or was made twice."""
+        """Raise ``Fault`` if a file differs from the undisturbed run, is lost or was made twice."""
         found = {path: one for path, one in all_versions(self._output).items() if not is_part(path)}
         for path in changed(found, self._kept):
             if path in self._kept:

@@ -1,4 +1,4 @@
-"""Small material that several test files share, made once per run and not to be modified."""
+"""Helpers, and small material that several test files share; it is made once, and read only."""
 
 import csv
 import os
@@ -22,21 +22,22 @@ from common.cli import run
 from common.music import soundfont
 from common.work.machine import cores, memory
 
-# Machines that run tests are slow at times; that is no fault of what they test.
+# A slow machine is no fault of what is tested.
 settings.register_profile("kit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kit")
 
-# What is started in the background may ignore Ctrl-C; tests press it, here and in their children.
+# Processes that a shell starts in the background ignore Ctrl-C, but some tests send it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-INSTALLED = "not installed"  # ends the reason of a skip that an installation would avoid
-LONG = [  # files that take longest, by their subjects
+INSTALLED = "not installed"  # end of the reason for a skip that an installation would avoid
+LONG = [  # test files that take longest, without "test_"
     *("gan", "vae_scripts", "toy_devices", "training", "evaluate", "stretch_scripts", "predict"),
     *("random_cnn_scripts", "trainings", "weights", "findlr", "vae_models", "devices"),
 ]
 ROOT = Path(__file__).parent.parent
-# Processes that compile librosa's functions at once would spoil numba's files for good: a crash.
+# If several processes compile librosa's functions at once, numba's cache is spoilt for good, and
+# every later run crashes.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["NUMBA_CACHE_DIR"] = str(
         ROOT / ".pytest_cache" / f"numba_{os.environ['PYTEST_XDIST_WORKER']}"
@@ -49,7 +50,7 @@ VOICES = {  # (instrument, preset) -> levels of the partials
     ("keyboard_acoustic", 4): (1.0, 0.1, 0.3),
     ("guitar_acoustic", 0): (0.6, 1.0, 0.7, 0.5, 0.3),
 }
-PIECES = {  # name -> pitches, an eighth note each; only "arpeggio" is held out at a share of 0.3
+PIECES = {  # name -> pitches of eighth notes; a held-out share of 0.3 holds out "arpeggio" alone
     "arpeggio": (48, 52, 55, 60, 64, 67, 72, 67, 64, 60, 55, 52),
     "march": (60, 60, 67, 67, 65, 64, 62, 60),
     "scale": (60, 62, 64, 65, 67, 69, 71, 72, 71, 69, 67, 65, 64, 62, 60, 59),
@@ -66,12 +67,12 @@ def pytest_addoption(parser):
 
 
 def pytest_xdist_auto_num_workers():
-    """As many processes as cores, within what TensorFlow takes of the memory."""
+    """Number of processes: that of the cores, or fewer if TensorFlow would need too much memory."""
     return max(1, min(cores(), memory() // (3 * 2**30), 8))
 
 
 def pytest_collection_modifyitems(items):
-    """Files that take long come first, lest one of them runs alone in the end."""
+    """Run the files that take long first, so that none of them runs alone at the end."""
     items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONG)
 
 
@@ -88,7 +89,7 @@ def pytest_sessionfinish(session):
 
 
 def _missing(reporter):
-    """Reasons of skips that an installation would avoid: they end in "is not installed"."""
+    """List the reasons for skips that an installation would avoid."""
     reasons = {str(report.longrepr[-1]) for report in reporter.stats.get("skipped", [])}
     return sorted(
         reason.removeprefix("Skipped: ") for reason in reasons if reason.endswith(INSTALLED)
@@ -109,12 +110,12 @@ needs_player = pytest.mark.skipif(
 
 
 def frequency_of(pitch):
-    """Fundamental of a MIDI number in Hz."""
+    """Fundamental frequency of a MIDI number in Hz."""
     return 440 * 2 ** ((pitch - 69) / 12)
 
 
 def make_note(pitch, partials=(1.0,), seconds=2.0, level=0.5, rate=NOTE_RATE):
-    """A decaying harmonic tone that starts at once: float32 (samples,)."""
+    """Make a decaying harmonic tone without fade-in: float32 (samples,)."""
     time = np.arange(int(seconds * rate)) / rate
     tone = sum(
         part * np.sin(2 * np.pi * frequency_of(pitch) * number * time)
@@ -124,7 +125,7 @@ def make_note(pitch, partials=(1.0,), seconds=2.0, level=0.5, rate=NOTE_RATE):
 
 
 def write_notes(folder, voices, pitches=PITCHES, velocities=VELOCITIES, suffix=".wav"):
-    """Write an NSynth-structured note set; the folder."""
+    """Write notes in NSynth's layout; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for (instrument, preset), partials in voices.items():
         for pitch in pitches:
@@ -136,7 +137,7 @@ def write_notes(folder, voices, pitches=PITCHES, velocities=VELOCITIES, suffix="
 
 
 def write_midi(path, pitches, ticks=240, velocity=90):
-    """Write a MIDI file of notes one after the other, each ``ticks`` of 960 to the second."""
+    """Write a MIDI file of notes one after the other, ``ticks`` long each, 960 per second."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = mido.MidiFile(ticks_per_beat=480)
     track = file.add_track()
@@ -148,7 +149,7 @@ def write_midi(path, pitches, ticks=240, velocity=90):
 
 
 def snapshot(folder):
-    """Path, size and time of change of everything below a folder."""
+    """List path, size and modification time of everything below a folder."""
     return {
         (path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns)
         for path in folder.rglob("*")
@@ -156,14 +157,14 @@ def snapshot(folder):
 
 
 def _guarded(folder):
-    """Yield a folder and fail at the end of the run if a test changed it."""
+    """Yield a folder, and fail at the end of the run if a test has changed it."""
     before = snapshot(folder)
     yield folder
     assert snapshot(folder) == before, f"a test changed the shared {folder}"
 
 
 def arguments(features, output, flags=None, *more):
-    """Command line of a training script; a list as value stands for several words."""
+    """Command line of a training script; a list stands for several words."""
     pair = {"origin": "keyboard_acoustic", "target": "guitar_acoustic"}
     given = {"dataset_path": features, "output": output, **pair, **(flags or {})}
     words = []
@@ -173,7 +174,7 @@ def arguments(features, output, flags=None, *more):
 
 
 def outcome(main, argv, capsys):
-    """Exit status, lines on stdout and lines on stderr of a script, in this process."""
+    """Run a script in this process; return exit status, lines of stdout and lines of stderr."""
     with pytest.raises(SystemExit) as caught:
         run(main, argv)
     said = capsys.readouterr()
@@ -181,7 +182,7 @@ def outcome(main, argv, capsys):
 
 
 def assert_refused(main, argv, capsys, *words):
-    """Status 2 and one line that holds the words."""
+    """Check that a script ends with status 2 and a single line that contains the words."""
     status, _, err = outcome(main, argv, capsys)
     assert (status, len(err)) == (2, 1), err
     for word in words:
@@ -189,13 +190,13 @@ def assert_refused(main, argv, capsys, *words):
 
 
 def read_csv(path):
-    """Rows of a CSV file as dicts of strings."""
+    """Read the rows of a CSV file as dicts of strings."""
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
 def read_weights(path):
-    """Every array of an .h5 file, by its place in it."""
+    """Read all arrays of an .h5 file: dict from their names in the file."""
     arrays = {}
 
     def visit(name, item):
@@ -208,7 +209,7 @@ def read_weights(path):
 
 
 def assert_same_run(folder, other):
-    """The same files, weights, state and history, but for the time that it took."""
+    """Check that two runs have equal files, weights, states and histories, except for times."""
     names = [
         {path.relative_to(run) for path in run.rglob("*") if "tensorboard" not in path.parts}
         for run in (folder, other)
@@ -228,7 +229,7 @@ def assert_same_run(folder, other):
 
 @pytest.fixture(scope="session")
 def notes_folder(tmp_path_factory):
-    """NSynth-structured notes: the ``VOICES``, each in ``PITCHES`` and ``VELOCITIES``, 16 kHz."""
+    """Notes in NSynth's layout: the ``VOICES`` in ``PITCHES`` and ``VELOCITIES``, 16 kHz."""
     yield from _guarded(write_notes(tmp_path_factory.mktemp("notes"), VOICES))
 
 
@@ -243,7 +244,7 @@ def midi_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def audios_folder(notes_folder, midi_folder, tmp_path_factory):
-    """Each piece played by keyboard_acoustic and guitar_acoustic, by ``synthesize_audios.py``."""
+    """The pieces, played by keyboard_acoustic and guitar_acoustic (``synthesize_audios.py``)."""
     folder = tmp_path_factory.mktemp("audios")
     flags = {"nsynth_path": notes_folder, "midi_path": midi_folder, "audios_path": folder}
     argv = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
@@ -263,7 +264,7 @@ def features_folder(audios_folder, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def run_script():
-    """A function that runs a script in a process: ``(exit status, stdout, stderr)``.
+    """Function that runs a script in its own process: ``(exit status, stdout, stderr)``.
 
     ``run_script("predict.py", "--input", path, cwd=folder, env={"KERAS_BACKEND": "jax"})``
     """
@@ -285,7 +286,7 @@ def run_script():
 
 @pytest.fixture
 def rough_samples(monkeypatch):
-    """Listening samples of a training without the search for their phase, which takes long."""
+    """Trainings write their listening samples without the slow search for a phase."""
     monkeypatch.setattr(
         "pix2pix_timbre.samples.griffin_lim_phase", lambda magnitude, *_, **__: 0 * magnitude
     )
@@ -293,7 +294,7 @@ def rough_samples(monkeypatch):
 
 @pytest.fixture
 def captured(monkeypatch):
-    """What the training scripts would train, instead of training it: a list of sessions."""
+    """Training scripts do not train, but add their sessions to this list."""
     from common.training.session import TrainingSession
 
     sessions = []
@@ -303,7 +304,7 @@ def captured(monkeypatch):
 
 @pytest.fixture(params=["full disk", "limit on the size of files"])
 def small_disk(request, tmp_path):
-    """A folder in which no file can grow beyond 64 KiB."""
+    """Folder in which no file can grow beyond 64 KiB."""
     if request.param == "full disk":
         folder = tmp_path / "disk"
         folder.mkdir()
@@ -321,7 +322,7 @@ def small_disk(request, tmp_path):
 
 @pytest.fixture
 def read_only(tmp_path):
-    """A folder in which nothing can be written, with the folder ``there`` in it."""
+    """Folder that cannot be written, with the folder ``there`` in it."""
     folder = tmp_path / "read_only"
     (folder / "there").mkdir(parents=True)
     if os.geteuid():
@@ -329,7 +330,7 @@ def read_only(tmp_path):
         folder.chmod(0o500)
         yield folder
         folder.chmod(0o700)
-    else:  # whom no mode stops
+    else:  # no file mode stops root
         bind = ["mount", "--bind", folder, folder]
         if subprocess.run(bind, capture_output=True, check=False).returncode:
             pytest.skip("mounting is not allowed here")

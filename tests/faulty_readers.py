@@ -1,6 +1,6 @@
-"""Readers with every fault that ``stress.fuzz`` looks for, for its child processes.
+"""Readers with each fault that ``stress.fuzz`` looks for; its child processes import them.
 
-Each reads what does not begin with an exclamation mark.
+They read files correctly that do not begin with an exclamation mark.
 """
 
 import os
@@ -37,7 +37,7 @@ def hang():
 
 
 def memory():
-    fuzz.MEMORY = 10**8  # in the child alone; a GB takes long to fill
+    fuzz.MEMORY = 10**8  # only in the child, because filling a GB takes long
     return _at_mark(lambda path: np.ones(3 * 10**8, np.int8))
 
 

@@ -1,4 +1,4 @@
-"""One check of a part of a network: built, called in three ways, saved, and in mixed precision."""
+"""Check for parts of networks: symbolic, eager and compiled calls, saving, mixed precision."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def check_part(build, shapes, folder, output_shape):
     keras.utils.set_random_seed(0)
     model = network_of(build, shapes)
     assert model.output_shape == (None, *output_shape)  # symbolic
-    for variable in model.trainable_variables:  # also those that begin with zeros
+    for variable in model.trainable_variables:  # also those that are initialised with zeros
         variable.assign(rng.normal(size=variable.shape))
     expected = np.asarray(model(given))  # eager
     assert expected.shape == (3, *output_shape)
@@ -52,6 +52,6 @@ def check_part(build, shapes, folder, output_shape):
 
 
 def network_of(build, shapes):
-    """The Keras model of a part."""
+    """Make a Keras model of a part."""
     inputs = [keras.Input(shape, name=f"input_{number}") for number, shape in enumerate(shapes)]
     return keras.Model(inputs, build(*inputs))

@@ -1,4 +1,4 @@
-"""Tasks of the tests, by themselves, so that the workers of a cluster import little."""
+"""Tasks for tests of parallel work, in a file of their own so that workers import little."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ def halve(task):
         raise UserError("3: odd")
     if task == 5:
         raise AudioFileError("5: odd")
-    time.sleep(0.1 / task)  # the later ones are done first
+    time.sleep(0.1 / task)  # later tasks end first
     return task / 2
 
 
@@ -36,7 +36,7 @@ def kill_the_worker(folder, task):
 
 
 def write_slowly(path, begun, barrier):
-    """Write a file half, wait until others have begun to write it, and write the rest."""
+    """Write half of a file, wait until others have begun to write it, and write the rest."""
     with replace_when_done(path) as temporary, temporary.open("w") as file:
         file.write("first half,")
         file.flush()

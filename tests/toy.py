@@ -1,8 +1,8 @@
-"""A system that trains in no time, for the tests of what the trainings of all systems share.
+"""A tiny system for tests of what the trainings of all systems share.
 
-One dense layer behind batch normalization and dropout learns to add up four numbers: tracing takes
-0.1 s, an epoch nothing. It goes the same way as every system, with the flags that all have;
-``--pieces`` stands for the data, of which it holds out a share by name.
+A dense layer behind batch normalization and dropout learns to add up four numbers, in a fraction of
+a second. Its session is an ordinary ``TrainingSession`` with the flags of all systems; ``--pieces``
+stands for the data, and a share of the pieces is held out by name.
 
     import toy
 
@@ -11,14 +11,14 @@ One dense layer behind batch normalization and dropout learns to add up four num
     session = toy.Session(**vars(toy.build_parser().parse_args(argv)))  # to look at its parts
     subprocess.run([sys.executable, toy.__file__, *argv])  # killed, on several devices, locked, ...
 
-Epochs have as many examples as pieces to train on, ROWS each. What an epoch leaves: history.csv,
-history.png, network.h5, sums.txt (by ``after_epoch``), and the resume state.
+Each piece has ROWS examples. An epoch writes history.csv, history.png, network.h5, a resume state,
+and sums.txt (in ``after_epoch``).
 """
 
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":  # as a script: the project is not on the path
+if __name__ == "__main__":  # a script outside the root does not find the project by itself
     sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
@@ -28,9 +28,9 @@ from common.files.split import is_held_out
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
 
-PIECES = ("arpeggio", "fugue", "march", "scale", "waltz")  # at 0.3, only arpeggio is held out
-ROWS = 3  # examples of a piece
-NUMBERS = 4  # of an example
+PIECES = ("arpeggio", "fugue", "march", "scale", "waltz")  # a share of 0.3 holds out arpeggio
+ROWS = 3  # examples per piece
+NUMBERS = 4  # numbers per example
 
 
 class Session(TrainingSession):
@@ -47,7 +47,7 @@ class Session(TrainingSession):
 
     @staticmethod
     def add_flags(built):
-        """Create the parser of the command line."""
+        """Add the flags of the script."""
         built.add_argument("--output", type=Path, required=True, help="run folder")
         built.add_argument("--pieces", nargs="+", default=list(PIECES), help="data to train on")
         built.add_argument(
@@ -68,21 +68,21 @@ class Session(TrainingSession):
         self.validation = examples(held_out, flags.batch_size) if held_out else None
 
     def describe(self):
-        """The split."""
+        """Return the split."""
         return {"split": self.sides}
 
     def make_model(self):
-        """The untrained network in training."""
+        """Return the untrained model."""
         return make_model(self.flags.dropout)
 
     def after_epoch(self, epoch, networks):
-        """Write what the network makes of ones."""
+        """Write the network's output for an input of ones."""
         found = float(networks["network"](np.ones((1, NUMBERS), np.float32))[0, 0])
         (self.run.path / "sums.txt").write_text(f"{epoch} {found:.6f}\n")
 
 
 def make_model(dropout=0.5):
-    """The toy's training model."""
+    """Make the toy's training model."""
     import keras
     from keras import ops
 
@@ -114,11 +114,11 @@ def make_model(dropout=0.5):
 
 
 def make_examples():
-    """The class of the toy's batches: (numbers, sums), (batch, NUMBERS) and (batch, 1) float32."""
+    """Return the class of the batches (numbers, sums): (batch, NUMBERS), (batch, 1) float32."""
     from common.training.batches import Batches
 
     class Examples(Batches):
-        """Numbers that the names of pieces decide, in an order that seed and epoch decide."""
+        """Numbers drawn by the names of the pieces, in an order drawn by seed and epoch."""
 
         def __init__(self, pieces, batch_size, steps=None, seed=None):
             draws = [np.random.default_rng(list(piece.encode())) for piece in pieces]
@@ -137,7 +137,7 @@ def make_examples():
 
 
 def arguments(output, **flags):
-    """A command line of the toy; a list stands for several words, True for a switch."""
+    """Command line of the toy; a list stands for several words, and True for a switch."""
     words = []
     for name, value in {"output": output, "validation_split": 0.3, **flags}.items():
         if isinstance(value, bool):

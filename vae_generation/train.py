@@ -60,7 +60,7 @@ class Session(TrainingSession):
 
     @staticmethod
     def add_flags(built: Parser) -> None:
-        """Create the parser of the command line."""
+        """Add the flags of the script."""
         built.add_argument(
             "--features_path",
             required=True,

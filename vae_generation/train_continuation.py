@@ -40,7 +40,7 @@ class Session(TrainingSession):
 
     @staticmethod
     def add_flags(built: Parser) -> None:
-        """Create the parser of the command line."""
+        """Add the flags of the script."""
         built.add_argument(
             "--model", required=True, type=Path, help="run folder of the auto-encoder"
         )
