@@ -1,4 +1,4 @@
-"""The house plan: which part of the project may import which, found in the syntax trees."""
+"""The import rule: which part of the project may import which, found in the syntax trees."""
 
 import ast
 
@@ -23,7 +23,7 @@ LEVELS = [
 
 
 def level_of(module):
-    """Place in LEVELS of the name that a module begins with; scripts come last."""
+    """Index in LEVELS of a module; that of the last level for scripts."""
     for number, names in enumerate(LEVELS):
         if any(module == name or module.startswith(f"{name}.") for name in names):
             return number
@@ -31,7 +31,7 @@ def level_of(module):
 
 
 def imports(path):
-    """Names of the project's modules that a file imports, anywhere in it."""
+    """Names of the project's modules that a file imports, at its top or inside functions."""
     known = {"data", "common", "benchmarks", "stress", *SYSTEMS}
     known |= {script.stem for script in ROOT.glob("*.py")}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

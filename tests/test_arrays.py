@@ -1,4 +1,4 @@
-"""Arrays that the functions for notebooks are given: checked once, in the same way everywhere."""
+"""The functions for notebooks check the arrays that they are given, all in the same way."""
 
 from types import SimpleNamespace
 
@@ -48,7 +48,7 @@ WRONG = [
 
 @pytest.fixture(autouse=True)
 def tiny_generators(monkeypatch):
-    """Models without networks: what is wrong is found before they compute."""
+    """Models without networks, for mistakes that are found before anything is computed."""
 
     def open_once(model):
         channels = 2 if str(model).endswith("any") else 1

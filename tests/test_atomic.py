@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, whoever else writes them."""
+"""Files appear whole or not at all, even if several processes write them."""
 
 import pytest
 

@@ -30,7 +30,7 @@ PERIOD = HOP / SAMPLE_RATE  # seconds from column to column
 
 
 def pair(seed=0, columns=20, top=0.8):
-    """Two sides with some columns of silence: (2, BINS, columns) float32 in [0, top]."""
+    """Make two sides, partly silent: (2, BINS, columns) float32 in [0, top]."""
     images = top * np.random.default_rng(seed).random((2, BINS, columns), np.float32)
     images[..., ::5] = 0
     return images
@@ -41,7 +41,7 @@ def augmented(kinds, images, seed=0):
 
 
 def decibels(after, before):
-    """How much louder each value became in dB, with NaN for those that are almost silent."""
+    """Increase of each value in dB; NaN where it is almost silent."""
     ratio = db_to_amplitude(after) / np.where(before > 0.2, db_to_amplitude(before), np.nan)
     return 20 * np.log10(ratio)
 
@@ -260,8 +260,8 @@ def test_reverberation_adds_and_takes_nothing_away():
     after = augmented(["reverb"], images, 3)
     np.testing.assert_allclose(after, amplitude_to_db(reverberate(before, *rooms)), atol=1e-6)
     assert (after >= images - 1e-6).all()
-    assert (after[..., 5] > 0).all()  # the silence after the first sounds
-    assert not after[..., 0].any()  # nothing sounds before its cause
+    assert (after[..., 5] > 0).all()  # the reverberation sounds after the first column
+    assert not after[..., 0].any()  # and not before it
 
 
 def test_no_column_is_no_error():

@@ -25,7 +25,7 @@ from pix2pix_timbre.optimizer import TwoRateAdam
 
 
 def number_after(text, printed):
-    """The number that follows a text in what was printed."""
+    """Return the number that follows a text in the output."""
     return float(re.search(rf"^{re.escape(text)} ([\d.]+)", printed, re.MULTILINE)[1])
 
 
@@ -43,7 +43,7 @@ def test_the_training_benchmark_prints_what_fits_together(capsys):
     batch = number_after("input pipeline:", printed) / 1000
     assert batch > 0
     for name, row in rows.items():
-        assert row["min"] == row["max"] == row["seconds"] > 0  # of one round
+        assert row["min"] == row["max"] == row["seconds"] > 0  # there is one round
         assert row["steps/s"] == pytest.approx(1 / row["seconds"], rel=0.01)
         assert row["ratio"] == pytest.approx(
             rows[training.EAGER]["seconds"] / row["seconds"], rel=0.01
@@ -54,7 +54,7 @@ def test_the_training_benchmark_prints_what_fits_together(capsys):
         if name in training.OURS:
             share = number_after(f"input pipeline over {name}:", printed)
             assert share == pytest.approx(100 * batch / row["seconds"], rel=0.02, abs=0.01)
-    assert keras.config.dtype_policy().name == "float32"  # as found, for what comes after
+    assert keras.config.dtype_policy().name == "float32"  # unchanged for later tests
 
 
 def test_figures_are_medians_over_rounds_and_ratios_are_taken_within_a_round():
@@ -139,7 +139,7 @@ before = peak_memory()
 held = bytearray(b"x") * 2**27
 print(before, peak_memory())
 """
-    ballast = np.ones(2**26)  # what the process that starts another one holds is not the other's
+    ballast = np.ones(2**26)  # the memory of the parent does not count
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     before, after = map(int, done.stdout.split())
@@ -164,7 +164,7 @@ def test_costs_on_paper_are_those_of_files(capsys, tmp_path):
     ]
     rows = [dict(zip(header, line, strict=False)) for line in lines]
     assert [row["step"] for row in rows] == ["synthesis", "features", "stores"] * 2
-    synthesis, features, stores = rows[:3]  # of two instruments, 200 hours each
+    synthesis, features, stores = rows[:3]  # two instruments, 200 hours each
     assert [row["core hours"] for row in rows[:3]] == ["0.80", "4.00", "0.02"]
     assert (synthesis["read GB"], synthesis["written GB"]) == ("1", "127")
     assert features["read GB"] == "127"
@@ -186,7 +186,7 @@ def test_the_benchmark_of_learning_rates_tells_both_generators_apart(
     lines = capsys.readouterr().out.splitlines()
     rows = [re.split(r"\s{2,}", line) for line in lines if "disc_loss" in line]
     assert [row[0] for row in rows] == ["discriminator", "discriminator, trained generator"]
-    assert rows[0][2] == rows[1][2]  # the suggestion
+    assert rows[0][2] == rows[1][2]  # both columns are at the suggested rate
     untrained, trained = (np.array(row[3:], float) for row in rows)
     assert untrained.shape == (9,) and not np.allclose(untrained, trained)
     assert (np.concatenate([untrained, trained]) > 0).all()

@@ -124,7 +124,7 @@ def names_of(*words):
         ["a_b , c-1", ",d.e"],
         ["['a_b', 'c-1', 'd.e']"],
         ['["a_b","c-1","d.e"]'],
-        ["[a_b,", "c-1,", "d.e]"],  # a list whose quotes the shell took
+        ["[a_b,", "c-1,", "d.e]"],  # a list whose quotes the shell has removed
         ["('a_b', 'c-1', 'd.e')"],
         ["a_b", "c-1", "a_b", "d.e", "c-1"],
     ],
@@ -285,7 +285,7 @@ def test_a_full_disk_stops_the_run_and_leaves_nothing_half_written(tmp_path, pro
     assert one_line(caught.value) == "out.wav: No space left on device"
     done = {path.name for path in tmp_path.iterdir()}
     assert not [name for name in done if name.startswith(".part")]
-    assert len(done) < 8 * (processes - 1) + 1  # what was begun before; none in one process
+    assert len(done) < 8 * (processes - 1) + 1  # only tasks that had begun
 
 
 @pytest.mark.parametrize("default, shown", [(5, "5"), (20.0, "20"), (0.125, "0.125"), ("a", "a")])

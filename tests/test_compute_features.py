@@ -1,4 +1,4 @@
-"""The script compute_features.py: what it computes, restarts, damage, killed runs."""
+"""The script compute_features.py: its results, restarts, damaged files, killed runs."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ def tone(seconds=0.2, frequency=440, seed=0):
 
 @pytest.fixture
 def compute(tmp_path):
-    """A function that runs the script in this process on ``audios``; the exit status."""
+    """Function that runs the script in this process on ``audios``, and returns the exit status."""
 
     def run(*flags):
         paths = ["--audios_path", tmp_path / "audios", "--features_path", tmp_path / "features"]
@@ -104,7 +104,7 @@ def test_a_restart_computes_only_what_is_new(compute, tmp_path, monkeypatch, cap
         np.testing.assert_array_equal(after[name], stored)
 
     loaded.clear()
-    put(tmp_path, "x/a.wav", seconds=0.5)  # made again, so newer
+    put(tmp_path, "x/a.wav", seconds=0.5)  # written again, so newer
     assert compute() == 0
     assert loaded == ["a.wav"]
     assert len(read_all(tmp_path / "features/x.h5")["a"]) == data.column_count(SAMPLE_RATE // 2)
@@ -182,7 +182,7 @@ def test_a_bad_audio_among_good_ones_is_reported_and_skipped(compute, tmp_path, 
     cut.write_bytes(cut.read_bytes()[:1000])
     (tmp_path / "audios/x/empty.flac").write_bytes(b"")
     (tmp_path / "audios/z").mkdir()
-    for _ in range(2):  # said again by each run
+    for _ in range(2):  # each run says it
         assert compute() == 1
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 5
@@ -273,7 +273,7 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_store(
 
 @pytest.mark.parametrize("left", [0, 5, 100, 5000, -1])
 def test_features_that_were_cut_off_are_computed_again(audios_folder, tmp_path, left):
-    """As a machine that failed leaves them, which a killed process never does."""
+    """A crash of the machine can leave such files; a killed process never does."""
     flags = ["--audios_path", str(audios_folder), "--features_path", str(tmp_path), "--jobs", "1"]
     assert compute_features.main(flags) == 0
     store = tmp_path / "guitar_acoustic.h5"
@@ -303,7 +303,7 @@ def many_audios(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def undisturbed(many_audios, tmp_path_factory):
-    """The bytes of the stores of a run that nobody killed."""
+    """The bytes of the stores of an undisturbed run."""
     out = tmp_path_factory.mktemp("undisturbed")
     flags = ["--audios_path", str(many_audios), "--features_path", str(out), "--jobs", "1"]
     assert compute_features.main(flags) == 0
@@ -311,7 +311,7 @@ def undisturbed(many_audios, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "moment",  # pattern and number of the files seen then; processes
+    "moment",  # pattern and number of the files that exist then; processes
     [
         (".parts/x/*.npy", 1, 1),
         (".parts/x/*.npy", 7, 1),
@@ -334,12 +334,12 @@ def test_a_killed_run_is_completed_by_the_next(
     process.kill()
     assert process.wait() == -signal.SIGKILL
     for path in tmp_path.glob("[xy].h5"):
-        FeatureStore(path).close()  # what is there is whole
+        FeatureStore(path).close()  # a store that exists is whole
     status, _, err = run_script("compute_features.py", *flags)
     assert (status, err) == (0, "")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == undisturbed
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # its workers, orphans that would wait for minutes
+        os.killpg(process.pid, signal.SIGKILL)  # also its workers
 
 
 @pytest.mark.parametrize("seconds", [1, 2])

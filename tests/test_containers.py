@@ -1,4 +1,4 @@
-"""Audio files that are odd or not whole: read to the last sample, or refused in one line."""
+"""Unusual or incomplete audio files are read to the last sample, or refused in one line."""
 
 import contextlib
 import struct
@@ -20,7 +20,7 @@ def tone(samples, channels=1):
 
 
 def written(path, samples=RATE, **flags):
-    """The bytes of an audio file of this suffix."""
+    """Write an audio file of noise with a suffix; return its bytes."""
     write_audio(path, tone(samples), RATE, **flags)
     return path.read_bytes()
 
@@ -146,7 +146,7 @@ def test_what_may_follow_the_audio_does_no_harm(tmp_path, after):
 
 
 def riff(samples, bits, *after, order="<", padded=True):
-    """A RIFF or AIFF file of noise with these chunks, (name, content), after its audio."""
+    """Make a RIFF or AIFF file of noise with chunks (name, content) after its audio."""
 
     def chunk(name, content):
         pad = bytes(len(content) % 2 if padded else 0)
@@ -157,7 +157,7 @@ def riff(samples, bits, *after, order="<", padded=True):
         rate = struct.pack("<HHLLHH", 1, 1, RATE, RATE * bits // 8, bits // 8, bits)
         body = b"WAVE" + chunk(b"fmt ", rate) + chunk(b"data", audio)
     else:
-        rate = b"\x40\x0e\xac\x44" + bytes(6)  # 44100 as a number of 80 bits
+        rate = b"\x40\x0e\xac\x44" + bytes(6)  # 44100 as an 80-bit number
         body = b"AIFF" + chunk(b"COMM", struct.pack(">hLh", 1, samples, bits) + rate)
         body += chunk(b"SSND", bytes(8) + audio)
     body += b"".join(chunk(*pair) for pair in after)
@@ -213,7 +213,7 @@ def test_a_wav_of_odd_length_that_was_cut_off_is_refused(tmp_path, bits, lost):
 def test_a_flac_that_claims_more_than_it_can_hold_is_refused(tmp_path):
     path = tmp_path / "a.flac"
     content = bytearray(written(path))
-    content[21] |= 0x0F  # of the 36 bits of the number of samples, behind rate, channels and depth
+    content[21] |= 0x0F  # the number of samples has 36 bits, after rate, channels and depth
     path.write_bytes(content)
     assert_refused(path, "claims 64424553540 samples, more than it can hold")
 
@@ -250,11 +250,11 @@ def test_an_ogg_file_that_lost_a_page_is_refused(tmp_path):
     assert_refused(path, r"damaged, only \d+ of 882000 samples can be read; copy it again")
 
 
-# MPEG audio: the first frame of what is written here holds the number of the others
+# MPEG audio: in the files written here, the first frame holds the number of the others
 
 
 def mpeg_frames(content):
-    """Where each frame of an MP3 file of constant frame length begins, as it is written here."""
+    """Positions of the frames of an MP3 file with frames of constant length."""
     head = content[:2]
     return [place for place in range(len(content)) if content.startswith(head, place)]
 
@@ -293,7 +293,7 @@ def test_an_mp3_that_was_cut_off_is_refused_wherever(mp3):
 
 
 def miscounted(content, frames=0, with_size=True):
-    """An MP3 file whose header counts more frames; and no bytes, unless ``with_size``."""
+    """Make an MP3 file whose header counts too many frames, without bytes unless ``with_size``."""
     place = max(content.find(b"Xing"), content.find(b"Info")) + 4
     flags, count, size = struct.unpack_from(">LLL", content, place)
     numbers = (flags, count + frames, size) if with_size else (1, count + frames)

@@ -1,4 +1,4 @@
-"""Conversion of images: cross-fades, and independence of how the image comes in."""
+"""Conversion of images: cross-fades, and the same result for any division into blocks."""
 
 from itertools import pairwise
 
@@ -35,7 +35,7 @@ def identity(frames):
 
 
 def ramp_in_each_frame(frames):
-    """Depends on the place in the frame only: 0 at its left edge, 1 at its right."""
+    """Predict a ramp, whatever the frames: 0 at the left edge, 1 at the right."""
     ramp = np.linspace(0, 1, FRAME_COLUMNS, dtype=np.float32)
     return np.broadcast_to(ramp[:, np.newaxis], frames.shape).copy()
 
@@ -44,7 +44,7 @@ def ramp_in_each_frame(frames):
 def generator():
     keras.utils.set_random_seed(1)
     model = build_generator(2)
-    for variable in model.weights:  # far from the faint first weights, so that inputs matter
+    for variable in model.weights:  # larger than the initial weights, so that inputs matter
         if variable.path.endswith("kernel"):
             variable.assign(variable.value * 8)
     return model
@@ -165,7 +165,7 @@ def test_a_grid_in_the_frames_of_the_network_has_no_place_of_its_own_in_the_resu
 
 @pytest.mark.parametrize("overlap", [0.25, 0.5, 0.75, 0.9])
 def test_a_cross_fade_leaves_no_seam(overlap):
-    """A predictor whose frames end loud and begin silent: the worst that can meet at an edge."""
+    """The predicted frames begin silent and end loud, the worst case for seams."""
     image = random_image(1500)
     steps = np.abs(np.diff(convert_image(ramp_in_each_frame, image, overlap)[0]))
     ramp = min(FRAME_COLUMNS - hop_columns(overlap), FRAME_COLUMNS // 2)
@@ -189,7 +189,7 @@ def test_a_batch_of_one_equals_a_batch_of_eight(generator):
     np.testing.assert_array_equal(frames, kept)
     expected = (np.asarray(generator(frames * 2 - 1, training=False)) + 1) / 2
     np.testing.assert_allclose(together, expected, atol=1e-6)
-    assert together.std(axis=0).max() > 1e-3  # frames differ, so that the above can fail
+    assert together.std(axis=0).max() > 1e-3  # frames differ, or the test could not fail
 
 
 def test_no_frames_give_no_frames(generator):

@@ -47,7 +47,7 @@ def noise(*shape, seed=0, level=0.1):
 
 
 def low_passed(samples, cutoff=10000, seed=0):
-    """Noise without content above ``cutoff`` Hz that fades in and out."""
+    """Make noise below ``cutoff`` Hz that fades in and out."""
     spectrum = np.fft.rfft(np.random.default_rng(seed).normal(0, 1, samples))
     spectrum[int(cutoff * samples / SAMPLE_RATE) :] = 0
     audio = np.fft.irfft(spectrum, samples) * np.hanning(samples)
@@ -258,7 +258,7 @@ def test_amplitude_to_db_inverts_db_to_amplitude(mag_db):
 
 
 def column_numbers(columns):
-    """An image that differs everywhere."""
+    """Make an image whose columns all differ."""
     return np.float32(np.arange(BINS)[:, np.newaxis] * 10000 + np.arange(1, columns + 1))
 
 

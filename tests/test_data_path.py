@@ -1,4 +1,4 @@
-"""benchmarks/data_path.py, and what makes the data path fast: it changes no sample."""
+"""benchmarks/data_path.py; and that the fast data path computes the same samples."""
 
 import re
 
@@ -93,4 +93,4 @@ def test_the_benchmark_prints_what_fits_together(tmp_path, capsys):
     assert {"synthesize_audios.py --jobs 1", "compute_features.py --jobs 1"} < speeds.keys()
     assert float(ratios["plain loop"]) == 1 and all(speed > 0 for speed in speeds.values())
     less = float(re.search(r"or 1 / ([\d.]+)$", printed, re.MULTILINE)[1])
-    assert 3 < less < 6  # a quarter but for the last frame's padding and the store's own bytes
+    assert 3 < less < 6  # a quarter, except for padding and the store's overhead

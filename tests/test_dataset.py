@@ -1,4 +1,4 @@
-"""Indexes of data sets: what is missing, changed or not listed is found."""
+"""Indexes of data sets: missing, changed and unlisted files are found."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Converted recordings are as deep as they were."""
+"""Converted recordings keep their bit depth."""
 
 import numpy as np
 import pytest

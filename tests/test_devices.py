@@ -38,7 +38,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 @contextlib.contextmanager
 def started():
-    """Context with a function that starts a Python program; its end kills what still runs."""
+    """Context manager for a function that starts Python programs, which end with the context."""
     processes = []
 
     def start(program, *argv, two=False, **env):
@@ -64,13 +64,13 @@ def started():
 
 @pytest.fixture
 def start():
-    """A function that starts a Python program, until the end of a test."""
+    """Function that starts a Python program, which ends with the test."""
     with started() as function:
         yield function
 
 
 def succeed(*processes):
-    """Wait for processes that are to end well; what each has printed."""
+    """Wait for processes that must succeed; return the output of each."""
     said = []
     for process in processes:
         out, err = process.communicate(timeout=300)
@@ -93,7 +93,7 @@ def cluster(workers):
 
 # In float64, where rounding cannot hide anything
 
-# Batches of 5 and 2 frames, the former shared out unevenly.
+# Batches of 5 and 2 frames; 5 cannot be shared evenly.
 DOUBLE = """
 import sys
 from pathlib import Path
@@ -212,7 +212,7 @@ FLAGS = {
 
 
 def assert_same_training(folder, alone, steps):
-    """The losses of two runs agree, and their weights as far as Adam lets them.
+    """Check that losses of two runs agree, and weights as closely as Adam allows.
 
     Adam divides each gradient by its own size. Where a gradient is nothing but rounding, such as
     that of a bias before a normalisation, its sign differs between one device and two, and with
@@ -223,7 +223,7 @@ def assert_same_training(folder, alone, steps):
     for row, other in zip(rows, expected, strict=True):
         assert row.keys() == other.keys()
         for name in row.keys() - {"seconds", "epoch"}:
-            found, wanted = (float(one[name] or 0) for one in (row, other))  # "" before it begins
+            found, wanted = (float(one[name] or 0) for one in (row, other))  # "": no adversary yet
             assert found == pytest.approx(wanted, rel=2e-3), name
     for name in ("generator.h5", "discriminator.h5"):
         arrays, others = (read_weights(one / name) for one in (folder, alone))
@@ -303,7 +303,7 @@ def test_who_dies_ends_the_other_and_the_pair_goes_on_after_the_last_epoch(
 
     out, of_worker = succeed(*start_pair(finished + 1))
     assert f"going on after epoch {finished}" in out
-    assert f"going on after epoch {finished}" not in of_worker  # it is said once
+    assert f"going on after epoch {finished}" not in of_worker  # only the chief says it
     alone = tmp_path / "alone"
     argv = arguments(features_folder, alone, {**FLAGS, "epochs": finished + 1})
     assert train.main(argv) == 0
@@ -321,7 +321,7 @@ def test_shares_cover_all_frames_once_and_evenly(number, replicas):
 
 
 def make_devices(count, **resolver):
-    """``TensorFlowDevices`` of a strategy with nothing behind it."""
+    """Make ``TensorFlowDevices`` for a strategy without devices."""
     strategy = SimpleNamespace(
         num_replicas_in_sync=count, cluster_resolver=SimpleNamespace(**resolver)
     )
@@ -329,7 +329,7 @@ def make_devices(count, **resolver):
 
 
 class Batches:
-    """Places of ``count`` frames in batches of ``size``."""
+    """Batches of the positions of ``count`` frames, ``size`` in each."""
 
     def __init__(self, count, size):
         self._count, self._size = count, size

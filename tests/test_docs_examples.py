@@ -1,4 +1,4 @@
-"""What the pages show: each example in Python runs, links and commands name what is there."""
+"""Documentation: the Python examples run, and links and commands name existing files."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ EXAMPLES = {page: PYTHON.findall((ROOT / page).read_text(encoding="utf-8")) for 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_examples_of_a_page_run(tmp_path, monkeypatch, page):
-    """In an empty folder with what a clone holds: recordings, notes and shipped models."""
+    """They run in a folder with the recordings, notes and models of a clone."""
     for folder in ("data", "docs", "models"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
@@ -37,7 +37,7 @@ def test_the_examples_of_a_page_run(tmp_path, monkeypatch, page):
         for name, array in made.items():
             assert np.isfinite(array).all(), name
             assert array.any(), name
-        if page == "README.md":  # the published way, as predict.py takes it without overlap
+        if page == "README.md":  # the published procedure, which is predict.py without overlap
             model = open_model(shipped("keyboard_acoustic_2_guitar_acoustic"))
             expected = model.convert(
                 load_audio("docs/example_input.ogg")[0], phase="input", overlap=0
@@ -46,7 +46,7 @@ def test_the_examples_of_a_page_run(tmp_path, monkeypatch, page):
 
 
 def headings(path):
-    """The anchors that GitHub gives to the headings of a page."""
+    """Return GitHub's anchors of the headings of a page."""
     titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
@@ -66,7 +66,7 @@ def test_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", ALL_PAGES)
 def test_commands_can_be_pasted(page):
-    """They start with the interpreter that ``make demo`` sets up, and name files of a clone."""
+    """Commands use the interpreter that ``make demo`` sets up, and name files of a clone."""
     text = (ROOT / page).read_text(encoding="utf-8")
     assert not re.findall(r"^ *(?:\$ *)?python3? .*$", text, re.MULTILINE)
     for command in re.findall(r"\.venv/bin/python [^`\n]*(?:\\\n[^`\n]*)*", text):

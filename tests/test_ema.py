@@ -1,4 +1,4 @@
-"""--ema: the weights that are validated and saved are moving averages of those that learn."""
+"""--ema: validation and saved files use moving averages of the weights."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ RUN = {
 
 
 def values(variables):
-    """Copies of the values of variables but for seeds."""
+    """Copy the values of variables, except seeds."""
     arrays = [np.array(keras.ops.convert_to_numpy(one)) for one in variables]
     return [array for array in arrays if array.dtype.kind == "f"]
 
@@ -49,7 +49,7 @@ def test_averages_are_validated_saved_and_resumed(features_folder, tmp_path, mon
             MOMENTUM * old + (1 - MOMENTUM) * new for old, new in zip(average, weights, strict=True)
         ]
     generator = load_generator(whole / "generator.h5")
-    generator.trainable = True  # sorts its variables
+    generator.trainable = True  # changes the order of its variables
     for found, wanted in (
         (generator.trainable_variables, average),
         (generator.non_trainable_variables, states[-1]),

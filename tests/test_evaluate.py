@@ -1,4 +1,4 @@
-"""evaluate.py through its real parser, on a small trained run; the page that it writes."""
+"""evaluate.py through its real parser, on a small trained run, with the page that it writes."""
 
 import base64
 import io

@@ -42,7 +42,7 @@ def store(path, *names, columns=3):
 
 def test_halves_are_those_of_numpy():
     halves = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float32)
-    between = (halves[1:] + halves[:-1]) / 2  # ties, to the even one
+    between = (halves[1:] + halves[:-1]) / 2  # ties are rounded to even
     near = [np.nextafter(between, np.float32(side)) for side in (0, 1e9)]
     near = [values[between > 2**-14] for values in near]
     values = np.concatenate([halves, between, *near])
@@ -297,7 +297,7 @@ def test_stores_without_a_common_piece_are_named(tmp_path):
 
 @pytest.mark.parametrize("share", [0, 0.5, 1])  # of the writes of HDF5
 def test_ctrl_c_in_the_midst_of_a_write_leaves_nothing(tmp_path, monkeypatch, share):
-    """It would crash HDF5 there."""
+    """HDF5 would crash."""
     pieces = [(name, image(300)) for name in "abc"]
     writes = []
     write = hdf5._Output.write

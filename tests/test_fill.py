@@ -1,4 +1,4 @@
-"""Recordings to one store: counts, what is skipped, nothing found, a full disk."""
+"""Recordings to one store: counts, skipped files, no files, a full disk."""
 
 import functools
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The search of the learning rates: what it sweeps, writes and suggests."""
+"""The search for learning rates: what it sweeps, writes and suggests."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ FLAGS = {"steps_per_epoch": 12, "batch_size": 2, "width": 2, "validation_split":
 
 @pytest.fixture
 def swept(monkeypatch):
-    """For each sweep: how far each network moved, None where there is none."""
+    """For each sweep, how far each network moved; None for a missing network."""
     moved, sweep = [], findlr.sweep_learning_rate
 
     def weights(model):
@@ -54,7 +54,7 @@ def swept(monkeypatch):
 
 
 def assert_curves(folder, names, out):
-    """CSV and PNG of each sweep, and a suggestion for each of its losses."""
+    """Check that each sweep has CSV and PNG, and a suggestion for each of its losses."""
     assert {path.name for path in folder.rglob("*")} == {
         "findlr",
         *(f"{name}.{suffix}" for name in names for suffix in ("csv", "png")),
@@ -77,7 +77,7 @@ def assert_curves(folder, names, out):
         for loss in LOSSES[name]:
             raw, found = ([float(row[key]) for row in rows] for key in (loss, f"{loss}_smoothed"))
             np.testing.assert_allclose(found, smooth(raw), rtol=1e-4)
-            assert len(set(raw)) > 6  # a fresh batch each
+            assert len(set(raw)) > 6  # a fresh batch for each step
         width = 500 * len(LOSSES[name])
         assert imread(folder / "findlr" / f"{name}.png").shape[:2] == (400, width)
 
@@ -140,7 +140,7 @@ def test_findlr_true_searches(features_folder, tmp_path, captured, monkeypatch, 
 
 
 class Canned:
-    """A model whose losses are given."""
+    """A model with given losses."""
 
     def __init__(self, **losses):
         self.losses = losses
@@ -152,7 +152,7 @@ class Canned:
         self.fresh = True
 
     def train_on_batch(self, x, y, return_dict=False):
-        assert self.fresh  # the loss of this batch alone
+        assert self.fresh  # reset for each batch
         self.fresh = False
         self.batches.append((x, y))
         self.steps += 1
@@ -172,7 +172,7 @@ def test_a_sweep_goes_from_1e_9_to_1_in_equal_factors():
     np.testing.assert_allclose(rates, [float(sweep_schedule(10)(step)) for step in range(10)])
     assert [row["a"] for row in rows] == list(range(10, 0, -1))
     assert set(rows[0]) == {"learning_rate", "a"}
-    assert model.batches[3:5] == [("x3", "y3"), ("x0", "y0")]  # gone through repeatedly
+    assert model.batches[3:5] == [("x3", "y3"), ("x0", "y0")]  # the batches are repeated
 
 
 def test_a_sweep_stops_at_a_hundred_times_the_best_loss():
@@ -181,7 +181,7 @@ def test_a_sweep_stops_at_a_hundred_times_the_best_loss():
     model, rows = sweep(a=losses)
     assert [row["a"] for row in rows] == losses[:5]
     assert model.steps == 5
-    # of each loss its own best
+    # each loss is compared with its own best value
     model, rows = sweep(a=[1000.0] * 10, b=[1.0, 1.0, 101.0, *[1.0] * 7], names=("a", "b"))
     assert len(rows) == 3
     assert len(sweep(a=[1000.0] * 10, b=[1.0, 1.0, 101.0, *[1.0] * 7])[1]) == 10
@@ -209,7 +209,7 @@ def test_steepest_descent_passes_over_a_fall_after_the_lowest_value():
     rates = np.logspace(-9, 0, 200)
     fall = 1 / (1 + np.exp(3 * (np.log10(rates) + 5)))
     bump = 20 * np.exp(-np.square((np.log10(rates) + 1) / 0.2))
-    rise = 0.001 * np.log10(rates)  # the end is not the lowest value
+    rise = 0.001 * np.log10(rates)  # so the lowest value is not the last
     assert steepest_descent(rates, np.exp(fall + bump + rise)) == pytest.approx(1e-5, rel=0.3)
 
 
@@ -217,7 +217,7 @@ def test_steepest_descent_is_not_blurred_by_the_rise_after_the_lowest_value():
     rates = np.geomspace(1e-9, 1, 50)
     losses = np.exp(-(np.arange(50.0) ** 2) / 100)  # falls faster and faster
     losses[31:] = 1
-    assert steepest_descent(rates, losses) == rates[28]  # of the last half decade that falls
+    assert steepest_descent(rates, losses) == rates[28]  # the last half decade that falls
 
 
 def test_steepest_descent_knows_when_there_is_none():

@@ -1,4 +1,4 @@
-"""Damaged files of every kind are read or refused in one line, also those that once were not."""
+"""Damaged files of every kind are read or refused in one line; also files that once failed."""
 
 import gzip
 import random
@@ -19,12 +19,12 @@ from stress.fuzz_targets import TARGETS
 REGRESSIONS = sorted((ROOT / "tests" / "regressions").iterdir())
 FAST = [
     name for name in TARGETS if name not in ("weights", "layout")
-]  # whose reader takes seconds to start
+]  # their readers take seconds to start
 
 
 @pytest.fixture(scope="module")
 def worker():
-    """A function that gives the running ``Worker`` of a target."""
+    """Function that returns the running ``Worker`` of a target."""
     workers = {}
 
     def running(name):
@@ -39,7 +39,7 @@ def worker():
 
 @pytest.fixture(scope="module")
 def samples():
-    """A function that gives the samples of a target."""
+    """Function that returns the samples of a target."""
     made = {}
 
     def of(name):
@@ -119,7 +119,7 @@ def test_damage_is_the_same_for_the_same_seed_and_hits_what_it_is_aimed_at(sampl
     arrays = np.ones(len(sample.content), bool)
     for part in sample.structure:
         arrays[part] = False
-    assert arrays.mean() > 0.9  # so that hits elsewhere are no accident
+    assert arrays.mean() > 0.9  # so that hits elsewhere are no coincidence
     hits = 0
     for seed in range(100):
         content = damage(sample, random.Random(seed))

@@ -128,7 +128,7 @@ def test_validation_is_evaluated_and_weighs_every_frame_alike(held_out):
 
 
 class Recorder(keras.callbacks.Callback):
-    """Weights of both networks before the first step and after each."""
+    """Records the weights of both networks, initially and after each step."""
 
     def on_train_begin(self, logs=None):
         self.seen = [self.weights()]
@@ -144,7 +144,7 @@ class Recorder(keras.callbacks.Callback):
 
 
 class Batches(keras.utils.PyDataset):
-    """Fixed batches."""
+    """The same batches in each epoch."""
 
     def __init__(self, batches):
         super().__init__()
@@ -202,7 +202,7 @@ def test_the_adversary_starts_at_its_step_with_an_adam_that_has_counted_nothing(
 
 
 def l1_step(generator, x, y, factor=100):
-    """One step of Adam on a multiple of L1, which is returned."""
+    """Do a step of Adam on a multiple of L1; return that loss."""
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
@@ -244,7 +244,7 @@ def test_the_discriminator_sees_the_origin_and_not_the_style():
         assert float(total) == pytest.approx(float(gen_loss + disc_loss), rel=1e-5)
         assert float(model.get_metrics_result()["disc_loss"]) == pytest.approx(float(disc_loss))
         found.append(np.asarray(predicted))
-    assert np.abs(found[0] - found[1]).max() > 1e-3  # the generator does see it
+    assert np.abs(found[0] - found[1]).max() > 1e-3  # the generator depends on it
 
 
 def test_a_generator_alone_learns_from_l1_and_measures_nothing_else():
@@ -266,7 +266,7 @@ def test_a_generator_alone_learns_from_l1_and_measures_nothing_else():
 
 
 def variables(seed=0):
-    """One of the generator and one of the discriminator: the optimiser knows them by name."""
+    """Make a variable of the generator and one of the discriminator, recognised by their names."""
     rng = np.random.default_rng(seed)
     return [
         keras.Variable(rng.normal(size=3).astype(np.float32), name=name)
@@ -275,7 +275,7 @@ def variables(seed=0):
 
 
 def adam_alone(rate, gradients, start):
-    """Values of a variable under an Adam (Kingma and Ba 2015) of its own, in float64."""
+    """Values of a variable with its own Adam (Kingma and Ba 2015), in float64."""
     value, mean, square = (np.array(start, float) * factor for factor in (1, 0, 0))
     for step, gradient in enumerate(np.asarray(gradients, float)):
         mean = 0.5 * mean + 0.5 * gradient
@@ -290,7 +290,7 @@ def adam_alone(rate, gradients, start):
 @settings(max_examples=8)
 @given(idle=st.integers(0, 7), steps=st.integers(1, 9), seed=st.integers(0, 1000))
 def test_each_network_has_an_adam_of_its_own_that_may_begin_later(wrapped, idle, steps, seed):
-    def schedule(step):  # any function of the step
+    def schedule(step):  # any function of the step will do
         return 0.01 / (1 + step)
 
     class Schedule(keras.optimizers.schedules.LearningRateSchedule):
@@ -309,7 +309,7 @@ def test_each_network_has_an_adam_of_its_own_that_may_begin_later(wrapped, idle,
     for step in range(idle + steps):
         if step == idle:
             inner.disc_begin.assign(inner.iterations)
-        if wrapped:  # overflows do not count
+        if wrapped:  # steps that overflow do not count
             overflow = np.float32([np.inf, 0, 0])
             optimizer.apply([keras.ops.convert_to_tensor(overflow)] * 2, both)
         scale = optimizer.dynamic_scale.numpy() if wrapped else 1
@@ -337,7 +337,7 @@ def test_the_adversary_begins_by_the_steps_that_counted(policy):
     scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     assert scaled == (policy == "mixed_float16")
     adam = model.optimizer.inner_optimizer if scaled else model.optimizer
-    start = AdversaryStart(6, done=3)  # a run that goes on
+    start = AdversaryStart(6, done=3)  # a run that is continued
     start.set_model(model)
     assert model.adversarial
     start.on_train_begin()
@@ -353,7 +353,7 @@ def test_the_adversary_begins_by_the_steps_that_counted(policy):
     adam.iterations.assign_add(1)
     start.on_train_batch_begin(4)
     assert int(adam.disc_begin.numpy()) == 5
-    # and a run that goes on behind the start begins with it
+    # a run that is continued after that step starts with the adversary
     model.adversarial = False
     later = AdversaryStart(6, done=9)
     later.set_model(model)

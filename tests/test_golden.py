@@ -15,11 +15,11 @@ from common.training.devices import list_gpus
 ROOT = Path(__file__).parent.parent
 MODEL = ROOT / "models" / "keyboard_acoustic_2_guitar_acoustic" / "generator.h5"
 GOLDEN = ROOT / "tests" / "golden" / "keyboard_acoustic_2_guitar_acoustic.npz"
-SAMPLE = np.s_[:, ::6, ::6]  # of the outputs: 14 kB
+SAMPLE = np.s_[:, ::6, ::6]  # the part of the outputs that is kept: 14 kB
 
 
 def chords():
-    """Two frames like those of music, (2, 256, 256, 1) float32 in [-1, 1]: decaying harmonics."""
+    """Make two frames of decaying harmonics: (2, 256, 256, 1) float32 in [-1, 1]."""
     rng = np.random.default_rng(20)
     frames = np.zeros((2, 256, 256))
     columns = np.arange(256)
@@ -34,7 +34,7 @@ def chords():
 
 
 def sampled_outputs():
-    """What the shipped model makes of the chords, sparsely: (2, 43, 43) float32."""
+    """Convert the chords by the shipped model; return some values: (2, 43, 43) float32."""
     from pix2pix_timbre.trained import Predictor
     from pix2pix_timbre.weights import load_generator
 
@@ -47,7 +47,7 @@ def test_the_shipped_model_gives_the_outputs_that_are_kept():
         expected = golden["outputs"]
     found = sampled_outputs()
     assert found.shape == expected.shape
-    assert expected.std() > 0.2  # music in, music out
+    assert expected.std() > 0.2  # the output is not silent
     # GPUs convolve in TensorFloat-32
     tolerance = 5e-3 if list_gpus() else 2e-5
     np.testing.assert_allclose(found, expected, atol=tolerance)

@@ -1,4 +1,4 @@
-"""HDF5 files of others: nothing that they claim, link to or hold gets into a reader."""
+"""Untrusted HDF5 files: false sizes, links and code in them are refused."""
 
 import ast
 import gzip
@@ -130,7 +130,7 @@ OPENERS = {
 
 @pytest.fixture
 def make(tmp_path):
-    """A function that gives the path of a file with what a function puts into it."""
+    """Function that writes a file by another function, and returns the path."""
 
     def write(fill):
         path = tmp_path / "x.h5"
@@ -150,7 +150,7 @@ def test_what_is_not_to_be_trusted_is_refused_at_once(make, fill):
     start = time.perf_counter()
     with pytest.raises(ValueError, match=HOSTILE[fill]):
         open_hdf5(path)
-    assert time.perf_counter() - start < 5  # with the start of the helper
+    assert time.perf_counter() - start < 5  # includes the start of the helper
 
 
 @pytest.mark.parametrize("opener", OPENERS)
@@ -173,18 +173,18 @@ def test_weights_are_halved_of_trusted_files_only(make, tmp_path):
 
 
 def test_all_files_are_opened_in_the_one_place_and_no_model_is_made_from_one():
-    """``h5py.File`` to write only, and nothing that builds a model from a file's configuration."""
+    """Elsewhere ``h5py.File`` only writes, and no model is built from a file's configuration."""
     for path in ROOT.rglob("*.py"):
         name = path.relative_to(ROOT).as_posix()
         if name == "common/files/hdf5.py":
             continue
-        if name.startswith(("tests/", "stress/", ".")) or "/." in name:  # read what they wrote
+        if name.startswith(("tests/", "stress/", ".")) or "/." in name:  # they read their own
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call):
                 continue
             called = ast.unparse(node.func)
-            assert not called.endswith("models.load_model"), name  # Keras's
+            assert not called.endswith("models.load_model"), name  # of Keras
             if called.endswith("h5py.File"):
                 assert ast.unparse(node.args[1]) == "'w'", f"{name}: {ast.unparse(node)}"
 
@@ -197,7 +197,7 @@ def test_code_in_a_model_file_does_not_run(tmp_path):
     keras.Model(inputs, outputs).save(path)
     marker.unlink(missing_ok=True)
     keras.models.load_model(path, safe_mode=False, compile=False)
-    assert marker.exists()  # the file is what it is taken for
+    assert marker.exists()  # the code in the file does work
     marker.unlink()
     for name, opener in OPENERS.items():
         if name != "resume":
@@ -273,10 +273,10 @@ def test_a_file_that_libhdf5_never_gets_through_is_refused_and_the_next_one_read
 def test_a_file_that_kills_the_helper_is_refused_and_the_next_one_read(make, monkeypatch):
     path = make(soft_link)
     with pytest.raises(ValueError, match="is a link"):
-        open_hdf5(path)  # the helper runs
+        open_hdf5(path)  # the helper is running now
     hdf5._helper._process.kill()
     hdf5._helper._process.wait()
-    monkeypatch.setattr(hdf5._helper._process, "poll", lambda: None)  # as if it died at this file
+    monkeypatch.setattr(hdf5._helper._process, "poll", lambda: None)  # as if it had died
     with pytest.raises(ValueError, match="damaged: libhdf5 crashes at it, signal 9"):
         open_hdf5(path)
     monkeypatch.undo()
@@ -354,7 +354,7 @@ def test_tables_that_do_not_fit_their_arrays_are_one_line(tmp_path):
 
 
 def replace(path, name, values):
-    """Put other values in the place of a dataset."""
+    """Replace a dataset by other values."""
     with h5py.File(path, "a") as file:
         del file[name]
         file[name] = values

@@ -1,4 +1,4 @@
-"""The data scripts among full disks, folders that cannot be written, odd names and links."""
+"""Data scripts with full disks, folders that cannot be written, odd names, and links."""
 
 import json
 import os
@@ -59,11 +59,11 @@ def files(folder):
 @needs_player
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_full_disk_is_one_line_and_leaves_no_half_note(tmp_path, small_disk, run_script, jobs):
-    """As those of the other scripts, which are tested beside them."""
+    """The other scripts have such tests in their own files."""
     font = write_soundfont(tmp_path / "tone.sf2")
     flags = ["--soundfont", font, "--instruments", "keyboard_acoustic=0:0", "--jobs", jobs]
     out = small_disk / "out"
-    ci = {"CI": "true"}  # with which pyfluidsynth prints where it found the library
+    ci = {"CI": "true"}  # makes pyfluidsynth print where it found the library
     status, stdout, err = run_script("synthesize_notes.py", *flags, "--out", out, env=ci)
     assert (status, stdout) == (2, "")
     assert re.search(r"\.wav: cannot be written; is the disk full\?\n$", err)
@@ -90,7 +90,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(script, read_only, capsys):
     assert files(read_only) == []
 
 
-# Files that go or change in the midst of a run
+# Files that vanish or change during a run
 
 
 def test_a_midi_file_that_disappears_is_skipped(tmp_path, notes_folder, monkeypatch, capsys):
@@ -139,7 +139,7 @@ def test_a_note_that_disappears_costs_the_pieces_that_it_plays_in(tmp_path, monk
 
 @pytest.fixture
 def compute(tmp_path, capsys):
-    """A function that runs compute_features.py on ``audios``: status, stdout, stderr as lines."""
+    """Function that runs compute_features.py on ``audios``: status, lines of stdout and stderr."""
 
     def run(*flags):
         paths = ["--audios_path", tmp_path / "audios", "--features_path", tmp_path / "features"]
@@ -189,7 +189,7 @@ def test_an_audio_that_changes_while_others_are_read_is_computed_again(
     def change(path, image):
         loaded = read_image(path, image)
         if path.name == "b.wav":
-            put(tmp_path, "x/a.wav", columns=7)  # its features of before are there already
+            put(tmp_path, "x/a.wav", columns=7)  # its old features exist already
         return loaded
 
     monkeypatch.setattr(compute_features, "read_image", change)

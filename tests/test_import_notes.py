@@ -1,4 +1,4 @@
-"""Recordings of single notes, oddly named, become a library; and sounds become classes."""
+"""Importing recordings of single notes, whatever their names, and sounds in classes."""
 
 import json
 
@@ -46,7 +46,7 @@ def notes(out):
 
 @pytest.fixture
 def odd(tmp_path):
-    """A folder of oddly named notes of a kazoo, and what no note can be made of."""
+    """Folder of oddly named notes of a kazoo, and of files that are no notes."""
     folder = tmp_path / "my kazoo (2)"
     put(folder / "Kazoo A4 (pp).wav", 69, channels=2, silence=0.3)
     put(folder / "wav" / "bb-3_v100.flac", 58, rate=44100)
@@ -88,7 +88,7 @@ def test_a_folder_of_odd_names_becomes_a_library(odd, tmp_path, capsys):
     assert voice.sample_rate == 16000
     audio, distance = voice.note(69, 32)
     assert (audio.shape, distance) == ((64000,), 0)
-    assert np.argmax(np.abs(audio) > 0.1) < 200  # without the silence before it
+    assert np.argmax(np.abs(audio) > 0.1) < 200  # the silence before it was cut
     index, problems = validate(out)
     assert (len(index.files), problems) == (5, [])
     assert index.sources == {odd.name: {"licence": "CC0", "citation": odd.name}}
@@ -150,7 +150,7 @@ def test_tinysol_as_unpacked_needs_no_pattern(tmp_path, capsys):
         "violin_acoustic_002-069-112": "pizzicato_secco",
     }
     assert found["violin_acoustic_000-069-112"]["instrument_family_str"] == "string"
-    # one of its folders alone
+    # only one of its folders
     for place, flags in enumerate([[], ["--instrument", "violin"]]):
         out = tmp_path / f"violin {place}"
         assert run_import(sol / "Strings" / "Violin", out, "--twice", "presets", *flags) == 0
@@ -158,7 +158,7 @@ def test_tinysol_as_unpacked_needs_no_pattern(tmp_path, capsys):
             "ordinary",
             "pizzicato_secco",
         }
-    # one of its instruments alone; the others are of another by their names
+    # only one of its instruments; the others have other names
     assert run_import(sol, tmp_path / "c", "--instrument", "horn") == 1
     assert notes(tmp_path / "c") == ["french_horn_acoustic_000-048-080"]
     assert "is of violin by its name, not of French horn" in capsys.readouterr().err
@@ -207,7 +207,7 @@ def test_rate_length_level_and_format_are_as_asked(tmp_path, capsys):
     assert 20 * np.log10(np.abs(audio).max()) == pytest.approx(-3, abs=0.05)
     entry = examples(out)["flute_acoustic_000-069-080"]
     assert entry["sample_rate"] == 22050
-    # once more in the other format: one file for one note, and the same entry
+    # again in the other format: still one file per note, and the same entry
     assert run_import(tmp_path / "in", out, *flags[:-2], "--rate", "22050") == 0
     assert [path.name for path in (out / "audio").iterdir()] == ["flute_acoustic_000-069-080.wav"]
     assert examples(out) == {"flute_acoustic_000-069-080": entry}
@@ -221,7 +221,7 @@ def test_another_recording_of_a_note_that_is_there_is_not_lost(tmp_path, capsys)
     put(tmp_path / "one" / "A4.wav", 69)
     put(tmp_path / "two" / "A4.wav", 69, level=0.3)
     flags = ["--instrument", "viola"]
-    for _ in range(2):  # the same recording again is no second one
+    for _ in range(2):  # importing the same recording twice adds nothing
         assert run_import(tmp_path / "one", tmp_path / "notes", *flags) == 0
     argv = ["--input", str(tmp_path / "two"), "--out", str(tmp_path / "notes"), *flags]
     assert_refused(import_notes.main, argv, capsys, "a note that is there already")

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "jax", reason="the backend is not JAX; make test-jax"
 )
 
-TENSORFLOW_PYTHON = "TENSORFLOW_PYTHON"  # path of a Python that has TensorFlow, by make test-jax
+TENSORFLOW_PYTHON = "TENSORFLOW_PYTHON"  # a Python with TensorFlow; set by make test-jax
 
 BOTH = ["keyboard_acoustic", "guitar_acoustic"]
 COMMON = {
@@ -48,7 +48,7 @@ LOSSES = ["gen_mae", "gen_loss", "disc_loss"]
 
 @pytest.fixture(scope="module")
 def command(features_folder, audios_folder):
-    """A function from a training script, a run folder and changed flags to a command line."""
+    """Function of a training script, run folder and changed flags that returns a command line."""
 
     def argv(script, folder, **changes):
         flags = {**RUNS[script], "audios_path": audios_folder, **changes}
@@ -60,7 +60,7 @@ def command(features_folder, audios_folder):
 
 @pytest.fixture(scope="module")
 def finished(command, tmp_path_factory):
-    """A function from a training script to the folder of its whole run, not to be modified."""
+    """Function of a training script that returns the folder of its run, not to be modified."""
     folders = {}
 
     def folder_of(script):
@@ -93,7 +93,7 @@ def test_a_training_on_jax_leaves_its_losses_networks_and_samples(finished, scri
     names = [*losses, *(f"val_{name}" for name in losses)]
     assert sorted(rows[-1]) == sorted(["epoch", "seconds", *names])
     assert np.isfinite([float(rows[-1][name]) for name in names]).all()
-    assert "disc_loss" not in losses or not rows[0]["disc_loss"]  # not yet begun
+    assert "disc_loss" not in losses or not rows[0]["disc_loss"]  # the adversary has not started
     assert float(rows[1]["gen_mae"]) < float(rows[0]["gen_mae"])
     versions = json.loads((folder / "config.json").read_text())["versions"]
     assert versions["backend"] == "jax"
@@ -157,7 +157,7 @@ def test_a_model_is_evaluated(finished, features_folder, audios_folder, tmp_path
     held_out = json.loads((model / "config.json").read_text())["split"]["held_out"]
     pieces = {piece for piece, _ in scores}
     assert len(pieces) == len(held_out) * (1 if script is train else 2) + 1
-    # the training's own validation, which saw the same frames
+    # the validation of the training saw the same frames
     validated = float(read_csv(model / "history.csv")[-1]["val_gen_mae"])
     measured = float(scores["overall", model.name]["L1"])
     assert measured == pytest.approx(validated, rel=1e-3 if script is train else 0.05)

@@ -17,7 +17,7 @@ PARTIALS = {"flute": (1.0, 0.1), "reed": (1.0, 0.8, 0.9, 0.7, 0.8, 0.6), "bell":
 
 
 def melody(partials, seed, seconds=4, tremolo=0.0):
-    """Random notes of half a second: (samples,) float32."""
+    """Make random notes of half a second: (samples,) float32."""
     rng = np.random.default_rng(seed)
     time = np.arange(22050) / 44100
     notes = []
@@ -69,7 +69,7 @@ def test_a_judge_needs_two_instruments():
 
 
 def test_levels_are_relative_to_the_loudest_one_and_leave_out_silence():
-    audio = melody(PARTIALS["reed"], 0, seconds=5)  # two excerpts and a half
+    audio = melody(PARTIALS["reed"], 0, seconds=5)  # two and a half excerpts
     levels = mel_levels(audio)
     assert levels.shape[:2] == (2, 64)
     np.testing.assert_allclose(levels.max(axis=(1, 2)), 0)
@@ -83,7 +83,7 @@ def test_levels_are_relative_to_the_loudest_one_and_leave_out_silence():
 
 def test_patches_of_a_constant_level_have_only_a_mean():
     found = patches(np.full((2, 64, 40), -30.0, np.float32))
-    assert found.shape == (4, 64)  # two whole patches of each excerpt
+    assert found.shape == (4, 64)  # two whole patches per excerpt
     # an orthonormal transform puts the sum over the root of the number of values first
     np.testing.assert_allclose(found[:, 0], -30 * np.sqrt(64 * 16), rtol=1e-5)
     np.testing.assert_allclose(found[:, 1:], 0, atol=1e-3)

@@ -1,4 +1,4 @@
-"""stress/kill.py: our training passes it, and it finds the faults that it is made for."""
+"""stress/kill.py: our training passes, and the faults that it looks for are found."""
 
 import csv
 import re
@@ -30,7 +30,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture
 def inspector(runs, tmp_path):
-    """Of a copy of the killed run in the folder ``killed``, after a look at it."""
+    """``Inspector`` of a copy of the killed run, ``killed``, after a first check."""
     shutil.copytree(runs[0] / "killed", tmp_path / "killed")
     inspector = kill.Inspector(tmp_path / "killed", runs[0] / "undisturbed")
     inspector.check()
@@ -127,7 +127,7 @@ def test_a_training_that_fails_is_one_line(tmp_path, capsys, monkeypatch):
 
 
 def test_every_plan_fits_into_the_run(tmp_path):
-    """However far the plans drive it, the run is not over before the last kill."""
+    """However much is trained between kills, the run is not over before the last one."""
     timing = {"start": 5.0, "first": 5.0, "epoch": 1.0}
     for seed in range(20):
         args = kill.build_parser().parse_args(["--seed", str(seed), "--epochs", "8"])

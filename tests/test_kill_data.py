@@ -1,4 +1,4 @@
-"""stress/kill_data.py: the data scripts pass it, and it finds what it is made for."""
+"""stress/kill_data.py: the data scripts pass, and the faults that it looks for are found."""
 
 import itertools
 import re
@@ -31,7 +31,7 @@ def test_a_run_that_was_killed_ends_like_an_undisturbed_one(script, tmp_path, ca
 
 @pytest.fixture
 def inspected(audios_folder, features_folder, tmp_path):
-    """A finished output, a copy of another one, with its ``Inspector``, after a look at it."""
+    """A finished output, copied from another one, and its ``Inspector`` after a first check."""
     shutil.copytree(features_folder, tmp_path / "killed")
     inspector = kill_data.Inspector(tmp_path / "killed", features_folder)
     inspector.check()
@@ -94,7 +94,7 @@ def test_a_process_that_is_left_is_found(tmp_path, monkeypatch):
     run = kill_data.Run(script, tmp_path, "out", 2)
     words = [sys.executable, "-c", "import time; time.sleep(60)"]
     with Victim("x.py", words, tmp_path / "log.txt", {kill_data.MARK: run._mark}) as victim:
-        time.sleep(0.1)  # until it has begun
+        time.sleep(0.1)  # until it has started
         with pytest.raises(Fault, match=rf"left processes \[{victim.pid}\]"):
             run.check_processes()
     run.check_processes()

@@ -1,4 +1,4 @@
-"""Ways through a latent space."""
+"""Paths through a latent space."""
 
 import numpy as np
 import pytest

@@ -21,7 +21,7 @@ def make_model():
 
 
 def make_u_net():
-    """Convolutions from 8x8 to 1x1 and back, of which small ones and the last one are products."""
+    """A U-Net from 8x8 to 1x1 and back; its small and last convolutions become products."""
     settings = {"kernel_size": 4, "strides": 2, "padding": "same"}
     return keras.Sequential(
         [
@@ -43,7 +43,7 @@ def test_layers_are_those_of_nested_models():
 
 
 def one_step(model, x, weights):
-    """Outputs, gradients and the state that follows."""
+    """Compute outputs, gradients and the next state."""
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
@@ -93,21 +93,21 @@ def test_a_changed_layer_computes_what_keras_does(policy, tolerance, frames, mak
 
 
 def masked():
-    """A normalisation that passes over what is masked."""
+    """A normalisation that ignores masked values."""
     inputs = layers.Input((4, 3))
     hidden = layers.Masking(1.0)(inputs)
     return keras.Model(inputs, layers.BatchNormalization()(hidden))
 
 
 class Doubled(layers.Conv2D):
-    """A convolution that computes something else."""
+    """A convolution that computes something different."""
 
     def call(self, inputs):
         return 2 * super().call(inputs)
 
 
 QUARTER = {"kernel_size": 4, "strides": 2, "padding": "same"}
-# What the faster forms do not fit, or fit in another way: name -> inputs and layers.
+# Layers that have no faster form, or another one: name -> inputs and layers.
 UNUSUAL = {
     "dense": ((3,), layers.Dense(2), layers.BatchNormalization()),
     "along time": ((8, 3), layers.Conv1D(2, 3), layers.BatchNormalization()),
@@ -172,7 +172,7 @@ def test_small_images_and_single_channels_are_products():
         return [kind for kind in ("Conv2D", "Conv2DBackpropInput", "MatMul") if kind in found]
 
     assert kinds(stock) == ["Conv2D", "Conv2DBackpropInput"]
-    assert kinds(changed) == ["Conv2D", "MatMul"]  # of the first one alone
+    assert kinds(changed) == ["Conv2D", "MatMul"]  # only the second one is changed
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a kernel of TensorFlow")

@@ -1,4 +1,4 @@
-"""One run at a time in an output: the lock, and two real processes on the same folder."""
+"""Locks: one run at a time writes an output; also with two real processes."""
 
 import errno
 import os
@@ -60,7 +60,7 @@ def test_a_file_is_for_one_run_and_others_beside_it_are_free(tmp_path):
 
 
 def test_who_opened_the_lock_of_a_run_that_ended_takes_a_new_one(tmp_path, monkeypatch):
-    """Between opening and locking the file may be removed: then it is nobody's lock any more."""
+    """The lock file may be removed between opening and locking, and then locks nothing."""
     opened, real = [], os.open
 
     def late(path, *flags):
@@ -99,7 +99,7 @@ def test_a_killed_run_is_cleared_away(tmp_path, monkeypatch):
 
 
 def kill_while_writing(output, *names):
-    """Have a process killed that keeps an output and has written files of it by halves."""
+    """Kill a process that has locked an output and written half of some files."""
     code = (
         "import os, signal, sys; from contextlib import ExitStack; from pathlib import Path\n"
         "from common.files.atomic import replace_when_done\n"
@@ -155,7 +155,7 @@ def test_without_locks_the_run_says_so_and_goes_on(tmp_path, monkeypatch, capsys
 def test_names_that_a_file_system_takes_for_one_are_refused(tmp_path):
     names = ["Etude", "etude", "other"]
     require_distinct(tmp_path, names)
-    (tmp_path / ".LOCK").write_bytes(b"")  # as it is where case is nothing
+    (tmp_path / ".LOCK").write_bytes(b"")  # as on a file system that ignores case
     with pytest.raises(UserError, match="takes Etude and etude for one; rename one of them"):
         require_distinct(tmp_path, names)
     with pytest.raises(UserError, match="for one"):
@@ -205,7 +205,7 @@ def test_what_makes_sounds_has_its_output_to_itself(tmp_path, capsys, monkeypatc
 
 @pytest.fixture
 def commands(tmp_path_factory, notes_folder, midi_folder, audios_folder):
-    """Dict from a name to a command line without its last word, the output."""
+    """Dict from name to a command line without its last word, the output."""
     font = write_soundfont(tmp_path_factory.mktemp("font") / "tone.sf2")
     paths = ["--nsynth_path", notes_folder, "--midi_path", midi_folder, "--transpose", "0", "1"]
     both = ["--instruments", "keyboard_acoustic", "guitar_acoustic", "--jobs", "1"]

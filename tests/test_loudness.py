@@ -8,7 +8,7 @@ from common.files.audio import PEAK, peak
 
 
 def sine(level, seconds=2.0, rate=48000, frequency=997):
-    """A tone of a level in dB below full range: (samples,) float32."""
+    """Make a sine with a peak level in dB of full scale: (samples,) float32."""
     time = np.arange(round(seconds * rate)) / rate
     return np.float32(10 ** (level / 20) * np.sin(2 * np.pi * frequency * time))
 

@@ -1,4 +1,4 @@
-"""Cores and memory: no more than affinity and cgroups of either version grant; bfloat16."""
+"""Cores and memory within affinity and cgroups of both versions; bfloat16."""
 
 import os
 
@@ -10,7 +10,7 @@ from common.work.machine import computes_bfloat16, cores, memory
 
 @pytest.fixture
 def cgroups(tmp_path, monkeypatch):
-    """A function that sets the cgroups of the process and the files in their folders."""
+    """Function that sets the cgroups of the process and the files in their folders."""
 
     def put(own, **files):
         (tmp_path / "own").write_text(own)
@@ -71,7 +71,7 @@ def test_affinity_limits(cgroups, monkeypatch):
         ("processor\t: 0\nflags\t\t: fpu avx2 sha\nbugs\t\t: none\n", False),
         ("processor\t: 0\nFeatures\t: fp asimd bf16\n", True),
         ("processor\t: 0\nFeatures\t: fp asimd\n", False),
-        ("processor\t: 0\n", True),  # does not tell
+        ("processor\t: 0\n", True),  # the file does not say
         (None, True),
     ],
 )

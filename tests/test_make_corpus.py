@@ -59,7 +59,7 @@ def test_processes_change_nothing(tmp_path, one_of_each):
 
 
 def events(path):
-    """(tick, message) of a file."""
+    """List (tick, message) of a file."""
     now, found = 0, []
     (track,) = mido.MidiFile(path).tracks
     for message in track:
@@ -69,7 +69,7 @@ def events(path):
 
 
 def check_playable(path):
-    """Every stroke is released before the key strikes again; each pedal goes up; piano only."""
+    """Check that keys are up before they are struck, that pedals are lifted, and the program."""
     down, pedal = {}, False
     for tick, message in events(path):
         assert message.is_meta or message.channel == 0
@@ -127,7 +127,7 @@ def test_a_key_that_is_down_is_released_before_it_strikes_again():
         etudes.Note(0.0, 3.0, 60, 50),
         etudes.Note(1.0, 2.0, 60, 60),
         etudes.Note(1.0, 2.0, 61, 60),
-        etudes.Note(1.001, 4.0, 61, 60),  # two voices on one key
+        etudes.Note(1.001, 4.0, 61, 60),  # two voices on the same key
     ]
     played = etudes.playable(etudes.Performance(notes, [(0.0, 60.0)], []))
     assert [(note.start, note.end, note.pitch) for note in played.notes] == [

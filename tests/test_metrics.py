@@ -32,7 +32,7 @@ OF_MAGNITUDES = [log_spectral_distance, spectral_convergence]
 
 
 def tone(frequency, partials=1, seconds=1.0):
-    """A harmonic tone, partials of equal level: (samples,) float32."""
+    """Make a harmonic tone of equally loud partials: (samples,) float32."""
     time = np.arange(round(seconds * 44100)) / 44100
     waves = [np.sin(2 * np.pi * frequency * n * time) for n in range(1, partials + 1)]
     return np.float32(0.2 / partials * np.sum(waves, axis=0))
@@ -149,7 +149,7 @@ def test_loudness_error_of_a_gain_is_that_gain(noise):
 
 def test_loudness_is_a_weighted():
     # by IEC 61672, 100 Hz sounds 19.1 dB less loud than 1 kHz
-    middle = slice(8192, -8192)  # a tone that begins suddenly is a click, too
+    middle = slice(8192, -8192)  # without the click at the abrupt start
     low, high = tone(100, seconds=2)[middle], tone(1000, seconds=2)[middle]
     low, high = (np.pad(audio, 4096, mode="reflect") for audio in (low, high))
     assert loudness_error(high, low) == pytest.approx(19.1, abs=0.7)
@@ -179,7 +179,7 @@ def test_fine_spectral_distance_is_that_of_windows_of_4096_samples(noise):
 
 
 def tilted(audio, decibels_per_octave):
-    """The same audio with a spectrum that falls or rises, 0 dB at 1 kHz."""
+    """Tilt the spectrum of audio; the gain at 1 kHz is 0 dB."""
     spectrum = np.fft.rfft(audio)
     frequencies = np.maximum(np.fft.rfftfreq(audio.size, 1 / 44100), 20)
     gains = 10 ** (decibels_per_octave * np.log2(frequencies / 1000) / 20)
@@ -195,7 +195,7 @@ def test_tonal_balance_error_of_a_tilt_is_its_mean_over_the_bands(noise, slope):
 
 def test_tonal_balance_leaves_out_bands_without_sound(noise):
     low = tone(200) * np.hanning(44100) ** 2
-    added = low + np.float32(1e-7) * noise  # 100 dB below: in bands that do not sound
+    added = low + np.float32(1e-7) * noise  # 100 dB lower, in silent bands
     assert tonal_balance_error(low.astype(np.float32), added.astype(np.float32)) < 0.1
 
 
@@ -216,7 +216,7 @@ def test_valleys_far_from_partials_do_not_count(noise):
 
 
 def struck(sharpness):
-    """Four notes that set in within 1 / ``sharpness`` seconds, above a faint tone."""
+    """Make four notes that fade in within 1 / ``sharpness`` seconds, over a faint tone."""
     time = np.arange(22050) / 44100
     note = np.minimum(time * sharpness, 1) * np.exp(-4 * time) * np.sin(2 * np.pi * 440 * time)
     return np.float32(0.5) * np.tile(note, 4).astype(np.float32)

@@ -36,7 +36,7 @@ def end(tick):
 
 @pytest.fixture
 def write(tmp_path):
-    """A function that writes tracks, each a list of (absolute tick, message), and gives the path.
+    """Function that writes tracks, each a list of (absolute tick, message), and returns the path.
 
     Events of one tick keep their order.
     """
@@ -56,7 +56,7 @@ def write(tmp_path):
 
 
 def spans(piece):
-    """(pitch, start, end) of each note, with times in hundredths of a second."""
+    """List (pitch, start, end) of the notes, with times in hundredths of a second."""
     return [
         (note.pitch, round(note.start * 100, 6), round(note.end * 100, 6)) for note in piece.notes
     ]
@@ -199,7 +199,7 @@ class TestKeys:
 
     @pytest.mark.parametrize(("first", "second"), [(64, 99), (99, 64)])
     def test_a_pitch_struck_twice_at_once_is_one_note(self, write, first, second):
-        """As FluidSynth plays merged voices: one string, let go by the first release."""
+        """FluidSynth plays merged voices like this: one string, damped by the first release."""
         strikes = [on(50, velocity=first), on(50, velocity=second)]
         piece = read_notes(write([*strikes, off(100), off(150), on(200), off(250)]))
         assert spans(piece) == [(60, 25, 50), (60, 100, 125)]
@@ -227,7 +227,7 @@ class TestKeys:
 
 
 class TestPedal:
-    """In hundredths of a second, that is with two ticks each; a key is down for 0 to 50."""
+    """Times in hundredths of a second, two ticks each; the key is down from 0 to 50."""
 
     NOTE = (on(0), off(100))
 
@@ -265,7 +265,7 @@ class TestPedal:
 
     @pytest.mark.parametrize("first", [True, False])
     def test_legato_pedalling(self, write, first):
-        """The pedal changes on the second chord: it parts the chords and holds the second."""
+        """A pedal change on the second chord separates the chords and holds the second."""
         change = [pedal(100, 0), pedal(100, 127)]
         chords = [off(100, 60), on(100, 62), off(150, 62)]
         events = [*change, *chords] if first else [*chords, *change]
@@ -273,7 +273,7 @@ class TestPedal:
         assert spans(read_notes(path)) == [(60, 0, 50), (62, 50, 150)]
 
     def test_late_change_of_the_pedal(self, write):
-        """As it is played: the first chord rings into the second until the pedal is lifted."""
+        """As pianists do it: the first chord rings into the second until the pedal is lifted."""
         path = write(
             [pedal(0, 127), on(0, 60), off(90, 60), on(100, 62), off(190, 62)],
             [pedal(110, 0), pedal(130, 127), pedal(300, 0)],
@@ -292,7 +292,7 @@ def control(tick, number, value=0, channel=0):
 
 
 class TestReleases:
-    """Controllers that end all notes of their channel, in hundredths of a second."""
+    """Controllers that end all notes of their channel; times in hundredths of a second."""
 
     @pytest.mark.parametrize("number", [120, 123, 124, 125, 126, 127])
     @pytest.mark.parametrize("together", [True, False])
@@ -302,7 +302,7 @@ class TestReleases:
         tracks = [[*change, *notes]] if together else [notes, change]
         piece = read_notes(write(*tracks))
         assert spans(piece) == [(60, 0, 50), (67, 0, 200), (64, 25, 50), (72, 50, 75)]
-        assert piece.unreleased == 1  # of the other channel
+        assert piece.unreleased == 1  # the note of the other channel
         assert piece.controls == 0
 
     def test_a_late_release_is_of_no_account(self, write):
@@ -337,7 +337,7 @@ def test_what_is_not_played_is_counted(write):
 
 
 def complaint(path):
-    """The text of the error that reading gives; one line that begins with the path."""
+    """Return the error that reading raises: one line that begins with the path."""
     with pytest.raises(UserError) as caught:
         read_notes(path)
     text = str(caught.value)
@@ -347,7 +347,7 @@ def complaint(path):
 
 
 def write_song(path, song, gap=1):
-    """Write (wait, length, pitch, velocity) after one another as on-off pairs; gives the notes."""
+    """Write notes (wait, length, pitch, velocity) one after another; return those to expect."""
     events, expected, free = [], [], {}
     now = 0
     for wait, length, pitch, velocity in song:

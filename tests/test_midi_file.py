@@ -1,4 +1,4 @@
-"""The bytes of MIDI files: odd ones, counts and lengths that are wrong, and damage."""
+"""Bytes of MIDI files: unusual ones, wrong counts and lengths, damage."""
 
 import struct
 import time
@@ -12,7 +12,7 @@ __all__ = ["write"]  # a fixture
 
 
 def raw(*bodies, kind=1, division=TICKS, count=None):
-    """The bytes of a MIDI file with these track bodies."""
+    """Make the bytes of a MIDI file from track bodies."""
     count = len(bodies) if count is None else count
     header = b"MThd" + struct.pack(">LHHH", 6, kind, count, division)
     return header + b"".join(b"MTrk" + struct.pack(">L", len(body)) + body for body in bodies)
@@ -29,7 +29,7 @@ def write_raw(tmp_path):
 
 
 class TestBytes:
-    """What mido would not write, or not read."""
+    """Files that mido does not write, or does not read."""
 
     NOTE = bytes([0, 0x90, 60, 64, TICKS, 60, 0])  # running status, released by velocity 0
 
@@ -47,7 +47,7 @@ class TestBytes:
         [
             b"\x59\x02\x7f\x07",  # a key signature of 127 sharps
             b"\x54\x01\xff",  # a short SMPTE offset
-            b"\x03\x04\xff\xfe\x80\x00",  # a name in no encoding
+            b"\x03\x04\xff\xfe\x80\x00",  # a name that is valid in no encoding
             b"\x51\x04\x07\xa1\x20\x00",  # a tempo with a byte too many
         ],
     )
@@ -100,7 +100,7 @@ class TestBytes:
 
 
 class TestCounts:
-    """Numbers in headers are worth less than what is there."""
+    """The content counts, not the numbers in headers."""
 
     END = b"\x00\xff\x2f\x00"
     NOTE = TestBytes.NOTE + END

@@ -61,7 +61,7 @@ def test_the_weights_start_from_a_normal_distribution_of_deviation_0_02(publishe
 
 @pytest.mark.parametrize("width", [1, 2, 16, 64])
 def test_every_block_scales_with_the_width(width):
-    """Kernels between blocks grow with its square; edges, and four values per norm, with it."""
+    """Kernels between blocks grow with the square of the width; first, last and norms with it."""
     kernels = 16 * (2 + 8 + 32 + 4 * 64) + 16 * (64 + 3 * 128 + 64 + 16 + 4)
     edges, norms = 16 * (1 + 2), 4 * (2 + 4 + 5 * 8) + 4 * (4 * 8 + 4 + 2 + 1)
     expected = kernels * width**2 + (edges + norms) * width + 1

@@ -1,4 +1,4 @@
-"""Every shipped model: it loads, is small, comes with its papers, and converts as trained."""
+"""Every shipped model loads, is small, has its documents, and converts as it did after training."""
 
 import json
 
@@ -19,7 +19,7 @@ PIECE = "chopin_prelude_op28_no7"
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """A shipped piece, by each instrument: dict from name to image."""
+    """An included piece played by each instrument: dict from name to image."""
     folder = tmp_path_factory.mktemp("audios")
     midi = tmp_path_factory.mktemp("midi")
     (midi / f"{PIECE}.mid").write_bytes((ROOT / "data" / "midi" / f"{PIECE}.mid").read_bytes())

@@ -65,13 +65,13 @@ def finished(features, tmp_path_factory):
 
 
 def session_of(captured, argv):
-    """What a command line would train."""
+    """Return the session of a command line."""
     assert train_multitarget.main(argv) == 0
     return captured.pop()
 
 
 def converted(session, side="training"):
-    """Number of pieces by instruments (origin, target) of a session."""
+    """Count the pieces of a session by instruments (origin, target)."""
     frames = getattr(session, side)
     pairs = {(window.origin, window.target) for window in frames.windows(0)}
     return Counter(tuple(source.store.instrument for source in pair) for pair in pairs)

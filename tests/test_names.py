@@ -1,4 +1,4 @@
-"""Names of notes and of renderings, and the MIDI files that renderings are found to play."""
+"""Names of notes and renderings, and the MIDI files of renderings."""
 
 import pytest
 from conftest import write_midi

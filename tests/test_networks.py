@@ -33,7 +33,7 @@ def test_a_modulation_is_a_part_of_stock_layers(part, shape, tmp_path):
 def test_film_scales_and_shifts_each_feature_by_the_condition():
     model = network_of(lambda *inputs: film(*inputs, "x"), [(5, 4, 7), (3,)])
     hidden, condition = normal(2, 5, 4, 7), normal(2, 3, seed=1)
-    np.testing.assert_array_equal(model([hidden, condition]), hidden)  # begins as the identity
+    np.testing.assert_array_equal(model([hidden, condition]), hidden)  # initially the identity
     kernels = {name: normal(3, 7, seed=number) for number, name in enumerate(("scale", "shift"))}
     for name, kernel in kernels.items():
         model.get_layer(f"x_{name}").set_weights([kernel, normal(7, seed=9)])

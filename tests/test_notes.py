@@ -22,7 +22,7 @@ def put(folder, name, audio, rate=NOTE_RATE, subtype=None):
 
 
 def fundamental(audio, rate):
-    """Frequency of the strongest partial in Hz, to a fraction of a cent."""
+    """Measure the frequency of the strongest partial in Hz, to a fraction of a cent."""
     spectrum = np.abs(np.fft.rfft(audio * np.hanning(len(audio)), 32 * rate))
     return np.argmax(spectrum) / 32
 
@@ -145,7 +145,7 @@ def test_opening_a_library_of_3000_files_opens_none(tmp_path, monkeypatch):
 
 @pytest.fixture
 def files(tmp_path):
-    """A voice's files: pitches 60 and 72 with velocities 25, 50, 127, each of another level."""
+    """Files of a voice: pitches 60 and 72, velocities 25, 50, 127, each with its own level."""
     for pitch in (60, 72):
         for velocity in (25, 50, 127):
             note = make_note(pitch, level=velocity / 200)

@@ -46,7 +46,7 @@ def test_constant_q_is_that_of_cicuetea_with_the_same_windows():
     settings = {"frac": 1 / 12, "f_min": 55.0, "f_max": 55.0 * 2**7, "f_ref": 55.0}
     theirs = cicuetea.NsgfCQT("dense", 16000, 8000, **settings)
     np.testing.assert_allclose(transform.frequencies, theirs.band_axis)
-    # theirs are Gaussian; ours on their frequencies, with their lowest and highest band
+    # cicuetea's filters are Gaussian; here ours has its frequencies
     hertz = np.maximum(theirs.freq_axis, 1e-9)[:, np.newaxis]
     distance = np.abs(12 * np.log2(hertz / theirs.band_axis))
     windows = np.cos(np.pi / 2 * np.minimum(distance, 1)) ** 2
@@ -73,7 +73,7 @@ def test_a_sine_in_the_middle_of_a_band_is_its_analytic_signal(transform):
         hertz *= transform.sample_rate / length
         time = np.arange(length) / transform.sample_rate
         audio = 0.3 * np.cos(2 * np.pi * hertz * time + 0.7)
-        # without its last hop, for which the transform puts silence
+        # the transform replaces the last hop by silence
         spectra = transform.forward(audio[: -transform.hop])[band, 100:-100]
         position, _ = SCALES[transform.scale]
         step = np.diff(position(transform.frequencies[band : band + 2]))[0]

@@ -1,4 +1,4 @@
-"""No script writes over what it is given, or among what its next run would read."""
+"""No script overwrites its inputs, or writes where its next run would read."""
 
 import importlib
 import os
@@ -13,7 +13,7 @@ from common.cli import UserError
 from common.files.atomic import replace_when_done
 from common.files.audio import write_audio
 
-CASES = [  # module, flags with SOURCE in the place of the recording
+CASES = [  # module, flags with SOURCE for the recording
     ("predict", "--input SOURCE --output OUTPUT"),
     ("predict_multitarget", "--input SOURCE --style OTHER --output OUTPUT"),
     ("predict_multitarget", "--input OTHER --style SOURCE --output OUTPUT"),
@@ -101,7 +101,7 @@ def test_a_folder_above_or_beside_the_sources_is_fine(tmp_path):
 
 
 def test_what_a_script_was_given_is_not_replaced_later(tmp_path):
-    """As where a folder to write gets a file of the name of a source."""
+    """For example if an output folder gets a file with the name of a source."""
     source = recording(tmp_path / "alpha_1.wav")
     before = source.read_bytes()
     cli.require_apart({"output": [tmp_path]}, {"style": [source]})

@@ -1,4 +1,4 @@
-"""The listening page in a browser: it is played, switched, sorted and read, and never complains."""
+"""The listening page in a browser: playing, switching, sorting and reading, without any error."""
 
 import base64
 import contextlib
@@ -25,7 +25,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
 FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 FLAGS += ["--enable-logging=stderr", "--v=0", "--autoplay-policy=no-user-gesture-required"]
 
-# Before a script that uses the page: what it returns is sent to the test, and what fails, too.
+# Wraps a script that uses the page: sends its result, or its error, to the test.
 HARNESS = """
 <script>
 const report = value => fetch("/result", {method: "POST", body: JSON.stringify(value)});
@@ -42,7 +42,7 @@ const until = async condition => {
 
 
 def use(page, script, folder, width=1200):
-    """What a script returns that uses a page, in a browser window of a width in pixels."""
+    """Run a script in the page, in a browser window of a width in pixels; return its result."""
     text = page.read_text(encoding="utf-8") + HARNESS.replace("SCRIPT", script)
     frame = f'<!doctype html><iframe src="/page" style="width: {width}px; height: 800px"></iframe>'
     contents, results = {"/": frame, "/page": text}, queue.Queue()
@@ -59,7 +59,7 @@ def use(page, script, folder, width=1200):
             self.send_response(200)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.end_headers()
-            with contextlib.suppress(BrokenPipeError):  # of a browser that has ended
+            with contextlib.suppress(BrokenPipeError):  # the browser has ended
                 self.wfile.write(body)
 
         def log_message(self, *_):
@@ -86,7 +86,7 @@ def use(page, script, folder, width=1200):
 
 
 def noise(seed, level, seconds=2):
-    """Stationary noise below some 4 kHz, which MP3 keeps: (samples,) float32."""
+    """Make stationary noise below 4 kHz, which MP3 preserves: (samples,) float32."""
     rng = np.random.default_rng(seed)
     spectrum = np.fft.rfft(rng.standard_normal(round(RATE * seconds)))
     spectrum[round(4000 * seconds) :] = 0
@@ -142,7 +142,7 @@ return {sound: btoa(bytes), position, pressed, playing: players[0].playing};
 
 
 def lag(heard, start, stop, source):
-    """Samples by which a part of what is heard comes later than in the source."""
+    """Find by how many samples a part of what is heard is later than in the source."""
     part, size = heard[start:stop], 2 * len(source)
     product = np.fft.irfft(np.fft.rfft(source, size) * np.conj(np.fft.rfft(part, size)), size)
     return start - int(np.argmax(product))

@@ -47,12 +47,12 @@ def dataset(stores, batch_size=4, **settings):
 
 
 def names(pairs_of_sources):
-    """Renderings of pairs of ``Source``."""
+    """Names of the renderings of pairs."""
     return [tuple(side.rendering for side in pair) for pair in pairs_of_sources]
 
 
 def expected(source, offset, length):
-    """The window of a store by the definition, in [-1, 1]."""
+    """Cut a frame from a store as documented, in [-1, 1]."""
     image = np.zeros((FRAME_COLUMNS, BINS), np.float32)
     part = source.store.read(source.rendering)[offset : min(offset + FRAME_COLUMNS, length)]
     image[: len(part)] = part
@@ -78,7 +78,7 @@ def test_frames_are_the_windows_of_the_stores_scaled_and_padded_with_minus_one(s
     short = [window.origin.rendering for window in windows].index("short")
     assert (origin[short, :, 40:] == -1).all()
     assert (target[short, :, 40:] == -1).all()
-    assert origin[short, :, :40].max() > 0.9  # and what is not padding is sound
+    assert origin[short, :, :40].max() > 0.9  # where there is no padding, there is sound
 
 
 def test_regular_windows_lie_at_multiples_of_256_up_to_the_common_end(stores):
@@ -147,7 +147,7 @@ def test_the_split_is_by_piece_and_variations_and_presets_go_along(tmp_path):
     assert not sides[0] & sides[1]
     assert sides[0] | sides[1] == set(pieces)
     assert sides[1] == {piece for piece in pieces if is_held_out(piece, 0.25)}
-    assert 4 <= len(sides[1]) <= 16  # a quarter of 40, give or take
+    assert 4 <= len(sides[1]) <= 16  # about a quarter of 40
     assert len(training) + len(held_out) == 40 * 3 * 4  # 2 x 2 presets of each variation
     both = names(training + held_out)
     assert all(pair_key(first) == pair_key(second) for first, second in both)
@@ -167,7 +167,7 @@ def test_the_shared_features_hold_out_exactly_one_piece(features_folder):
 def test_the_order_follows_from_seed_and_epoch_alone(stores, offsets):
     settings = {"shuffle": True, "random_offsets": offsets}
     first, second = (dataset(stores, seed=3, **settings) for _ in range(2))
-    second.windows(7)  # an epoch drawn before changes nothing
+    second.windows(7)  # drawing another epoch first changes nothing
     assert first.windows(1) == second.windows(1)
     assert first.windows(1) != first.windows(0)
     assert first.windows(1) != dataset(stores, seed=4, **settings).windows(1)
@@ -240,7 +240,7 @@ def test_any_number_of_steps_is_filled_with_whole_batches(stores, batch_size, st
     assert len(frames) == steps
     assert [len(x) for x, _ in all_batches(frames)] == [batch_size] * steps
     counts = Counter(window.origin.rendering for window in frames.windows(0))
-    if steps > 1:  # each piece in proportion to its frames, up to one round
+    if steps > 1:  # pieces occur in proportion to their frames
         rounds = steps * batch_size / 10
         assert int(rounds) * 3 <= counts["long"] <= int(rounds + 1) * 3
 
@@ -281,7 +281,7 @@ def test_pairs_of_several_instruments_are_one_dataset(stores, tmp_path):
         windows = frames.windows(0)
         counts = Counter(window.target.store.instrument for window in windows)
         assert counts == {"target": 10, "another": 2 + 1}
-        for index in (10, 11, 12):  # the same origin as before, to the end of another target
+        for index in (10, 11, 12):  # the same origin as before, with another target
             end = {"long": 300, "short": 40}[windows[index].target.rendering]
             _, target = frames.cut([index], 0)
             window = windows[index]

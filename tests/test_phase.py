@@ -1,4 +1,4 @@
-"""Phase estimators: how well the audio keeps the magnitude, and in parts as in one."""
+"""Phase estimators: how well the audio keeps the magnitude; parts equal the whole."""
 
 import librosa
 import numpy as np
@@ -9,7 +9,7 @@ from data import AMIN, FFT_SIZE, HOP, WINDOW, forward_transform, inverse_transfo
 
 
 def play(detune=1.0, decay=3.0):
-    """Two seconds of decaying chords, without content above 11 kHz: (samples,)."""
+    """Make two seconds of decaying chords below 11 kHz: (samples,)."""
     time = np.arange(2 * 44100) / 44100
     audio = np.zeros(len(time))
     for start, pitches in ((0.0, (220, 277, 330)), (0.7, (247, 311)), (1.3, (196, 294, 392))):
@@ -24,18 +24,18 @@ def play(detune=1.0, decay=3.0):
 
 @pytest.fixture(scope="module")
 def chords():
-    """The chords as they are."""
+    """Chords in tune."""
     return play()
 
 
 def convergence(magnitude, phase):
-    """Spectral convergence: the share of the magnitude that does not survive as sound."""
+    """Spectral convergence of the sound's magnitude to the wanted one."""
     found, _ = forward_transform(inverse_transform(magnitude, phase), with_phase=False)
     return np.linalg.norm(found - magnitude) / np.linalg.norm(magnitude)
 
 
 def search(magnitude, **settings):
-    """Phase by Griffin and Lim from zero."""
+    """Find a phase by Griffin and Lim, started from zero."""
     return griffin_lim_phase(magnitude, np.zeros_like(magnitude), **settings)
 
 

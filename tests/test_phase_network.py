@@ -65,7 +65,7 @@ def test_phase_stores_hold_the_phase_of_the_audio(features, audios_folder):
     audio, _ = load_audio(audios_folder / "guitar_acoustic" / "march.wav")
     magnitude, phase = forward_transform(audio)
     difference = np.angle(np.exp(1j * (image_to_phase(image) - phase)))
-    assert np.abs(difference).max() < 4e-3  # of float16
+    assert np.abs(difference).max() < 4e-3  # the precision of float16
     restored = inverse_transform(magnitude, image_to_phase(image), audio.size)
     assert np.abs(restored - inverse_transform(magnitude, phase, audio.size)).max() < 1e-3
 

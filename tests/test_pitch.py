@@ -1,4 +1,4 @@
-"""Pitches that are measured, against tones whose frequency is known."""
+"""Measured pitches of tones with known frequencies."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ PARTIALS = (1.0, 0.6, 0.4, 0.3, 0.2)
 
 @pytest.fixture(params=["swift-f0", "pyin"])
 def tracker(request, monkeypatch):
-    """Name of the tracker that is asked first."""
+    """Name of the tracker that is tried first."""
     if request.param == "pyin":
         monkeypatch.setattr(common.music.pitch, "_swift", lambda: None)
     elif not has_swift():

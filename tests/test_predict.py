@@ -1,4 +1,4 @@
-"""predict.py through its real parser: any file in, a file of the same form out, or one line."""
+"""predict.py through its real parser: outputs have the form of the inputs; one-line errors."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A run folder with a generator whose output is quiet and depends on its input."""
+    """Run folder with a generator whose output is quiet and depends on its input."""
     folder = tmp_path_factory.mktemp("run")
     keras.utils.set_random_seed(0)
     generator = build_generator(2)
@@ -59,7 +59,7 @@ def identity(frames):
 
 
 def melody(seconds, rate, channels=1, level=0.3):
-    """Decaying tones below 3 kHz, a new one each half second: (samples, channels) float32."""
+    """Make decaying tones below 3 kHz, two per second: (samples, channels) float32."""
     time = np.arange(round(seconds * rate)) / rate
     since = time % 0.5
     tones = [220 * 2 ** (step / 12) for step in (0, 4, 7, 12, 9, 5)]
@@ -80,7 +80,7 @@ def arguments(model, source, output, *more):
 
 
 def outcome(argv, capsys):
-    """Exit status, lines on stdout and lines on stderr of the script, in this process."""
+    """Run the script in this process; return exit status, lines of stdout and lines of stderr."""
     with pytest.raises(SystemExit) as caught:
         run(predict.main, [str(word) for word in argv])
     said = capsys.readouterr()
@@ -88,7 +88,7 @@ def outcome(argv, capsys):
 
 
 def assert_refused(argv, capsys, *words):
-    """One line, status 2, nothing beside the output; the line."""
+    """Check for status 2, one line, and no new files; return the line."""
     status, out, err = outcome(argv, capsys)
     assert (status, out, len(err)) == (2, [], 1), err
     for word in words:
@@ -122,7 +122,7 @@ def test_the_length_is_kept_to_the_sample_at_every_rate(predictor, tmp_path, rat
 
 @pytest.mark.parametrize("rate", [16000, 44100, 48000, 96000])
 def test_an_identity_generator_returns_the_recording_in_place(tmp_path, rate):
-    """Neither resampling nor blocks (of 10 s) shift, stretch or drop anything."""
+    """Resampling and blocks (of 10 s) neither shift nor stretch nor drop anything."""
     audio = melody(23.7, rate, 2)
     source = write(tmp_path / "in.wav", audio, rate, subtype="FLOAT")
     recordings.convert_file(source, tmp_path / "out.wav", predict=identity, phase="input")
@@ -154,7 +154,7 @@ def test_formats_and_channels_are_kept(tmp_path, suffix, channels):
     found, rate = soundfile.read(output, dtype="float32", always_2d=True)
     assert rate == 44100
     assert found.shape == wanted.shape
-    for channel in range(channels):  # each in its own place, at its own level
+    for channel in range(channels):  # each channel in its place, with its level
         error = found[:, channel] - wanted[:, channel]
         assert np.sqrt(np.mean(error**2) / np.mean(wanted[:, channel] ** 2)) < 0.15
     assert soundfile.info(output).format == soundfile.info(source).format
@@ -377,7 +377,7 @@ def test_an_output_folder_that_cannot_be_written_is_one_line(model, tmp_path, ca
 
 @pytest.fixture
 def tiny_disk(tmp_path):
-    """A file system of 1 MB."""
+    """File system of 1 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
@@ -453,7 +453,7 @@ finally:
 
 
 def test_memory_does_not_grow_with_the_length_of_the_recording(tmp_path):
-    """One process converts 2 minutes and then 10: the second may not need more."""
+    """A process converts 2 minutes and then 10, which must not need more memory."""
     save_h5(build_generator(1), tmp_path / "generator.h5")
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, 120 * 44100).astype(np.float32)
     write(tmp_path / "short.wav", noise)

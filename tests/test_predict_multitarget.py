@@ -1,4 +1,4 @@
-"""predict_multitarget.py through its real parser: the style that it shows, and every mistake."""
+"""predict_multitarget.py through its real parser: the style that it uses, and mistakes."""
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ from pix2pix_timbre.model import build_generator
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Run folders of generators with one channel and with two, whose output is quiet."""
+    """Run folders of generators with one and with two channels, whose output is quiet."""
     folder = tmp_path_factory.mktemp("runs")
     for name, channels in (("one", 1), ("any", 2)):
         keras.utils.set_random_seed(0)
@@ -47,7 +47,7 @@ def sounds(tmp_path_factory):
 
 @pytest.fixture
 def arguments(models, sounds):
-    """A function from an output and changed flags to a command line."""
+    """Function of an output and changed flags that returns a command line."""
     folders = {"runs": models, "sounds": sounds}
 
     def words(output, **changes):

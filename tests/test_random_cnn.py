@@ -1,4 +1,4 @@
-"""The random network against plain NumPy and differences, its search, its styles, the metrics."""
+"""The random network compared with NumPy and finite differences; search, styles, metrics."""
 
 import numpy as np
 import pytest
@@ -64,7 +64,7 @@ def test_weights_follow_from_the_seed_and_have_the_published_deviation():
 def test_the_adjoint_is_one(kernel, more):
     weights = random_weights(4, 5, kernel, seed=more)
     magnitude, slope = random(kernel + more, 4), random(more + 1, 5, seed=1)
-    # without the ReLU: the sum over taps, written out
+    # without the ReLU: the sum over the taps of the kernel
     forward = sum(magnitude[tap : tap + more + 1] @ weights[tap] for tap in range(kernel))
     back = ops.convert_to_numpy(adjoint(ops.convert_to_tensor(slope), weights))
     assert np.vdot(forward, slope) == pytest.approx(np.vdot(magnitude, back), abs=1e-4)
@@ -257,7 +257,7 @@ def test_the_published_settings_begin_with_noise():
     settings = PUBLISHED._replace(griffin_lim=2, **given)
     assert (settings.alpha, settings.losses, settings.init) == (1e-2, "raw", "noise")
     _, history = style_transfer(content, style, **settings._asdict())
-    assert history[-1]["content"] > 1  # not divided by anything
+    assert history[-1]["content"] > 1  # raw losses are not divided
 
 
 def test_channels_are_kept_and_a_silent_one_stays_silent():
@@ -351,7 +351,7 @@ def test_mel_distance_of_noise_of_another_slope_is_that_slope():
     gated = noise * (np.arange(RATE) >= RATE // 2)
     assert metrics.mel_distance(noise, gated) > 20
     other = rng.standard_normal(RATE).astype(np.float32)
-    # two draws of noise: decibels of chi-squared variables
+    # two noises: levels of chi-squared variables differ this much
     assert 2 < metrics.mel_distance(noise, other) < 10
 
 

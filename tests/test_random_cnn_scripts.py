@@ -25,7 +25,7 @@ def sounds(tmp_path_factory):
 
 @pytest.fixture
 def empty_folder(tmp_path, monkeypatch):
-    """A folder to work in."""
+    """Empty working folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

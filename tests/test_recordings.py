@@ -1,4 +1,4 @@
-"""Which files of a folder are recordings, and what is said of the others."""
+"""Which files of a folder are recordings, and what is said about the others."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_recordings_that_cannot_be_read_are_told_from_other_files(tmp_path):
     (tmp_path / "broken.wav").write_bytes(b"broken")
     found = find_recordings(tmp_path)
     assert list(found.files) == ["a", "broken"]
-    # a.wav is what became of a.m4a
+    # a.wav is the converted a.m4a
     assert [path.name for path, _ in found.foreign] == ["b.m4a", "c.mp4"]
     assert all("ffmpeg -i" in remedy for _, remedy in found.foreign)
     assert names(found.others) == ["a.m4a", "cover.heic", "notes.txt"]

@@ -1,4 +1,4 @@
-"""Pictures: written whole, readable, and of the size that their panels need."""
+"""Pictures: written completely, readable, and as large as their panels need."""
 
 import io
 import os
@@ -40,7 +40,7 @@ def test_images_stand_side_by_side_and_the_error_is_one_more_panel(tmp_path, ima
 
 
 def test_louder_images_are_brighter_on_one_scale(tmp_path):
-    """Pixels of the two panels: 0.2 and 0.8 of the scale, not each its own maximum."""
+    """The panels are at 0.2 and 0.8 of a common scale, not each at its own maximum."""
     quiet, loud = (np.full((256, 300), level, np.float32) for level in (0.2, 0.8))
     plot_images(tmp_path / "two.png", {"quiet": quiet, "loud": loud})
     row = imread(tmp_path / "two.png")[200, :, :3].sum(axis=-1)

@@ -8,13 +8,13 @@ from packaging.requirements import Requirement
 
 
 def requirements(name):
-    """The packages that a file asks for, in its order."""
+    """List the packages in a requirements file, in its order."""
     lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
 def normalized(name):
-    """A package's name as package indexes compare it."""
+    """Normalise the name of a package as package indexes do."""
     return name.lower().replace("_", "-")
 
 

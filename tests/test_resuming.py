@@ -1,4 +1,4 @@
-"""Going on with a run: later flags, other data, other scripts, randomness within cells."""
+"""Continuing a run with other flags, data or scripts; randomness inside recurrent cells."""
 
 import json
 
@@ -12,7 +12,7 @@ from keras import layers
 from common.cli import UserError
 from common.training.callbacks import reseed, seed_generators
 
-NEW_PIECES = ["rondo", "aria"]  # to train on, and held out
+NEW_PIECES = ["rondo", "aria"]  # one to train on, one held out
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def begun(finished, tmp_path):
-    """A copy of a run of two epochs."""
+    """Copy of a run of two epochs."""
     folder = tmp_path / "run"
     folder.mkdir()
     for path in finished.iterdir():
@@ -96,7 +96,7 @@ def test_a_run_that_does_not_know_its_script_is_told_by_its_flags(begun, capsys)
 
 def test_pieces_that_a_run_knows_stay_recorded_and_new_ones_are_said(begun, capsys):
     before = split_of(begun)
-    pieces = ["fugue", "arpeggio", *NEW_PIECES]  # the others are not there any more
+    pieces = ["fugue", "arpeggio", *NEW_PIECES]  # the others are gone
     status, out, err = outcome(toy.main, toy.arguments(begun, epochs=3, pieces=pieces), capsys)
     assert (status, err) == (0, [])
     assert f"{begun}: new to its run are 1 pieces to train on and 1 held out" in out

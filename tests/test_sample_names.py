@@ -1,4 +1,4 @@
-"""What names of recordings say, and instruments in words and in files."""
+"""Names of recordings; names of instruments in words and in files."""
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "s": 1, "sharp": 1, "b": -1, "♭": -1, 
 
 @st.composite
 def spellings(draw):
-    """A pitch as people write it, and its MIDI number."""
+    """Draw a pitch in a common spelling, and its MIDI number."""
     step = draw(st.sampled_from(sorted(STEPS)))
     accidental = draw(st.sampled_from(sorted(ACCIDENTALS)))
     octave = draw(st.integers(0, 8))

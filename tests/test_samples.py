@@ -1,4 +1,4 @@
-"""Recordings made ready: start, offset, level, length, rate."""
+"""Preparing recordings of notes: start, offset, level, length, rate."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_the_level_is_kept_or_set():
     found = prepare_sample(tone(), RATE, RATE, 4, level=-6.0)
     assert 20 * np.log10(np.abs(found.audio).max()) == pytest.approx(-6, abs=0.01)
     assert found.changes["gain"] == pytest.approx(10 ** (-0.3) / 0.5, rel=1e-3)
-    loud = prepare_sample(tone(level=3.0), RATE, RATE, 4)  # of a floating-point file
+    loud = prepare_sample(tone(level=3.0), RATE, RATE, 4)  # as a floating-point file may be
     assert np.abs(loud.audio).max() == pytest.approx(0.999, rel=1e-3)
     assert loud.changes["gain"] == pytest.approx(0.333, rel=1e-2)
 

@@ -36,10 +36,10 @@ NOWHERE = "tcp://127.0.0.1:1"
 
 
 class Scheduler:
-    """A scheduler on this machine, with as many workers of one thread as wanted.
+    """A scheduler on this machine with some single-threaded workers.
 
     Args:
-        folder: Of its own.
+        folder: Its folder.
         workers: Their number.
         project: Which of "scheduler" and "worker" can import it.
     """
@@ -81,21 +81,21 @@ class Scheduler:
         return json.loads(self._file.read_text())["address"]
 
     def pids(self, count):
-        """Process numbers of the workers, as soon as there are that many."""
+        """Wait for a number of workers; return their process ids."""
         with distributed.Client(self.address, set_as_default=False) as client:
             client.wait_for_workers(count, timeout=30)
             return list(client.run(os.getpid).values())
 
     def close(self):
         for process in self.processes:
-            os.killpg(process.pid, signal.SIGKILL)  # and the workers that it started
+            os.killpg(process.pid, signal.SIGKILL)  # includes its workers
             process.wait()
         self._log.close()
 
 
 @pytest.fixture(scope="module")
 def schedulers(tmp_path_factory):
-    """One with two workers, one without any; by their names, two that lack the project."""
+    """Schedulers by name: with two workers, with none, and two that cannot import the project."""
     started = {
         "whole": Scheduler(tmp_path_factory.mktemp("whole"), workers=2),
         "lonely": Scheduler(tmp_path_factory.mktemp("lonely")),
@@ -109,7 +109,7 @@ def schedulers(tmp_path_factory):
 
 @pytest.fixture
 def whole(schedulers):
-    """A function that gives the ``Cluster`` with two workers."""
+    """Function that returns the ``Cluster`` with two workers."""
 
     def workers(*folders, output=None):
         schedulers["whole"].pids(2)
@@ -119,14 +119,14 @@ def whole(schedulers):
 
 
 def files_below(folder):
-    """The bytes of every file, hidden ones as well."""
+    """Read all files, including hidden ones, as bytes."""
     return {
         path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
     }
 
 
 def run_and_kill(scheduler, script, flags, pattern, total):
-    """Run a script on a cluster and kill a worker after the first of the files, before the last."""
+    """Run a script on a cluster, and kill a worker after the first file and before the last."""
     (victim, _) = scheduler.pids(2)
     process = subprocess.Popen(
         [sys.executable, ROOT / script, *map(str, flags), "--scheduler", scheduler.address],
@@ -201,7 +201,7 @@ def test_a_full_disk_stops_the_run(whole, tmp_path):
     with pytest.raises(OSError, match="No space"):
         list(run_jobs(task, range(40), whole(output=tmp_path), "failing"))
     done = {path.name for path in tmp_path.iterdir()}
-    assert done <= {f"{task}.txt" for task in range(1, 8)}  # what was begun before
+    assert done <= {f"{task}.txt" for task in range(1, 8)}  # only tasks that were begun before
 
 
 def test_a_task_that_kills_its_workers_is_an_error_of_its_own(whole, tmp_path):
@@ -227,7 +227,7 @@ def test_a_folder_that_a_worker_does_not_see_is_named(whole, tmp_path, monkeypat
 
 @pytest.mark.parametrize("which", ["scheduler", "worker"])
 def test_without_the_project_a_scheduler_or_worker_says_so(schedulers, which, monkeypatch):
-    if which == "scheduler":  # it has no workers to wait for
+    if which == "scheduler":  # there are no workers to wait for
         monkeypatch.setattr(distributed.Client, "wait_for_workers", lambda *_, **__: None)
     workers = Cluster(schedulers[which].address, (), None)
     message = r"cannot load the project \(.*No module named .*; start both with its folder"
@@ -241,7 +241,7 @@ def test_without_workers_or_scheduler_a_run_ends(schedulers, monkeypatch):
     tasks = [("a.mid", 1), ("b.mid", 2)]
     with pytest.raises(UserError, match=r"no worker for 0\.1 s; start some .* kept$"):
         list(run_jobs(halve, tasks, workers, "halving"))
-    # as if they went away later
+    # as if the workers vanished later
     monkeypatch.setattr(distributed.Client, "wait_for_workers", lambda *_, **__: None)
     with pytest.raises(UserError, match=r"no worker for 0\.1 s; .* \(begun: a\.mid, b\.mid\)"):
         list(run_jobs(halve, tasks, workers, "halving"))

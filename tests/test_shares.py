@@ -1,4 +1,4 @@
-"""Replicas count by what their losses are means over, on two logical devices of one machine."""
+"""Replicas are weighted by the items that their losses average, on two logical devices."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="replicas of tf.distribute"
 )
 
-# Four windows, of which the second device's are mostly silence that does not count.
+# Four windows; those of the second device are mostly silence, which does not count.
 PROGRAM = """
 import sys
 import keras

@@ -1,4 +1,4 @@
-"""Nothing but what a user has to know is said on stderr."""
+"""Scripts print on stderr only what a user has to know."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from conftest import ROOT
 from stress.tiny_soundfont import write_soundfont
 
 TAKE = "docs/example_input.ogg"
-PIPELINES = [  # each line goes on with what the ones before it made
+PIPELINES = [  # each line uses the files of the lines before
     [
         "evaluate.py --model MODELS/keyboard_acoustic_2_guitar_acoustic --dataset_path FEATURES "
         "--pieces all --output out"
@@ -96,7 +96,7 @@ def test_stderr_is_empty(python, lines, request, tmp_path):
 
 @pytest.fixture
 def python():
-    """A function that runs a script, or a module, of the project in a folder."""
+    """Function that runs a script or module of the project in a folder."""
 
     def run(argv, folder):
         if argv[0] != "-m":

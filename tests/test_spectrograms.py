@@ -1,4 +1,4 @@
-"""Transforms, scales and images against librosa, closed forms and their own inverses."""
+"""Transforms, scales and images compared with librosa, closed forms and their inverses."""
 
 import librosa
 import numpy as np
@@ -29,7 +29,7 @@ def test_the_stft_is_that_of_librosa(size, hop):
     transform = STFT(size, hop)
     found = transform.forward(audio)
     assert found.shape == (2, transform.bins, transform.columns(12 * hop))
-    whole = slice(expected.shape[-1])  # of windows of odd length, librosa leaves out the last one
+    whole = slice(expected.shape[-1])  # for odd lengths librosa omits the last column
     np.testing.assert_allclose(found[..., whole], expected, atol=1e-9)
     single = transform.forward(audio.astype(np.float32))
     assert single.dtype == np.complex64
@@ -157,7 +157,7 @@ def test_griffin_lim_is_that_of_librosa(momentum):
     expected = convergence(transform, magnitude, transform.forward(theirs))
     assert reached < 0.3 * convergence(transform, magnitude, start)
     assert reached == pytest.approx(expected, rel=0.25)
-    # three projections, before rounding has grown
+    # only three projections, because rounding errors grow
     few = librosa.griffinlim(magnitude, **settings | {"n_iter": 3})
     ours = griffin_lim(magnitude, transform, start, 3, momentum)
     np.testing.assert_allclose(transform.inverse(ours), few, atol=0.01 * np.abs(few).max())

@@ -1,4 +1,4 @@
-"""Stores of images and small files of arrays: what is written is read again, damage is one line."""
+"""Stores of images, and small files of arrays: reading what was written, and damage."""
 
 import os
 import signal
@@ -149,7 +149,7 @@ def test_a_full_disk_is_an_error_that_ends_the_work_and_leaves_nothing(small_dis
 def test_what_did_not_reach_a_full_disk_is_read_as_it_was_written(small_disk):
     content = np.random.default_rng(0).bytes(10**5)
     with hdf5._Output(small_disk / "x") as output:
-        for place in (0, 150_000, 50_000):  # the last one overlaps both
+        for place in (0, 150_000, 50_000):  # the last write overlaps both
             output.seek(place)
             assert output.write(content) == len(content)
         assert output.error

@@ -1,4 +1,4 @@
-"""common/audio/streaming.py: what is read in blocks is what is read as a whole."""
+"""common/audio/streaming.py: reading in blocks equals reading at once."""
 
 from types import SimpleNamespace
 

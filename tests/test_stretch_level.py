@@ -1,4 +1,4 @@
-"""Time stretching keeps the level of every sound, or says what is lost."""
+"""Time stretching keeps the level of sounds, or says what is lost."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def noise(seed):
 
 
 def speech_like():
-    """A buzz whose pitch glides as in speech and whose formants change four times a second."""
+    """Make a buzz with gliding pitch and four formant changes per second, like speech."""
     phase = 2 * np.pi * np.cumsum(120 + 10 * np.sin(2 * np.pi * 1.5 * TIME)) / RATE
     buzz = sum(np.cos(n * phase) / n for n in range(1, 40))
     formants = 1 + 0.9 * np.sin(2 * np.pi * 4 * TIME) * np.sin(2 * np.pi * 600 * TIME)

@@ -1,4 +1,4 @@
-"""What the methods of time_stretching must keep: duration, pitch, places, channels, silence."""
+"""What the methods of time_stretching must preserve: duration, pitch, timing, channels, silence."""
 
 import librosa
 import numpy as np
@@ -22,7 +22,7 @@ PLAIN = ("vocoder", "interp", "resample")
 
 
 class Transparent:
-    """Networks that change nothing: a code is a spectrum."""
+    """Networks that change nothing: codes are spectra."""
 
     scale = Scale(-105.0, 55.0)
     context = 4
@@ -46,7 +46,7 @@ def music():
     rng = np.random.default_rng(1)
     notes = [tone(220 * 2 ** (n / 12), 0.4, RATE, 6) for n in rng.integers(0, 24, 10)]
     tune = np.concatenate([note * np.exp(-np.arange(note.size) / 3000) for note in notes])
-    # where nothing sounds, phases are those of rounding errors
+    # in silence, phases are those of rounding errors
     return (tune + rng.normal(0, 1e-3, tune.size)).astype(np.float32)
 
 
@@ -75,7 +75,7 @@ def test_rate_1_is_the_identity(music, method):
     assert worst < (1e-5 if method in PLAIN else 1e-3)
 
 
-@pytest.mark.filterwarnings("ignore:The `(hop_length|n_fft)` parameter")  # of librosa 1.0 itself
+@pytest.mark.filterwarnings("ignore:The `(hop_length|n_fft)` parameter")  # of librosa 1.0
 @pytest.mark.parametrize("rate", [0.37, 0.5, 1.5, 2.0])
 def test_the_phase_vocoder_is_that_of_librosa(music, rate):
     expected = librosa.effects.time_stretch(music.astype(float), rate=rate)  # 2048 samples, hop 512
@@ -194,7 +194,7 @@ def test_the_exponent_sharpens_and_keeps_the_level(music):
 @pytest.mark.parametrize("method", methods.METHODS)
 def test_sounds_that_fade_beyond_all_numbers_stay_finite(method):
     time = np.arange(40000)
-    fading = (np.cos(time / 5) * 10.0 ** (-time / 600)).astype(np.float32)  # into denormals
+    fading = (np.cos(time / 5) * 10.0 ** (-time / 600)).astype(np.float32)  # to denormals
     assert 0 < np.abs(fading).min() < 1e-40 or (fading == 0).any()
     found = made(np.concatenate([fading, fading]), 0.7, method)
     assert np.isfinite(found).all()

@@ -52,7 +52,7 @@ def stretcher(architecture, scale=WIDE, seed=0):
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    """Two pieces, one at two tempi and stretched, one alone and short."""
+    """Store of two pieces: one at two tempi and stretched, and a short one at a single tempo."""
     path = tmp_path_factory.mktemp("store") / "x.h5"
     ramp = np.ones((BINS, 1)) * np.linspace(0.2, 0.8, 60)
     fast = resize(ramp, positions(0, 40, 1.5)) + 0.05
@@ -88,7 +88,7 @@ def test_ours_fit_together_and_into_six_megabytes():
     codes = np.asarray(encoder(images(9, 2)))
     assert codes.shape == (2, 9, Architecture().code)
     corrected = corrector([codes, np.ones((2, 9, 2), np.float32)])
-    np.testing.assert_array_equal(corrected, codes)  # nothing is missing at first
+    np.testing.assert_array_equal(corrected, codes)  # the initial correction is zero
     assert decoder(corrected).shape == (2, 9, BINS)
 
 
@@ -96,7 +96,7 @@ def test_ours_fit_together_and_into_six_megabytes():
 def test_the_context_is_all_that_a_column_sees(architecture):
     trained = stretcher(architecture)
     for layer in trained.corrector.layers:
-        if layer.name == "corrector_missing":  # begins with zeros
+        if layer.name == "corrector_missing":  # initialised with zeros
             layer.set_weights([one + 0.1 for one in layer.get_weights()])
     first, second = images(30)[0].T, images(30)[0].T.copy()
     second[:, 12] = 0
@@ -331,6 +331,6 @@ def test_a_damaged_store_is_refused(tmp_path, store):
         with pytest.raises(UserError, match=name):
             Store(tmp_path / name)
     assert store.rows[1] == Recording("guitar/a", 2.0, 60, 30)
-    write_midi(tmp_path / "x.h5", (60,))  # a file of another kind
+    write_midi(tmp_path / "x.h5", (60,))  # no store at all
     with pytest.raises(UserError, match=r"x\.h5"):
         Store(tmp_path / "x.h5")

@@ -36,7 +36,7 @@ def words(*parts):
 
 @pytest.fixture(scope="module")
 def folder(notes_folder, midi_folder, tmp_path_factory):
-    """Music at two tempi, its store, and a model of ours and one as published."""
+    """Music at two tempi, its store, our model and a published one."""
     base = tmp_path_factory.mktemp("stretch")
     argv = words("--nsynth_path", notes_folder, "--midi_path", midi_folder, "--jobs", 1)
     argv += words("--audios_path", base / "audios", "--instruments", "keyboard_acoustic")
@@ -176,7 +176,7 @@ def test_every_method_keeps_rate_and_channels(folder, song, tmp_path, method):
         assert audio.shape == (round(len(song[1]) / 1.5), 2)
         again, _ = make(song, tmp_path / "y.wav", *flags)
         np.testing.assert_array_equal(again, audio)
-        if model == "ours":  # the other one has learned next to nothing and whispers
+        if model == "ours":  # the published one is hardly trained, and quiet
             assert np.abs(audio).max() > 0.01
             # the file's steps of 16 bit differ between its channels
             rest = audio[:, 1] - 0.5 * audio[:, 0]
@@ -198,7 +198,7 @@ def test_silence_gives_silence(folder, tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def spoilt(folder, song, tmp_path_factory):
-    """Files and models that cannot be used, beside a song that can."""
+    """Unusable files and models, next to a usable song."""
     base = tmp_path_factory.mktemp("spoilt")
     shutil.copy(song[0], base)
     (base / "broken.wav").write_bytes(song[0].read_bytes()[:1000])
@@ -265,7 +265,7 @@ def test_a_shipped_model_is_half_as_large_and_stretches_alike(folder, song, tmp_
 
 @pytest.fixture
 def few_tones(monkeypatch):
-    """Fewer and shorter known sounds: each is stretched by every method at every rate."""
+    """Fewer and shorter known sounds, because every method stretches each at every rate."""
     monkeypatch.setattr(evaluate, "PITCHES", (440.0,))
     monkeypatch.setattr(evaluate, "LEVEL_PITCHES", (440.0,))
     monkeypatch.setattr(evaluate, "_TONE_SECONDS", 1.0)
@@ -306,7 +306,7 @@ def test_what_a_perfect_corrector_would_make_is_measured_too(folder, song):
     found = evaluate.distances(trained, audio, 1.0)
     same = found["codes, phase of neural"]["vocoder"]
     assert found["perfect"]["vocoder"] == pytest.approx(same, rel=0.05)
-    # at rate 0.5 each second column lies in the middle of two
+    # at rate 0.5 every second column lies halfway between two
     magnitude = np.abs(TRANSFORM.forward(audio))
     between = trained.scale.image((magnitude[:, :-1] + magnitude[:, 1:]) / 2)
     image = np.stack([image[:, :-1], between], axis=2).reshape(len(image), -1)

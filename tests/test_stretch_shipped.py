@@ -1,4 +1,4 @@
-"""The shipped models of time_stretching: small, with their papers, heard without any training."""
+"""The shipped models of time_stretching: small, documented, and usable without training."""
 
 import json
 
@@ -54,7 +54,7 @@ def test_a_note_is_stretched_at_its_pitch(tmp_path, model, method):
     assert audio.size == 2 * rate
     spectrum = np.abs(np.fft.rfft(audio * np.hanning(audio.size)))
     assert np.argmax(spectrum) / 2 == pytest.approx(440, abs=2)
-    # as loud as it was, and falling as it did, a third more slowly
+    # as loud as before, and decaying as before, a third more slowly
     levels = [10 * np.log10(np.mean(half**2)) for half in np.split(audio, 2)]
     expected = 20 * np.log10(np.exp(-0.75))
     assert levels[1] - levels[0] == pytest.approx(expected, abs=1.5 if model == OURS else 8)

@@ -1,4 +1,4 @@
-"""The transforms, the scales and resizing of time_stretching, against closed forms."""
+"""Transforms, scales and resizing of time_stretching, compared with closed forms."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Style frames: who plays them, which piece they avoid, and what they follow from."""
+"""Style frames: their instruments, the pieces that they avoid, and how they are drawn."""
 
 import itertools
 
@@ -23,7 +23,7 @@ from pix2pix_timbre.style import (
 
 PIECES = ("arpeggio", "march", "scale", "waltz")  # at a share of 0.3 "arpeggio" is held out
 SUFFIXES = ("", "~transpose+3", "@004", "~transpose+3@004")
-PLAYED = {  # instrument -> renderings; each is told by its level, the same in all its columns
+PLAYED = {  # instrument -> renderings; each has its own constant level
     "piano": [f"{piece}{suffix}" for piece in PIECES for suffix in SUFFIXES[:2]],
     "guitar": [f"{piece}{suffix}" for piece in PIECES for suffix in SUFFIXES],
     "violin": [f"{piece}{suffix}" for piece in PIECES for suffix in SUFFIXES[:1]],
@@ -53,7 +53,7 @@ def stores(tmp_path_factory):
 
 
 def split(stores, targets=("guitar", "violin"), share=0.3):
-    """Pairs of the piano and each target: (training, held out)."""
+    """Split the pairs of the piano and each target: (training, held out)."""
     sides = [split_pairs(stores["piano"], stores[target], share)[:2] for target in targets]
     return tuple([*itertools.chain(*side)] for side in zip(*sides, strict=True))
 
@@ -63,7 +63,7 @@ def dataset(stores, batch_size=4, kind=StyledFrames, **settings):
 
 
 def player_of(frame):
-    """Instrument and rendering that a frame was cut from: its one level above silence."""
+    """Find instrument and rendering of a frame by its level."""
     (level,) = set(np.unique(np.asarray(frame, np.float64))) - {-1.0}
     return LEVELS[float(np.float16((level + 1) / 2))]
 
@@ -134,7 +134,7 @@ def test_the_styles_of_a_single_piece_are_its_own_frames(stores):
 
 def test_styles_follow_from_seed_and_epoch_and_place_alone(stores):
     frames, again = dataset(stores), dataset(stores)
-    again.cut([2], 7)  # what was drawn before changes nothing
+    again.cut([2], 7)  # other draws change nothing
     again.epoch = 7
     # without the order of the epoch: one target at each place
     target = next(target for _, target in split(stores)[0] if voice_of(target) == ("guitar", ""))
@@ -239,7 +239,7 @@ def test_the_fullest_frame_is_found_as_by_trying_each(columns, bursts, seed):
 def test_the_fullest_frame_lies_within_the_image():
     image = np.zeros((BINS, 1000), np.float16)
     assert fullest_frame(image) == 0
-    image[:, 990:] = 1  # no whole frame at a quarter's multiple reaches it
+    image[:, 990:] = 1  # no whole frame begins late enough to contain it
     assert fullest_frame(image) == 0
     image[:, 930:] = 1
     assert fullest_frame(image) == 704
@@ -252,7 +252,7 @@ def test_the_fullest_frame_lies_within_the_image():
 
 @pytest.fixture
 def recording(tmp_path):
-    """9 s of noise that is loudest from its sixth second on."""
+    """Recording of 9 s of noise, which is loudest from second 6 on."""
     noise = np.random.default_rng(0).normal(0, 0.05, 9 * SAMPLE_RATE)
     noise[5 * SAMPLE_RATE :] *= 4
     write_audio(tmp_path / "style.wav", noise)
@@ -271,7 +271,7 @@ def test_the_style_is_the_frame_at_an_offset_or_the_fullest_one(recording, offse
     assert not style[:, expected.shape[1] :].any()
     if offset is None:
         assert 4.2 < seconds < 6.1
-        # which may be asked for again
+        # the offset can be given again
         np.testing.assert_array_equal(read_style(recording, seconds)[0], style)
 
 

@@ -1,4 +1,4 @@
-"""Settings of the user's, of the shell and of the machine, and what becomes of them."""
+"""Settings of the user, the shell and the machine that could break scripts."""
 
 import json
 import os
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def started(main, **environment):
-    """The process of a script with this body of ``main``, begun with an environment."""
+    """Start a script with a given body of ``main`` in an environment; return the process."""
     script = (
         "from common import cli\nfrom common.training.devices import start_backend\n"
         f"def main(argv):\n    {main}\ncli.run(main, [])"

@@ -1,4 +1,4 @@
-"""Mixing in closed form, and the script synthesize_audios.py on real small files."""
+"""Mixing compared with closed forms, and the script synthesize_audios.py on small files."""
 
 import tracemalloc
 from pathlib import PurePosixPath
@@ -23,7 +23,7 @@ BOTH = ["keyboard_acoustic", "guitar_acoustic"]
 
 
 class Steady:
-    """A voice whose every note has the value of its velocity in hundredths for four seconds."""
+    """A voice whose notes are constant for 4 s: a hundredth of their velocity."""
 
     def __init__(self, rate=NOTE_RATE, seconds=4.0, distance=0):
         self.sample_rate = rate
@@ -51,7 +51,7 @@ def test_a_note_is_its_sample_for_nine_tenths_and_then_decays():
     np.testing.assert_array_equal(audio[:held], 0.5)
     decay = audio[held : held + 30000]
     np.testing.assert_allclose(decay, 0.5 * np.exp(-np.arange(30000) / 3000), rtol=1e-4)
-    assert not audio[held + 33273 :].any()  # 16 bit end after ln(2 ** 16) time constants
+    assert not audio[held + 33273 :].any()  # below a 16-bit step after ln(2 ** 16) time constants
     assert counts == {"notes": 1, "substituted": 0, "cut": 0}
 
 
@@ -128,7 +128,7 @@ def test_no_note_ends_with_a_click(tmp_path, length):
     write_notes(tmp_path, pure, [45], [100])  # the samples end at a seventh of their level
     audio, _ = mix([Note(45, 100, 0.0, length)], NoteLibrary(tmp_path).voice(*next(iter(pure))))
     peak = np.abs(audio).max()
-    steepest = 2 * np.pi * 110 / NOTE_RATE  # of a sine of 110 Hz, per sample
+    steepest = 2 * np.pi * 110 / NOTE_RATE  # slope per sample of a sine of 110 Hz
     assert np.abs(np.diff(audio)).max() < 1.2 * steepest * peak
     assert abs(audio[-1]) < 1e-4 * peak
 
@@ -177,7 +177,7 @@ def test_the_piece_is_recovered_from_the_name_of_its_audio(piece, preset):
 
 @pytest.fixture
 def synthesize(notes_folder, midi_folder, tmp_path):
-    """A function that runs the script in this process; the exit status."""
+    """Function that runs the script in this process, and returns the exit status."""
 
     def run(*flags, midi=midi_folder, notes=notes_folder, out=tmp_path / "audios", only=BOTH):
         paths = ["--nsynth_path", notes, "--midi_path", midi, "--audios_path", out]
@@ -240,7 +240,7 @@ def test_every_combination_of_variations_is_a_rendering(synthesize, tmp_path, ca
     suffixes = ["", "~speed2", "~transpose-3", "~transpose-3_speed2"]
     expected = [f"{instrument}/two{suffix}.wav" for instrument in BOTH for suffix in suffixes]
     assert wavs(tmp_path / "audios") == sorted([*BOTH, *expected])
-    # each is the rendering that a run of its own makes
+    # each equals the rendering of a run of its own
     alone = tmp_path / "alone"
     for flags in (
         [],
@@ -252,7 +252,7 @@ def test_every_combination_of_variations_is_a_rendering(synthesize, tmp_path, ca
     contents = [(alone / name).read_bytes() for name in expected]
     assert [(tmp_path / "audios" / name).read_bytes() for name in expected] == contents
     assert len(set(contents)) == 8
-    # which a run of all of them keeps
+    # and a run of all of them keeps these
     assert synthesize(*combinations, midi=tmp_path / "midi", out=alone) == 0
     assert "0 files written; 8 kept" in capsys.readouterr().out
 
@@ -327,7 +327,7 @@ def test_a_restart_keeps_what_is_there_and_makes_what_is_missing(synthesize, tmp
     lost.unlink()
     assert synthesize() == 0
     assert "1 files written; 7 kept" in capsys.readouterr().out
-    for left in (0, 20, -1):  # what a machine that failed leaves
+    for left in (0, 20, -1):  # what a crash of the machine leaves
         lost.write_bytes(first[lost][:left])
         assert synthesize() == 0
         said = "1 files written; 1 of them because what was there was damaged; 7 kept"
@@ -399,7 +399,7 @@ def test_an_instrument_of_the_default_list_must_be_there(run_script, notes_folde
 
 
 def write_bad_midi(folder):
-    """Damaged MIDI files; what is said about each."""
+    """Write damaged MIDI files; return the message for each."""
     good = write_midi(folder / "cut.mid", [60, 62]).read_bytes()
     contents = {
         "cut.mid": (good[:-7], "cut off"),

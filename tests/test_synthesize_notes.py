@@ -1,4 +1,4 @@
-"""SoundFont to NSynth-structured notes, on a SoundFont of one tone made here."""
+"""synthesize_notes.py, with a SoundFont of a single tone that is made here."""
 
 import json
 import os
@@ -19,7 +19,7 @@ ONE = ["--instruments", "keyboard_acoustic=0:0"]
 
 @pytest.fixture(params=["FluidSynth", "TinySoundFont"])
 def player(request, monkeypatch):
-    """Name of the player of a test, which is skipped where that is not installed."""
+    """Name of the player; tests of a missing player are skipped."""
     if request.param == "TinySoundFont":
         pytest.importorskip("tinysoundfont", reason="TinySoundFont is not installed")
         hide(monkeypatch, "fluidsynth")
@@ -44,7 +44,7 @@ def sine(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rich(tmp_path_factory):
-    """A tone of 40 partials; A4 fills the band up to 17.6 kHz."""
+    """Tone of 40 partials; those of A4 reach up to 17.6 kHz."""
     return write_soundfont(tmp_path_factory.mktemp("font") / "rich.sf2", partials=40)
 
 
@@ -59,7 +59,7 @@ def play(font, pitch, velocity=100):
 
 
 def levels(audio, rate):
-    """Levels in dB of the second second, 1 Hz apart, 0 for a sine of amplitude 1."""
+    """Spectrum of the second second: levels in dB, 1 Hz apart, 0 for a sine of amplitude 1."""
     window = np.blackman(rate)
     spectrum = np.abs(np.fft.rfft(audio[rate : 2 * rate] * window)) * 2 / window.sum()
     return 20 * np.log10(spectrum + 1e-12)
@@ -116,8 +116,8 @@ def test_nothing_above_8_khz_is_folded_into_the_note(rich, player):
     rendered = play(rich, 69)
     distance = np.abs((np.arange(7000) + 220) % 440 - 220)
     between = distance > 10
-    assert levels(rendered[::3], 16000)[:7000][between].max() > -40  # what decimation must prevent
-    limit = -75 if player == "FluidSynth" else -60  # which interpolates its samples linearly
+    assert levels(rendered[::3], 16000)[:7000][between].max() > -40  # folded partials
+    limit = -75 if player == "FluidSynth" else -60  # the other one interpolates samples linearly
     assert levels(rendering.finish(rendered), 16000)[:7000][between].max() < limit
 
 
@@ -290,7 +290,7 @@ def test_soundfont_errors(sine, tmp_path, capfd):
     (tmp_path / "examples.json").write_text("{")
     with pytest.raises(UserError, match=r"examples\.json: not JSON"):
         synthesize(sine, tmp_path, "--pitches", "60:60", "--velocities", "100")
-    assert capfd.readouterr() == ("", "")  # nothing of FluidSynth's own
+    assert capfd.readouterr() == ("", "")  # no message of FluidSynth
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_both_players_are_equally_loud_at_every_velocity_and_attenuation(tmp_pat
             held = []
             for synthesizer in players:
                 synthesizer.select(0, 0)
-                held.append(synthesizer.render(60, velocity)[4800:144000])  # without the attack
+                held.append(synthesizer.render(60, velocity)[4800:144000])  # after the attack
             difference = np.abs(held[1] - held[0])
             assert difference.max() < 0.03 * np.abs(held[0]).max()
 

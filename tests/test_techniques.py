@@ -1,4 +1,4 @@
-"""Techniques of rendered notes against closed forms; the orchestra and drums through the script."""
+"""Playing techniques compared with closed forms; orchestra and drums through the script."""
 
 import json
 
@@ -64,7 +64,7 @@ def test_vibrato_has_its_rate_and_grows():
 def test_at_its_own_speed_a_sound_stays_as_it_is():
     noise = np.random.default_rng(0).normal(0, 0.1, 1000).astype(np.float32)
     np.testing.assert_allclose(techniques.at_speed(noise, np.ones(1000)), noise, atol=1e-7)
-    assert not techniques.at_speed(noise, np.full(1000, 2.0))[500:].any()  # nothing is left to read
+    assert not techniques.at_speed(noise, np.full(1000, 2.0))[500:].any()  # the sample has ended
 
 
 def test_a_swell_rises_by_20_decibels_and_falls_again():

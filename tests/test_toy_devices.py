@@ -1,4 +1,4 @@
-"""The toy on two devices of one machine and on two workers: they learn what one device learns."""
+"""The toy on two devices and on two workers learns what it learns on one device."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(
 
 PATHS = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
 
-# In float64, where rounding cannot hide anything; batches of 5, 5 and 2, the first shared unevenly.
+# In float64, so that rounding hides no error; batches of 5, 5 and 2, where 5 is shared unevenly.
 DOUBLE = """
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""train_generator.py through its real parser: no discriminator anywhere, and losses that fail."""
+"""train_generator.py through its real parser: no discriminator anywhere; losses that diverge."""
 
 import json
 
@@ -117,6 +117,6 @@ def test_the_adversary_begins_anew_where_a_generator_has_none(
     assert capsys.readouterr().out.count(said) == 1
     new, old = (read_weights(folder / "generator.h5") for folder in (tmp_path, alone))
     kernels = [name for name in old if name.endswith("kernel")]
-    # it went on from these weights
+    # it continued from these weights
     assert kernels and all(np.abs(new[name] - old[name]).max() < 1e-6 for name in kernels)
     assert (tmp_path / "discriminator.h5").is_file()

@@ -1,4 +1,4 @@
-"""Models of every system, opened from their folder alone."""
+"""Models of all systems, opened by their folders."""
 
 import json
 import subprocess

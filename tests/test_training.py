@@ -1,4 +1,4 @@
-"""train.py through its real parser: the run folder, resuming, and every way to go wrong."""
+"""train.py through its real parser: the run folder, resuming, and mistakes."""
 
 import importlib.util
 import json
@@ -96,7 +96,7 @@ def test_the_history_has_each_loss_for_training_and_validation(finished):
     names = [*LOSSES, *(f"val_{name}" for name in LOSSES)]
     assert sorted(rows[0]) == sorted(["epoch", "seconds", *names])
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert rows[0]["disc_loss"] == rows[0]["val_disc_loss"] == ""  # not yet begun
+    assert rows[0]["disc_loss"] == rows[0]["val_disc_loss"] == ""  # the adversary has not started
     values = [float(row[name]) for row in rows for name in names if row[name]]
     assert len(values) == 3 * 6 - 2
     assert np.isfinite(values).all()
@@ -187,7 +187,7 @@ def test_a_finished_run_is_left_as_it_is(finished, features_folder, capsys):
 @pytest.mark.stress
 @pytest.mark.usefixtures("rough_samples")
 def test_more_epochs_go_on_and_a_fresh_start_forgets(finished, features_folder, tmp_path, capsys):
-    """Three runs in one folder: from given weights, longer, and anew."""
+    """Three runs in one folder: from given weights, for more epochs, and from the beginning."""
     for name in ("generator.h5", "discriminator.h5"):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
     still = {"epochs": 1, "steps_per_epoch": 1, "gen_lr": 0, "disc_lr": 0, "lr_decay": "none"}
@@ -330,7 +330,7 @@ def test_losses_that_are_not_finite_end_in_one_line(features_folder, tmp_path, c
 
 @pytest.fixture
 def policy_restored():
-    """The dtype policy, which is global, as it was."""
+    """Restores the global dtype policy after a test."""
     before = keras.config.dtype_policy()
     yield
     keras.config.set_dtype_policy(before)

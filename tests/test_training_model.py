@@ -1,4 +1,4 @@
-"""The base of the training models."""
+"""The base class of the models in training."""
 
 import keras
 import pytest
@@ -9,7 +9,7 @@ from time_stretching.model import AutoEncoder, Correction
 from vae_generation.continuation import Predictor
 from vae_generation.model import VAE
 
-# What a training model replaces of Keras's own, on purpose.
+# What a training model overrides on purpose.
 REPLACED = {"call", "compile", "compute_loss", "metrics"}
 REPLACED |= {"make_train_function", "make_test_function"}
 

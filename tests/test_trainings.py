@@ -1,4 +1,4 @@
-"""What every training survives and keeps, on the toy: kills, Ctrl-C, NaN, precision, averages."""
+"""What all trainings have in common, tested on the toy: kills, Ctrl-C, NaN, precision, averages."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def policy_restored():
-    """The dtype policy, which is global, as it was."""
+    """Restores the global dtype policy after a test."""
     before = keras.config.dtype_policy()
     yield
     keras.config.set_dtype_policy(before)
@@ -142,7 +142,7 @@ def test_a_first_epoch_that_is_not_finite_leaves_no_weights(tmp_path, capsys):
 
 
 def test_more_epochs_go_on_and_a_fresh_start_forgets(finished, tmp_path, capsys):
-    """Three runs in one folder: from given weights, longer, and anew."""
+    """Three runs in one folder: from given weights, for more epochs, and from the beginning."""
     (tmp_path / "network.h5").write_bytes((finished / "network.h5").read_bytes())
     still = {"epochs": 1, "lr": 0, "epoch_offset": 7}
     assert outcome(toy.main, toy.arguments(tmp_path, **still), capsys)[0] == 0
@@ -199,7 +199,7 @@ MOMENTUM = 0.5
 
 
 def values(variables):
-    """Copies of the values of variables but for seeds."""
+    """Copy the values of variables, except seeds."""
     arrays = [np.array(keras.ops.convert_to_numpy(one)) for one in variables]
     return [array for array in arrays if array.dtype.kind == "f"]
 

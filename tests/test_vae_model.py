@@ -1,4 +1,4 @@
-"""The auto-encoder's networks, its loss against closed forms, and weights of the relative."""
+"""Networks and loss of the auto-encoder, and weights of other code."""
 
 import json
 from importlib.util import find_spec
@@ -56,7 +56,7 @@ def test_shapes_and_names(condition):
     extra = [np.zeros((3, condition), np.float32)] if condition else []
     mean, log_variance = encoder([images(), *extra] if extra else images())
     assert mean.shape == log_variance.shape == (3, 5)
-    np.testing.assert_array_equal(log_variance, 0)  # begins with a variance of 1
+    np.testing.assert_array_equal(log_variance, 0)  # the initial variance is 1
     mean = np.asarray(mean)
     decoded = np.asarray(decoder([mean, *extra] if extra else mean))
     assert decoded.shape == (3, 32, 16, 1)
@@ -133,7 +133,7 @@ def test_saved_networks_open_without_this_project(tmp_path):
 
 
 def relative_weights(path, *, variational=True):
-    """What the relative's ``save_weights`` writes in Keras 2, and the model that it was."""
+    """Write weights as the other code's ``save_weights`` does in Keras 2; return the model."""
     from tf_keras import Model, layers
 
     def block(hidden, layer, name, number):

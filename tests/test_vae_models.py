@@ -1,4 +1,4 @@
-"""The shipped auto-encoders: small, with their papers, and heard without any training."""
+"""The shipped auto-encoders: small, documented, and usable without training."""
 
 import json
 
@@ -44,7 +44,7 @@ def test_each_comes_with_its_papers_and_opens_in_plain_keras(folder):
     found = decoder.predict(given, verbose=0)
     decoded = trained.decode_images(vectors, conditions)
     np.testing.assert_allclose(np.where(decoded > 0, found, 0), decoded, atol=1e-5)
-    assert found[decoded == 0].max() < 0.05 + 1e-5  # 4 of 80 dB: taken for silence
+    assert found[decoded == 0].max() < 0.05 + 1e-5  # 4 of 80 dB above the floor count as silence
 
 
 def test_every_number_of_the_shipped_spaces_is_in_use():

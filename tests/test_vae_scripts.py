@@ -63,7 +63,7 @@ def test_notes_become_images_that_know_what_they_are(folder):
         expected, _ = store.spectrogram.image(
             make_note(46, VOICES["guitar_acoustic", 0], level=0.7 * 50 / 127)
         )
-        expected, image = expected[:, 4:50], image[:, 4:50]  # a shorter file sounds shorter
+        expected, image = expected[:, 4:50], image[:, 4:50]  # without the silence of a shorter file
         loud = expected > 0.4
         assert loud.any()
         np.testing.assert_allclose(image[loud], expected[loud], atol=0.03)
@@ -296,7 +296,7 @@ def test_damaged_weights_and_silent_recordings_are_refused(folder, tmp_path, cap
 
 
 def test_figures_are_printed(folder, capsys, monkeypatch):
-    monkeypatch.setattr(evaluate, "PITCHES", range(45, 76, 15))  # of each a sound is searched
+    monkeypatch.setattr(evaluate, "PITCHES", range(45, 76, 15))  # fewer, since each takes long
     monkeypatch.setattr(evaluate, "_SHIFTS", (0, 1))
     argv = words("--audio_path", folder / "notes", "--model", folder / "plain")
     assert evaluate.main([*argv, "--conditional_model", str(folder / "told")]) == 0

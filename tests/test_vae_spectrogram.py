@@ -1,4 +1,4 @@
-"""Spectrogram images: their scale against closed forms, and the way back to sound."""
+"""Spectrogram images: scales compared with closed forms, and conversion to sound."""
 
 import librosa
 import numpy as np
@@ -29,10 +29,10 @@ def sine(spectrogram, frequency, amplitude):
 @pytest.mark.parametrize("amplitude", [1.0, 0.1, 0.01])
 def test_a_sine_has_its_level_in_dB(amplitude):
     spectrogram = small("log")
-    frequency = 32 * RATE / spectrogram.fft_size  # that of bin 32
+    frequency = 32 * RATE / spectrogram.fft_size  # frequency of bin 32
     image, clipped = spectrogram.image(sine(spectrogram, frequency, amplitude))
     assert spectrogram.decibels(image)[32, 16] == pytest.approx(20 * np.log10(amplitude), abs=0.01)
-    assert clipped < 1e-3  # rounding at the ends
+    assert clipped < 1e-3  # only rounding errors
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -154,7 +154,7 @@ def test_notes_are_placed_and_cut():
     np.testing.assert_array_equal(mixed[:500], 1)
     np.testing.assert_array_equal(mixed[500:970], 3)
     assert mixed[-1] == 0
-    np.testing.assert_array_equal(one, 1)  # not modified
+    np.testing.assert_array_equal(one, 1)  # the argument is not modified
 
 
 def test_an_audio_goes_over_into_another_at_equal_power():

@@ -1,4 +1,4 @@
-"""Weights on disk: they load elsewhere, and what does not fit is named."""
+"""Weights files: they load in other code, and files that do not fit are named."""
 
 import shutil
 import subprocess
@@ -21,7 +21,7 @@ FRAMES = np.random.default_rng(0).uniform(-1, 1, (2, 256, 256, 1)).astype(np.flo
 
 
 def trained_looking(model, seed=0):
-    """Give every weight a value of its own, moving averages too: order and place matter."""
+    """Give every weight, also moving averages, its own value, so that swaps are noticed."""
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         if variable.path.endswith(("kernel", "bias")):
@@ -48,13 +48,13 @@ def outputs(generator):
 def saved(generator, tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     discriminator = trained_looking(build_discriminator(WIDTH))
-    for network in (generator, discriminator):  # as a training saves them
+    for network in (generator, discriminator):  # saved as in a training
         save_h5(stand_alone(network), folder / f"{network.name}.h5")
     return folder
 
 
 def keras_2_generator(width):
-    """The published generator, written down for Keras 2: blocks of Sequential, one Concatenate."""
+    """Build the published generator as in Keras 2: blocks of Sequential, one Concatenate."""
     if find_spec("tf_keras") is None:
         pytest.skip("Keras 2 needs TensorFlow")
     from tf_keras import Model, Sequential, layers
@@ -158,7 +158,7 @@ def test_a_model_of_mixed_precision_is_saved_as_one_of_float32(tmp_path, policy)
 
 
 def every_layer(model):
-    """The layers of a network, and those of its blocks."""
+    """Yield the layers of a network, and those of its blocks."""
     for layer in model.layers:
         yield layer
         yield from every_layer(layer) if hasattr(layer, "layers") else ()
@@ -187,7 +187,7 @@ def test_a_network_stands_alone_without_its_devices_and_computes_the_same(build)
     assert_float32_on_one_device(copy)
     np.testing.assert_array_equal(copy(inputs, training=False), expected)
     assert copy.name == trained.name
-    # a copy: neither changes with the other
+    # a copy: changing one does not change the other
     trained.set_weights([array * 0 for array in trained.get_weights()])
     np.testing.assert_array_equal(copy(inputs, training=False), expected)
     assert trained.get_layer(f"{trained.name}_down_2").layers[1].synchronized
@@ -252,7 +252,7 @@ def other_model(saved, path):
 
 
 def other_depth(saved, path):
-    """As many weighted layers as the generator has, and yet another one."""
+    """Write another network with as many weighted layers as the generator."""
     layers = [keras.layers.Conv2D(2, 3, padding="same") for _ in range(16)]
     save_h5(keras.Sequential([keras.Input((256, 256, 1)), *layers]), path)
 
@@ -313,7 +313,7 @@ def test_a_file_cut_anywhere_is_a_user_error(saved, tmp_path, cut):
 
 
 def test_damage_inside_a_file_is_a_user_error_or_harmless(saved, tmp_path):
-    """Bytes overwritten at ten places: never a traceback of another kind."""
+    """Bytes are overwritten at ten places; no other exception may occur."""
     whole = bytearray((saved / "generator.h5").read_bytes())
     rng = np.random.default_rng(3)
     refused = 0
@@ -340,7 +340,7 @@ def test_a_generator_for_another_number_of_channels_is_refused(saved):
 
 @pytest.fixture(scope="module", params=["Keras 2", "Keras 3"])
 def layout(request, generator, saved, tmp_path_factory):
-    """Path of the generator's weights in a layout."""
+    """Path of the generator's weights, in one of the layouts."""
     if request.param == "Keras 2":
         return saved / "generator.h5"
     path = tmp_path_factory.mktemp("layout") / "written.weights.h5"

@@ -1,4 +1,4 @@
-"""Worker processes: none outlives its parent, and none that is killed goes unnoticed."""
+"""Worker processes: none outlives its parent, and a killed worker is noticed."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ if __name__ == "__main__":
 
 
 def eventually(holds):
-    """Whether a function of nothing is true within ten seconds."""
+    """Whether a function returns True within ten seconds."""
     limit = time.monotonic() + 10
     while not holds() and time.monotonic() < limit:
         time.sleep(0.01)
@@ -39,7 +39,7 @@ def eventually(holds):
 
 @pytest.fixture
 def sleepers(tmp_path):
-    """A process with two workers, each in the midst of a task, and the workers' numbers."""
+    """A process with two workers, each in the middle of a task, and the workers' process ids."""
     script = tmp_path / "sleepers.py"
     script.write_text(SLEEPERS)
     tasks = [tmp_path / name for name in "ab"]
@@ -67,8 +67,8 @@ def test_workers_end_in_the_midst_of_a_task_when_their_parent_was_killed(sleeper
     process.kill()
     assert eventually(lambda: not any(folder.exists() for folder in folders))
     assert time.monotonic() - began < 5
-    assert not remains(process.pid)  # whatever joblib's helper does
-    assert "FileNotFoundError" not in process.stderr.read()  # nor does that complain
+    assert not remains(process.pid)  # even if joblib's helper does nothing
+    assert "FileNotFoundError" not in process.stderr.read()  # and it does not complain
 
 
 def test_a_worker_that_was_killed_is_one_line(sleepers):
@@ -84,7 +84,7 @@ def test_a_worker_that_was_killed_is_one_line(sleepers):
 
 def test_what_joblib_left_of_one_process_is_found_and_removed(tmp_path, monkeypatch):
     monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(tmp_path))
-    number = 2**22 + 1  # no process has it
+    number = 2**22 + 1  # no process has this id
     kept = tmp_path / f"joblib_memmapping_folder_{number}1_a_b"
     left = tmp_path / f"joblib_memmapping_folder_{number}_a_b"
     for folder in (kept, left):
