@@ -1,4 +1,4 @@
-"""Pictures and pages of transfers."""
+"""Pictures and listening pages of style transfers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _mono(audio):
 
 
 def _decibels(audio):
-    """Magnitudes of (samples,) in dB below the largest one: (bins, columns)."""
+    """Spectrogram of audio (samples,) in dB relative to its maximum: (bins, columns)."""
     magnitude, _ = log_magnitude(audio)
     decibels = 20 * np.log10(np.maximum(np.expm1(magnitude), 1e-5))
     return decibels - decibels.max()
@@ -49,11 +49,11 @@ def _draw(sounds, size):
 
 
 def plot_losses(path: Path, history: list[dict[str, float]]) -> None:
-    """Draw both losses by iteration, a line for each segment of each channel.
+    """Draw both losses against the iteration, with a line for each segment of each channel.
 
     Args:
         path: PNG file.
-        history: Rows of ``Transfer.history``.
+        history: ``Transfer.history``.
     """
     names = ("content", "style")
     figure, axes = curves([f"{name} loss" for name in names], "iteration")
@@ -67,11 +67,11 @@ def plot_losses(path: Path, history: list[dict[str, float]]) -> None:
 
 
 def plot_sweep(path: Path, rows: list[dict[str, float]]) -> None:
-    """Draw what a sweep trades: distance of pitches from the content, of timbre from the style.
+    """Draw the trade-off of a sweep between the pitches of the content and the timbre of the style.
 
     Args:
         path: PNG file.
-        rows: Dicts with alpha, ``pitch_sets`` and ``cepstral``.
+        rows: List of dicts with ``alpha``, ``pitch_sets`` and ``cepstral``.
     """
     label = "pitch set distance from the content"
     figure, (axis,) = curves(["alpha"], label, (5.5, 4.5), "cepstral distance from the style")
@@ -85,8 +85,8 @@ def write_report(folder: Path, transfer: Transfer, sounds: dict[str, np.ndarray]
     """Write spectrograms.png, losses.png and history.csv of a transfer.
 
     Args:
-        folder: To write to.
-        transfer: ``Transfer`` that has made something.
+        folder: Output folder.
+        transfer: ``Transfer`` after a search.
         sounds: Dict from title to audio at SAMPLE_RATE.
     """
     write_rows(folder / "history.csv", transfer.history)
@@ -97,7 +97,7 @@ def write_report(folder: Path, transfer: Transfer, sounds: dict[str, np.ndarray]
 def trade(
     alpha: float, content: np.ndarray, style: np.ndarray, result: np.ndarray
 ) -> dict[str, float]:
-    """Row of a sweep: the distances of a result, all audio at SAMPLE_RATE."""
+    """Compute the row of a sweep for one result; all audio is at SAMPLE_RATE."""
     sounds = [
         resample(_mono(audio), SAMPLE_RATE, metrics.SAMPLE_RATE)
         for audio in (content, style, result)
@@ -113,10 +113,10 @@ def trade(
 def write_sweep_page(
     folder: Path, content: np.ndarray, style: np.ndarray, results: dict[float, np.ndarray]
 ) -> None:
-    """Write sweep.png, sweep.csv and sweep.html, on which all can be heard.
+    """Write sweep.png, sweep.csv, and the listening page sweep.html.
 
     Args:
-        folder: To write to.
+        folder: Output folder.
         content, style: Audio at SAMPLE_RATE.
         results: Dict from alpha to audio.
     """
@@ -137,8 +137,8 @@ def write_sweep_page(
         "Content against style",
         [Section("From the style to the content", clips)],
         lead="A small alpha takes the timbre of the style, a large one keeps the notes of the "
-        "content. Beside each: how far its pitches are from the content's, its timbre from the "
-        "style's (lower is better).",
+        "content. The scores are distances of the pitches from the content, and of the timbre from "
+        "the style; lower is better.",
         tables={"Distances": rows},
         terms=_TERMS,
     )
@@ -151,7 +151,7 @@ def _clip(label, audio, score=""):
 
 
 def style_sound(paths: Sequence[Path]) -> np.ndarray | None:
-    """The recordings among styles, one after another, at SAMPLE_RATE; None where there are none."""
+    """Join the recordings among style files, at SAMPLE_RATE; None if all are saved styles."""
     sounds = [
         load_audio(path, sample_rate=SAMPLE_RATE)[0] for path in paths if path.suffix != ".h5"
     ]

@@ -1,18 +1,18 @@
-"""The five ways to stretch a sound, and what they share.
+"""The five methods of time stretching.
 
 | method | magnitude | phase |
 |---|---|---|
-| neural | codes of the auto-encoder, resized, corrected, decoded | phase vocoder |
-| codes | codes of the auto-encoder, resized, decoded | phase vocoder, then search |
-| vocoder | spectrogram, resized | phase vocoder |
-| interp | spectrogram, resized | phase vocoder, then search |
-| resample | samples, resized: the pitch changes | |
+| neural | codes of the auto-encoder: resized, corrected, decoded | phase vocoder |
+| codes | codes of the auto-encoder: resized, decoded | phase vocoder, then Griffin-Lim |
+| vocoder | spectrogram: resized | phase vocoder |
+| interp | spectrogram: resized | phase vocoder, then Griffin-Lim |
+| resample | the audio is resampled, which changes the pitch | |
 
-The phase vocoder is one whose onsets are put where they belong (``time_stretching.phase``). Neural
-and codes work at 16 kHz, the others at the rate of the sound. The networks see the root mean
-square over the channels; what they change about it, each channel is changed by, so that differences
-of level between channels stay those of the input, as those of phase do
-(``time_stretching.phase.rotations``), and where the input is silent the result is silent.
+The phase vocoder corrects the timing of onsets (``time_stretching.phase``). "neural" and "codes"
+work at 16 kHz, the others at the sample rate of the audio. The networks process the root mean
+square of the channels. Every channel is then multiplied, bin by bin, by the factor with which the
+networks changed it. So differences of level between channels stay as they were, as do differences
+of phase (``time_stretching.phase.rotations``), and silence stays silence.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ if TYPE_CHECKING:
 
 METHODS = ("neural", "codes", "vocoder", "interp", "resample")
 NETWORK_METHODS = METHODS[:2]
-# default iterations of the search for a phase
+# default number of Griffin-Lim iterations
 ITERATIONS = {"neural": 0, "codes": 16, "vocoder": 0, "interp": 16}
-LEVEL = 0.98  # peak that sounds are brought to for the networks
+LEVEL = 0.98  # peak to which audio is scaled for the networks
 _BLOCK = 1024  # columns per block, which limits the memory
-_KNOWN = OVERLAP - 1  # columns that the next block shares with the last one
-_AHEAD = 16  # columns beyond a block that count in it, for onsets and the search
-_AROUND = 4 * OVERLAP  # columns of the input beyond a block, for onsets at its ends
+_KNOWN = OVERLAP - 1  # columns that a block shares with the one before
+_AHEAD = 16  # further columns that are computed with a block, for onsets and Griffin-Lim
+_AROUND = 4 * OVERLAP  # further columns of the input on both sides, for onsets at the ends
 
 
 def check_rate(rate: float, name: str = "--rate") -> float:
-    """Raise ``UserError`` for a rate that is not offered; else return it."""
+    """Raise ``UserError`` if a rate is not from LOWEST to HIGHEST; otherwise return it."""
     if not isinstance(rate, numbers.Real):
         raise UserError(f"{name} {rate!r}: give a number from {LOWEST:g} to {HIGHEST:g}")
     if not LOWEST <= rate <= HIGHEST:
@@ -69,7 +69,7 @@ def stretch(
     iterations: int | None = None,
     onsets: bool = True,
 ) -> np.ndarray:
-    """Change the duration of a sound.
+    """Change the duration of audio.
 
     Args:
         audio: (samples,) or (channels, samples) float32.
@@ -77,18 +77,18 @@ def stretch(
         rate: Factor on the tempo, from LOWEST to HIGHEST: 2 is twice as fast, half as long.
         method: One of METHODS.
         trained: ``time_stretching.trained.Stretcher``, for NETWORK_METHODS.
-        samples: Length of the result; default that of the input over the rate, rounded.
-        power: Exponent of the magnitudes that the networks give, above 0 (published: 1.4); other
-            than 1, the result is brought to the level of the input.
-        iterations: Of the search for a phase; default that of the method in ITERATIONS.
-        onsets: Put onsets where they belong; without that, the phase vocoder is that of
+        samples: Length of the result; default the length of the input divided by the rate.
+        power: Exponent of the magnitudes that the networks predict, above 0 (published: 1.4).
+            Unless it is 1, the result is scaled to the level of the input.
+        iterations: Number of Griffin-Lim iterations; default that of the method in ITERATIONS.
+        onsets: Correct the timing of onsets. Without, the phase vocoder is that of
             ``librosa.effects.time_stretch``.
 
     Returns:
-        float32, as many channels; may leave [-1, 1].
+        float32, with the same channels; may leave [-1, 1].
 
     Raises:
-        UserError: The rate or the method is not offered, or other settings are out of range.
+        UserError: Unknown method, or a setting out of range.
     """
     check_rate(rate, "rate")
     if method not in METHODS:
@@ -139,7 +139,7 @@ def by_networks(
     iterations: int = 0,
     onsets: bool = True,
 ) -> np.ndarray:
-    """``neural`` and ``codes`` at SAMPLE_RATE: (channels, samples) from (channels, any)."""
+    """Stretch audio (channels, any) at SAMPLE_RATE by "neural" or "codes": (channels, samples)."""
     peak = np.abs(audio).max(initial=0)
     if peak == 0:
         return np.zeros((len(audio), samples), np.float32)
@@ -170,7 +170,7 @@ def by_networks(
 
 
 def encode_audio(audio: np.ndarray, columns: int, trained: Stretcher) -> np.ndarray:
-    """Codes of a sound's first columns, in parts: (code, columns) from (channels, samples)."""
+    """Encode the first columns of audio (channels, samples), in blocks: (code, columns)."""
     margin, codes = trained.context, []
     for start in range(0, columns, _BLOCK):
         stop = min(start + _BLOCK, columns)
@@ -181,7 +181,7 @@ def encode_audio(audio: np.ndarray, columns: int, trained: Stretcher) -> np.ndar
 
 
 def mixture(spectra: np.ndarray) -> np.ndarray:
-    """Root mean square of magnitudes over the channels: (bins, columns)."""
+    """Root mean square of the channels' magnitudes: (bins, columns)."""
     return np.sqrt(np.mean(np.square(np.abs(spectra)), axis=0))
 
 
@@ -203,18 +203,18 @@ def by_spectra(
         transform: ``STFT`` at the rate of the audio.
         rate: Factor on the tempo.
         samples: Length of the result.
-        magnitudes: Function from (start, stop) to the magnitudes (bins, stop - start) that the
-            mixture of the channels shall have in these columns; default its own, resized.
-        power: Exponent of these.
-        iterations: Of the search for a phase; 0 keeps that of the phase vocoder.
-        onsets: Whether that puts onsets where they belong.
+        magnitudes: Function of (start, stop) that returns the wanted magnitudes (bins, stop -
+            start) for the ``mixture`` of the channels; default the resized ones of the input.
+        power: Exponent of these magnitudes.
+        iterations: Number of Griffin-Lim iterations; 0 keeps the phase of the phase vocoder.
+        onsets: Whether to correct the timing of onsets.
 
     Returns:
         (channels, samples) float32.
     """
     columns = transform.columns(samples)
     synthesis = Synthesis(transform, (len(audio),), samples)
-    # powers between columns keep the level of what moves; librosa takes amplitudes
+    # interpolating powers keeps the level of moving partials; librosa interpolates amplitudes
     between = resize_power if onsets else resize
     turned = tail = None
     found = find_onsets(transform, audio) if onsets else ()
@@ -247,7 +247,7 @@ def by_spectra(
             spectra = griffin_lim(magnitude, transform, spectra, iterations, MOMENTUM, known=known)
         synthesis.add(start, spectra[..., known : stop - first])
         if stop < columns:
-            # the next block begins with the columns that this one ends with
+            # the next block begins with the last columns of this one
             turned = rotation[:, stop - _KNOWN - first]
             tail = spectra[..., stop - _KNOWN - first : stop - first]
     return synthesis.audio()

@@ -1,40 +1,40 @@
-"""Resizing along time: what happens to spectra and codes when the tempo changes."""
+"""Resize spectra and codes along time, for another tempo."""
 
 import hashlib
 
 import numpy as np
 
-LOWEST, HIGHEST = 0.25, 4.0  # rates
+LOWEST, HIGHEST = 0.25, 4.0  # range of the rates
 
 
 def draw_rates(name: str, count: int, seed: int) -> tuple[float, ...]:
-    """Rates for a recording, log-uniform, decided by its name: tuple of floats."""
+    """Draw log-uniform rates for a recording; they depend only on its name and the seed."""
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
     rng = np.random.default_rng([seed, int.from_bytes(digest[:8], "big")])
     return tuple(float(rate) for rate in np.exp(rng.uniform(*np.log([LOWEST, HIGHEST]), count)))
 
 
 def positions(start: int, stop: int, rate: float) -> np.ndarray:
-    """Where columns of the result lie in the input, in its columns: (stop - start,) float64.
+    """Positions in the input of columns of the result, in columns: (stop - start,) float64.
 
     Args:
-        start, stop: Columns of the result.
+        start, stop: Range of columns of the result.
         rate: Factor on the tempo: 2 is twice as fast.
     """
     return np.arange(start, stop) * float(rate)
 
 
 def columns_at(values: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Columns of values (..., features, columns), in memory one after the other."""
+    """Select columns of values (..., features, columns); each is contiguous in memory."""
     return np.swapaxes(np.swapaxes(values, -1, -2)[..., indices, :], -1, -2)
 
 
 def resize(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Values between columns, by linear interpolation along time.
+    """Interpolate linearly between columns.
 
     Args:
         values: (..., features, columns), real.
-        places: (count,) in columns, ascending or not; beyond the ends, the end is taken.
+        places: (count,) positions in columns, in any order; those beyond the ends are moved there.
 
     Returns:
         (..., features, count), float32.
@@ -49,9 +49,9 @@ def resize(values: np.ndarray, places: np.ndarray) -> np.ndarray:
 
 
 def resize_power(magnitudes: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """As ``resize`` of magnitudes, but by interpolation of their squares.
+    """Like ``resize``, but interpolate the squares of magnitudes.
 
-    So a column between two others has a power between theirs, also where a partial moves from one
-    bin to another meanwhile.
+    So the power of a column lies between those of its neighbours, even if a partial moves from one
+    bin to another between them.
     """
     return np.sqrt(resize(np.square(magnitudes), places))

@@ -1,10 +1,10 @@
 "use strict";
 
-const FADE = 0.01; // seconds in which one source gives way to another: no click and no gap
-const AHEAD = 0.03; // seconds from a press to its effect, so that what it starts is never late
-const STEP = 1; // seconds by which the arrow keys move
+const FADE = 0.01; // seconds of cross-fade between two sources, which avoids clicks and gaps
+const AHEAD = 0.03; // seconds from a press to its effect, so that a sound never starts too late
+const STEP = 1; // seconds by which the arrow keys move the position
 
-let context = null; // of Web Audio; browsers let it sound from the first press on
+let context = null; // AudioContext; browsers permit sound only after the first press
 let current = null; // the player that keys act on
 
 function decoded(audio) {
@@ -26,7 +26,7 @@ function clock(seconds) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-/** What can be heard in a player: its button, picture and sound. */
+/** A sound that a player can play, with its button and picture. */
 class Source {
   constructor(element, picture) {
     this.element = element;
@@ -36,7 +36,7 @@ class Source {
     this.audio = element.querySelector("audio");
     this.gain = this.audio ? Number(this.audio.dataset.gain) : 0;
     const image = element.querySelector("img");
-    this.image = image.closest("button") ? image.cloneNode() : image; // a cell keeps its own
+    this.image = image.closest("button") ? image.cloneNode() : image; // a cell keeps its image
     picture.append(this.image);
   }
 
@@ -45,7 +45,7 @@ class Source {
   }
 }
 
-/** Switches between sources at one position. Of a plane, each cell plays from its beginning. */
+/** Switches between sources at the same position; the cells of a plane play from the beginning. */
 class Player {
   constructor(root) {
     this.root = root;
@@ -56,8 +56,8 @@ class Player {
     this.sources = [...root.querySelectorAll(".source")]
       .map(element => new Source(element, this.picture));
     this.chosen = this.sources[0];
-    this.offset = 0; // seconds, where it stands still
-    this.origin = 0; // time of the context at which position 0 is heard, where it plays
+    this.offset = 0; // position in seconds while paused
+    this.origin = 0; // while playing: time of the context at which position 0 was heard
     this.playing = false;
     this.sounding = null;
     this.playButton = root.querySelector(".play");
@@ -127,7 +127,7 @@ class Player {
     this.take();
     const asked = this.asked = {};
     await Promise.all((this.plane ? [this.chosen] : this.sources).map(source => source.load()));
-    if (this.asked !== asked) return; // paused or pressed again meanwhile
+    if (this.asked !== asked) return; // paused or pressed again in the meantime
     if (this.offset >= this.seconds) this.offset = 0;
     this.origin = context.currentTime + AHEAD - this.offset;
     this.playing = true;
@@ -154,7 +154,7 @@ class Player {
     this.show();
   }
 
-  /** Fades the chosen source in, at the position at which the one before fades out. */
+  /** Cross-fades to the chosen source at the current position. */
   sound() {
     const when = context.currentTime + AHEAD;
     this.silence(when);
@@ -201,7 +201,7 @@ class Player {
     }
   }
 
-  /** Hides names, scores and pictures behind letters in random order, or says which was which. */
+  /** Replaces names, scores and pictures by letters in random order, or reveals them again. */
   hideOrReveal() {
     const blind = this.root.classList.toggle("blinded");
     if (blind) {
@@ -218,7 +218,7 @@ class Player {
     this.choose(blind ? this.sources[0] : this.chosen);
   }
 
-  /** What a key does, if anything: whether it did. */
+  /** Handles a key; returns whether it had an effect. */
   key(key, target) {
     const index = this.sources.findIndex(source => source.button === target);
     if (this.plane && index >= 0) {
@@ -228,7 +228,7 @@ class Player {
       if (step) return true;
     }
     if (key === " ") {
-      // on the button of another source, the space bar chooses it as on any button
+      // on the button of another source, the space bar presses it, as on any button
       if (index >= 0 && this.sources[index] !== this.chosen) this.press(this.sources[index]);
       else this.toggle();
     } else if (/^[1-9]$/.test(key) && !this.plane && this.sources[key - 1]) {
@@ -263,12 +263,12 @@ document.addEventListener("keydown", event => {
   player.take();
   if (player.key(key, target)) event.preventDefault();
 });
-// a button answers to the space bar when it is let go
+// buttons would react once more when the space bar is released
 document.addEventListener("keyup", event => {
   if (event.key === " " && event.target.closest(".play, .choose")) event.preventDefault();
 });
 
-// Sorts by the column whose heading is pressed, numbers as numbers, then the other way round.
+// A press on a heading sorts by its column, numerically if possible; a second press reverses.
 for (const heading of document.querySelectorAll("th")) {
   heading.querySelector("button").addEventListener("click", () => {
     const body = heading.closest("table").tBodies[0];

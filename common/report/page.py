@@ -1,6 +1,6 @@
-"""Pages to listen to: one HTML file that holds its sounds, pictures and tables.
+"""Listening pages: a single HTML file that contains its sounds, pictures and tables.
 
-``page.css`` and ``page.js`` beside this module are written into each page.
+``page.css`` and ``page.js`` next to this module are copied into each page.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ _PLANE_HELP = "Arrow keys go from cell to cell, <kbd>Enter</kbd> plays."
 
 
 def mp3(audio: np.ndarray, sample_rate: int) -> bytes:
-    """Audio as an MP3 file, for a page: bytes."""
+    """Encode audio as MP3 for a page: bytes.
+
+    Args:
+        audio: (samples,) float32 in [-1, 1].
+        sample_rate: Hz.
+    """
     import soundfile
 
     content = io.BytesIO()
@@ -43,10 +48,10 @@ class Clip(NamedTuple):
     """A sound and its picture.
 
     Attributes:
-        label: What is heard: "piano", "made by the network".
-        picture: WebP of the spectrogram alone, from the first to the last moment of the sound.
-        audio: MP3, or None.
-        score: How good it is: a line, or "".
+        label: What is heard, such as "piano" or "made by the network".
+        picture: WebP of the spectrogram without axes; its width is the length of the sound.
+        audio: MP3, or None for a picture without sound.
+        score: Line of scores, or "".
     """
 
     label: str
@@ -56,7 +61,7 @@ class Clip(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A piece: its heading, and clips of it, between which its player switches."""
+    """A piece: its heading, and its clips, between which a player switches."""
 
     heading: str
     clips: list[Clip]
@@ -66,10 +71,10 @@ class Plane(NamedTuple):
     """A grid of pictures, each a button that plays its sound.
 
     Attributes:
-        heading: Of the grid.
+        heading: Heading of the grid.
         clips: List of ``Clip``, row by row.
         columns: Number of cells in a row.
-        picture: PNG of where the training set lies, as bytes, or None.
+        picture: PNG that shows where the training set lies, or None.
     """
 
     heading: str
@@ -88,16 +93,16 @@ def write_page(
     tables: dict[str, list[dict[str, Any]]] | None = None,
     terms: dict[str, Term] | None = None,
 ) -> None:
-    """Write the page; it appears whole or not at all, and needs no other file and no network.
+    """Write a page, which is complete or absent, and needs neither other files nor a network.
 
     Args:
         path: HTML file.
         title: Headline.
         sections: List of ``Section`` and ``Plane``.
-        lead: A sentence or two below the headline.
-        settings: Dict of what the page was made with.
-        tables: Dict from a caption to the rows of a table, dicts of numbers and texts; a row that
-            begins with "overall" is set off. A press on a heading sorts by it.
+        lead: One or two sentences below the headline.
+        settings: Dict of the settings that the page was made with.
+        tables: Dict from a caption to the rows of a table: dicts of numbers and strings. A row
+            whose first value is "overall" is emphasised. Clicking on a heading sorts by it.
         terms: Dict from a column of the tables to ``common.report.tables.Term``.
     """
     style, script = (
@@ -182,14 +187,14 @@ def _player(section, identifier):
 
 
 def _source(clip, heading, number, gain, share):
-    """A clip as an item of its player's list: what chooses it, and what it looks and sounds like.
+    """HTML of a clip in a player's list: button, score, picture and sound.
 
     Args:
         clip: ``Clip``.
-        heading: Of its player.
-        number: Key that chooses it; None for the cell of a plane.
-        gain: Factor on its sound.
-        share: Its length over that of the player.
+        heading: Heading of the player.
+        number: Number key that selects the clip; None for a cell of a plane.
+        gain: Factor on the sound.
+        share: Length of the sound relative to the longest one of the player.
     """
     label, described = escape(clip.label), escape(f"{clip.label}: {heading}", quote=True)
     alt = "" if number is None else f"Spectrogram of {described}"
@@ -208,7 +213,7 @@ def _source(clip, heading, number, gain, share):
 
 
 def _decoded(content):
-    """What an MP3 file sounds like: ``(audio, sample_rate)``, audio (channels, samples)."""
+    """Decode MP3: ``(audio, sample_rate)``, audio (channels, samples) float32."""
     import soundfile
 
     audio, sample_rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
@@ -216,17 +221,17 @@ def _decoded(content):
 
 
 def gains(sounds: Sequence[tuple[np.ndarray, int] | None]) -> list[float]:
-    """Factors that make sounds equally loud, none of them beyond full scale.
+    """Find gains that make sounds equally loud without exceeding full scale.
 
     Args:
         sounds: List of ``(audio, sample_rate)``, audio (channels, samples) float32, or None.
 
     Returns:
-        List of floats: 1 for None, for silence and for what is too faint to be measured.
+        List of factors: 1 for None, for silence, and for sounds too faint to be measured.
     """
     levels = [loudness(*sound) if sound else -np.inf for sound in sounds]
     measured = [index for index, level in enumerate(levels) if np.isfinite(level)]
-    # loudness of each at its largest peak
+    # loudness of each sound if its peak were at full scale
     reached = [
         levels[index] + 20 * np.log10(PEAK / np.abs(sounds[index][0]).max()) for index in measured
     ]
@@ -235,5 +240,5 @@ def gains(sounds: Sequence[tuple[np.ndarray, int] | None]) -> list[float]:
 
 
 def data_uri(kind: str, content: bytes) -> str:
-    """Bytes as an address that holds them, such as ``data:image/webp;base64,...``."""
+    """Encode bytes as a data URI, such as ``data:image/webp;base64,...``."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
