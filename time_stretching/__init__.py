@@ -26,10 +26,10 @@ def time_stretch(
         rate: Factor on the tempo, 0.25 to 4: 2 is twice as fast, half as long.
         method: One of ``time_stretching.methods.METHODS``.
         model: Run folder for ``neural`` and ``codes``; by default ``models/time_stretching``.
-        settings: Others of ``time_stretching.methods.stretch``.
+        settings: Further arguments of ``time_stretching.methods.stretch``.
 
     Returns:
-        float32, as many channels, turned down where it would leave [-1, 1].
+        float32, with the same channels, turned down where it would leave [-1, 1].
 
     Raises:
         UserError: Wrong audio or settings, or the model cannot be opened.

@@ -1,4 +1,4 @@
-"""Principal components of the spectra of a store: the start of our auto-encoder."""
+"""Principal components of the spectra of a store, from which our auto-encoder is initialised."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def find_components(
 
     Args:
         store: Open ``time_stretching.store.Store``.
-        recordings: Those of its recordings to use.
+        recordings: The recordings to use.
         scale: ``Scale`` of the images.
         count: Number of components.
 

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 RATES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 LEVEL_PITCHES = (100.0, 262.0, 440.0, 1000.0, 1500.0, 2093.0, 4000.0, 7000.0)  # Hz
 PITCHES = (110.0, 220.0, 329.63, 440.0, 659.26, 880.0, 1760.0)  # Hz
-PERFECT = "perfect"  # neural, whose corrector knows the codes of the resized spectrogram
+PERFECT = "perfect"  # "neural" with the codes of the resized spectrogram for the corrector's
 LEFT = ", onsets left"
 WAYS = {name: {"method": name} for name in METHODS} | {
     "codes, phase of neural": {"method": "codes", "iterations": ITERATIONS["neural"]},
@@ -102,7 +102,7 @@ def build_parser() -> Parser:
 
 
 def unheard(folder: Path, model: Path) -> dict[str, Path]:
-    """Recordings of a folder whose piece a model was not trained on: dict from name to path."""
+    """Find recordings of pieces that a model was not trained on: dict from name to path."""
     files = find_recordings(folder).files
     config = open_run(model, "time_stretching")
     remedy = "render pieces that it held out, or others"
@@ -111,12 +111,12 @@ def unheard(folder: Path, model: Path) -> dict[str, Path]:
 
 
 def magnitude(audio: np.ndarray) -> np.ndarray:
-    """Magnitudes of a sound: (BINS, columns)."""
+    """Compute the magnitudes of audio (samples,): (BINS, columns)."""
     return np.abs(TRANSFORM.forward(audio))
 
 
 def reconstruction(trained: Stretcher, audios: Iterable[np.ndarray]) -> dict[str, float]:
-    """Errors of the auto-encoder alone: dict."""
+    """Measure the errors of the auto-encoder alone: dict."""
     rows = []
     for audio in audios:
         truth = magnitude(audio)
@@ -135,14 +135,14 @@ def reconstruction(trained: Stretcher, audios: Iterable[np.ndarray]) -> dict[str
 
 
 def resized_codes(trained: Stretcher, audio: np.ndarray, rate: float) -> np.ndarray:
-    """Codes of the spectrogram of a sound (samples,), resized to a rate: (code, columns)."""
+    """Resize the spectrogram of audio (samples,) to a rate, and encode it: (code, columns)."""
     columns = TRANSFORM.columns(round(audio.size / rate))
     given = np.abs(TRANSFORM.forward(audio, 0, int((columns - 1) * rate) + 2))
     return trained.encode(trained.scale.image(resize(given, positions(0, columns, rate))))
 
 
 def all_knowing(trained: Stretcher, audio: np.ndarray) -> Stretcher:
-    """A ``Stretcher`` for one sound, whose corrector answers with ``resized_codes``."""
+    """Make a ``Stretcher`` for this audio whose corrector returns ``resized_codes``."""
     knowing = copy.copy(trained)
     knowing.correct = lambda resized, rate: resized_codes(trained, audio, rate)
     return knowing
@@ -151,11 +151,11 @@ def all_knowing(trained: Stretcher, audio: np.ndarray) -> Stretcher:
 def distances(
     trained: Stretcher, audio: np.ndarray, rate: float, true: np.ndarray | None = None
 ) -> dict[str, dict[str, float]]:
-    """Log-spectral distances of each method from the phase vocoder, and from a true rendering.
+    """Measure log-spectral distances of each method from the phase vocoder and a true rendering.
 
     Args:
         trained: ``Stretcher``.
-        audio: (samples,), its peak at LEVEL.
+        audio: (samples,), with its peak at LEVEL.
         rate: Factor on the tempo.
         true: The same music at that rate, (samples,), or None.
 
@@ -188,7 +188,7 @@ def distances(
 def known_sounds(
     way: Callable[[np.ndarray, int, float], np.ndarray], rate: float
 ) -> dict[str, float]:
-    """Measures of sounds in closed form at a rate: dict.
+    """Measure errors on sounds in closed form at a rate: dict.
 
     Args:
         way: Function from (audio, sample rate, rate) to the stretched audio.

@@ -13,7 +13,7 @@ def add_onsets_flag(built: Parser, published: str = "") -> None:
 
     Args:
         built: Parser.
-        published: What the help says beside the default.
+        published: Text for the help after the default.
     """
     built.add_argument(
         "--onsets",

@@ -23,8 +23,8 @@ class Codes:
 
     Attributes:
         dims: Length of a code.
-        rate: Codes a second.
-        sample_rate: Of the audio, Hz.
+        rate: Codes per second.
+        sample_rate: Sample rate of the audio in Hz.
     """
 
     def __init__(self, stretcher: Stretcher) -> None:
@@ -34,11 +34,11 @@ class Codes:
         self.sample_rate = SAMPLE_RATE
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
-        """Path (columns, dims) of an audio (samples,) float32."""
+        """Encode audio (samples,) float32 as a path (columns, dims)."""
         columns = TRANSFORM.columns(audio.size)
         return encode_audio(audio[np.newaxis], columns, self._stretcher).T
 
     def decode(self, z: np.ndarray, *, seed: int = 0) -> np.ndarray:
-        """Audio ((columns - 1) * HOP,) of a path, its phase searched from one drawn by a seed."""
+        """Decode a path to audio ((columns - 1) * HOP,), by Griffin-Lim from a random phase."""
         magnitude = self._stretcher.magnitude(np.asarray(z, np.float32).T)
         return safe_peak(sound_of(magnitude, TRANSFORM, np.random.default_rng(seed)))

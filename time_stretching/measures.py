@@ -11,17 +11,17 @@ _ZERO_PADDING = 8
 _ENVELOPE_SECONDS = 0.005
 _LEVEL_SECONDS = 0.032
 _LOUD_DB = 40  # range below the loudest value that counts in a comparison of levels
-_REACH_SECONDS = 0.1  # time around a click in which its energy is looked for
+_REACH_SECONDS = 0.1  # time around a click in which its energy is measured
 _BAND_WINDOW = 4096  # samples
 _HIGHEST = 8000.0  # Hz, up to which bands are compared
 _AUDIBLE_DB = 30  # range below the loudest band in which a loss counts
-_EDGE = 0.2  # share of a steady sound at each end that is left out
+_EDGE = 0.2  # share that is cut off at each end of a steady sound
 
 
 def tone(
     frequency: float, seconds: float, sample_rate: int, partials: int = 1, level: float = 0.5
 ) -> np.ndarray:
-    """A steady harmonic tone: partials 1/n, all cosines, so that its periods begin with a pulse."""
+    """Make a steady tone of partials 1/n, all cosines, so that each period begins with a pulse."""
     time = np.arange(round(seconds * sample_rate)) / sample_rate
     numbers = [n for n in range(1, partials + 1) if n * frequency < 0.45 * sample_rate]
     wave = sum(np.cos(2 * np.pi * n * frequency * time) / n for n in numbers)
@@ -31,7 +31,7 @@ def tone(
 def clicks(
     times: Sequence[float] | np.ndarray, seconds: float, sample_rate: int, level: float = 0.9
 ) -> np.ndarray:
-    """Clicks: bursts of 2 ms around the given seconds."""
+    """Make clicks: bursts of 2 ms around the given times in seconds."""
     audio = np.zeros(round(seconds * sample_rate), np.float32)
     width = round(0.001 * sample_rate)
     shape = np.hanning(2 * width + 3)[1:-1] * np.cos(np.pi * np.arange(-width, width + 1) / 2)
@@ -42,7 +42,7 @@ def clicks(
 
 
 def steady(audio: np.ndarray) -> np.ndarray:
-    """The middle of a steady sound."""
+    """Cut out the middle of a steady sound."""
     edge = round(_EDGE * audio.size)
     return audio[edge : audio.size - edge]
 
@@ -50,7 +50,7 @@ def steady(audio: np.ndarray) -> np.ndarray:
 def pitch_error(audio: np.ndarray, sample_rate: int, frequency: float) -> float:
     """Difference in cents between the strongest partial of a sound and a frequency in Hz.
 
-    The partial is the peak of the middle's log spectrum, interpolated by a parabola.
+    The partial is the peak of the logarithmic spectrum, interpolated by a parabola.
     """
     middle = steady(audio)
     size = _ZERO_PADDING * middle.size
@@ -67,10 +67,12 @@ def click_errors(
 ) -> np.ndarray:
     """Errors in the timing of clicks, in seconds: (times,) float64.
 
-    A click is where the energy of 5 ms is greatest between the middles of the gaps.
+    A click is found where the energy of 5 ms is greatest, between the middles of the gaps.
 
     Args:
-        times: Where the clicks should be, in seconds, ascending, at least two.
+        audio: (samples,).
+        sample_rate: Hz.
+        times: Expected times of the clicks in seconds, ascending, at least two.
     """
     width = round(_ENVELOPE_SECONDS * sample_rate)
     energy = np.convolve(np.square(audio.astype(float)), np.hanning(width), "same")
@@ -85,10 +87,10 @@ def click_errors(
 def energy_spread(
     audio: np.ndarray, sample_rate: int, times: Sequence[float] | np.ndarray
 ) -> float:
-    """Spread of the energy of clicks in milliseconds, mean over the clicks.
+    """Spread of the energy of clicks in milliseconds, averaged over the clicks.
 
-    The root of the second moment of the energy about its centroid, within 0.1 s of where the
-    click should be.
+    The spread is the root of the second moment of the energy about its centroid, within 0.1 s of
+    the expected time.
     """
     spreads = []
     for time in times:
@@ -104,7 +106,7 @@ def energy_spread(
 
 
 def level_modulation(audio: np.ndarray, sample_rate: int) -> float:
-    """Standard deviation of the level of a steady sound in dB: 0 for one that does not flutter.
+    """Standard deviation of the level of a steady sound in dB; 0 if it does not flutter.
 
     The level is the root mean square over 32 ms, in the middle of the sound.
     """
@@ -118,9 +120,9 @@ def level_modulation(audio: np.ndarray, sample_rate: int) -> float:
 def crest_loss(audio: np.ndarray, reference: np.ndarray) -> float:
     """Loss of crest factor of a sound relative to its reference, in dB.
 
-    The crest factor is peak over root mean square. Partials that begin together make pulses; the
-    phase vocoder lets each go its own way, which sounds distant: phasiness, loss of vertical phase
-    coherence (Laroche and Dolson 1999, section III).
+    The crest factor is peak over root mean square. Partials in phase form pulses. The phase vocoder
+    lets them drift apart, which sounds distant: phasiness, the loss of vertical phase coherence
+    (Laroche and Dolson 1999, section III).
     """
     crests = []
     for one in (reference, audio):
@@ -130,12 +132,12 @@ def crest_loss(audio: np.ndarray, reference: np.ndarray) -> float:
 
 
 def level_difference(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Level difference of two spectrograms in dB: median over the bins that both play.
+    """Level difference of two spectrograms in dB: median over the bins that are loud in both.
 
     It is needed because each rendering of ``synthesize_audios.py`` has its own gain.
 
     Args:
-        reference, estimate: Magnitudes in dB, of one shape.
+        reference, estimate: Magnitudes in dB, of the same shape.
     """
     loud = np.all([one > np.max(one) - _LOUD_DB for one in (reference, estimate)], axis=0)
     return float(np.median((reference - estimate)[loud])) if loud.any() else 0.0
@@ -150,8 +152,8 @@ def level_change(audio: np.ndarray, reference: np.ndarray) -> float:
 def band_losses(audio: np.ndarray, reference: np.ndarray, sample_rate: int) -> dict[float, float]:
     """Losses of a sound by frequency: dict from the centre of a band in Hz to the loss in dB.
 
-    Mean powers in bands of a third of an octave from 50 Hz to 8 kHz, of whichever durations; of the
-    bands that are less than 30 dB below the loudest one of the reference.
+    Mean powers are compared in bands of a third of an octave from 50 Hz to 8 kHz. The durations may
+    differ. Bands more than 30 dB below the reference's loudest one are left out.
 
     Args:
         audio, reference: (samples,) or (channels, samples); channels are averaged in power.
@@ -171,7 +173,7 @@ def _band_powers(audio, sample_rate, centres):
     channels = np.atleast_2d(audio)
     total = np.zeros(_BAND_WINDOW // 2 + 1)
     count = 0
-    # in blocks: the memory does not grow with the length
+    # in blocks, so that the memory does not grow with the length
     for start in range(0, channels.shape[-1], 256 * _BAND_WINDOW):
         part = channels[:, start : start + 256 * _BAND_WINDOW]
         part = np.pad(part, [(0, 0), (0, -part.shape[-1] % _BAND_WINDOW)])

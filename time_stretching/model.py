@@ -1,4 +1,4 @@
-"""Auto-encoder of spectra and corrector of resized codes, and how they are trained.
+"""Auto-encoder of spectra, corrector of resized codes, and the models that train them.
 
 The published networks (NoaCahan/TimeStretching) are dense layers without bias that see one column
 at a time: 1025-512-256-120 and its mirror, and 120-300-120, with tanh after each. Ours have biases
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from common.latent import Axes
 
 
-AUDIBLE_DB = -36.0  # 90 dB below a sine of full range
+AUDIBLE_DB = -36.0  # 90 dB below a full-scale sine
 
 
 class Architecture(NamedTuple):
@@ -51,13 +51,13 @@ class Architecture(NamedTuple):
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Architecture:
-        """The architecture of a dict, as ``_asdict`` or JSON gives it."""
+        """Make the architecture from a dict, as returned by ``_asdict`` or read from JSON."""
         content = dict(content)
         return cls(**content | {name: tuple(content[name]) for name in ("units", "corrector")})
 
     @property
     def context(self) -> int:
-        """Number of columns on each side that influence a column, in any of the networks."""
+        """Largest number of columns on each side that influence a column of a network's output."""
         return (self.kernel - 1) // 2 * (len(self.corrector) + 1)
 
 
@@ -65,12 +65,12 @@ AS_PUBLISHED = Architecture(units=(512, 256), code=120, kernel=1, corrector=(300
 
 
 def _dense(architecture, units, name, activation="tanh"):
-    """A layer that sees one column."""
+    """Layer that processes single columns."""
     return layers.Dense(units, activation, use_bias=not architecture.published, name=name)
 
 
 def _across(architecture, units, name, activation="tanh"):
-    """A layer that sees neighbouring columns; as published, it sees one."""
+    """Layer that also sees neighbouring columns, except in the published networks."""
     if architecture.published:
         return _dense(architecture, units, name, activation)
     return layers.Conv1D(
@@ -99,8 +99,8 @@ def build_decoder(architecture: Architecture) -> keras.Model:
     """Network from codes to spectra.
 
     Returns:
-        Keras model: (batch, columns, code) -> (batch, columns, BINS), to be clipped to [0, 1]; the
-        published one ends in a tanh.
+        Keras model: (batch, columns, code) -> (batch, columns, BINS). Its output has to be clipped
+        to [0, 1]; the last activation of the published decoder is tanh, that of ours is linear.
     """
     inputs = layers.Input((None, architecture.code), name="decoder_input")
     first, *others = reversed(architecture.units)
@@ -122,10 +122,10 @@ def begin_with(encoder: keras.Model, decoder: keras.Model, components: Axes) -> 
     The contribution of the other layers starts at zero.
 
     Args:
-        encoder, decoder: As built by this module, not published.
+        encoder, decoder: As built by this module, but not the published ones.
         components: ``common.latent.Axes``, one per number of a code.
     """
-    # tanh is straight enough there
+    # tanh is nearly linear there
     reach = 6 * components.deviations
     directions = components.directions / reach[:, np.newaxis]
     encoder.get_layer("encoder_direct").set_weights([directions.T, -directions @ components.mean])
@@ -137,10 +137,10 @@ def begin_with(encoder: keras.Model, decoder: keras.Model, components: Axes) -> 
 
 
 def build_corrector(architecture: Architecture) -> keras.Model:
-    """Network from resized codes to those of what ``time_stretching.pairs`` aims at.
+    """Network from resized codes to the codes of the target in ``time_stretching.pairs``.
 
-    Ours adds a correction to the codes, multiplied by a gate that depends on the rate alone and is
-    closed at rate 1, where resizing changes nothing. The correction starts at zero.
+    Ours adds a correction to the codes, multiplied by a gate that depends only on the rate. The
+    gate is closed at rate 1, where resizing changes nothing. The correction starts with zeros.
 
     Returns:
         Keras model: (batch, columns, code) -> same shape; ours takes a second input, (batch,
@@ -162,7 +162,7 @@ def build_corrector(architecture: Architecture) -> keras.Model:
         kernel_initializer="zeros",
         name="corrector_missing",
     )(hidden)
-    # selects the rate; without biases, 0 stays 0 from here on
+    # selects log2 of the rate, 0 at rate 1; without biases it stays 0 in the following layers
     rate = layers.Dense(1, use_bias=False, trainable=False, name="corrector_rate")
     octaves = rate(told)
     rate.set_weights([np.array([[1.0], [0.0]], np.float32)])
@@ -192,13 +192,13 @@ class AutoEncoder(TrainingModel):
         self._to_published = scale.change_to(PUBLISHED)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Images, encoded and decoded."""
+        """Encode and decode images."""
         return self.decoder(self.encoder(self.share_out(inputs)))
 
     def loss_terms(
         self, x: Any, y: Any, y_pred: Any, training: bool
     ) -> tuple[Any, dict[str, Any], Any]:
-        """The loss; ``published``: the mean squared error in the published scale."""
+        """Compute ``loss``, and ``published``: mean squared error in the published scale."""
         y = ops.cast(y, "float32")
         loss = ops.mean(ops.square(y_pred - y))
         factor, offset = self._to_published
@@ -211,13 +211,13 @@ class Correction(TrainingModel):
     """The corrector, trained by ``fit`` on batches of ``time_stretching.pairs.Pairs``.
 
     The published loss is the mean squared error of the codes. Ours is the log-spectral distance of
-    the decoded images above the threshold of hearing, because the (frozen) decoder knows which
-    errors matter.
+    the decoded images, above the threshold of hearing: the frozen decoder shows which errors of the
+    codes matter.
 
     Args:
         corrector: As built by this module.
-        decoder: Decoder of the trained auto-encoder, for our loss; None for the published one.
-        scale: ``Scale`` of its images.
+        decoder: Decoder of the trained auto-encoder, for our loss; None for the published loss.
+        scale: ``Scale`` of the decoder's images.
     """
 
     loss_names = ("loss", "codes", "distance")
@@ -235,18 +235,18 @@ class Correction(TrainingModel):
 
     @property
     def metrics(self) -> list[keras.Metric]:
-        """``loss``; ``codes``: mean squared error; ``distance`` in dB, where that is the loss."""
+        """Means of ``loss``, of ``codes`` (squared error) and, for our loss, ``distance`` in dB."""
         return super().metrics[: 2 if self.decoder is None else 3]
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Corrected codes."""
+        """Correct codes."""
         inputs = [self.share_out(part) for part in inputs]
         return self.corrector(inputs if len(inputs) > 1 else inputs[0])
 
     def loss_terms(
         self, x: Any, y: Any, y_pred: Any, training: bool
     ) -> tuple[Any, dict[str, Any], Any]:
-        """The loss, what ``metrics`` names, and the number of valid columns."""
+        """Compute the loss and its parts; the weight is the number of valid columns."""
         codes, images, valid = y
         count = ops.sum(valid)
 
@@ -258,7 +258,7 @@ class Correction(TrainingModel):
         values = {"codes": loss}
         if self.decoder is not None:
             found, wanted = self.decoder(y_pred), ops.cast(images, "float32")
-            # bins that are audible in either; too faint predictions have to learn as well
+            # bins audible in either image, so that predictions that are too faint are trained, too
             found = ops.where(wanted > self._audible, found, ops.maximum(found, self._audible))
             difference = found - ops.maximum(wanted, self._audible)
             squares = ops.mean(ops.square(difference), axis=-1)

@@ -1,10 +1,9 @@
-"""Training pairs for the corrector: codes to resize, and the spectrogram that they should give.
+"""Training pairs for the corrector: a recording to resize, and the target at the new tempo.
 
 ``resized`` pairs: a recording, and its resized spectrogram, which the phase vocoder plays.
-``vocoder`` pairs, as published: a recording, and the sound that the phase vocoder makes of it.
-``true`` pairs: two renderings of the same notes by the same instrument at different speeds. This is
-the same score played faster, not the same sound made faster, because a rendered note decays equally
-fast at any speed.
+``vocoder`` pairs, as published: a recording, and the same recording stretched by the phase vocoder.
+``true`` pairs: two renderings of the same notes by the same instrument at different speeds. In
+these, the score is played faster, but each note decays as before, because it is a sample.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ class Pair(NamedTuple):
 
     Attributes:
         source, target: ``Recording``; the target is ``rate`` times as fast. For the kind
-            ``resized``, it is the source, which is resized later.
+            ``resized``, the target is the source, which is resized later.
         rate: Factor on the tempo, from LOWEST to HIGHEST.
-        kind: One of KINDS but the last.
+        kind: One of KINDS, except "both".
     """
 
     source: Recording
@@ -82,7 +81,7 @@ def find_pairs(recordings: Sequence[Recording], kind: str, seed: int = 0) -> lis
 
 
 def louder(source: np.ndarray, target: np.ndarray, rate: float) -> float:
-    """Difference of level between two images of the same music, in the scale ``WIDE``.
+    """Level difference of two images of the same music, in the scale ``WIDE``.
 
     Args:
         source, target: Images (BINS, columns).
@@ -95,17 +94,17 @@ def louder(source: np.ndarray, target: np.ndarray, rate: float) -> float:
 
 
 class Pairs(Batches):
-    """Batches ``((codes, told), (codes, images, valid))`` of windows of pairs, columns
-    before features, as the networks take them.
+    """Batches ``((codes, told), (codes, images, valid))`` of windows of pairs.
 
-    The first ``codes`` are the resized ones of the source. Published networks get them without
-    ``told``. ``valid`` is 1, and 0 in columns beyond the end of the target. The windows depend on
-    ``seed`` and ``epoch`` only.
+    All arrays are (batch, columns, features). The first ``codes`` are the resized codes of the
+    source, the second ones those of the target. Published networks take no ``told``. ``valid`` is 0
+    in columns beyond the end of the target, and 1 elsewhere. The windows depend only on ``seed``
+    and ``epoch``.
 
     Args:
         store: Open ``time_stretching.store.Store``.
         pairs: ``Pair`` objects.
-        stretcher: ``time_stretching.trained.Stretcher`` that encodes.
+        stretcher: ``time_stretching.trained.Stretcher`` with the encoder.
         columns: Length of a window in columns.
         batch_size: Windows per batch.
         shuffle: Draw windows anew each epoch; otherwise they follow one another from column 0.
@@ -148,7 +147,7 @@ class Pairs(Batches):
         super().__init__(len(self._windows), batch_size, steps)
 
     def _wanted(self, pair, start=0, stop=None):
-        """Columns of the target image of a pair."""
+        """Return columns of the target image of a pair."""
         if pair.kind != "resized":
             return self._store.columns(pair.target, start, stop)
         if stop is None:
@@ -160,7 +159,7 @@ class Pairs(Batches):
 
     def _encode(self, image):
         scaled = WIDE.to(self._stretcher.scale, np.clip(image, 0, 1))
-        return self._stretcher.encode(scaled).astype(np.float16)  # half the memory
+        return self._stretcher.encode(scaled).astype(np.float16)  # to save memory
 
     def _encoded(self, recording):
         if recording.name not in self._sources:
@@ -194,7 +193,7 @@ class Pairs(Batches):
         return inputs, (codes, images, valid)
 
     def _window(self, place, epoch):
-        """Number of the pair and first column, for a position of an epoch."""
+        """Number of the pair, and first column, at a position of an epoch."""
         if not self._shuffle:
             return self._windows[place % len(self._windows)]
         rng = np.random.default_rng([self._seed, epoch, place])

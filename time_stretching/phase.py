@@ -1,6 +1,6 @@
-"""Phase of a stretched sound: that of the input, rotated by the phase vocoder.
+"""Phase vocoder: the phase of stretched audio is that of the input, rotated.
 
-Unlike a plain phase vocoder, this one puts onsets where they belong, and keeps the level of steady
+Unlike a plain phase vocoder, this one corrects the timing of onsets, and keeps the level of steady
 sounds.
 """
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from common.audio.spectrograms import STFT
 
 
-MOMENTUM = 0.9  # momentum of a search that starts from this phase
-_RISE = 2.0  # factor on the amplitude of a bin that begins at an onset
+MOMENTUM = 0.9  # momentum of Griffin-Lim when it starts from this phase
+_RISE = 2.0  # smallest increase of a bin's amplitude that counts as an onset of the bin
 _GRAINS = 8  # grains per hop in the search for onsets
 _GRAINS_AT_ONCE = 1 << 16  # limits the memory
-_NEARBY = 12  # grains; of two onsets closer than this, the greater one counts
+_NEARBY = 12  # grains; of two onsets closer than this, only the stronger one counts
 
 
 def rotations(
@@ -31,12 +31,12 @@ def rotations(
 ) -> np.ndarray:
     """Rotation of each bin by the phase vocoder, relative to its column of the input.
 
-    The phase of the phase vocoder (Flanagan and Golden 1966; Laroche and Dolson 1999, eq. 4 to 6),
-    with equal hops of analysis and synthesis, advances as much as in the input between column
-    floor(place) and the next one. It is written here as the phase of column floor(place)
-    plus a rotation. All channels share the rotation, which follows from the sum of their
-    cross-spectra: differences of phase between channels stay those of the input. For one channel
-    this is the phase of ``librosa.phase_vocoder``.
+    In the phase vocoder (Flanagan and Golden 1966; Laroche and Dolson 1999, eq. 4 to 6) with equal
+    hops of analysis and synthesis, the phase advances as it does in the input between column
+    floor(place) and the next one. Here it is written as the phase of column floor(place) plus a
+    rotation. All channels share the rotation, which follows from the sum of their cross-spectra, so
+    that differences of phase between channels stay as they were. For one channel the result is the
+    phase of ``librosa.phase_vocoder``.
 
     Args:
         spectra: (channels, bins, columns) of the input, one column beyond the last place.
@@ -52,7 +52,7 @@ def rotations(
 
 
 def _steps(spectra, places):
-    """Factors from each rotation to the next one: (bins, count - 1)."""
+    """Factors between consecutive rotations: (bins, count - 1)."""
     at = np.asarray(places).astype(int)
     after, before = columns_at(spectra, at[:-1] + 1), columns_at(spectra, at[1:])
     return unit(np.sum(after * np.conj(before), axis=0))
@@ -64,22 +64,22 @@ def placed_rotations(
     onsets: Sequence[tuple[float, float]],
     first: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Like ``rotations``, but onsets are where they belong, and steady sounds keep their level.
+    """Like ``rotations``, but with correct timing of onsets and constant level of steady sounds.
 
-    The phase vocoder places an onset by the first column whose window contains it, wherever in the
-    window it is, so it comes up to half a window early or late. Here the bins that become louder
-    are reset (Robel 2003): in the column nearest to the onset, they get the phase of the input,
-    shifted to the right place. From there they advance as usual; the columns before, whose windows
-    already contain the onset, are computed backwards.
+    In the phase vocoder, the first column whose window contains an onset decides when it is heard,
+    wherever in the window it lies. So onsets are up to half a window early or late. Here the bins
+    that become louder are reset (Robel 2003): in the column nearest to the onset, they get the
+    phase of the input, shifted in time. From there they advance as usual; the earlier columns whose
+    windows contain the onset are computed backwards.
 
-    The phase vocoder also lets the bins of one partial drift apart, and the partial then cancels
-    itself. So, in columns whose window contains no onset, the bins around each peak get the
-    rotation of the peak: identity phase locking (Laroche and Dolson 1999, section V).
+    In the phase vocoder, the bins of a partial also drift apart, until the partial cancels itself.
+    So, in columns whose window contains no onset, the bins around each peak get the rotation of the
+    peak: identity phase locking (Laroche and Dolson 1999, section V).
 
     Args:
         spectra, places, first: See ``rotations``.
-        onsets: List of (input, output), ascending: where onsets lie, in columns of the spectra, and
-            where they belong, counted in places.
+        onsets: List of (input, output), ascending: time of each onset in the input, in columns of
+            the spectra, and in the output, as an index into ``places``.
 
     Returns:
         (bins, count) complex64 of magnitude 1.
@@ -102,10 +102,10 @@ def placed_rotations(
         if column in begins:
             given, wanted = begins[column]
             near = round(given)
-            # the last column whose window does not contain it
+            # the last column whose window does not contain the onset
             before = loudness[:, max(near - OVERLAP + 1, 0)]
             new = loudness[:, near] > _RISE * before
-            # a bin turns by 2 pi / OVERLAP a hop and bin: from where it is to where it belongs
+            # a shift in time by one hop turns the phase of bin k by 2 pi k / OVERLAP
             moved = (wanted - column) - (given - near)
             shift = np.exp(-2j * np.pi / OVERLAP * bins * moved)
             cross = np.sum(spectra[..., near] * np.conj(spectra[..., at[column]]), axis=0)
@@ -123,7 +123,7 @@ def placed_rotations(
 
 
 def _nearest_peaks(loudness):
-    """Peak to which each bin belongs: (bins,) int; a peak exceeds two bins on each side.
+    """Nearest peak of each bin: (bins,) int; a peak exceeds the two bins on each side.
 
     Args:
         loudness: (bins,).
@@ -140,8 +140,9 @@ def _nearest_peaks(loudness):
 def find_onsets(transform: STFT, audio: np.ndarray) -> np.ndarray:
     """Find onsets in samples: (onsets,) int, ascending, including the first sample.
 
-    An onset is where the energy of the next quarter hop (8 ms), after differentiation, which raises
-    high frequencies, is four times that of the 1.25 hops before, and greater than anywhere nearby.
+    The energy is that of the differentiated signal, which emphasises high frequencies. At an onset,
+    the energy of the next quarter of a hop (8 ms) is four times that of the 1.25 hops before, and
+    greater than anywhere nearby.
 
     Args:
         transform: ``STFT`` at the rate of the audio.

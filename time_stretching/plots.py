@@ -20,8 +20,8 @@ def plot_images(
     Args:
         path: PNG file.
         images: Dict from title to (features, columns).
-        columns: Pictures in a row.
-        limits: Values of the darkest and the lightest colour.
+        columns: Number of images per row.
+        limits: Values of the darkest and the brightest colour.
     """
     panels = [Panel(image, title, limits) for title, image in images.items()]
     scale = HOP / SAMPLE_RATE, None
@@ -37,13 +37,13 @@ def plot_errors(
     Args:
         path: PNG file.
         errors: Dict from title to a dict from name to list of (rate, error).
-        label: What the errors are.
+        label: Label of the error axis.
     """
     figure, axes = curves(list(errors), "rate", (5.5, 4), label)
     for axis, lines in zip(axes, errors.values(), strict=True):
         for name, points in lines.items():
             axis.plot(*zip(*sorted(points), strict=True), marker=".", label=name)
         axis.set_xscale("log", base=2)
-    # beside the axes, which all have the same lines
+    # next to the axes, which all have the same lines
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
     save_figure(figure, path)

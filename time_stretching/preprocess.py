@@ -83,12 +83,12 @@ def build_parser() -> Parser:
 
 
 def spectrogram(audio: np.ndarray) -> np.ndarray:
-    """Image of a mono sound at SAMPLE_RATE: (BINS, columns) float16, of the scale ``WIDE``."""
+    """Image of audio (samples,) at SAMPLE_RATE in the scale ``WIDE``: (BINS, columns) float16."""
     return WIDE.image(np.abs(TRANSFORM.forward(audio))).astype(np.float16)
 
 
 def cut(task: Task) -> tuple[list[tuple[Recording, np.ndarray]], dict[str, int]]:
-    """Images of one file, as ``fill_store`` wants them: none where it is silent."""
+    """Compute the images of one file for ``fill_store``; none if it is silent."""
     audio, _ = load_audio(task.path, sample_rate=SAMPLE_RATE)
     audio = audio[: round(task.seconds * SAMPLE_RATE)]
     loudest = peak(audio)

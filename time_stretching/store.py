@@ -1,4 +1,4 @@
-"""The store of spectrograms: one HDF5 file, the columns of all recordings one after the other."""
+"""The store of spectrograms: an HDF5 file with the columns of all recordings in a row."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -55,12 +55,12 @@ class Store(store.Store):
             raise ValueError(f"its images have {self._images.shape[1:]} bins, not {BINS}")
 
     def sides(self, share: float) -> tuple[list[Recording], list[Recording]]:
-        """Recordings to train on and those held out: ``(training, held_out)``, lists.
+        """Split the recordings: lists ``(training, held_out)``.
 
         All recordings of a piece are on the same side.
 
         Args:
-            share: Of the pieces that is held out, in [0, 1].
+            share: Share of the pieces that is held out, in [0, 1].
         """
         split = self.split(share, lambda recording: piece_below(recording.name))
         return tuple([self.rows[index] for index in side] for side in split)

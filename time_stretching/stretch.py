@@ -6,15 +6,16 @@
 
 --rate 2 is twice as fast and half as long, as in librosa. Channels and sample rate are kept.
 
-  vocoder   phase vocoder, with attacks where they belong and every sound at its level
-  neural    resizes the codes of an auto-encoder, corrects and decodes them; phase of the vocoder;
-            nothing above 8 kHz
-  codes     resizes and decodes the codes, and searches for a phase; nothing above 8 kHz
-  interp    resizes the spectrogram, and searches for a phase
+  vocoder   phase vocoder that keeps attacks in time and sounds at their level
+  neural    resizes the codes of an auto-encoder, corrects and decodes them; the phase is that of
+            the vocoder; nothing above 8 kHz is kept
+  codes     resizes and decodes the codes; the phase is found by Griffin-Lim; nothing above 8 kHz
+            is kept
+  interp    resizes the spectrogram; the phase is found by Griffin-Lim
   resample  plays faster or slower, which changes the pitch
 
-neural and codes know the instruments that they learned from. Of other sounds, such as pure tones,
-they may lose most; the script then says how much, and where.
+neural and codes know only the instruments that they were trained on. Other sounds, such as pure
+tones, may mostly be lost; the script then says how much is lost at which frequency.
 """
 
 from pathlib import Path
@@ -90,7 +91,7 @@ def plan(
 
     Args:
         path: Recording, for messages.
-        samples: Its length.
+        samples: Length of the recording.
         sample_rate: Hz.
         rate: Factor on the tempo, or None.
         duration: Length of the result in seconds, instead of a rate.
@@ -107,7 +108,7 @@ def plan(
 
 
 def told_loss(audio: np.ndarray, stretched: np.ndarray, sample_rate: int) -> str:
-    """Message about the frequencies at which a result loses more than LOSS_DB; "" if none."""
+    """Describe at which frequencies a result has lost more than LOSS_DB; "" if at none."""
     losses = band_losses(stretched, audio, sample_rate)
     hertz, most = max(losses.items(), key=lambda item: item[1], default=(0.0, 0.0))
     if most <= LOSS_DB:
@@ -126,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
     if not audio.shape[-1]:
         raise UserError(f"{args.input}: holds no audio")
     subtype = kept_subtype(read_header(args.input), args.output)
-    writer = AudioWriter(args.output, sample_rate, len(audio), subtype)  # or an unknown format
+    writer = AudioWriter(args.output, sample_rate, len(audio), subtype)  # also checks the format
     rate, samples = plan(args.input, audio.shape[-1], sample_rate, args.rate, args.duration)
     with only_run(args.output, folder=False):
         trained = None

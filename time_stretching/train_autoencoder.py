@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from time_stretching.model import AutoEncoder
 
 
-_SHOWN = 3  # recordings in a picture
+_SHOWN = 3  # number of recordings in a picture
 
 
 class Session(TrainingSession):
@@ -40,7 +40,7 @@ class Session(TrainingSession):
         flags: Values of the script's flags.
 
     Raises:
-        UserError: Unfit features or flags, nothing left to train on.
+        UserError: Features or flags do not fit, or nothing is left to train on.
     """
 
     system = "time_stretching"
@@ -98,7 +98,7 @@ class Session(TrainingSession):
         self.say(f"{len(training):,} recordings to train on, {len(held_out):,} held out")
 
     def describe(self) -> dict[str, Any]:
-        """What the networks are, the scale of their images, and the split by recording."""
+        """Architecture of the networks, scale of their images, and split by recording."""
         return {
             "architecture": self.architecture._asdict(),
             "scale": self.scale._asdict(),
@@ -106,7 +106,7 @@ class Session(TrainingSession):
         }
 
     def make_model(self) -> AutoEncoder:
-        """The untrained auto-encoder; ours begins with the principal components."""
+        """Make the untrained auto-encoder; ours is initialised with principal components."""
         from time_stretching.components import find_components
         from time_stretching.model import AutoEncoder, begin_with, build_decoder, build_encoder
 

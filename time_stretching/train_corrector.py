@@ -36,7 +36,7 @@ class Session(TrainingSession):
         flags: Values of the script's flags.
 
     Raises:
-        UserError: A store without such pairs, or another split than that of the auto-encoder.
+        UserError: The store has no such pairs, or another split than the auto-encoder.
     """
 
     system = "time_stretching.corrector"
@@ -62,7 +62,7 @@ class Session(TrainingSession):
 
     @property
     def folder(self) -> Path:
-        """Path of the run folder, within that of the auto-encoder."""
+        """Path of the run folder, inside that of the auto-encoder."""
         return self.flags.model / CORRECTOR
 
     def check(self) -> None:
@@ -98,11 +98,11 @@ class Session(TrainingSession):
         self.say(f"{said} to train on, {len(held_out):,} held out")
 
     def describe(self) -> dict[str, Any]:
-        """How many pairs of which kind."""
+        """Number of pairs of each kind."""
         return {"pairs": dict(self.training.summary())}
 
     def make_model(self) -> Correction:
-        """The untrained corrector."""
+        """Make the untrained corrector."""
         from time_stretching.model import Correction, build_corrector
 
         architecture = self.stretcher.architecture

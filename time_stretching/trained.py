@@ -1,4 +1,4 @@
-"""Use trained networks on sounds of any length."""
+"""Apply trained networks to audio of any length."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from time_stretching.model import Architecture
 
 
-CORRECTOR = "corrector"  # folder, below that of the auto-encoder
+CORRECTOR = "corrector"  # name of its folder inside that of the auto-encoder
 _BLOCK = 2048  # columns per block, which limits the memory
 
 
 class Stretcher:
-    """Encoder, decoder and corrector for sounds of any length.
+    """Encoder, decoder and corrector for audio of any length.
 
     Args:
         architecture: ``time_stretching.model.Architecture``.
         scale: ``Scale`` of the images.
-        encoder, decoder: As ``time_stretching.model`` builds them.
-        corrector: The same, or None.
+        encoder, decoder: As built by ``time_stretching.model``.
+        corrector: As built by the same, or None.
     """
 
     def __init__(
@@ -61,29 +61,29 @@ class Stretcher:
         return Codes(self)
 
     def encode(self, image: np.ndarray) -> np.ndarray:
-        """Codes of an image: (code, columns) float32 from (BINS, columns)."""
+        """Encode an image (BINS, columns): (code, columns) float32."""
         return self._apply(self.encoder, np.asarray(image, np.float32))
 
     def correct(self, codes: np.ndarray, rate: float) -> np.ndarray:
-        """Resized codes (code, columns), corrected: same shape."""
+        """Correct resized codes (code, columns): same shape."""
         codes = np.asarray(codes, np.float32)
         if self.architecture.published:
             return self._apply(self.corrector, codes)
         return self._apply(self.corrector, codes, told(positions(0, codes.shape[-1], rate), rate))
 
     def decode(self, codes: np.ndarray, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Image of columns of codes: (BINS, stop - start) float32 from (code, columns)."""
+        """Decode columns of codes (code, columns) to an image: (BINS, stop - start) float32."""
         stop = codes.shape[-1] if stop is None else stop
         first = max(start - self.context, 0)
         image = self._apply(self.decoder, codes[:, first : stop + self.context])
         return np.clip(image[:, start - first : stop - first], 0, 1)
 
     def magnitude(self, codes: np.ndarray, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Magnitudes that codes stand for: (BINS, stop - start) float32."""
+        """Decode columns of codes to magnitudes: (BINS, stop - start) float32."""
         return self.scale.magnitude(self.decode(codes, start, stop))
 
     def _apply(self, network, *inputs):
-        """What a network makes of (features, columns); it takes and gives columns first."""
+        """Apply a network, whose arrays have columns first, to (features, columns)."""
         parts = []
         for start in range(0, inputs[0].shape[-1], _BLOCK):
             stop = start + _BLOCK
@@ -97,28 +97,28 @@ class Stretcher:
 def told(places: np.ndarray, rate: float) -> np.ndarray:
     """Second input of the corrector: (2, columns) float32.
 
-    The first number is log2 of the rate. The second is the distance from the input column before,
-    from 0 to 1, because interpolated codes are smoother than those of a column.
+    The first number is log2 of the rate. The second is the distance from the previous input column,
+    from 0 to 1, because codes that are interpolated between columns are smoother.
 
     Args:
-        places: (columns,), positions in the input, in columns.
+        places: (columns,) positions in the input, in columns.
         rate: Factor on the tempo.
     """
     return np.stack([np.full(len(places), np.log2(rate)), places % 1]).astype(np.float32)
 
 
 def load_stretcher(folder: Path | str, *, with_corrector: bool = True) -> Stretcher:
-    """The networks of a run folder.
+    """Load the networks of a run folder.
 
     Args:
-        folder: Path that ``time_stretching.train_autoencoder`` wrote.
-        with_corrector: Also load what ``time_stretching.train_corrector`` wrote into it.
+        folder: Run folder of ``time_stretching.train_autoencoder``.
+        with_corrector: Also load the corrector that ``time_stretching.train_corrector`` wrote.
 
     Returns:
         ``Stretcher``.
 
     Raises:
-        UserError: No such folder, another system's, no corrector, or damaged files.
+        UserError: Missing folder, run of another system, missing corrector, or damaged files.
     """
     from time_stretching.model import Architecture, build_corrector, build_decoder, build_encoder
 
@@ -151,12 +151,12 @@ def load_stretcher(folder: Path | str, *, with_corrector: bool = True) -> Stretc
 
 @functools.lru_cache(maxsize=2)
 def open_once(folder: Path | str | None = None) -> Stretcher:
-    """The ``Stretcher`` of a folder, by default the shipped one, kept for the next call."""
+    """Load the ``Stretcher`` of a folder, by default the shipped one, once for all calls."""
     return load_stretcher(folder or shipped("time_stretching"))
 
 
 def open_trained(folder: Path | str, config: dict[str, Any]) -> Stretcher:
-    """The ``Stretcher`` of a run folder, with its corrector if it has one, or of a corrector's.
+    """Open the ``Stretcher`` of a run folder or of its corrector's folder.
 
     Args:
         folder: Path.

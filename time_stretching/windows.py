@@ -1,4 +1,4 @@
-"""Batches of windows of spectrograms, for the training of an auto-encoder."""
+"""Batches of windows of spectrograms, to train an auto-encoder."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class Windows(Batches):
-    """Batches (images, images) of windows as networks take them, (batch, columns, BINS) in [0, 1].
+    """Batches (images, images) of windows, (batch, columns, BINS) in [0, 1].
 
-    Each epoch cuts every recording into consecutive windows from a random column on; shorter
-    recordings are padded with silence. The windows depend on ``seed`` and ``epoch`` only.
+    In each epoch every recording is cut into consecutive windows, starting at a random column;
+    shorter recordings are padded with silence. The windows depend only on ``seed`` and ``epoch``.
 
     Args:
         store: Open ``time_stretching.store.Store``.
-        recordings: Those of its recordings to use.
+        recordings: The recordings to use.
         scale: ``Scale`` of the images.
         columns: Length of a window in columns.
         batch_size: Windows per batch; the last batch may be smaller.
-        shuffle: Draw order and first columns anew each epoch; else windows begin at column 0.
+        shuffle: Draw order and first columns in each epoch; otherwise windows begin at column 0.
         steps: Batches per epoch; default as many as the windows fill.
         seed: Integer.
     """

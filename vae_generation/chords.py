@@ -56,13 +56,13 @@ def parse_chord(symbol: str) -> tuple[int, tuple[int, ...]]:
     """Pitches of a chord symbol: bass (from C2 on), and the others as close to C4 as possible.
 
     Args:
-        symbol: Such as "C", "Am7", "F#dim" or "G/B".
+        symbol: Chord symbol such as "C", "Am7", "F#dim" or "G/B".
 
     Returns:
         ``(bass, pitches)``: MIDI number; sorted tuple.
 
     Raises:
-        UserError: Not a chord symbol that is known.
+        UserError: Unknown chord symbol.
     """
     match = _SYMBOL.fullmatch(symbol)
     if match is None or match[2] not in QUALITIES:
@@ -81,14 +81,14 @@ def progression(text: str, beats: float = 4) -> list[Stroke]:
     """Arrange a progression: each chord is struck on the strong beats, over its bass.
 
     Args:
-        text: Chord symbols apart by spaces, commas or bars.
-        beats: Beats of each chord.
+        text: Chord symbols, separated by spaces, commas or bars.
+        beats: Number of beats per chord.
 
     Returns:
         List of ``Stroke``.
 
     Raises:
-        UserError: No chord in it, or one that is not known.
+        UserError: There is no chord, or an unknown one.
     """
     symbols = [symbol for symbol in re.split(r"[\s,|]+", text) if symbol]
     if not symbols:

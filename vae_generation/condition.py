@@ -1,4 +1,4 @@
-"""Conditions of a note (instrument, pitch, velocity), and their vectors for the networks."""
+"""Conditions (instrument, pitch, velocity of a note), and their encoding for the networks."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Conditions(NamedTuple):
     """Encoding of conditions as vectors.
 
     Attributes:
-        instruments: Names, one place each.
-        lowest, highest: MIDI pitches, one place for each from one to the other.
+        instruments: Names; each has a place in the vector.
+        lowest, highest: MIDI numbers of the lowest and highest pitch; each pitch has a place.
     """
 
     instruments: tuple[str, ...]
@@ -31,7 +31,7 @@ class Conditions(NamedTuple):
 
     @classmethod
     def of(cls, examples: Sequence[Example]) -> Conditions:
-        """Encoding for the notes of a training; ``UserError`` if a note has no pitch."""
+        """Make the encoding for the notes of a training; ``UserError`` if a note has no pitch."""
         if not examples or any(one.pitch < 0 or not one.instrument for one in examples):
             raise UserError(
                 "--conditional: the features hold recordings without pitch; make them from notes "
@@ -46,7 +46,7 @@ class Conditions(NamedTuple):
         return len(self.instruments) + self.highest - self.lowest + 2
 
     def vectors(self, notes: Sequence[tuple[str, int, int] | Example]) -> np.ndarray:
-        """Condition vectors: (notes, length) float32.
+        """Encode notes: (notes, length) float32.
 
         Args:
             notes: List of (instrument, pitch, velocity), or of ``Example``.
@@ -68,7 +68,7 @@ class Conditions(NamedTuple):
             ``(instrument, pitch, velocity)``.
 
         Raises:
-            UserError: No such instrument, or no pitch in reach of the model.
+            UserError: Unknown instrument, or a pitch that the model was not trained on.
         """
         instrument = pitch = velocity = None
         for word in filter(None, re.split(r"[\s,]+", text)):

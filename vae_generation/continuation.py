@@ -1,4 +1,4 @@
-"""Continue sequences of latent vectors: the recurrent model, its training data and use."""
+"""Continue sequences of latent vectors by a recurrent network: training data, training and use."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 HOP_SHARE = 0.5  # distance of windows, relative to the length of an image
-_MIN_LOG_VARIANCE = -6.0  # of normalised latent vectors
+_MIN_LOG_VARIANCE = -6.0  # smallest predicted log variance, of normalised latent vectors
 
 
 class Predictor(TrainingModel):
-    """The recurrent network in training, by the negative log-likelihood of the next vectors.
+    """Recurrent network, trained on the negative log-likelihood of the next vectors.
 
     Args:
         network: As built by ``vae_generation.model.build_predictor``.
@@ -45,7 +45,7 @@ class Predictor(TrainingModel):
     def loss_terms(
         self, x: Any, y: Any, y_pred: Any, training: bool
     ) -> tuple[Any, dict[str, Any], Any]:
-        """The loss, in nats per vector."""
+        """Compute the loss in nats per vector."""
         mean, log_variance = ops.split(y_pred, 2, axis=-1)
         log_variance = ops.maximum(log_variance, _MIN_LOG_VARIANCE)
         y = ops.cast(y, "float32")
@@ -55,13 +55,13 @@ class Predictor(TrainingModel):
 
 
 class Sequences(Batches):
-    """Batches of latent sequences, shifted by one against each other.
+    """Batches (sequence, next vectors) of latent vectors: the second is the first, one step later.
 
     Args:
         tracks: List of (windows, latent_dim) float32.
         steps: Length of a sequence; shorter tracks are not used.
-        batch_size: Sequences of a batch.
-        shuffle: Draw a new order, and new beginnings, each epoch.
+        batch_size: Sequences per batch.
+        shuffle: Draw order and beginnings in each epoch.
         seed: Integer.
     """
 
@@ -102,7 +102,7 @@ class Sequences(Batches):
 
 
 def tracks_of(latents: Latents, hop_seconds: float) -> dict[str, list[np.ndarray]]:
-    """Sequences of latent vectors, one per recording, in the order of time.
+    """Arrange latent vectors as sequences in time.
 
     Args:
         latents: ``vae_generation.latents.Latents``.
@@ -128,12 +128,12 @@ def tracks_of(latents: Latents, hop_seconds: float) -> dict[str, list[np.ndarray
 
 
 class Continuation:
-    """A trained recurrent network, with the scale of its vectors.
+    """A trained recurrent network, with mean and deviation of its vectors.
 
     Args:
         predictor: Keras model of ``build_predictor``.
-        mean, spread: (latent_dim,) of the training vectors.
-        hop_seconds: Distance of its windows.
+        mean, spread: Mean and standard deviation of the training vectors, (latent_dim,).
+        hop_seconds: Distance of the windows.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ def load_continuation(folder: Path) -> Continuation:
 
 
 def open_continuation(folder: Path, config: dict[str, Any]) -> Continuation:
-    """``Continuation`` of its own folder and the content of that one's ``config.json``."""
+    """Open the ``Continuation`` in its folder, given the content of ``config.json``."""
     from vae_generation.model import build_predictor
 
     try:

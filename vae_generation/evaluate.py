@@ -45,12 +45,12 @@ Note = tuple[Example, np.ndarray]  # its name, instrument, pitch and velocity; i
 PITCHES = range(36, 97, 3)
 VELOCITY = 80
 _CENTS = 50
-_MARGIN = 3  # semitones below the lowest pitch asked for that are listened to
+_MARGIN = 3  # semitones by which the pitch search reaches below the lowest requested pitch
 _RANGE_DB = 30
-_SEEN_DB = 40  # by the classifier
-_POOLED = (32, 4)  # rows and columns that it takes the mean of
-_SHIFTS = (-2, -1, 0, 1, 2)  # semitones: notes in between, for the classifier
-_WAY = 9  # images of an interpolation
+_SEEN_DB = 40  # range below the loudest value that the classifier uses
+_POOLED = (32, 4)  # rows and columns over which it averages
+_SHIFTS = (-2, -1, 0, 1, 2)  # semitones by which its training notes are transposed
+_WAY = 9  # number of images in an interpolation
 
 
 def build_parser() -> Parser:
@@ -80,7 +80,7 @@ def build_parser() -> Parser:
 
 
 def real_notes(folder: Path, spectrogram: Spectrogram) -> list[Note]:
-    """Notes of a folder: list of (``Example``, audio) at the spectrogram's rate."""
+    """Read the notes of a folder: list of (``Example``, audio) at the spectrogram's rate."""
     notes = []
     for name, path in find_recordings(folder).files.items():
         example = parse_note(name)
@@ -92,7 +92,7 @@ def real_notes(folder: Path, spectrogram: Spectrogram) -> list[Note]:
 
 
 def split(notes: list[Note], folder: Path, where: Path) -> tuple[list[Note], list[Note]]:
-    """Notes that a model was trained on and others: ``(training, held out)``, lists of notes.
+    """Split notes into those that a model was trained on and others: ``(training, held out)``.
 
     Args:
         notes: As ``real_notes`` returns them.
@@ -109,14 +109,14 @@ def split(notes: list[Note], folder: Path, where: Path) -> tuple[list[Note], lis
 
 
 def _note(source):
-    """What a split keeps together: a note at any strength, wherever its file lies."""
+    """Unit of a split: the name of a note without folder and velocity."""
     return source.partition("~")[0].rpartition("/")[2].rpartition("-")[0]
 
 
 def distances(
     trained: TrainedVAE, training: list[Note], others: list[Note]
 ) -> list[dict[str, Any]]:
-    """Rows of log-spectral distances of held-out notes and their reconstruction."""
+    """Return rows of log-spectral distances of held-out notes from their reconstructions."""
     spectrogram = trained.spectrogram
     mean = np.mean([spectrogram.image(audio)[0] for _, audio in training], axis=0)
     images = np.stack([spectrogram.image(audio)[0] for _, audio in others])
@@ -134,12 +134,12 @@ def distances(
 
 
 def magnitude(spectrogram: Spectrogram, audio: np.ndarray) -> np.ndarray:
-    """Magnitude of the STFT of what an image shows: (bins, columns)."""
+    """STFT magnitude of the part of audio that an image shows: (bins, columns)."""
     return np.abs(spectrogram.images.spectra(audio))
 
 
 def heard_pitch(audio: np.ndarray, sample_rate: int) -> float:
-    """Median MIDI pitch that pyin hears in the loud part of an audio; NaN for none."""
+    """Median MIDI pitch that pyin finds in the loud part of audio; NaN if it finds none."""
     import librosa
 
     window = 2048
@@ -155,7 +155,7 @@ def heard_pitch(audio: np.ndarray, sample_rate: int) -> float:
 
 
 def in_tune(audios: Sequence[np.ndarray], pitches: Sequence[float], sample_rate: int) -> float:
-    """Share of audios that are heard within 50 cents of their pitches."""
+    """Share of sounds whose measured pitch is within 50 cents of the given one."""
     errors = [
         abs(heard_pitch(audio, sample_rate) - pitch)
         for audio, pitch in zip(audios, pitches, strict=True)
@@ -164,16 +164,16 @@ def in_tune(audios: Sequence[np.ndarray], pitches: Sequence[float], sample_rate:
 
 
 class Classifier:
-    """Tells instruments apart by the loudness of bands over time.
+    """Classifier of instruments by the loudness of bands over time.
 
-    Linear discriminant analysis with the covariance of Ledoit and Wolf 2004, of means over 32 rows
-    by 4 columns of what is less than 40 dB below the loudest value: fine detail, by which a network
-    knows real notes and which no auto-encoder gives back, is out of its sight.
+    It is a linear discriminant analysis with the covariance of Ledoit and Wolf 2004. Its features
+    are means over 32 rows by 4 columns, limited to 40 dB below the loudest value. So it does not
+    see the fine details by which real notes differ from those of any auto-encoder.
 
     Args:
-        images: (images, bins, frames) of real notes.
+        images: Images of real notes, (images, bins, columns).
         names: Instrument of each.
-        decibels: That the range of an image stands for.
+        decibels: Range of the values of an image in dB.
     """
 
     def __init__(self, images: np.ndarray, names: Sequence[str], decibels: float) -> None:
@@ -193,14 +193,14 @@ class Classifier:
         return parts.mean(axis=(2, 4)).reshape(count, -1)
 
     def accuracy(self, images: np.ndarray, names: Sequence[str]) -> float:
-        """Share of images that are taken for what they are."""
+        """Share of images that are classified correctly."""
         return float(np.mean(self._analysis.predict(self._seen(images)) == np.asarray(names)))
 
 
 def asked_for(
     trained: TrainedVAE, training: list[Note], others: list[Note], seed: int
 ) -> list[dict[str, Any]]:
-    """Rows about notes that a conditional model is asked for, and about real ones."""
+    """Return rows of pitch and instrument, for generated notes and for real ones."""
     spectrogram, conditions = trained.spectrogram, trained.conditions
     rng = np.random.default_rng(seed)
     pitches = [pitch for pitch in PITCHES if conditions.lowest <= pitch <= conditions.highest]
@@ -238,7 +238,7 @@ def asked_for(
 
 
 def smoothness(trained: TrainedVAE, others: list[Note], seed: int) -> dict[str, Any]:
-    """Row about interpolation between pairs of notes."""
+    """Return the row about interpolations between pairs of notes."""
     from common.latent import interpolate
 
     rng = np.random.default_rng(seed)
@@ -250,7 +250,7 @@ def smoothness(trained: TrainedVAE, others: list[Note], seed: int) -> dict[str, 
         way = trained.decode_images(interpolate(mean[first], mean[second], _WAY))[..., 0]
         moves = np.sqrt(np.mean(np.diff(way, axis=0) ** 2, axis=(1, 2)))
         straight = np.sqrt(np.mean((way[-1] - way[0]) ** 2))
-        if straight == 0:  # an untrained decoder gives silence for both
+        if straight == 0:  # an untrained decoder may return silence for both
             continue
         lengths.append(moves.sum() / straight)
         steps.append(moves.max() / moves.mean())

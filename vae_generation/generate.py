@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 WAYS = ("autonomous", "conditional", "continuation", "interpolate", "reconstruct", "grid", "chords")
-_SINGLE = ("continuation", "reconstruct", "chords")  # ways that make one sound
+_SINGLE = ("continuation", "reconstruct", "chords")  # those that make a single sound
 _SHIPPED = {"conditional": "vae_notes_conditional", "chords": "vae_notes_conditional"}
 _SHIPPED |= {"grid": "vae_notes_plane"}
 
@@ -135,14 +135,14 @@ def build_parser() -> Parser:
 
 
 class Output:
-    """Where sounds go, and how images become sounds.
+    """Converts images to audio, and writes it.
 
     Args:
         path: Audio file or folder.
-        spectrogram: Of the images.
-        seed: Of the phase that the search begins with.
+        spectrogram: ``Spectrogram`` of the images.
+        seed: Random seed for the initial phase.
         exact: Invert mel bands by the constrained solver.
-        raw_level: Keep the level that the model gives.
+        raw_level: Keep the level that the model predicts.
     """
 
     def __init__(
@@ -154,11 +154,11 @@ class Output:
         self.sound = functools.partial(spectrogram.audio, seed=seed, exact=exact)
 
     def level(self, audio: np.ndarray) -> np.ndarray:
-        """A new sound at the loudness that all of them have, or at its own."""
+        """Bring a new sound to the common loudness, unless ``raw_level``."""
         return audio if self._raw_level else at_loudness(audio, self.rate)
 
     def write(self, audio: np.ndarray, path: Path | None = None) -> None:
-        """Write a sound and say so."""
+        """Write a sound, and print its name and length."""
         path = path or self.path
         write_audio(path, audio, self.rate)
         say(f"{path}: {audio.size / self.rate:.1f} s")
@@ -173,7 +173,7 @@ class Output:
 
 
 def check_output(way: str, path: Path) -> None:
-    """Raise ``UserError`` where a way cannot write to the path that ``--output`` gives."""
+    """Raise ``UserError`` if ``--output`` is not a file, or folder, as the kind of sound needs."""
     if way in _SINGLE:
         require_audio_suffix(path)
     elif path.exists() and not path.is_dir():
@@ -189,7 +189,7 @@ def drawn_vectors(
     rng: np.random.Generator,
     temperature: float,
 ) -> np.ndarray:
-    """Latent vectors from the prior, or from the aggregated posterior of the training set."""
+    """Sample latent vectors from the prior or from the training set's aggregated posterior."""
     if source == "prior":
         return temperature * rng.standard_normal((number, trained.dims))
     return Latents.load(folder / "latents.h5").sample(number, rng, temperature)
@@ -198,7 +198,7 @@ def drawn_vectors(
 def notes_of(
     strokes: Sequence[Stroke], conditions: Conditions, instrument: str, text: str
 ) -> tuple[str, list[tuple[str, int, int]]]:
-    """The instrument, and the notes (instrument, pitch, velocity) of strokes, each once."""
+    """Find the instrument, and the different notes (instrument, pitch, velocity) of strokes."""
     instrument, *_ = conditions.parse(f"{instrument}, {conditions.lowest}")
     notes = {}
     for stroke in strokes:
@@ -209,7 +209,7 @@ def notes_of(
 
 
 def write_plane(output: Output, trained: TrainedVAE, folder: Path, rows: int) -> None:
-    """Write the latent plane: a picture, a sound for each cell, and a page to hear them."""
+    """Write the latent plane: pictures, a sound for each cell, and a listening page."""
     from common.latent import plane_grid
     from common.report.page import Clip, Plane, mp3, write_page
     from common.report.plots import pixels_webp
@@ -251,7 +251,7 @@ def main(argv: list[str] | None = None) -> int:
     files = {"continuation": [args.continuation], "reconstruct": [args.reconstruct]}
     files = files.get(way) or args.interpolate or []
     for path in files:
-        load_audio(path)  # a bad file is named before Keras is imported
+        load_audio(path)  # so that a bad file is reported before Keras is imported
     folder = args.model or shipped(_SHIPPED.get(way, "vae_notes"))
     with only_run(args.output, folder=way not in _SINGLE):
         return make(args, way, strokes, files, folder)
@@ -264,7 +264,7 @@ def make(
     files: Sequence[Path],
     folder: Path,
 ) -> int:
-    """Make the sounds of a way and write them; the exit status of the script."""
+    """Make sounds in one of the WAYS, and write them; return the exit status of the script."""
     start_backend(args.gpu)
     from vae_generation import ways
     from vae_generation.trained import load_trained

@@ -1,4 +1,4 @@
-"""Batches of images for a training."""
+"""Batches of images for training."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class Images(Batches):
-    """Batches ``(inputs, images)``; inputs are a tuple of the images and, if any, the conditions.
+    """Batches ``(inputs, images)``; inputs are a tuple of the images and, if given, the conditions.
 
-    The order of an epoch depends on ``seed`` and ``epoch`` only.
+    The order of an epoch depends only on ``seed`` and ``epoch``.
 
     Args:
         store: Open ``vae_generation.store.ImageStore``.
-        indices: Numbers of the images.
+        indices: Indices of the images in the store.
         batch_size: Images per batch; the last batch may be smaller.
-        conditions: (images of the store, length) array, or None.
-        shuffle: Draw a new order each epoch.
+        conditions: Condition vectors of all images of the store, (images, length), or None.
+        shuffle: Draw a new order in each epoch.
         steps: Batches per epoch; default as many as the images fill.
         seed: Integer.
     """
@@ -47,7 +47,7 @@ class Images(Batches):
         self._seed = seed
 
     def draw(self, epoch: int) -> np.ndarray:
-        """Draw the numbers of the images in the order of an epoch."""
+        """Draw the indices of the images in the order of an epoch."""
         rounds = -(-self._count // len(self._indices))
         order = np.tile(self._indices, (rounds, 1))
         if self._shuffle:

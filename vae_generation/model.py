@@ -1,7 +1,7 @@
 """Convolutional variational auto-encoder (Kingma and Welling 2014) over spectrogram images.
 
-Layers are named as in musikalkemist/generating-sound-with-neural-networks, whose weights fit.
-Encoder and decoder consist of stock layers; random sampling is done outside.
+Layers are named as in musikalkemist/generating-sound-with-neural-networks, so that its weights can
+be loaded. Encoder and decoder consist of stock layers; random sampling is done outside.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from common.cli import UserError
 from common.training.model import TrainingModel
 
 RECONSTRUCTION_WEIGHT = 1_000_000
-_WIDEST = 3.0  # largest log variance; that of the prior is 0
+_WIDEST = 3.0  # largest log variance of a latent number; that of the prior is 0
 
 
 class Architecture(NamedTuple):
     """Settings from which the networks are built.
 
     Attributes:
-        bins, frames: Size of an image.
+        bins, frames: Numbers of rows and columns of an image.
         filters, kernels: Number of filters and kernel size of each convolution of the encoder.
-        strides: Strides of the same, pairs (bins, frames).
+        strides: Strides (bins, columns) of each convolution.
         latent_dim: Length of a latent vector.
         condition: Length of the condition vector; 0 for none.
     """
@@ -39,7 +39,7 @@ class Architecture(NamedTuple):
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> Architecture:
-        """The architecture of a dict, as ``_asdict`` or JSON gives it."""
+        """Make the architecture from a dict, as returned by ``_asdict`` or read from JSON."""
         content = dict(content)
         content["strides"] = tuple(tuple(stride) for stride in content["strides"])
         for name in ("filters", "kernels"):
@@ -80,7 +80,7 @@ def _block(number, name, convolution):
 
 
 def _convolutional_encoder(architecture):
-    """Input, condition and flattened features."""
+    """Return the inputs and the flattened features."""
     inputs = layers.Input((architecture.bins, architecture.frames, 1), name="encoder_input")
     hidden = inputs
     shapes = zip(architecture.filters, architecture.kernels, architecture.strides, strict=True)
@@ -109,7 +109,7 @@ def build_encoder(architecture: Architecture) -> keras.Model:
     """
     inputs, hidden = _convolutional_encoder(architecture)
     mean = layers.Dense(architecture.latent_dim, dtype="float32", name="mu")(hidden)
-    # start with a variance of 1, because random variances explode
+    # the initial variance is 1, because random variances would explode
     log_variance = layers.Dense(
         architecture.latent_dim, kernel_initializer="zeros", dtype="float32", name="log_variance"
     )(hidden)
@@ -171,7 +171,7 @@ class Sampling(layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, mean: Any, log_variance: Any) -> Any:
-        """A draw: (batch, latent_dim)."""
+        """Sample: (batch, latent_dim)."""
         noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
         return mean + ops.exp(ops.minimum(log_variance, _WIDEST) / 2) * noise
 
@@ -205,7 +205,7 @@ class VAE(TrainingModel):
         )
 
     def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any, Any]:
-        """Reconstruction, mean and logarithm of variance; at inference that of the mean."""
+        """Return reconstruction, mean and log variance; at inference the mean is decoded."""
         inputs = [self.share_out(part) for part in inputs]
         conditions = inputs[1:]
         mean, log_variance = self.encoder(inputs if conditions else inputs[0], training=training)
@@ -216,7 +216,7 @@ class VAE(TrainingModel):
     def loss_terms(
         self, x: Any, y: Any, y_pred: Any, training: bool
     ) -> tuple[Any, dict[str, Any], Any]:
-        """The loss; ``reconstruction``: mean squared error; ``kl``: divergence in nats."""
+        """Compute ``loss``, ``reconstruction`` (mean squared error) and ``kl`` in nats."""
         decoded, mean, log_variance = y_pred
         reconstruction = ops.mean(ops.square(ops.cast(y, "float32") - decoded))
         kl = ops.mean(kl_divergence(mean, log_variance))
@@ -226,10 +226,10 @@ class VAE(TrainingModel):
 
 
 def kl_divergence(mean: Any, log_variance: Any) -> Any:
-    """Divergence of diagonal Gaussians from the standard normal (Kingma and Welling, app. B).
+    """KL divergence of diagonal Gaussians from the standard normal (Kingma and Welling, app. B).
 
-    Above a log variance of _WIDEST, which no useful latent number has, it continues linearly,
-    because the exponential would end a training after a single step too far.
+    Above a log variance of _WIDEST, which is useless for a latent number, it continues linearly:
+    otherwise a single step that is too large would make the exponential overflow.
 
     Returns:
         (batch,), in nats.

@@ -22,7 +22,7 @@ def plot_reconstructions(
 
     Args:
         path: PNG file.
-        names: Title of each.
+        names: Titles.
         images, reconstructed: (names, bins, columns, 1) in [0, 1].
     """
     panels = [Panel(image[..., 0], name) for image, name in zip(images, names, strict=True)]
@@ -36,7 +36,8 @@ def plot_latents(path: Path, latents: Latents) -> None:
 
     Args:
         path: PNG file.
-        latents: ``Latents``; of more than two dimensions, their two principal components are drawn.
+        latents: ``Latents``; if they have more than two dimensions, the first two principal
+            components are drawn.
     """
     points, labels = plane_points(latents.mean)
     figure, axes = new_figure(1, 2, (12, 5))
@@ -64,7 +65,7 @@ def plot_sounds(path: Path, names: Sequence[str], images: np.ndarray) -> None:
 
     Args:
         path: PNG file.
-        names: Title of each.
+        names: Titles.
         images: (names, bins, columns, 1) in [0, 1].
     """
     panels = [Panel(image[..., 0], name) for image, name in zip(images, names, strict=True)]
@@ -77,7 +78,7 @@ def plot_grid(path: Path, images: np.ndarray, number: int) -> None:
     Args:
         path: PNG file.
         images: (number * number, bins, columns, 1) in [0, 1], row by row.
-        number: Of rows and of columns.
+        number: Number of rows and of columns.
     """
     panels = [Panel(image[..., 0]) for image in images]
     save_figure(image_grid(panels, size=(1.2, 1.2), columns=number), path)

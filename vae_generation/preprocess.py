@@ -25,7 +25,7 @@ _SILENCE = 1e-4  # peak
 
 
 class Recording(NamedTuple):
-    """An audio file to cut, and how."""
+    """An audio file, and how to cut it."""
 
     path: Path
     name: str
@@ -91,7 +91,7 @@ def build_parser() -> Parser:
 
 
 def cut(recording: Recording) -> tuple[list[tuple[Example, np.ndarray]], dict[str, float]]:
-    """Images of one file, for ``fill_store``.
+    """Compute the images of one file for ``fill_store``.
 
     Returns:
         ``(items, counts)``: list of (``Example``, image); counts of ``notes``, ``windows``, silent

@@ -1,7 +1,7 @@
-"""Weights of musikalkemist/generating-sound-with-neural-networks, of Keras 2.
+"""Load weights of musikalkemist/generating-sound-with-neural-networks, which uses Keras 2.
 
 Its ``Autoencoder`` and ``VAE`` save ``weights.h5``, and their parameters as a pickle, which is not
-read here: give them as a dict, or as a JSON file, by the names of its constructor.
+read here. Give the parameters as a dict or JSON file, with the names of its constructor.
 
     from vae_generation.relative import load_relative
 
@@ -75,15 +75,15 @@ def load_relative(
     """Load encoder and decoder with the weights of the other code's model.
 
     Args:
-        weights: Its ``weights.h5``.
+        weights: The other code's ``weights.h5``.
         parameters: As in ``relative_architecture``.
 
     Returns:
-        ``(encoder, decoder)``: Keras models; the encoder of its ``Autoencoder`` gives the latent
-        vectors, that of its ``VAE`` their mean and logarithm of variance.
+        ``(encoder, decoder)``: Keras models. The encoder of an ``Autoencoder`` returns latent
+        vectors, that of a ``VAE`` mean and log variance.
 
     Raises:
-        UserError: Missing or damaged files, or weights of other parameters.
+        UserError: Files are missing or damaged, or the weights do not fit the parameters.
     """
     architecture = relative_architecture(parameters)
     arrays = _read(weights)

@@ -8,11 +8,11 @@ FADE_SECONDS = 0.03
 
 
 def place(sounds: Sequence[tuple[float, float, np.ndarray]], sample_rate: int) -> np.ndarray:
-    """Add up sounds at their times.
+    """Mix sounds at given times.
 
     Args:
-        sounds: List of (second, seconds, audio): each is heard for that long, or as long as it is,
-            and ends without a click.
+        sounds: List of (start in seconds, duration in seconds, audio). A longer sound is cut off
+            after the duration, with a short fade.
         sample_rate: Hz.
 
     Returns:
@@ -33,12 +33,11 @@ def place(sounds: Sequence[tuple[float, float, np.ndarray]], sample_rate: int) -
 
 
 def continue_with(audio: np.ndarray, addition: np.ndarray, overlap: int) -> np.ndarray:
-    """Cross-fade from one sound into another one.
+    """Cross-fade from one sound to another.
 
     Args:
         audio, addition: (samples,) float32.
-        overlap: Samples over which the first fades out and the second in, at most as many as
-            either has.
+        overlap: Length of the cross-fade in samples, at most that of either sound.
 
     Returns:
         (audio.size + addition.size - overlap,) float32.

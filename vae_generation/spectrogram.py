@@ -1,7 +1,7 @@
-"""Spectrograms of one fixed size, and the way back to sound.
+"""Spectrogram images of a fixed size, and their conversion to audio.
 
-The scale is absolute: 0 and 1 of an image stand for ``floor_db`` and ``ceiling_db``, where 0 dB is
-a sine of full range. So every image can be heard without the recording that it came from.
+The scale is absolute: the values 0 and 1 of an image mean ``floor_db`` and ``ceiling_db``, where
+0 dB is a full-scale sine. So an image can be converted to audio without the recording it came from.
 """
 
 from typing import NamedTuple
@@ -18,15 +18,16 @@ FRAMES = 64  # columns of the default duration
 
 
 class Spectrogram(NamedTuple):
-    """Settings of a spectrogram; its methods go from audio to images and back.
+    """Settings of a spectrogram, with methods that convert between audio and images.
 
     Attributes:
         kind: "mel": power in mel bands, in dB; "log": amplitude in dB; "linear": amplitude.
         sample_rate: Hz.
-        fft_size, hop: Samples.
-        bins: Mel bands, or FFT bins from 0 Hz on.
-        frames: Columns of an image.
-        floor_db, ceiling_db: What 0 and 1 stand for; of "linear", 0 stands for silence.
+        sample_rate: Hz.
+        fft_size, hop: In samples.
+        bins: Number of mel bands, or of FFT bins from 0 Hz on.
+        frames: Number of columns of an image.
+        floor_db, ceiling_db: Levels of the values 0 and 1; for "linear", 0 means silence.
     """
 
     kind: str = "mel"
@@ -40,16 +41,16 @@ class Spectrogram(NamedTuple):
 
     @property
     def samples(self) -> int:
-        """Length of the audio that one image shows."""
+        """Length in samples of the audio in one image."""
         return (self.frames - 1) * self.hop
 
     @property
     def seconds(self) -> float:
-        """Duration of the audio that one image shows."""
+        """Length in seconds of the audio in one image."""
         return self.samples / self.sample_rate
 
     def check(self) -> "Spectrogram":
-        """Raise ``UserError`` for settings that make no spectrogram; else return them."""
+        """Raise ``UserError`` if the settings do not fit together; otherwise return them."""
         if self.kind not in KINDS:
             raise UserError(f"--spectrogram {self.kind}: choose one of {', '.join(KINDS)}")
         if self.kind != "mel" and self.bins > self.fft_size // 2 + 1:
@@ -72,7 +73,7 @@ class Spectrogram(NamedTuple):
 
     @property
     def images(self) -> Images:
-        """What makes the images: ``common.audio.spectrograms.Images``."""
+        """The converter ``common.audio.spectrograms.Images`` for these settings."""
         limits = self.floor_db, self.ceiling_db
         return Images(
             STFT(self.fft_size, self.hop),
@@ -83,28 +84,28 @@ class Spectrogram(NamedTuple):
         )
 
     def image(self, audio: np.ndarray) -> tuple[np.ndarray, float]:
-        """The image of the beginning of an audio, what is missing silent.
+        """Convert the beginning of audio to an image; missing audio counts as silence.
 
         Args:
             audio: (samples,) in [-1, 1], at ``sample_rate``.
 
         Returns:
-            ``(image, clipped)``: (bins, columns) float32 in [0, 1]; share of its values that were
-            above ``ceiling_db``.
+            ``(image, clipped)``: (bins, columns) float32 in [0, 1]; share of the values that were
+            above ``ceiling_db`` and were clipped.
         """
         raw = self.images.unclipped(audio)
         return np.clip(raw, 0, 1).astype(np.float32), float((raw > 1).mean())
 
     def decibels(self, image: np.ndarray) -> np.ndarray:
-        """The values of an image in dB."""
+        """Convert the values of an image to dB."""
         return self.images.scale.level(image)
 
     def audio(self, image: np.ndarray, *, seed: int = 0, exact: bool = False) -> np.ndarray:
-        """Sound of an image, its phase by Griffin and Lim 1984 with momentum (Perraudin 2013).
+        """Convert an image to audio by Griffin-Lim (1984) with momentum (Perraudin et al. 2013).
 
         Args:
             image: (bins, columns) in [0, 1]; any number of columns.
-            seed: Of the phase that the search begins with.
+            seed: Random seed for the initial phase.
             exact: Solve for the mel spectrum with the constraint that no power is negative
                 (slower), instead of setting negative values of the least-squares solution to 0.
 
@@ -115,10 +116,10 @@ class Spectrogram(NamedTuple):
 
 
 class Linear(Scale):
-    """Amplitude: 0 stands for silence, 1 for ``ceiling_db``."""
+    """Linear scale: 0 means silence, 1 means ``ceiling_db``."""
 
     def unclipped(self, magnitude: np.ndarray) -> np.ndarray:
-        """Amplitudes over that of the ceiling."""
+        """Divide amplitudes by that of the ceiling."""
         return magnitude / 10 ** (self.ceiling_db / 20)
 
     def magnitude(self, image: np.ndarray) -> np.ndarray:
@@ -126,5 +127,5 @@ class Linear(Scale):
         return image * np.float32(10 ** (self.ceiling_db / 20))
 
     def level(self, image: np.ndarray) -> np.ndarray:
-        """dB of the values of an image, at least ``floor_db``."""
+        """Convert the values of an image to dB, at least ``floor_db``."""
         return np.maximum(decibels(self.magnitude(image)), self.floor_db)

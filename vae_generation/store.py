@@ -1,4 +1,4 @@
-"""The store of spectrogram images: one HDF5 file with the settings that made them."""
+"""The store of spectrogram images: an HDF5 file with the images and their settings."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,9 +17,9 @@ class Example(NamedTuple):
     """Origin of an image.
 
     Attributes:
-        source: Name of the recording; examples of one source stay together in a split.
-        start: Second at which the image begins.
-        instrument: Name, or "" where it is unknown.
+        source: Name of the recording; a split keeps the examples of one source together.
+        start: Time in seconds at which the image begins.
+        instrument: Name, or "" if unknown.
         pitch, velocity: MIDI numbers, or UNKNOWN.
     """
 
@@ -31,7 +31,7 @@ class Example(NamedTuple):
 
 
 def parse_note(name: str) -> Example | None:
-    """``Example`` of a file named as in NSynth; None where it is not."""
+    """``Example`` for a file named as in NSynth; None for any other name."""
     note = names.parse_note(name)
     return note and Example(name, 0.0, note.instrument, note.pitch, note.velocity)
 
@@ -68,17 +68,17 @@ class ImageStore(Store):
             raise ValueError(f"its images are {self._images.shape[1:]}, not {shape}")
 
     def read(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Images: (indices, bins, frames, 1) float32 in [0, 1]; see ``Store.read``."""
+        """Read images: (indices, bins, columns, 1) float32 in [0, 1]; see ``Store.read``."""
         return super().read(indices)[..., np.newaxis]
 
     def split(
         self, share: float, key: Callable[[Example], str] | None = None
     ) -> tuple[list[int], list[int]]:
-        """As ``Store.split``; by default all that is cut from one recording stays together."""
+        """Like ``Store.split``; by default the examples of a recording stay together."""
         return super().split(share, key or _group)
 
 
 def _group(example):
-    # copies that are transposed or louder are nearly the same note
+    # transposed or louder copies are nearly the same note
     name = example.source.partition("~")[0]
     return name if example.pitch == UNKNOWN else name.rpartition("-")[0]

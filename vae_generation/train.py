@@ -4,8 +4,8 @@
 
 The run folder gets encoder.h5 and decoder.h5, which consist of stock layers, config.json,
 history.csv, pictures of the curves and of reconstructions, and, after the last epoch, latents.h5:
-the latent distributions of the training images. --conditional trains a model that is told
-instrument, pitch and velocity, so that it can make a requested note.
+the latent distributions of the training images. With --conditional, encoder and decoder also get
+instrument, pitch and velocity, so that the decoder can make a requested note.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def stride(text: str) -> list[int]:
         parts = []
     if len(parts) not in (1, 2) or not all(1 <= part <= 8 for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is no stride, such as 2 or 2x1")
-    return [parts[0], parts[-1]]  # as config.json gives it back
+    return [parts[0], parts[-1]]  # a list, as it is read from config.json
 
 
 class Session(TrainingSession):
@@ -50,7 +50,7 @@ class Session(TrainingSession):
         flags: Values of the script's flags.
 
     Raises:
-        UserError: Unfit features or flags, nothing left to train on.
+        UserError: Features or flags do not fit, or nothing is left to train on.
     """
 
     system = "vae_generation"
@@ -156,7 +156,7 @@ class Session(TrainingSession):
         ).check()
 
     def describe(self) -> dict[str, Any]:
-        """Settings of the networks, their images and conditions, and the split by source."""
+        """Settings of networks, images and conditions, and the split by source."""
         return {
             "architecture": self.architecture._asdict(),
             "spectrogram": self.store.spectrogram._asdict(),
@@ -165,7 +165,7 @@ class Session(TrainingSession):
         }
 
     def make_model(self) -> VAE:
-        """The untrained auto-encoder."""
+        """Make the untrained auto-encoder."""
         from vae_generation.model import VAE, build_decoder, build_encoder
 
         networks = build_encoder(self.architecture), build_decoder(self.architecture)
@@ -183,7 +183,7 @@ class Session(TrainingSession):
         from vae_generation.plots import plot_latents, plot_reconstructions
         from vae_generation.trained import TrainedVAE
 
-        if self._trained is None:  # created once, because it compiles
+        if self._trained is None:  # made only once, because that compiles it
             spectrogram = self.store.spectrogram
             self._trained = TrainedVAE(
                 **networks, spectrogram=spectrogram, conditions=self.conditions

@@ -30,7 +30,7 @@ class Session(TrainingSession):
         flags: Values of the script's flags.
 
     Raises:
-        UserError: A store that does not fit the model, or holds no sequence.
+        UserError: The store does not fit the model, or has no sequence.
     """
 
     system = "vae_generation.continuation"
@@ -60,7 +60,7 @@ class Session(TrainingSession):
 
     @property
     def folder(self) -> Path:
-        """Path of the run folder, within that of the auto-encoder."""
+        """Path of the run folder, inside that of the auto-encoder."""
         return self.flags.model / PREDICTOR
 
     def check(self) -> None:
@@ -69,7 +69,7 @@ class Session(TrainingSession):
             raise UserError("--ema, --steps_per_epoch: not used by this training; leave them out")
 
     def open_data(self) -> None:
-        """Encode the store, and normalise its vectors by the scale of the training vectors."""
+        """Encode the store, and normalise the vectors by mean and deviation of the training set."""
         from vae_generation.continuation import HOP_SHARE, Sequences
 
         flags = self.flags
@@ -108,7 +108,7 @@ class Session(TrainingSession):
         return [track for parts in recordings for track in parts if len(track) > self.flags.steps]
 
     def _scale_of(self, vectors, hop_seconds):
-        """The scale of the run; for a new run, that of the given vectors."""
+        """Mean and deviation of the run; for a new run, those of the given vectors."""
         if self.flags.resume and self.run.finished_epochs:
             scale = self.run.read_config().get("scale", {})
             if {"mean", "spread", "hop_seconds"} <= scale.keys():
@@ -121,11 +121,11 @@ class Session(TrainingSession):
         }
 
     def describe(self) -> dict[str, Any]:
-        """The scale of the vectors."""
+        """Mean and deviation of the vectors."""
         return {"scale": self._scale}
 
     def make_model(self) -> Predictor:
-        """The untrained network."""
+        """Make the untrained network."""
         from vae_generation.continuation import Predictor
         from vae_generation.model import build_predictor
 

@@ -1,4 +1,4 @@
-"""A trained model: its networks, and what its images and conditions mean."""
+"""Trained auto-encoders."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from vae_generation.continuation import Continuation
 
 
-PREDICTOR = "predictor"  # folder of the recurrent network, in that of its auto-encoder
+PREDICTOR = "predictor"  # folder of the recurrent network inside that of its auto-encoder
 _BATCH = 32
-_SQUELCH_DB = 4.0  # above the floor
+_SQUELCH_DB = 4.0  # levels less than this above the floor become silence
 
 
 class TrainedVAE:
-    """Encoder and decoder at work, a ``common.latent.LatentModel``.
+    """A trained encoder and decoder, a ``common.latent.LatentModel``.
 
     Args:
-        encoder, decoder: Keras models as ``vae_generation.model`` builds them.
-        spectrogram: ``Spectrogram`` of its images.
+        encoder, decoder: Keras models as built by ``vae_generation.model``.
+        spectrogram: ``Spectrogram`` of the images.
         conditions: ``Conditions``, or None.
 
     Attributes:
         dims: Length of a latent vector.
-        rate: Latent vectors a second of ``encode``: one for each half of an image.
-        sample_rate: Of its audio, Hz.
+        rate: Latent vectors per second in ``encode``: one for each half of an image.
+        sample_rate: Sample rate of the audio in Hz.
     """
 
     def __init__(
@@ -59,20 +59,20 @@ class TrainedVAE:
             network.compile(jit_compile=False)
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
-        """Path (windows, dims) of an audio (samples,) float32, the last window filled up."""
+        """Encode audio (samples,) float32, padded to whole windows, as a path (windows, dims)."""
         return self.encode_images(self.windows(audio))[0]
 
     def decode(self, z: np.ndarray, *, seed: int = 0, exact: bool = False) -> np.ndarray:
-        """Audio (samples,) of a path (windows, dims); arguments as of ``Spectrogram.audio``."""
+        """Decode a path (windows, dims) to audio (samples,), with ``Spectrogram.audio``."""
         image = cross_fade(self.decode_images(z)[..., 0], self._hop)
         return self.spectrogram.audio(image, seed=seed, exact=exact)
 
     def windows(self, audio: np.ndarray, hop: int | None = None) -> np.ndarray:
-        """Images of an audio, one after the other: (windows, bins, columns, 1) float32.
+        """Cut audio into windows, and convert them to images: (windows, bins, columns, 1) float32.
 
         Args:
             audio: (samples,) float32 at ``sample_rate``.
-            hop: Samples from one to the next; default half an image.
+            hop: Distance of windows in samples; default half an image.
         """
         hop = hop or self._hop * self.spectrogram.hop
         reach = max(audio.size - self.spectrogram.samples, 0)
@@ -83,13 +83,13 @@ class TrainedVAE:
     def condition_vectors(
         self, notes: Sequence[tuple[str, int, int] | Example]
     ) -> np.ndarray | None:
-        """Condition vectors of notes; None for a model without conditions."""
+        """Encode notes as condition vectors; None for a model without conditions."""
         return self.conditions.vectors(notes) if self.conditions else None
 
     def encode_images(
         self, images: np.ndarray, conditions: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and logarithm of variance: (images, dims) float32 each."""
+        """Encode images: mean and log variance, (images, dims) float32 each."""
         found = [
             self.encoder.predict_on_batch(batch) for batch in self._batches(images, conditions)
         ]
@@ -98,10 +98,10 @@ class TrainedVAE:
     def decode_images(
         self, latents: np.ndarray, conditions: np.ndarray | None = None
     ) -> np.ndarray:
-        """Images of latent vectors: (latents, bins, columns, 1) float32 in [0, 1].
+        """Decode latent vectors to images: (latents, bins, columns, 1) float32 in [0, 1].
 
-        The decoder's sigmoid never reaches the 0 of silence, and what it leaves there is heard as a
-        hiss: what is less than 4 dB above the floor is set to 0.
+        Values less than 4 dB above the floor are set to 0: the decoder's sigmoid never reaches the
+        0 of silence, and the rest would be heard as a hiss.
         """
         batches = self._batches(np.asarray(latents, np.float32), conditions)
         images = np.concatenate([self.decoder.predict_on_batch(batch) for batch in batches])
@@ -109,7 +109,7 @@ class TrainedVAE:
         return np.where(self.spectrogram.decibels(images) < threshold, np.float32(0), images)
 
     def reconstruct(self, images: np.ndarray, conditions: np.ndarray | None = None) -> np.ndarray:
-        """Images, encoded and decoded."""
+        """Encode and decode images."""
         return self.decode_images(self.encode_images(images, conditions)[0], conditions)
 
     def _batches(self, values, conditions):
@@ -121,16 +121,16 @@ class TrainedVAE:
 
 
 def load_trained(folder: Path | str) -> TrainedVAE:
-    """The ``TrainedVAE`` of a run folder of ``vae_generation.train``.
+    """Open the ``TrainedVAE`` of a run folder of ``vae_generation.train``.
 
     Raises:
-        UserError: No such folder, another system's, or damaged files.
+        UserError: Missing folder, run of another system, or damaged files.
     """
     return open_trained(folder, open_run(folder, "vae_generation"))
 
 
 def open_trained(folder: Path | str, config: dict[str, Any]) -> TrainedVAE | Continuation:
-    """As ``load_trained``, or the ``Continuation`` of a folder that holds one.
+    """Open the ``TrainedVAE`` or ``Continuation`` of a run folder.
 
     Args:
         folder: Path.

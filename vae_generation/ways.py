@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 @functools.lru_cache(maxsize=4)
 def open_once(folder: Path | str | None) -> TrainedVAE:
-    """The ``TrainedVAE`` of a folder, by default of the shipped notes, kept for the next call."""
+    """Load the ``TrainedVAE`` of a folder, by default ``models/vae_notes``, once for all calls."""
     return load_trained(folder or shipped("vae_notes"))
 
 
 def draw(
     number: int, model: Path | str | None = None, *, temperature: float = 1.0, seed: int = 0
 ) -> tuple[np.ndarray, int]:
-    """Sample new sounds at random, from where the training set lies in the latent space.
+    """Sample new sounds at random, from the part of the latent space where the training set lies.
 
     Args:
         number: Number of sounds, at least 1.
@@ -45,7 +45,7 @@ def draw(
         ``(sounds, sample_rate)``: (number, samples) float32 in [-1, 1].
 
     Raises:
-        UserError: Another number, or the model cannot be opened.
+        UserError: The number is below 1, or the model cannot be opened.
     """
     require_whole(number, "number", 1)
     folder = Path(model or shipped("vae_notes"))
@@ -65,13 +65,14 @@ def reconstruct(
     Args:
         audio: (samples,) float32 in [-1, 1], or integers; (channels, samples) are averaged.
         sample_rate: Hz.
-        model, seed: As of ``draw``.
+        model, seed: As in ``draw``.
 
     Returns:
         (samples,) float32 at the same rate.
 
     Raises:
-        UserError: As ``common.files.audio.checked_audio``; silence, or the model cannot be opened.
+        UserError: As ``common.files.audio.checked_audio``; silent audio; or the model cannot be
+            opened.
     """
     audio = _mono(audio, sample_rate)
     trained = open_once(model)
@@ -92,16 +93,16 @@ def interpolate(
     """Interpolate between two sounds; the ends are their reconstructions.
 
     Args:
-        first, second: As the audio of ``reconstruct``; only the first two seconds are used.
+        first, second: Audio as in ``reconstruct``; only the first two seconds are used.
         sample_rate: Sample rate of both in Hz.
         steps: Number of sounds, at least 1.
-        model, seed: As of ``draw``.
+        model, seed: As in ``draw``.
 
     Returns:
         ``(sounds, sample_rate)``: (steps, samples) float32, at the rate of the model.
 
     Raises:
-        UserError: As ``reconstruct``, or another number of steps.
+        UserError: As ``reconstruct``, or less than one step.
     """
     require_whole(steps, "steps", 1)
     given = [_mono(first, sample_rate, "first"), _mono(second, sample_rate, "second")]
@@ -113,23 +114,23 @@ def interpolate(
 
 
 def _mono(audio, sample_rate, name="audio"):
-    """Checked audio with its channels averaged: (samples,) float32."""
+    """Check audio and average its channels: (samples,) float32."""
     return to_mono(np.atleast_2d(checked_audio(audio, sample_rate, name)))
 
 
 def sounding(audio: np.ndarray, name: Path | str = "the recording") -> np.ndarray:
-    """The audio; ``UserError`` with its name when it is silent."""
+    """Return audio unchanged; ``UserError`` if it is silent."""
     if not audio.any():
         raise UserError(f"{name}: is silent; nothing can be learned from it")
     return audio
 
 
 def between(trained: TrainedVAE, first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
-    """Images on the way from the beginning of one audio to that of another, at the model's rate.
+    """Interpolate between the beginnings of two sounds; return the images.
 
     Args:
         trained: ``TrainedVAE``.
-        first, second: (samples,) float32 at its rate.
+        first, second: (samples,) float32 at the model's rate.
         steps: Number of images.
     """
     ends = np.concatenate([trained.windows(audio)[:1] for audio in (first, second)])
@@ -143,13 +144,13 @@ def play(
     rng: np.random.Generator,
     temperature: float = 1.0,
 ) -> np.ndarray:
-    """Images of notes, all with one character: one latent vector.
+    """Make images of notes, all from the same latent vector, so that they have the same character.
 
     Args:
         trained: ``TrainedVAE`` with conditions.
         notes: List of (instrument, pitch, velocity).
         rng: ``numpy.random.Generator``.
-        temperature: Factor of the spread of what is drawn.
+        temperature: Factor on the spread of the sample.
     """
     latent = temperature * rng.standard_normal(trained.dims)
     vectors = trained.conditions.vectors(notes)
@@ -163,12 +164,12 @@ def accompany(
     bpm: float,
     sample_rate: int,
 ) -> np.ndarray:
-    """Audio of chords that are struck one after another.
+    """Play strokes with the sounds of notes; return the audio.
 
     Args:
         strokes: List of ``vae_generation.chords.Stroke``.
         sounds: Dict from (instrument, pitch, velocity) to the audio of a note.
-        instrument: That plays.
+        instrument: Name of the instrument that plays.
         bpm: Beats per minute.
         sample_rate: Hz.
     """
@@ -194,14 +195,14 @@ def go_on(
     rng: np.random.Generator,
     temperature: float = 1.0,
 ) -> np.ndarray:
-    """A recording, and what may follow it.
+    """Continue a recording; return it with its continuation.
 
     Args:
         trained: ``TrainedVAE``.
         follow: ``vae_generation.continuation.Continuation``.
         audio: (samples,) float32 at the model's rate.
-        seconds: Length of what is added.
-        sound: Function from an image to its audio.
+        seconds: Length of the continuation.
+        sound: Function of an image that returns its audio.
         rng: ``numpy.random.Generator``.
         temperature: Factor of the spread of what is drawn.
 
