@@ -85,11 +85,13 @@ class Examples(NamedTuple):
         training, validation: ``common.training.batches.Batches`` of (inputs, targets); the latter
             may be None.
         loss: What the network is trained by: name of a loss of Keras.
+        seconds: Length of the sound that an example stands for.
     """
 
     training: object
     validation: object
     loss: str
+    seconds: float
 
 
 def open_examples(folder: Path | str, path: Path | str, **settings: Any) -> Examples:
@@ -98,7 +100,8 @@ def open_examples(folder: Path | str, path: Path | str, **settings: Any) -> Exam
     Args:
         folder: Run folder.
         path: Where the data are, as a training of the system takes them.
-        settings: ``validation_split``, ``batch_size`` and ``seed``, as of a training.
+        settings: ``validation_split``, ``batch_size``, ``seed`` and ``steps``, the number of
+            batches of an epoch, as of a training.
 
     Returns:
         ``Examples``.

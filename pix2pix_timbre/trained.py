@@ -14,7 +14,7 @@ from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
 from common.cli import UserError
 from common.files.audio import checked_audio
 from common.trained import Examples, open_run, shipped
-from data import SAMPLE_RATE, frames_to_network, network_to_frames
+from data import FRAME_COLUMNS, HOP, SAMPLE_RATE, frames_to_network, network_to_frames
 from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.recordings import convert_audio
 from pix2pix_timbre.weights import WAYS, generator_shape, load_generator
@@ -195,6 +195,7 @@ def open_examples(
     validation_split: float = 0.1,
     batch_size: int = 8,
     seed: int = 0,
+    steps: int | None = None,
 ) -> Examples:
     """Open frames of the instruments of a run folder: ``common.trained.Examples``.
 
@@ -202,7 +203,7 @@ def open_examples(
         folder: Run folder of a generator that converts magnitudes.
         config: Content of its ``config.json``.
         path: Folder of features.
-        validation_split, batch_size, seed: As in a training; training frames are cut anywhere.
+        validation_split, batch_size, seed, steps: As in a training; its frames are cut anywhere.
 
     Raises:
         UserError: No such features, or a generator that converts phases.
@@ -233,9 +234,12 @@ def open_examples(
             held_out += sides[1]
     if not training:
         raise UserError(f"{path}: no piece to train on; lower the share that is held out")
-    drawn = {"random_offsets": True, "shuffle": True, "seed": seed}
+    drawn = {"random_offsets": True, "shuffle": True, "seed": seed, "steps": steps}
     validation = frames(held_out, batch_size) if held_out else None
-    return Examples(frames(training, batch_size, **drawn), validation, "mean_absolute_error")
+    seconds = FRAME_COLUMNS * HOP / SAMPLE_RATE
+    return Examples(
+        frames(training, batch_size, **drawn), validation, "mean_absolute_error", seconds
+    )
 
 
 def load_model(weights: Path, *, styled: bool | None = None) -> TimbreModel:

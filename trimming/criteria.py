@@ -132,13 +132,10 @@ def _gradients(model, loss, parts):
     """Gradients of the mean loss by all weights of a model: list of arrays."""
     import keras
 
-    from common.training.fast import parts_of
-    from common.training.rebuild import rebuild
+    from common.training.rebuild import rebuild, thaw
 
-    copy = rebuild(model)  # a model that is used may be frozen
+    copy = thaw(rebuild(model))  # a model that is used may be frozen
     copy.set_weights(model.get_weights())
-    for layer in parts_of(copy):
-        layer.trainable = True
     function = keras.losses.get(loss)
 
     def of(outputs, targets):

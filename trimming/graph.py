@@ -54,7 +54,7 @@ class Graph:
             such units stay.
 
     Attributes:
-        model: As given.
+        model, approximate: As given.
         units: Number of joined units, fixed ones included.
         fixed: (units,) bool, those that stay whatever happens.
         families: (units,) integers: units of the same layers have the same number, fixed ones -1.
@@ -68,7 +68,7 @@ class Graph:
     """
 
     def __init__(self, model: keras.Model, approximate: bool = False) -> None:
-        self.model = model
+        self.model, self.approximate = model, approximate
         drawing = _Drawing(approximate)
         outputs = walk(model, drawing.inputs(model), drawing.visit)
         for flow in outputs:
@@ -108,6 +108,14 @@ class Graph:
         """Number of units of all layers, each by itself, except for fixed ones."""
         chosen = ~self.fixed if keep is None else keep & ~self.fixed
         return int(self._members[chosen].sum())
+
+    def widths(self) -> dict[str, int]:
+        """Number of units that each layer makes, by the path of the layer."""
+        return {
+            path: len(units)
+            for path, name, units, _ in self._settings
+            if name in ("units", "filters", "output_dim")
+        }
 
     def settings(self, keep: np.ndarray) -> dict[str, dict]:
         """Sizes of the layers that change, for ``common.training.rebuild.rebuild``.

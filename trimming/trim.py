@@ -70,6 +70,7 @@ def trim(
         UserError: No such network, or as ``common.trained.open_model`` and ``Trimmer``.
     """
     from common.trained import networks_of
+    from common.training.rebuild import thaw
     from common.training.weights import save_h5, stand_alone
     from trimming.cost import count_flops
     from trimming.trimmer import Trimmer
@@ -91,7 +92,7 @@ def trim(
         for _ in range(steps):
             trimmer.step(data)
             sizes |= trimmer.graph.settings(trimmer.keep)
-        small = stand_alone(trimmer.model)
+        small = stand_alone(thaw(trimmer.model))
         save_h5(small, copied)
         row |= {"units_left": trimmer.graph.count_units(trimmer.keep)}
         for key, measure in (("weights", lambda one: one.count_params()), ("flops", count_flops)):

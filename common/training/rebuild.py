@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from common.cli import UserError
+from common.training.fast import parts_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +32,14 @@ def rebuild(network: keras.Model, settings: dict[str, dict] | None = None) -> ke
     config = copy.deepcopy(network.get_config())
     _change(config, settings or {}, "")
     return type(network).from_config(config)
+
+
+def thaw(network: keras.Model) -> keras.Model:
+    """Make all layers of a network trainable if none is, as of one that was opened to be used."""
+    if not network.trainable_variables:
+        for part in parts_of(network):
+            part.trainable = True
+    return network
 
 
 def _change(config, settings, prefix):
@@ -76,6 +85,11 @@ def trimmed(network: keras.Model, settings: dict[str, dict], where: Path | str) 
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{where}: no sizes of {network.name} ({reason})") from error
+
+
+def layer_paths(network: keras.Model) -> list[str]:
+    """Paths of all layers of a network and the networks in it, in a fixed order."""
+    return [path for path, _ in _layers(network.get_config(), "")]
 
 
 def _layers(config, prefix):

@@ -1,0 +1,191 @@
+"""Rounds of the lottery, what tickets are compared with, and the script."""
+
+import itertools
+import json
+
+import keras
+import numpy as np
+import pytest
+from conftest import assert_refused, read_csv
+from keras import layers
+from test_trimming import GUITAR
+
+from common.cli import UserError
+from common.training.rebuild import rebuild
+from common.training.weights import save_h5
+from pix2pix_timbre.model import build_generator
+from trimming import lottery as script
+from trimming import rounds as module
+from trimming.controls import control, mask_smallest
+from trimming.flags import CONTROLS
+from trimming.graph import Graph
+from trimming.rounds import lottery
+from trimming.trimmer import Trimmer
+
+X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
+Y = np.sin(X[:, :1] * X[:, 1:2])
+
+
+def make_model():
+    steps = [layers.Input((4,)), layers.Dense(40, "relu"), layers.BatchNormalization()]
+    return keras.Sequential([*steps, layers.Dense(40, "relu"), layers.Dense(1)])
+
+
+def train(model, callbacks):
+    """Three epochs; the error on the same examples."""
+    model.compile(keras.optimizers.Adam(0.01), "mse")
+    model.fit(X, Y, epochs=3, verbose=0, callbacks=callbacks)
+    return model.evaluate(X, Y, verbose=0)
+
+
+@pytest.fixture(scope="module")
+def without_latency():
+    patch = pytest.MonkeyPatch()
+    patch.setattr(module, "measure_latency", lambda paths, length: [0.001] * len(list(paths)))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def tickets(tmp_path_factory, without_latency):
+    """Folder and rows of a lottery with all controls; not to be modified."""
+    folder = tmp_path_factory.mktemp("tickets")
+    how = {"controls": CONTROLS, "share": 0.75, "data": (X, Y), "criterion": "activation"}
+    return folder, lottery(make_model, train, 2, 1, folder=folder, seconds=0.1, **how), how
+
+
+def test_rounds_are_smaller_and_smaller(tickets):
+    folder, rows, _ = tickets
+    found = [row for row in rows if row["kind"] == "ticket"]
+    assert [row["round"] for row in found] == [0, 1, 2]
+    for before, after in itertools.pairwise(found):
+        assert after["weights"] <= 0.25 * before["weights"]
+        for name in ("units", "flops", "bytes"):
+            assert after[name] < before[name]
+    assert found[0]["multiplier"] == 1
+    assert all(0 < row["score"] < 10 for row in rows)
+    assert len(read_csv(folder / "rounds.csv")) == len(rows)
+    for name in ("rounds.png", "widths.png", "pareto.png"):
+        assert (folder / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_ticket_begins_with_the_early_weights_of_the_units_it_keeps(tickets):
+    folder, *_ = tickets
+
+    def arrays(place, name):
+        return keras.models.load_model(folder / place / name, compile=False).get_weights()
+
+    first, ticket = arrays("round_00", "early.h5"), arrays("round_01", "early.h5")
+    kernel = first[0]
+    places = [np.flatnonzero((kernel == column[:, None]).all(axis=0))[0] for column in ticket[0].T]
+    assert places == sorted(places)
+    np.testing.assert_array_equal(ticket[1], first[1][places])
+    np.testing.assert_array_equal(ticket[2], first[2][places])
+    trained = arrays("round_00", "network.h5")
+    assert not np.array_equal(trained[0], kernel)
+
+
+def test_controls_stand_beside_the_tickets_that_they_are_for(tickets):
+    _, rows, _ = tickets
+    found = [(row["kind"], row["round"]) for row in rows if row["kind"] != "ticket"]
+    assert found == [(kind, number) for number in (2,) for kind in CONTROLS]
+    by_round = {row["round"]: row for row in rows if row["kind"] == "ticket"}
+    for row in rows:
+        ticket = by_round[row["round"]]
+        if row["kind"] in ("random", "reinitialised"):
+            assert row["weights"] == ticket["weights"]
+        elif row["kind"] == "scratch":
+            assert 0.6 * ticket["weights"] < row["weights"] <= ticket["weights"]
+        elif row["kind"] == "masked":  # more than the ticket has: biases of all units
+            assert row["weights"] <= max(ticket["weights"], 330)
+            assert row["bytes"] == by_round[0]["bytes"]
+
+
+def test_what_is_finished_is_not_repeated_and_what_is_not_comes_out_the_same(tickets, tmp_path):
+    folder, rows, how = tickets
+
+    def never(model, callbacks):
+        raise AssertionError
+
+    assert lottery(make_model, never, 2, 1, folder=folder, seconds=0.1, **how) == rows
+    for path in folder.rglob("*"):
+        if path.is_file() and path.parts[-2] != "round_02" and path.parts[-3] != "round_02":
+            target = tmp_path / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    again = lottery(make_model, train, 2, 1, folder=tmp_path, seconds=0.1, **how)
+    assert [row["weights"] for row in again] == [row["weights"] for row in rows]
+    for row, expected in zip(again, rows, strict=True):
+        assert row["score"] == pytest.approx(expected["score"], rel=1e-5)
+    with pytest.raises(UserError, match="other settings"):
+        lottery(make_model, train, 2, 2, folder=tmp_path, **how)
+
+
+@pytest.mark.usefixtures("without_latency")
+def test_a_training_that_diverges_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"round_00: the training diverged"):
+        lottery(make_model, lambda *_: float("nan"), 1, folder=tmp_path)
+    assert not (tmp_path / "round_00" / "result.json").exists()
+
+
+def test_random_units_are_as_many_and_have_their_early_weights():
+    keras.utils.set_random_seed(0)
+    whole = make_model()
+    trimmer = Trimmer(whole, share=0.5)
+    ticket = trimmer.step()
+    graph = Graph(whole)
+    how = {"sizes": graph.settings(trimmer.keep), "early": whole.get_weights()}
+    how |= {"trained": whole.get_weights(), "rng": np.random.default_rng(0)}
+    found, _ = control("random", graph, **how)
+    assert [one.shape for one in found.weights] == [one.shape for one in ticket.weights]
+    kernel = whole.get_weights()[0]
+    columns = found.get_weights()[0].T
+    assert all((kernel == column[:, None]).all(axis=0).any() for column in columns)
+    assert not np.array_equal(columns, ticket.get_weights()[0].T)
+    again, _ = control("reinitialised", graph, **how)
+    assert not np.isin(again.get_weights()[0], kernel).any()
+    with pytest.raises(UserError, match="luck"):
+        control("luck", graph, **how)
+
+
+def test_masked_weights_stay_at_zero_in_training():
+    keras.utils.set_random_seed(0)
+    model = make_model()
+    trained = model.get_weights()
+    mask_smallest(model, trained, 600)
+    largest = {place: np.abs(one) for place, one in enumerate(trained) if one.ndim > 1}
+    kept = {place: model.get_weights()[place] != 0 for place in largest}
+    others = sum(one.size for place, one in enumerate(trained) if place not in largest)
+    assert sum(one.sum() for one in kept.values()) == 600 - others
+    threshold = min(largest[place][kept[place]].min() for place in largest)
+    assert all((largest[place][~kept[place]] < threshold).all() for place in largest)
+    train(model, [])
+    for place, mask in kept.items():
+        np.testing.assert_array_equal(model.get_weights()[place] != 0, mask)
+    assert rebuild(model).weights[0].constraint is None
+
+
+@pytest.mark.usefixtures("without_latency")
+def test_the_script_trains_and_trims_a_generator(tmp_path, features_folder, capsys):
+    keras.utils.set_random_seed(0)
+    (tmp_path / "run").mkdir()
+    save_h5(build_generator(5), tmp_path / "run" / "generator.h5")
+    config = (GUITAR / "config.json").read_text(encoding="utf-8")
+    (tmp_path / "run" / "config.json").write_text(config, encoding="utf-8")
+    argv = ["--model", tmp_path / "run", "--output", tmp_path / "tickets", "--rounds", 1]
+    argv += ["--dataset_path", features_folder, "--epochs", 1, "--steps_per_epoch", 1]
+    argv = [str(word) for word in [*argv, "--batch_size", 1]]
+    assert script.main(argv) == 0
+    assert "multiplier" in capsys.readouterr().out
+    rows = read_csv(tmp_path / "tickets" / "rounds.csv")
+    assert int(rows[1]["weights"]) <= 0.7 * int(rows[0]["weights"])
+    result = json.loads((tmp_path / "tickets" / "round_01" / "result.json").read_text())
+    assert len(result["widths"]) == 16
+    assert result["widths"][7] < 40
+    for wrong, word in (
+        (["--rewind_epoch", "2"], "--rewind_epoch"),
+        (["--validation_split", "0.001"], "--validation_split"),
+        (["--model", str(GUITAR.parent / "vae_notes")], "vae_generation"),
+    ):
+        assert_refused(script.main, [*argv, *wrong], capsys, word)
+    assert_refused(script.main, argv[:6], capsys, "--dataset_path")

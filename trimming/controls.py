@@ -1,0 +1,96 @@
+"""What a ticket is compared with: trainings of networks with as many weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from common.cli import UserError
+from common.training.rebuild import rebuild
+from trimming.flags import CONTROLS
+from trimming.graph import Graph
+from trimming.trimmer import cut_to, cutting_order
+
+CONTROL_AT = (0.8, 0.9, 0.99)  # shares of the weights that are gone
+
+
+class Mask(keras.constraints.Constraint):
+    """Holds single weights at zero.
+
+    Args:
+        mask: Array in the shape of the weight: 1 for those that are kept, 0 for the others.
+    """
+
+    def __init__(self, mask: np.ndarray) -> None:
+        self._mask = np.asarray(mask, np.float32)
+
+    def __call__(self, w: Any) -> Any:
+        """The weight without what the mask leaves out."""
+        return w * keras.ops.cast(self._mask, w.dtype)
+
+
+def control(
+    kind: str,
+    graph: Graph,
+    *,
+    sizes: dict[str, dict],
+    early: list[np.ndarray],
+    trained: list[np.ndarray],
+    rng: np.random.Generator,
+) -> tuple[keras.Model, dict[str, dict]]:
+    """Make the untrained model of a control.
+
+    Args:
+        kind: "random", "reinitialised", "scratch" or "masked"; see ``trimming.lottery``.
+        graph: ``Graph`` of the whole model.
+        sizes: Of the ticket, as of ``common.training.rebuild.rebuild``.
+        early, trained: Weights of the whole model, early and after its training.
+        rng: For units that are chosen at random; new weights follow Keras's own seed.
+
+    Returns:
+        ``(model, sizes)``.
+    """
+    ticket = rebuild(graph.model, sizes)
+    if kind == "reinitialised":
+        return ticket, sizes
+    if kind == "random":
+        keep = graph.fixed.copy()
+        left = Graph(ticket, graph.approximate).families
+        for family in range(graph.families.max(initial=-1) + 1):
+            units = np.flatnonzero(graph.families == family)
+            keep[rng.choice(units, np.count_nonzero(left == family), replace=False)] = True
+        return graph.cut(keep, early), sizes
+    if kind == "scratch":
+        order = cutting_order(graph, rng.random(graph.units), local=True)
+        smaller = graph.settings(cut_to(graph, order, ticket.count_params()))
+        return rebuild(graph.model, smaller), smaller
+    if kind != "masked":
+        raise UserError(f"control {kind!r}: give one of {', '.join(CONTROLS)}")
+    model = rebuild(graph.model)
+    model.set_weights(early)
+    mask_smallest(model, trained, ticket.count_params())
+    return model, {}
+
+
+def mask_smallest(model: keras.Model, trained: list[np.ndarray], weights: int) -> None:
+    """Hold all but the largest weights of a model at zero, from now on and in training.
+
+    Biases and normalisations are kept.
+
+    Args:
+        model: Keras model, whose weights are changed.
+        trained: Weights by which the largest are found.
+        weights: Number of weights that are kept, biases and normalisations included.
+    """
+    kernels = [place for place, array in enumerate(trained) if array.ndim > 1]
+    others = sum(array.size for array in trained) - sum(trained[place].size for place in kernels)
+    values = np.sort(np.concatenate([np.abs(trained[place]).ravel() for place in kernels]))
+    kept = min(max(weights - others, 1), values.size)
+    threshold = values[values.size - kept]
+    for place in kernels:
+        weight = model.weights[place]
+        mask = Mask(np.abs(trained[place]) >= threshold)
+        weight.assign(mask(weight.value))
+        weight.constraint = mask

@@ -1,0 +1,118 @@
+"""Train a network, cut units out of it, rewind the others, and train again: lottery tickets.
+
+    python -m trimming.lottery --model models/keyboard_acoustic_2_guitar_acoustic \\
+        --dataset_path demo/features --output runs/tickets --rounds 4 --epochs 2
+
+Each round removes --share of the weights, and sets the others back to what they were after
+--rewind_epoch (Frankle and Carbin 2019; for whole units, 2007.16170). The output folder gets the
+network of each round, rounds.csv, and pictures. Rounds that are finished are not repeated. At
+80, 90 and 99 % of the weights, --controls train what a ticket should be compared with:
+
+  random         as many units in each layer, chosen at random, at their early weights
+  reinitialised  the units of the ticket at new weights
+  scratch        a network of the same number of weights, all layers equally smaller, at new ones
+  masked         the whole network with single weights held at zero, as many as a ticket lacks
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+from common.cli import UserError, number, parser, run, say
+from common.training.devices import start_backend
+from common.training.run_folder import RunFolder
+from common.work.lock import only_run
+from trimming.flags import CONTROLS, add_flags, settings_of
+
+
+def build_parser() -> ArgumentParser:
+    """Flags of the script."""
+    built = parser(__doc__, converts=("model",))
+    built.add_argument(
+        "--model", type=Path, required=True, help="run folder whose network is trained and trimmed"
+    )
+    built.add_argument("--output", type=Path, required=True, help="folder of the rounds")
+    built.add_flag("--rounds", 10, "number of rounds after the first", type=number(int, 1, 100))
+    built.add_flag("--epochs", 10, "epochs of each training", type=number(int, 1))
+    built.add_flag("--steps_per_epoch", 200, "batches of an epoch", type=number(int, 1))
+    built.add_flag("--batch_size", 8, "examples of a batch", type=number(int, 1))
+    built.add_flag("--lr", 1e-3, "learning rate, which falls to 0", type=number(float, above=0))
+    built.add_flag(
+        "--rewind_epoch",
+        1,
+        "epoch of the first training whose weights are kept; 0 for those before it",
+        type=number(int, 0),
+    )
+    built.add_flag(
+        "--begin",
+        "trained",
+        "weights before the first training: those of the model, or new ones",
+        choices=("trained", "untrained"),
+    )
+    built.add_argument(
+        "--controls", nargs="*", choices=CONTROLS, default=[], help="what else is trained"
+    )
+    built.add_flag(
+        "--validation_split",
+        0.3,
+        "share of the pieces that is held out",
+        type=number(float, above=0, below=1),
+    )
+    add_flags(built)
+    return built
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the script; exit status 0."""
+    args = build_parser().parse_args(argv)
+    if args.rewind_epoch > args.epochs:
+        raise UserError(f"--rewind_epoch {args.rewind_epoch}: beyond --epochs {args.epochs}")
+    if args.dataset_path is None:
+        raise UserError("--dataset_path: name the data to train on")
+    RunFolder(args.model).read_config()
+    start_backend(args.gpu)
+
+    from common.report.tables import as_text
+    from common.trained import networks_of
+    from common.training.rebuild import rebuild, thaw
+    from trimming.rounds import lottery
+    from trimming.training import fitting
+
+    how = {"validation_split": args.validation_split, "batch_size": args.batch_size}
+    settings, examples = settings_of(args, **how, steps=args.steps_per_epoch)
+    if examples.validation is None:
+        raise UserError("--validation_split: no piece is held out; raise it")
+    networks = networks_of(args.model)
+    if len(networks) > 1:
+        raise UserError(f"{args.model}: has several networks; trim it by trimming.trim")
+    (network,) = networks.values()
+
+    def make_model():
+        made = thaw(rebuild(network))
+        if args.begin == "trained":
+            made.set_weights(network.get_weights())
+        return made
+
+    train = fitting(examples, args.epochs, args.lr, verbose="auto")
+    with only_run(args.output):
+        rows = lottery(
+            make_model,
+            train,
+            rounds=args.rounds,
+            rewind_epoch=args.rewind_epoch,
+            folder=args.output,
+            data=examples.validation,
+            controls=args.controls,
+            seconds=examples.seconds,
+            **settings,
+        )
+    print(as_text([{key: row[key] for key in SHOWN if key in row} for row in rows]))
+    say(f"{args.output}: rounds.csv, rounds.png, widths.png, pareto.png")
+    return 0
+
+
+SHOWN = ("kind", "round", "units", "weights", "flops", "bytes", "latency_ms", "score", "multiplier")
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,234 @@
+"""Rounds of the lottery: train, cut, rewind, and train again.
+
+    >>> rows = lottery(make_model, train, rounds=10, rewind_epoch=1, folder="tickets")
+
+Folders of the rounds are ``round_00``, ``round_01``, ..., and those of the controls in them. Each
+holds ``early.h5``, the weights to which the round was rewound, ``network.h5``, the trained network,
+and ``result.json``, which is written last: what is finished is not repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from common.cli import UserError
+from common.files.text import write_json
+from common.training.rebuild import layer_paths, rebuild, trimmed
+from common.training.weights import load_into, save_h5
+from trimming.controls import CONTROL_AT, control
+from trimming.cost import count_flops, measure_latency
+from trimming.graph import Graph
+from trimming.report import write_report
+from trimming.trimmer import Trimmer
+
+TICKET = "ticket"
+
+
+class Early(keras.callbacks.Callback):
+    """Keeps the weights of a network after an epoch.
+
+    Args:
+        network: The network, which another model may contain while it is trained.
+        epoch: Number of the epoch, from 1; 0 for the weights before the training.
+    """
+
+    def __init__(self, network: keras.Model, epoch: int) -> None:
+        super().__init__()
+        self._network, self._epoch = network, epoch
+        self.weights = network.get_weights()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Keep the weights of the epoch."""
+        if epoch + 1 == self._epoch:
+            self.weights = self._network.get_weights()
+
+
+def lottery(
+    make_model: Callable[[], keras.Model],
+    train: Callable[[keras.Model, list], float],
+    rounds: int = 10,
+    rewind_epoch: int = 1,
+    *,
+    folder: Path | str,
+    data: Any = None,
+    controls: Iterable[str] = (),
+    length: int = 1,
+    seconds: float | None = None,
+    seed: int = 0,
+    **settings: Any,
+) -> list[dict[str, Any]]:
+    """Train a model and its smaller and smaller tickets.
+
+    Args:
+        make_model: Function that builds the whole model with the weights that it begins with.
+        train: Function ``train(model, callbacks)`` that trains a model with these Keras callbacks,
+            leaves it with the weights of its best epoch by validation, and returns the error there.
+        rounds: Number of rounds after that of the whole model.
+        rewind_epoch: Epoch of the first training to whose weights tickets are set back.
+        folder: Where the rounds are kept.
+        data: Examples for the criterion; see ``trimming.criteria.unit_scores``.
+        controls: Of ``trimming.flags.CONTROLS``, trained where CONTROL_AT of the weights are gone.
+        length: Of axes whose length is open, for the costs.
+        seconds: Length of the sound that an example stands for, to compare with boards; None if it
+            stands for none.
+        seed: For weights and for what is drawn.
+        settings: Of ``trimming.trimmer.Trimmer``.
+
+    Returns:
+        Rows of ``rounds.csv``: dicts of ``kind``, ``round``, ``units``, ``weights``, ``left`` (the
+        share of the weights), ``flops``, ``bytes``, ``latency_ms`` (on one core), ``score``, and
+        ``multiplier`` (of the error of the whole model).
+
+    Raises:
+        UserError: A training diverged, or the folder holds rounds with other settings.
+    """
+    folder = Path(folder)
+    _require_same(folder, settings | {"rewind_epoch": rewind_epoch, "seed": seed})
+    keras.utils.set_random_seed(seed)
+    whole = make_model()
+    graph = Graph(whole, settings.get("approximate", False))
+    places = [folder / f"round_{number:02d}" for number in range(rounds + 1)]
+    found, passed = [], set()
+    for number, place in enumerate(places):
+        if not (place / "result.json").is_file():
+            how = {"weights": graph.count(), "data": data, "seed": seed, "settings": settings}
+            model, sizes = _prepare(whole, number, places, **how)
+            epoch = rewind_epoch if number == 0 else 0
+            _run(place, model, sizes, train, rewind_epoch=epoch, seed=seed + number)
+        found.append(_result(place, whole) | {"kind": TICKET, "round": number, "place": place})
+        gone = 1 - found[-1]["weights"] / graph.count()
+        reached = {share for share in CONTROL_AT if gone >= share - 0.005}
+        for kind in controls if reached - passed else ():
+            inner = place / kind
+            if not (inner / "result.json").is_file():
+                keras.utils.set_random_seed(seed + number)
+                model, sizes = control(
+                    kind,
+                    graph,
+                    sizes=found[-1]["sizes"],
+                    early=_load(whole, {}, places[0] / "early.h5").get_weights(),
+                    trained=_load(whole, {}, places[0] / "network.h5").get_weights(),
+                    rng=np.random.default_rng([seed, number]),
+                )
+                _run(inner, model, sizes, train, rewind_epoch=0, seed=seed + number)
+            found.append(_result(inner, whole) | {"kind": kind, "round": number, "place": inner})
+        passed |= reached
+    latencies = measure_latency([one["place"] / "network.h5" for one in found], length)
+    rows = []
+    for one, latency in zip(found, latencies, strict=True):
+        rows.append(
+            {
+                "kind": one["kind"],
+                "round": one["round"],
+                "units": one["units"],
+                "weights": one["weights"],
+                "left": one["weights"] / graph.count(),
+                "flops": one["flops"],
+                "bytes": (one["place"] / "network.h5").stat().st_size,
+                "latency_ms": 1000 * latency,
+                "score": one["score"],
+                "multiplier": one["score"] / found[0]["score"],
+            }
+        )
+    names = list(graph.widths())
+    tickets = [one for one in found if one["kind"] == TICKET]
+    widths = [dict(zip(names, one["widths"], strict=True)) for one in tickets]
+    write_report(folder, rows, widths, seconds)
+    return rows
+
+
+def _require_same(folder, settings):
+    """Write the settings of a new folder; compare those of a folder that holds rounds."""
+    path = folder / "lottery.json"
+    text = json.loads(json.dumps(settings, default=str))
+    if path.is_file():
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path}: not readable as JSON ({error})") from error
+        if known != text:
+            raise UserError(f"{folder}: holds rounds with other settings; choose another folder")
+    write_json(path, text)
+
+
+def _prepare(whole, number, places, *, weights, data, seed, settings):
+    """The model of a round at its early weights, and its sizes."""
+    if number == 0:
+        model = rebuild(whole)
+        model.set_weights(whole.get_weights())
+        return model, {}
+    sizes = _result(places[number - 1], whole)["sizes"]
+    before = [_load(whole, sizes, places[number - 1] / name) for name in ("network.h5", "early.h5")]
+    trimmer = Trimmer(before[0], whole=weights, seed=seed + number, **settings)
+    small = trimmer.step(data)
+    small.set_weights(trimmer.rewound(before[1].get_weights()))
+    changed = trimmer.graph.settings(trimmer.keep)
+    return small, {path: sizes.get(path, {}) | changed.get(path, {}) for path in sizes | changed}
+
+
+def _load(whole, sizes, path):
+    model = trimmed(whole, sizes, path.parent / "result.json")
+    load_into(model, path)
+    return model
+
+
+def _run(place, model, sizes, train, *, rewind_epoch, seed):
+    """Train a model in its folder."""
+    keras.utils.set_random_seed(seed)
+    early = Early(model, rewind_epoch)
+    score = train(model, [early])
+    if not math.isfinite(score):
+        raise UserError(f"{place}: the training diverged; lower the learning rate")
+    plain = rebuild(model)
+    for name, weights in (("early.h5", early.weights), ("network.h5", model.get_weights())):
+        plain.set_weights(weights)
+        save_h5(plain, place / name)
+    graph, paths = Graph(model), layer_paths(model)
+    write_json(
+        place / "result.json",
+        {
+            "score": score,
+            # by number: Keras counts unnamed layers on when a model is made once more
+            "sizes": {str(paths.index(path)): size for path, size in sizes.items()},
+            "weights": _count(graph, masked=place.name == "masked"),
+            "units": _living(graph, model.get_weights()),
+            "flops": count_flops(model),
+            "widths": list(graph.widths().values()),
+        },
+    )
+
+
+def _count(graph, *, masked):
+    """Number of weights; of a masked network without the zeros of its kernels."""
+    if not masked:
+        return graph.count()
+    arrays = graph.model.get_weights()
+    return sum(int(np.count_nonzero(one)) if one.ndim > 1 else one.size for one in arrays)
+
+
+def _living(graph, weights):
+    """Number of units that some weight makes and some weight uses."""
+    arrays = [np.abs(array) for array in weights]
+    living = graph.sums("makes", arrays) > 0
+    used = graph.sums("uses", [np.ones_like(array) for array in weights]) > 0
+    living &= ~used | (graph.sums("uses", arrays) > 0)
+    return graph.count_units(living)
+
+
+def _result(place, whole):
+    """Content of ``result.json``, its sizes by the paths of the layers."""
+    path = place / "result.json"
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        paths = layer_paths(whole)
+        sizes = {paths[int(number)]: size for number, size in result["sizes"].items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: damaged ({error!r}); remove it") from error
+    return result | {"sizes": sizes}

@@ -1,0 +1,54 @@
+"""A training for the lottery: Keras's own, with the best epoch by validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import keras
+
+from common.training.devices import jit_setting
+
+if TYPE_CHECKING:
+    from common.trained import Examples
+
+
+def fitting(
+    examples: Examples, epochs: int, lr: float, *, verbose: str | int = 0
+) -> Callable[[keras.Model, list[keras.callbacks.Callback]], float]:
+    """Make the function with which ``trimming.rounds.lottery`` trains.
+
+    Args:
+        examples: Data, whose ``validation`` is there.
+        epochs: Number of epochs.
+        lr: First learning rate of Adam, which falls to 0 by a cosine.
+        verbose: Of ``fit``.
+
+    Returns:
+        Function ``train(model, callbacks)`` that trains a model, leaves it with the weights of the
+        best epoch, and returns the loss of that epoch on the validation examples.
+    """
+
+    def train(model: keras.Model, callbacks: list[keras.callbacks.Callback]) -> float:
+        def set_epoch(epoch, _logs=None):
+            examples.training.epoch = epoch
+
+        rate = keras.optimizers.schedules.CosineDecay(lr, epochs * len(examples.training))
+        model.compile(keras.optimizers.Adam(rate), examples.loss, jit_compile=jit_setting())
+        best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
+        history = model.fit(
+            examples.training,
+            validation_data=examples.validation,
+            epochs=epochs,
+            shuffle=False,  # the data set shuffles itself
+            verbose=verbose,
+            callbacks=[
+                keras.callbacks.LambdaCallback(on_epoch_begin=set_epoch),
+                keras.callbacks.TerminateOnNaN(),
+                best,
+                *callbacks,
+            ],
+        )
+        return float(min(history.history.get("val_loss", [float("nan")])))
+
+    return train
