@@ -55,7 +55,7 @@ def add_flags(built: ArgumentParser) -> None:
     built.add_argument(
         "--dataset_path",
         type=Path,
-        help="folder of features, for examples; only models of the timbre transfer take them",
+        help="folder of features that examples are taken from, for models of the timbre transfer",
     )
     add_seed_flag(built, "what is drawn")
     add_gpu_flag(built)

@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> int:
             rounds=args.rounds,
             rewind_epoch=args.rewind_epoch,
             folder=args.output,
-            data=examples.validation,
+            data=examples.training,
             controls=args.controls,
             seconds=examples.seconds,
             **settings,

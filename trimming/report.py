@@ -89,6 +89,7 @@ def _plot_pareto(path, rows, seconds):
         front = _front([(cost(row), row["score"]) for row in rows])
         axis.step(*zip(*front, strict=True), where="post", color="black", lw=0.8, label="front")
         axis.set(xscale="log", xlabel=label)
+        _label_powers(axis)
         low, high = axis.get_xlim()
         for board, value in zip(BOARDS, offer, strict=False):
             if low / 30 < value < high * 3:
@@ -105,6 +106,16 @@ def _plot_pareto(path, rows, seconds):
                 )
     axes[0].legend(fontsize=8)
     save_figure(figure, path)
+
+
+def _label_powers(axis):
+    """Label a logarithmic axis by 1, 2 and 5 times 1,000 and the like."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.tick_params(axis="x", labelsize=8, labelrotation=45)
 
 
 def _front(points):

@@ -127,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
 
     with only_run(args.output):
         settings, examples = settings_of(args)
-        data = examples and (examples.validation or examples.training)
+        data = examples and examples.training
         how = {"networks": args.network, "steps": args.steps, "data": data}
         rows = trim(args.model, args.output, **how, **settings)
     print(as_text(rows))
