@@ -1,5 +1,7 @@
 """Score a piece: unchanged, converted by each model, and with the true magnitude."""
 
+from __future__ import annotations
+
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -10,19 +12,23 @@ import numpy as np
 
 from common.audio.metrics import (
     border_flux,
+    fine_spectral_distance,
     flux_ratio,
     log_spectral_distance,
     loudness_error,
     multi_resolution_spectral_distance,
+    onset_ratio,
     timbre_distance,
+    tonal_balance_error,
+    valley_excess,
 )
 from common.audio.phase import estimate_phase
 from common.cli import UserError
 from common.files.audio import peak
 from common.music.midi import Note
+from common.report.judges import mel_levels, patches
 from data import (
     FRAME_COLUMNS,
-    HOP,
     amplitude_to_db,
     forward_transform,
     frames_to_network,
@@ -31,32 +37,40 @@ from data import (
     network_to_frames,
     write_audio,
 )
-from pix2pix_timbre.pairs import PairedFrames, Source
+from pix2pix_timbre.hearing import Panel, frechet_distances
+from pix2pix_timbre.noise_control import flux, noise_level, with_noise
+from pix2pix_timbre.pairs import PairedFrames, Source, audio_files
 from pix2pix_timbre.recordings import convert_file
+from pix2pix_timbre.scores import CEILING, DECIDING_JUDGE, IDENTITY, TARGET, Scores, control_of
 from pix2pix_timbre.windows import convert_image
 
-IDENTITY, CEILING, TARGET = "identity", "ceiling", "target"
-# Scores are compared between pieces and instruments by their ratio to that of another system.
-RELATIVE_TO = {"L1": IDENTITY, "LSD": IDENTITY, "F1": TARGET}
-# Which values of a score are good.
-BETTER = dict.fromkeys(("L1", "LSD", "multi_resolution", "timbre", "loudness"), "lower")
-BETTER |= dict.fromkeys(("precision", "recall", "F1"), "higher")
-BETTER |= dict.fromkeys(("flux_ratio", "border_flux"), "near 1")
-_LINE = {"L1": "L1 {:.3f}", "LSD": "LSD {:.1f} dB", "F1": "F1 of the notes {:.2f}"}
+Predictors = dict[str, Callable[[np.ndarray], np.ndarray]]  # model -> function of frames
+Pair = tuple[Source, Source]  # origin and target
 
 
 class Measured(NamedTuple):
-    """A scored piece: numbers of regular frames and borders; scores and audio file per system."""
+    """A scored piece.
 
+    Attributes:
+        target: Name of the target instrument; "" for several pieces together.
+        frames, borders: Numbers of regular frames and of borders between them.
+        scores: Dict from system to its scores.
+        audios: Dict from system to its audio file; empty if only frames are scored.
+        patches: Dict from system to its ``common.report.judges.patches``.
+        heard: Dict from system to the share of its excerpts that the texture judge hears as each
+            instrument.
+    """
+
+    target: str
     frames: int
     borders: int
-    scores: dict[str, dict[str, float]]
+    scores: Scores
     audios: dict[str, Path]
+    patches: dict[str, np.ndarray]
+    heard: dict[str, dict[str, float]]
 
 
-def frame_distances(
-    predictors: dict[str, Callable[[np.ndarray], np.ndarray]], pair: tuple[Source, Source]
-) -> tuple[int, dict[str, float]]:
+def frame_distances(predictors: Predictors, pair: Pair) -> tuple[int, dict[str, float]]:
     """Mean L1 distances of one pair in the [-1, 1] scale, over its regular frames.
 
     Args:
@@ -81,21 +95,26 @@ def frame_distances(
     return count, {name: total / count for name, total in sums.items()}
 
 
-def seams(
-    predictors: dict[str, Callable[[np.ndarray], np.ndarray]], pair: tuple[Source, Source]
-) -> dict[str, tuple[float, int]]:
-    """Border flux of whole images: of the target, and of each prediction.
+def image_scores(images: dict[str, np.ndarray], truth: np.ndarray) -> tuple[Scores, int]:
+    """Scores of whole images.
+
+    Args:
+        images: Dict from system to image, (BINS, columns) in [0, 1].
+        truth: The true image.
 
     Returns:
-        Dict from "target" and each predictor's name to (ratio, borders), as
-        ``common.audio.metrics.border_flux``; empty for an image without borders.
+        ``(scores, borders)``: dict from each system and "target" to its scores, without those
+        that an image of this length cannot have; the number of borders between frames.
     """
-    image, truth = (np.asarray(source.read(), np.float32) for source in pair)
-    if min(image.shape[1], truth.shape[1]) <= FRAME_COLUMNS:
-        return {}
-    images = {TARGET: truth}
-    images |= {name: convert_image(predict, image) for name, predict in predictors.items()}
-    return {name: border_flux(whole) for name, whole in images.items()}
+    scores = {name: {} for name in (*images, TARGET)}
+    borders = 0
+    for name, image in {**images, TARGET: truth}.items():
+        columns = min(image.shape[1], truth.shape[1])
+        if flux(truth[:, :columns]):
+            scores[name]["image_flux"] = flux_ratio(truth[:, :columns], image[:, :columns])
+        if columns > FRAME_COLUMNS and flux(image):
+            scores[name]["border_flux"], borders = border_flux(image)
+    return scores, borders
 
 
 def render(
@@ -133,67 +152,75 @@ def render(
     return audios | {TARGET: truth}
 
 
-def distances_of_sound(reference: np.ndarray, estimate: np.ndarray) -> dict[str, float]:
-    """All distances of one audio to another, (samples,) each; dict from name to value."""
+def sound_scores(reference: np.ndarray, estimate: np.ndarray) -> dict[str, float]:
+    """Compare one audio with another, (samples,) each: dict from score to value."""
     length = min(reference.size, estimate.size)
     reference, estimate = reference[:length], estimate[:length]
     magnitudes = [forward_transform(audio, with_phase=False)[0] for audio in (reference, estimate)]
-    return {
+    images = list(map(amplitude_to_db, magnitudes))
+    found = {
+        "L1_sound": float(2 * np.abs(np.subtract(*images)).mean()),  # in the scale from -1 to 1
         "LSD": log_spectral_distance(*magnitudes),
+        "LSD_4096": fine_spectral_distance(reference, estimate),
         "multi_resolution": multi_resolution_spectral_distance(reference, estimate),
         "timbre": timbre_distance(reference, estimate),
+        "tonal_balance": tonal_balance_error(reference, estimate),
         "loudness": loudness_error(reference, estimate),
-        "flux_ratio": flux_ratio(*map(amplitude_to_db, magnitudes)),
+        "valleys": valley_excess(reference, estimate),
+        "sound_flux": flux_ratio(*images),
+        "onsets": onset_ratio(reference, estimate),
     }
+    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-def audio_l1(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """L1 distance of the images of two audios, in the [-1, 1] scale of the network."""
-    length = min(reference.size, estimate.size) // HOP * HOP
-    images = [
-        amplitude_to_db(forward_transform(audio[:length], with_phase=False)[0])
-        for audio in (reference, estimate)
-    ]
-    return float(2 * np.abs(np.subtract(*images)).mean())
-
-
-def score_sound(
-    audios: dict[str, Path], notes: Sequence[Note] | None
-) -> dict[str, dict[str, float]]:
-    """Scores of the audio of each system.
+def score_sounds(
+    audios: dict[str, Path],
+    pair: Pair,
+    notes: Sequence[Note] | None = None,
+    panel: Panel | None = None,
+) -> tuple[Scores, dict[str, np.ndarray], dict[str, dict[str, float]]]:
+    """Score the sounds of a piece.
 
     Args:
-        audios: Dict from system to audio file, among them the target.
+        audios: Dict from system to audio file, as returned by ``render``.
+        pair: Pair of ``pix2pix_timbre.pairs.Source``.
         notes: Notes of the piece (``Note`` objects), or None to skip the transcription.
+        panel: ``pix2pix_timbre.hearing.Panel``, or None to skip what judges hear.
 
     Returns:
-        Dict from system to its scores.
+        ``(scores, patches, heard)``: dicts from system as in ``Measured``.
 
     Raises:
         UserError: The target is silent.
     """
     from common.music.transcription import note_scores, transcribe
 
-    truth, _ = load_audio(audios[TARGET])
+    origin, target = pair
+    truth = load_audio(audios[TARGET])[0]
     if not truth.any():
         raise UserError(f"{audios[TARGET]}: silent; take it out of the data set")
-    scores = defaultdict(dict)
+    scores, patches_of, heard = {}, {}, {}
     for name, path in audios.items():
-        if name != TARGET:
-            audio, _ = load_audio(path)
-            scores[name] |= distances_of_sound(truth, audio)
-            if name == CEILING:
-                scores[name] = {"L1": audio_l1(truth, audio)} | scores[name]
+        audio = load_audio(path)[0]
+        scores[name] = {} if name == TARGET else sound_scores(truth, audio)
+        levels = mel_levels(audio)
+        patches_of[name] = patches(levels)
+        shares = panel.heard_as(origin.rendering, levels) if panel else {}
+        for judge, found in shares.items():
+            scores[name][judge] = found.get(target.store.instrument, 0.0)
+        if shares:
+            heard[name] = shares[DECIDING_JUDGE]
         if notes is not None:
             scores[name] |= note_scores(notes, transcribe(path))
-    return dict(scores)
+    return scores, patches_of, heard
 
 
 def measure(
-    predictors: dict[str, Callable[[np.ndarray], np.ndarray]],
-    pair: tuple[Source, Source],
+    predictors: Predictors,
+    pair: Pair,
     audios: dict[str, Path] | None = None,
     notes: Sequence[Note] | None = None,
+    panel: Panel | None = None,
 ) -> Measured:
     """Scores of one piece.
 
@@ -202,65 +229,132 @@ def measure(
         pair: Pair of ``pix2pix_timbre.pairs.Source``.
         audios: Dict from system to audio file, as returned by ``render``; None to score only the
             frames.
-        notes: As in ``score_sound``.
+        notes, panel: As in ``score_sounds``.
 
     Returns:
         ``Measured``.
     """
     frames, distances = frame_distances(predictors, pair)
-    scores = {name: {"L1": distance} for name, distance in distances.items()}
-    if audios is not None:
-        for name, found in score_sound(audios, notes).items():
-            scores[name] = scores.get(name, {}) | found
-    flux = seams(predictors, pair)
-    for name, (ratio, _) in flux.items():
-        scores[name] = scores.get(name, {}) | {"border_flux": ratio}
-    borders = flux[TARGET][1] if flux else 0
-    order = [IDENTITY, *predictors, CEILING, TARGET]
-    scores = {name: scores[name] for name in order if name in scores}
-    return Measured(frames, borders, scores, audios or {})
+    image, truth = (np.asarray(source.read(), np.float32) for source in pair)
+    images = {IDENTITY: image}
+    images |= {name: convert_image(predict, image) for name, predict in predictors.items()}
+    of_images, borders = image_scores(images, truth)
+    of_sounds, patches_of, heard = score_sounds(audios, pair, notes, panel) if audios else ({},) * 3
+    scores = defaultdict(dict)
+    for name in (*images, CEILING, TARGET):
+        if name in distances:
+            scores[name]["L1"] = distances[name]
+        if name in of_images or name in of_sounds:
+            scores[name] |= of_sounds.get(name, {}) | of_images.get(name, {})
+    instrument = pair[1].store.instrument
+    return Measured(instrument, frames, borders, dict(scores), audios or {}, patches_of, heard)
+
+
+def noise_controls(predictors: Predictors, control: str, image: np.ndarray) -> Predictors:
+    """Noise controls of all models but one, for one piece: dict from name to function of frames.
+
+    Args:
+        predictors: Dict from name to function from frames to frames in [0, 1].
+        control: Name of the model whose image gets noise until its flux is that of each of the
+            others.
+        image: Image of the piece, (BINS, columns) in [0, 1].
+    """
+    base = predictors[control]
+    return {
+        control_of(name): with_noise(
+            base, noise_level(base, image, flux(convert_image(predict, image)))
+        )
+        for name, predict in predictors.items()
+        if name != control
+    }
+
+
+def measure_pieces(
+    pairs: dict[str, Pair],
+    predictors_of: Callable[[Pair], Predictors],
+    folder: Path,
+    *,
+    phase: str,
+    audios_path: Path | None = None,
+    midi_path: Path | None = None,
+    control: str | None = None,
+) -> tuple[dict[str, Measured], dict[str, float]]:
+    """Measure all pieces.
+
+    Args:
+        pairs: Dict from the name of a piece to a pair of ``pix2pix_timbre.pairs.Source``.
+        predictors_of: Function from a pair to a dict from model to function of frames.
+        folder: Output folder of the converted audios.
+        phase: Of ``common.audio.phase.ESTIMATORS``.
+        audios_path: Folder of the audios, or None to measure frames alone.
+        midi_path: Folder of the MIDI files, or None to count no notes.
+        control: Name of the model whose image, with noise, is the control of the others; or None.
+
+    Returns:
+        ``(pieces, accuracy)``: dict from piece to ``Measured``; dict from each judge to the share
+        of true excerpts that it hears rightly, empty if nothing is judged.
+    """
+    from common.music.synthesis import notes_of
+    from common.music.transcription import require_transcriber
+
+    sources, notes, panel, accuracy = {}, {}, None, {}
+    if midi_path:
+        require_transcriber()
+        notes = {name: notes_of(pair[0].rendering, midi_path) for name, pair in pairs.items()}
+    if audios_path:
+        sources = dict(zip(pairs, audio_files(audios_path, pairs.values()), strict=True))
+        panel = Panel(audios_path)
+        accuracy = panel.accuracy(pair[0].rendering for pair in pairs.values())
+    measured = {}
+    for name, pair in pairs.items():
+        predictors, audios = predictors_of(pair), None
+        if control:
+            image = np.asarray(pair[0].read(), np.float32)
+            predictors = predictors | noise_controls(predictors, control, image)
+        if audios_path:
+            audios = render(predictors, *sources[name], folder / name, phase)
+        measured[name] = measure(predictors, pair, audios, notes.get(name), panel)
+    return measured, accuracy
 
 
 def overall(pieces: Sequence[Measured]) -> Measured:
-    """Means over pieces, weighted by borders for the border flux and by frames for the rest.
+    """Scores of all pieces together: means, and the Frechet distances, which need all of them.
+
+    The means are weighted by borders for the border flux and by frames for the rest.
 
     Args:
         pieces: List of ``Measured``.
 
     Returns:
-        ``Measured`` without audio.
+        ``Measured`` without audio and patches.
     """
-    values = defaultdict(functools.partial(defaultdict, list))
-    for piece in pieces:
-        for name, scores in piece.scores.items():
+    frames = [piece.frames for piece in pieces]
+    borders = [piece.borders for piece in pieces]
+    scores = _means([piece.scores for piece in pieces], frames, border_flux=borders)
+    for name, distance in frechet_distances(pieces).items():
+        scores[name]["frechet"] = distance
+    heard = _means([piece.heard for piece in pieces], frames)
+    return Measured("", sum(frames), sum(borders), scores, {}, {}, heard)
+
+
+def _means(dicts, weights, **exceptions):
+    """Weighted means of dicts of dicts of numbers: each number over those that hold it.
+
+    Args:
+        dicts: List of dicts.
+        weights: Weight of each.
+        exceptions: Other weights for some of the inner keys.
+    """
+    found = defaultdict(functools.partial(defaultdict, list))
+    for number, systems in enumerate(dicts):
+        for name, scores in systems.items():
             for key, value in scores.items():
-                weight = piece.borders if key == "border_flux" else piece.frames
-                values[name][key].append((value, weight))
-    means = {
+                found[name][key].append((value, exceptions.get(key, weights)[number]))
+    return {
         name: {
             key: sum(value * weight for value, weight in weighted)
             / sum(weight for _, weight in weighted)
             for key, weighted in scores.items()
         }
-        for name, scores in values.items()
+        for name, scores in found.items()
     }
-    frames, borders = (sum(piece[index] for piece in pieces) for index in (0, 1))
-    return Measured(frames, borders, means, {})
-
-
-def with_ratios(scores: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """A piece's scores, with their ratios to those of ``RELATIVE_TO``: dict from system to dict."""
-    result = {}
-    for name, values in scores.items():
-        result[name] = {}
-        for key, value in values.items():
-            result[name][key] = value
-            base = scores.get(RELATIVE_TO.get(key), {}).get(key)
-            if base:
-                result[name][f"{key}/{RELATIVE_TO[key]}"] = value / base
-    return result
-
-
-def score_line(scores: dict[str, float]) -> str:
-    """The scores of a system that say most, as a line: "L1 0.053 · LSD 5.4 dB"."""
-    return " · ".join(form.format(scores[name]) for name, form in _LINE.items() if name in scores)

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from importlib.util import find_spec
 
@@ -20,11 +21,13 @@ from common.music import transcription
 from common.music.titles import piece_title
 from common.report import page
 from common.report.tables import Term, as_html, as_text
+from data import load_audio
 from pix2pix_timbre import evaluation
+from pix2pix_timbre.scores import AGAINST_NOISE
 
 
 def measured(frames, borders, **scores):
-    return evaluation.Measured(frames, borders, scores, {})
+    return evaluation.Measured("guitar", frames, borders, scores, {}, {}, {})
 
 
 def test_means_are_weighted_by_frames_and_the_flux_by_borders():
@@ -40,40 +43,37 @@ def test_means_are_weighted_by_frames_and_the_flux_by_borders():
     assert total.scores["m"]["border_flux"] == pytest.approx(7 / 4)
 
 
-def test_scores_are_related_to_identity_and_target():
-    scores = {
-        "identity": {"L1": 0.4, "F1": 0.9},
-        "m": {"L1": 0.1, "F1": 0.6, "timbre": 3.0},
-        "target": {"F1": 0.8},
-    }
-    found = evaluation.with_ratios(scores)
-    assert found["m"] == pytest.approx(
-        {"L1": 0.1, "L1/identity": 0.25, "F1": 0.6, "F1/target": 0.75, "timbre": 3.0}
-    )
-    assert found["identity"]["L1/identity"] == 1
-    assert found["target"] == {"F1": 0.8, "F1/target": 1}
-
-
-def test_the_short_table_relates_the_models_to_identity():
-    piece = measured(2, 0, identity={"L1": 0.4}, m={"L1": 0.1}, ceiling={"L1": 0.01}, target={})
-    assert evaluate.ratios({"a": piece}) == [
-        {"piece": "a", "frames": 2, "identity": 0.4, "m": 0.1, "m/identity": 0.25}
-    ]
-
-
 def test_distances_of_equal_audio_are_zero_and_of_half_of_it_known():
     noise = np.random.default_rng(0).normal(0, 0.1, 30000).astype(np.float32)
-    same = evaluation.distances_of_sound(noise, noise)
-    assert same.pop("flux_ratio") == 1
+    same = evaluation.sound_scores(noise, noise)
+    assert same.pop("sound_flux") == same.pop("onsets") == 1
     assert set(same.values()) == {0}
-    found = evaluation.distances_of_sound(noise, noise[:20000] / 2)
-    assert found["LSD"] == pytest.approx(6.02, rel=1e-2)
-    assert found["loudness"] == pytest.approx(6.02, rel=1e-2)
+    found = evaluation.sound_scores(noise, noise[:20480] / 2)
+    for name in ("LSD", "LSD_4096", "loudness", "tonal_balance"):
+        assert found[name] == pytest.approx(6.02, rel=1e-2)
     assert found["timbre"] == pytest.approx(0, abs=1e-3)
-    assert evaluation.audio_l1(noise, noise) == 0
     # halving is a step of log(2) / log(65537) of the scale from 0 to 1, where it is logarithmic
     expected = 2 * np.log(2) / np.log(65537)
-    assert evaluation.audio_l1(noise, noise / 2) == pytest.approx(expected, rel=1e-2)
+    assert found["L1_sound"] == pytest.approx(expected, rel=1e-2)
+
+
+def test_scores_that_a_sound_cannot_have_are_left_out(monkeypatch):
+    noise = np.random.default_rng(0).normal(0, 0.1, 9000).astype(np.float32)
+    monkeypatch.setattr(evaluation, "onset_ratio", lambda *_: float("nan"))
+    assert "onsets" not in evaluation.sound_scores(noise, noise)
+
+
+def test_images_are_compared_as_far_as_both_reach():
+    truth = np.random.default_rng(0).random((256, 600)).astype(np.float32)
+    scores, borders = evaluation.image_scores({"m": truth[:, :550] / 2}, truth)
+    assert scores["m"]["image_flux"] == pytest.approx(0.5)
+    assert scores["target"]["image_flux"] == 1
+    assert scores["m"]["border_flux"] == pytest.approx(1, abs=0.1)
+    assert borders == 2
+    short, none = evaluation.image_scores({"m": truth[:, :200]}, truth[:, :200])
+    assert (set(short["m"]), none) == ({"image_flux"}, 0)
+    still, _ = evaluation.image_scores({"m": truth}, 0 * truth)
+    assert (set(still["m"]), still["target"]) == ({"border_flux"}, {})
 
 
 def test_models_of_different_pairs_are_refused():
@@ -177,16 +177,16 @@ def test_script_measures_held_out_pieces_and_writes_the_page(
     history = read_csv(trained_run / "history.csv")
     scores = {row["system"]: row for row in rows if row["piece"] == "overall"}
     assert float(scores[model]["L1"]) == pytest.approx(float(history[-1]["val_gen_mae"]), rel=1e-3)
-    for name in ("L1", "LSD", "multi_resolution", "timbre", "loudness"):
+    for name in ("L1_sound", "LSD", "multi_resolution", "timbre", "loudness"):
         ceiling, identity = (float(scores[system][name]) for system in ("ceiling", "identity"))
         assert 0 < ceiling < identity
     # LSD as measured by hand
     (piece,) = held_out
     sides = [
-        evaluate.load_audio(audios_folder / side / f"{piece}.wav")[0]
+        load_audio(audios_folder / side / f"{piece}.wav")[0]
         for side in ("guitar_acoustic", "keyboard_acoustic")
     ]
-    expected = evaluation.distances_of_sound(*sides)["LSD"]
+    expected = evaluation.sound_scores(*sides)["LSD"]
     assert float(scores["identity"]["LSD"]) == pytest.approx(expected, rel=1e-4)
     found = Page((output / "report.html").read_text(encoding="utf-8"))
     assert piece_title(piece) in found.cells
@@ -198,6 +198,35 @@ def test_script_measures_held_out_pieces_and_writes_the_page(
         assert np.abs(sound).max() > 0.01
     for name in (model, "ceiling"):
         assert (output / "audios" / piece / f"{name}.wav").is_file()
+    # judges tell both instruments apart, by other pieces than the judged one
+    accuracy = json.loads((output / "scores.json").read_text())["accuracy"]
+    assert accuracy["texture_judge"] >= 0.5
+    assert set(accuracy) == {"texture_judge", "cepstra_judge"}
+    assert all(0 <= float(scores[system]["texture_judge"]) <= 1 for system in systems)
+    assert float(scores["identity"]["image_flux"]) not in (0, 1)
+
+
+def test_models_have_noise_controls(features_folder, audios_folder, trained_run, capsys, tmp_path):
+    other = shutil.copytree(trained_run, tmp_path / "other")
+    output = tmp_path / "report"
+    words = ["--model", other, "--noise_control", trained_run, "--dataset_path", features_folder]
+    words += ["--audios_path", audios_folder, "--output", output, "--clip_seconds", 1]
+    assert evaluate.main(list(map(str, words))) == 0
+    said = capsys.readouterr().out
+    content = json.loads((output / "scores.json").read_text())
+    scores = {row["system"]: row for row in content["scores"] if row["piece"] == "overall"}
+    systems = ["identity", "other", trained_run.name, "other_control", "ceiling", "target"]
+    assert list(scores) == systems
+    # the same network has the same flux, so its control needs no noise, and equals it
+    control = scores["other_control"] | {"system": "other"}
+    assert control == pytest.approx(scores["other"])
+    (row,) = content["tables"][AGAINST_NOISE]
+    answers = (row["system"], row["LSD_4096 better"], row["all better"])
+    assert answers == ("other", "no", "no")
+    assert max(map(len, said.splitlines())) <= 100
+    found = Page((output / "report.html").read_text(encoding="utf-8"))
+    assert {AGAINST_NOISE, "noise control of other"} <= set(found.cells)
+    assert len(found.attributes("audio", "src")) == len(systems)
 
 
 def test_without_audios_the_script_measures_and_shows_the_frames(
@@ -220,6 +249,7 @@ def test_without_audios_the_script_measures_and_shows_the_frames(
         (["--audios_path", "nowhere"], ["nowhere", "--audios_path"]),
         (["--phase", "random"], ["--phase", "griffinlim"]),
         (["--clip_seconds", "0"], ["--clip_seconds"]),
+        (["--noise_control", "nowhere"], ["nowhere"]),
     ],
 )
 def test_mistakes_get_one_line(features_folder, trained_run, capsys, flags, words):
@@ -282,26 +312,33 @@ def test_wide_text_tables_go_on_below_within_100_columns():
 
 def test_tables_say_what_is_good_and_mark_the_best_of_each_piece():
     rows = [
-        {"piece": "a", "L1": 0.25, "F1": 0.5},
-        {"piece": "a", "L1": 0.125, "F1": 0.75},
+        {"piece": "a", "L1": 0.25, "F1": 0.5, "valleys": -0.5},
+        {"piece": "a", "L1": 0.125, "F1": 0.75, "valleys": 1.0},
         {"piece": "b", "L1": 1.0, "ratio": 0.5},
         {"piece": "b", "L1": 2.0, "ratio": 1.0},
     ]
     terms = {"L1": Term("", "lower"), "F1": Term("", "higher"), "ratio": Term("", "near 1")}
+    terms["valleys"] = Term("", "near 0")
     text = as_html(rows, terms=terms)
-    assert re.findall(r'<td class="best">(.*?)</td>', text) == ["0.125", "0.750", "1.000", "1.000"]
+    best = re.findall(r'<td class="best">(.*?)</td>', text)
+    assert best == ["-0.500", "0.125", "0.750", "1.000", "1.000"]
     assert re.findall(r'aria-label="(.*?)"', text) == [
         "lower is better",
         "higher is better",
+        "near 0 is better",
         "near 1 is better",
     ]
 
 
-def test_every_score_is_explained():
-    terms = evaluate.glossary()
-    assert {name: term.better for name, term in terms.items()} == evaluation.BETTER
-    assert terms["LSD"].meaning.startswith("log-spectral distance")
-    assert terms["LSD"].meaning.endswith("mean over the columns")
+def test_models_are_named_after_their_folders_and_the_control_is_one_of_them(tmp_path):
+    one, two, other = tmp_path / "a" / "run", tmp_path / "a" / "b", tmp_path / "c" / "run"
+    assert evaluate.models_of([one, two, one]) == ({"run": one, "b": two}, None)
+    assert evaluate.models_of([one], two) == ({"run": one, "b": two}, "b")
+    assert evaluate.models_of([one, two], one) == ({"run": one, "b": two}, "run")
+    names = [str(path).replace("/", "_") for path in (one, other)]
+    assert list(evaluate.models_of([one, other])[0]) == names
+    with pytest.raises(UserError, match="another model"):
+        evaluate.models_of([one], one)
 
 
 def test_models_of_several_targets_are_judged_by_the_matching_style_and_by_all(
@@ -324,7 +361,7 @@ def test_models_of_several_targets_are_judged_by_the_matching_style_and_by_all(
     assert [(row["piece"], row["system"]) for row in scores["scores"]] == [
         (name, system) for name in [*names, "overall"] for system in systems
     ]
-    (styles,) = scores["styles"]
+    styles = scores["tables"]["L1 by style (rows) and true target (columns): any"]
     assert [row["style"] for row in styles] == pair[::-1]
     assert all(set(row) == {"style", *pair} for row in styles)
     # the matching styles are those of the training's validation, up to which frame they show

@@ -83,10 +83,10 @@ def test_levels_are_relative_to_the_loudest_one_and_leave_out_silence():
 
 def test_patches_of_a_constant_level_have_only_a_mean():
     found = patches(np.full((2, 64, 40), -30.0, np.float32))
-    assert found.shape == (4, 64)  # two whole patches per excerpt
+    assert found.shape == (2, 2, 64)  # two whole patches per excerpt
     # an orthonormal transform puts the sum over the root of the number of values first
-    np.testing.assert_allclose(found[:, 0], -30 * np.sqrt(64 * 16), rtol=1e-5)
-    np.testing.assert_allclose(found[:, 1:], 0, atol=1e-3)
+    np.testing.assert_allclose(found[..., 0], -30 * np.sqrt(64 * 16), rtol=1e-5)
+    np.testing.assert_allclose(found[..., 1:], 0, atol=1e-3)
 
 
 def test_frechet_distance_of_gaussians_with_equal_axes_is_that_of_means_and_deviations():

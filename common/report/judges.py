@@ -43,13 +43,13 @@ def mel_levels(audio: np.ndarray) -> np.ndarray:
 
 
 def texture_features(levels: np.ndarray) -> np.ndarray:
-    """Describe the spectrum of excerpts and how much it moves: (excerpts, 192).
+    """Describe how much excerpts move, whatever their spectrum: (excerpts, 128).
 
-    For each mel band, the mean level, its standard deviation and its mean absolute change from
-    column to column.
+    For each mel band, the standard deviation of the level and its mean absolute change from column
+    to column.
     """
     change = np.abs(np.diff(levels, axis=-1)).mean(axis=-1)
-    return np.concatenate([levels.mean(axis=-1), levels.std(axis=-1), change], axis=1)
+    return np.concatenate([levels.std(axis=-1), change], axis=1)
 
 
 def cepstral_features(levels: np.ndarray) -> np.ndarray:
@@ -106,17 +106,18 @@ class Judge:
 
 
 def patches(levels: np.ndarray) -> np.ndarray:
-    """Describe patches of 0.19 s of excerpts: (patches, 64) float32.
+    """Describe patches of 0.19 s of excerpts: (excerpts, patches, 64) float32.
 
     The low coefficients of an orthonormal two-dimensional cosine transform of the levels, 8 along
     frequency and 8 along time: they keep the coarse spectrum and its changes.
     """
     from scipy.fft import dctn
 
-    columns = levels.shape[-1] // _PATCH_COLUMNS * _PATCH_COLUMNS
-    cut = levels[..., :columns].reshape(len(levels), _MELS, -1, _PATCH_COLUMNS)
-    coefficients = dctn(np.moveaxis(cut, 2, 1), axes=(-2, -1), norm="ortho")
-    return coefficients[..., :_KEPT, :_KEPT].reshape(-1, _KEPT * _KEPT).astype(np.float32)
+    number = levels.shape[-1] // _PATCH_COLUMNS
+    cut = levels[..., : number * _PATCH_COLUMNS]
+    cut = np.moveaxis(cut.reshape(len(levels), _MELS, number, _PATCH_COLUMNS), 2, 1)
+    coefficients = dctn(cut, axes=(-2, -1), norm="ortho")[..., :_KEPT, :_KEPT]
+    return coefficients.reshape(len(levels), number, _KEPT**2).astype(np.float32)
 
 
 def patch_distance(references: np.ndarray, estimates: np.ndarray) -> float:
@@ -128,8 +129,12 @@ def patch_distance(references: np.ndarray, estimates: np.ndarray) -> float:
     deviation gives 1.
 
     Args:
-        references, estimates: (patches, coefficients), at least two patches each.
+        references, estimates: (patches, coefficients) or (excerpts, patches, coefficients), at
+            least two patches each.
     """
+    references, estimates = (
+        np.reshape(rows, (-1, rows.shape[-1])) for rows in (references, estimates)
+    )
     spread = references.std(axis=0, dtype=np.float64)
     spread[spread == 0] = 1
     gaussians = []

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 WIDTH = 100  # columns of a terminal
 _LONGEST = 40  # characters of a text where not even one column of numbers fits beside it
-_MARKS = {"lower": "↓", "higher": "↑", "near 1": "→ 1"}
+_MARKS = {"lower": "↓", "higher": "↑", "near 0": "→ 0", "near 1": "→ 1"}
 
 
 class Term(NamedTuple):
@@ -16,7 +16,7 @@ class Term(NamedTuple):
 
     Attributes:
         meaning: A phrase.
-        better: "lower", "higher" or "near 1": which values are good; "" where none is.
+        better: "lower", "higher", "near 0" or "near 1": which values are good; "" where none is.
     """
 
     meaning: str
@@ -111,7 +111,12 @@ def _best(rows, better):
     for number, row in enumerate(rows):
         first = next(iter(row.values()))
         groups.setdefault(first if isinstance(first, str) else None, []).append(number)
-    badness = {"lower": float, "higher": lambda value: -value, "near 1": lambda v: abs(v - 1)}
+    badness = {
+        "lower": float,
+        "higher": lambda value: -value,
+        "near 0": abs,
+        "near 1": lambda value: abs(value - 1),
+    }
     places = set()
     for name, judged in better.items():
         for numbers in groups.values() if judged else ():
