@@ -20,6 +20,7 @@ from pathlib import Path
 from common.cli import (
     Parser,
     UserError,
+    counted,
     existing_folder,
     number,
     parser,
@@ -288,8 +289,8 @@ def import_notes(
         {f"audio/{stem}.{args.format}": {} for stem in entries},
     )
     print(
-        f"{len(new)} notes of {len(recordings)} recordings written, {kept} kept; "
-        f"{count} in {printable(args.out / 'examples.json')}"
+        f"{counted(len(new), 'note')} of {counted(len(recordings), 'recording')} written, "
+        f"{kept} kept; {count} in {printable(args.out / 'examples.json')}"
     )
     for line in note_lines(entries) + pitch_lines(checks, args.strict):
         say(line)
@@ -336,7 +337,9 @@ def import_classes(
         raise UserError(f"{args.input}: no sound of any class in it; nothing is written")
     add_to_index(args.out, Source(args.origin, args.licence, args.citation), files)
     said = ", ".join(f"{group} {count}" for group, count in sorted(counts.items()))
-    say(f"{len(files)} sounds of {len(recordings)} recordings written: {said}")
+    say(
+        f"{counted(len(files), 'sound')} of {counted(len(recordings), 'recording')} written: {said}"
+    )
     return report_skipped(skipped)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from common.cli import Parser, UserError, number, parser, report_skipped, run
+from common.cli import Parser, UserError, counted, number, parser, report_skipped, run
 from common.music import etudes
 from common.music.etudes import Note, Performance, pedal_bar, seconds_at, seeded, tempo_at
 from common.work.jobs import run_jobs
@@ -122,7 +122,8 @@ def report(results: Iterable[tuple[str, float, bool]]) -> None:
             row[0], row[1], row[2] = row[0] + 1, row[1] + seconds, row[2] + kept
     rows["total"] = rows.pop("total", [0, 0.0, 0])
     for key, (count, seconds, kept) in rows.items():
-        print(f"{key:10} {count:5} files {seconds / 60:7.1f} minutes, {kept} kept from before")
+        files = counted(count, "file")
+        print(f"{key:10} {files:>11} {seconds / 60:7.1f} minutes, {kept} kept from before")
 
 
 def score_jobs(arguments: argparse.Namespace) -> list[Job]:

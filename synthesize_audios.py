@@ -23,6 +23,7 @@ from pathlib import Path
 from common.cli import (
     Parser,
     UserError,
+    counted,
     existing_folder,
     number,
     on_off,
@@ -203,24 +204,28 @@ def synthesize(
 
 def _summary(total):
     said = {
-        "damaged": "of them because what was there was damaged",
-        "kept": "kept as they were (--overwrite makes them again)",
-        "notes": "notes played",
-        "substituted": "taken from a neighbouring pitch",
-        "cut": "held longer than their sample lasts",
-        "drums": "drum notes left out",
-        "unreleased": "never released, ended with their track",
-        "empty": "of no length left out",
-        "doubled": "struck twice at once, played once",
-        "out_of_range": "transposed out of the MIDI range and left out",
-        "bends": "pitch bends not played",
-        "sostenuto": "presses of the sostenuto pedal not played",
-        "controls": "other changes (volume, pan, ...) not played",
-        "extra_tracks": "tracks more than their headers count, played",
-        "missing_tracks": "tracks that headers count and files do not hold",
+        "damaged": ("", "of them because the old file was damaged"),
+        "kept": ("", "kept (--overwrite writes them again)"),
+        "notes": ("note", "played"),
+        "substituted": ("", "taken from a neighbouring pitch"),
+        "cut": ("", "held longer than the sample lasts"),
+        "drums": ("drum note", "left out"),
+        "unreleased": ("", "never released, ended with the track"),
+        "empty": ("", "without length left out"),
+        "doubled": ("", "struck twice at once, played once"),
+        "out_of_range": ("", "transposed out of the MIDI range and left out"),
+        "bends": ("pitch bend", "not played"),
+        "sostenuto": ("use", "of the sostenuto pedal not played"),
+        "controls": ("other change", "(volume, pan, ...) not played"),
+        "extra_tracks": ("track", "beyond the number in the header, played"),
+        "missing_tracks": ("track", "missing of the number in the header"),
     }
-    parts = [f"{total[key]:,} {text}" for key, text in said.items() if total[key]]
-    return "; ".join([f"{total['written']:,} files written", *parts])
+    parts = [
+        f"{counted(total[key], noun) if noun else format(total[key], ',')} {rest}"
+        for key, (noun, rest) in said.items()
+        if total[key]
+    ]
+    return "; ".join([f"{counted(total['written'], 'file')} written", *parts])
 
 
 if __name__ == "__main__":

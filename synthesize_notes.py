@@ -18,7 +18,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from common.cli import Parser, UserError, number, parser, printable, run, say
+from common.cli import Parser, UserError, counted, number, parser, printable, run, say
 from common.music.drums import BANK, CLASSES
 from common.music.instruments import FAMILIES, ORCHESTRA, SOURCES, Part, known_instrument
 from common.music.nsynth import describe, write_examples
@@ -247,7 +247,7 @@ def synthesize(args: argparse.Namespace, tasks: list[Task], player: Player) -> i
     missing = [task for task in tasks if args.overwrite or not task.path.is_file()]
     silent = write_notes(missing, player, args.jobs)
     counts = (
-        f"{len(missing) - len(silent)} notes written, {len(tasks) - len(missing)} kept, "
+        f"{counted(len(missing) - len(silent), 'note')} written, {len(tasks) - len(missing)} kept, "
         f"{len(silent)} silent"
     )
     if args.drums:

@@ -198,6 +198,17 @@ def say(text: str) -> None:
     print(printable(text))
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Number and noun: "1 file", "1,200 files".
+
+    Args:
+        number: Whole number.
+        noun: Singular.
+        plural: Default the singular with an "s".
+    """
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def missing(path: Path | str, what: str = "file") -> str:
     """Say why a path is not the file that was asked for: a folder, or nothing.
 

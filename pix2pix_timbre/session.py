@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.cli import Parser, UserError
+from common.cli import Parser, UserError, counted
 from common.music.names import piece_of
 from common.training.devices import OneDevice
 from common.training.resuming import recorded_split
@@ -193,18 +193,21 @@ class Session(TrainingSession):
 
     def _tell(self, unpaired):
         self.say(
-            f"{len(self.pieces['training'])} pieces to train on "
-            f"({self.training.frame_count:,} frames), {len(self.pieces['held_out'])} held out "
-            f"({self.validation.frame_count if self.validation else 0:,} frames)"
+            f"{counted(len(self.pieces['training']), 'piece')} to train on "
+            f"({counted(self.training.frame_count, 'frame')}), "
+            f"{len(self.pieces['held_out'])} held out "
+            f"({counted(self.validation.frame_count if self.validation else 0, 'frame')})"
         )
         if not self.validation:
             self.say(
                 "no piece is held out: add pieces or raise --validation_split to see validation"
             )
         if unpaired["unpaired_renderings"]:
-            self.say(f"{unpaired['unpaired_renderings']} pieces have no partner and are left out")
+            alone = counted(unpaired["unpaired_renderings"], "piece")
+            self.say(f"{alone} without a partner left out")
         if unpaired["unpaired_columns"]:
-            self.say(f"{unpaired['unpaired_columns']} columns reach beyond their partner's end")
+            beyond = counted(unpaired["unpaired_columns"], "column")
+            self.say(f"{beyond} beyond the end of the partner left out")
 
     def describe(self) -> dict[str, Any]:
         """Scale and transform of the frames, the split by piece, and widths after trimming."""

@@ -13,8 +13,8 @@ _COEFFICIENTS = 13  # including the first one, which is not used
 _LOWEST, _SEMITONES = 36, 60  # lowest MIDI pitch, and number of semitones
 _BINS = 80  # up to 6.3 kHz
 _PARTIALS = 8
-_PROMINENT = 0.4  # relative to the strongest pitch of a frame
-_QUIET_DB = 40  # below the loudest frame
+_PROMINENT = 0.4  # relative to the strongest pitch of a column
+_QUIET_DB = 40  # columns more than this below the loudest one count as silent
 
 
 def _unit(audio):
@@ -59,7 +59,8 @@ def _cepstrum(audio):
 def cepstral_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Cosine distance of the mean mel cepstra: compares timbre, whatever is played.
 
-    Coefficients 2 to 13, over the frames that are less than 40 dB below the loudest.
+    The means are over the columns that are less than 40 dB below the loudest one; coefficients 2 to
+    13 are used.
 
     Args:
         reference, estimate: Audio, (samples,) at SAMPLE_RATE, of any length each.
@@ -75,7 +76,7 @@ def cepstral_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
 
 
 def pitch_sets(audio: np.ndarray) -> np.ndarray:
-    """Prominent semitones of each frame: (60, frames) bool, from C2 on.
+    """Find the prominent semitones of each column: (60, columns) bool, from C2 on.
 
     The amplitudes of a constant-Q transform at the first eight partials of a semitone are added up,
     the higher ones with less weight (after Klapuri 2006). A semitone is prominent if neither
@@ -111,7 +112,7 @@ def pitch_sets(audio: np.ndarray) -> np.ndarray:
 
 
 def pitch_set_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
-    """Mean Jaccard distance of ``pitch_sets``; 0 in frames without any pitch.
+    """Mean Jaccard distance of ``pitch_sets``; 0 in columns without any pitch.
 
     Args:
         reference, estimate: Audio, (samples,) at SAMPLE_RATE; the longer one is cut.

@@ -24,7 +24,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
+from common.cli import (
+    Parser,
+    UserError,
+    add_gpu_flag,
+    add_seed_flag,
+    counted,
+    number,
+    parser,
+    run,
+    say,
+)
 from common.files.audio import (
     AudioWriter,
     kept_subtype,
@@ -106,7 +116,10 @@ def build_parser() -> Parser:
         help="number of filters of the random layer (default: 4096; 1024 for a draft)",
     )
     built.add_flag(
-        "--kernel", 11, "length of the filters in columns", type=number(int, 1, MOST_KERNEL)
+        "--kernel",
+        11,
+        "length of the filters in columns of the spectrogram, 23 ms each",
+        type=number(int, 1, MOST_KERNEL),
     )
     built.add_flag(
         "--networks",
@@ -121,8 +134,8 @@ def build_parser() -> Parser:
     built.add_argument(
         "--spectrogram",
         choices=list(TRANSFORMS),
-        help="spectrogram that is searched: short-time Fourier, or constant-Q, whose "
-        "bins are equally wide in pitch (default: stft)",
+        help="kind of spectrogram: short-time Fourier, or constant-Q, whose bins are equally wide "
+        "in pitch (default: stft)",
     )
     built.add_argument(
         "--published",
@@ -151,7 +164,7 @@ def check(args: argparse.Namespace) -> None:
     if (args.content or args.texture) and args.output is None:
         raise UserError("--output: give a file to write")
     if args.weights and len(args.weights) != len(args.style):
-        raise UserError(f"--weights: {len(args.weights)} for {len(args.style)} styles")
+        raise UserError(f"--weights: {len(args.weights)} for {counted(len(args.style), 'style')}")
     if args.output and args.sweep and args.output.exists() and not args.output.is_dir():
         raise UserError(f"--output {args.output}: is a file; name a folder")
     if args.output and not args.sweep:
@@ -262,7 +275,7 @@ def make(args: argparse.Namespace) -> int:
         styles = open_styles(args.style, args.weights, transfer)
         if args.save_style:
             styles[0].save(args.save_style)
-            say(f"{args.save_style}: style of {len(args.style)} files")
+            say(f"{args.save_style}: style of {counted(len(args.style), 'file')}")
         if args.output is None:
             return 0
         begin = time.perf_counter()

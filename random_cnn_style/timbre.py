@@ -14,14 +14,14 @@ from random_cnn_style.metrics import SAMPLE_RATE
 
 _HOP = 500  # samples
 _COEFFICIENTS = 13  # including the first one, which is not used
-_WINDOW = 64  # frames, 2 s
+_WINDOW = 64  # columns, 2 s
 _MARGIN = 0.3
 _STEPS, _BATCH = 400, 48
 _NOISE = 0.2  # deviation of noise on standardised coefficients
 
 
 def cepstra(audio: np.ndarray) -> np.ndarray:
-    """Mel cepstra 2 to 13 of each frame: (frames, 12) float32.
+    """Mel cepstra 2 to 13 of each column: (columns, 12) float32.
 
     Args:
         audio: (samples,) at SAMPLE_RATE.
@@ -48,7 +48,7 @@ class TimbreSpace:
         keras.utils.set_random_seed(seed)
         rng = np.random.default_rng(seed)
         played = [(name, cepstra(audio)) for name, audio in recordings]
-        every = np.concatenate([frames for _, frames in played])
+        every = np.concatenate([columns for _, columns in played])
         self._mean, self._deviation = every.mean(axis=0), every.std(axis=0) + 1e-6
         names = sorted({name for name, _ in played})
         self._network = _network()
@@ -59,13 +59,13 @@ class TimbreSpace:
             batch = np.stack([self._cut(played[index][1], rng) for index in chosen])
             self._network.train_on_batch(batch, labels)
 
-    def _cut(self, frames, rng):
-        start = rng.integers(max(len(frames) - _WINDOW, 0) + 1)
-        cut = np.arange(start, start + _WINDOW) % len(frames)  # short recordings are repeated
-        return self._standard(frames[cut])
+    def _cut(self, columns, rng):
+        start = rng.integers(max(len(columns) - _WINDOW, 0) + 1)
+        cut = np.arange(start, start + _WINDOW) % len(columns)  # short recordings are repeated
+        return self._standard(columns[cut])
 
-    def _standard(self, frames):
-        return ((frames - self._mean) / self._deviation).astype(np.float32)
+    def _standard(self, columns):
+        return ((columns - self._mean) / self._deviation).astype(np.float32)
 
     def embed(self, audio: np.ndarray) -> np.ndarray:
         """Embed a sound of any length: unit vector (64,)."""

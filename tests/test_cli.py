@@ -324,6 +324,15 @@ def test_results_are_printed_on_one_line(capsys):
     assert capsys.readouterr().out == "a\\nb\\t.wav: 1.0 s\n"
 
 
+def test_counted_nouns():
+    assert [cli.counted(number, "file") for number in (0, 1, 1200)] == [
+        "0 files",
+        "1 file",
+        "1,200 files",
+    ]
+    assert cli.counted(2, "pitch", "pitches") == "2 pitches"
+
+
 def test_a_folder_is_told_from_nothing(tmp_path):
     assert cli.missing(tmp_path) == "is a folder; name a file"
     assert cli.missing(tmp_path / "a", "style") == "no such style"

@@ -40,7 +40,7 @@ def test_an_index_has_checksum_source_and_licence_of_each_file(folder):
     assert index.sources["set B"] == {"licence": "CC BY 4.0", "citation": "B. Somebody, 2021"}
     assert cite(index) == [
         "set A (2 files, CC0): A. Nobody, 2020",
-        "set B (1 files, CC BY 4.0): B. Somebody, 2021",
+        "set B (1 file, CC BY 4.0): B. Somebody, 2021",
     ]
 
 

@@ -74,7 +74,7 @@ def test_a_folder_of_odd_names_becomes_a_library(odd, tmp_path, capsys):
     ]
     assert "5 notes of 8 recordings written, 0 kept" in said.out
     assert "kazoo_acoustic_000 (kazoo, ordinary): 4 notes, pitch 58 to 76" in said.out
-    assert "kazoo_acoustic_001 (kazoo, flatterzunge): 1 notes, pitch 62 to 62" in said.out
+    assert "kazoo_acoustic_001 (kazoo, flatterzunge): 1 note, pitch 62 to 62" in said.out
     assert "pitch: 4 by note name, 1 by MIDI number" in said.out
     assert "velocity: 3 by name, 2 by --velocity" in said.out
     assert "5 within a quarter tone of their name, 0 off, 0 not checked" in said.out
@@ -118,7 +118,7 @@ def test_without_swift_the_other_tracker_is_asked(tmp_path, capsys, monkeypatch)
     put(tmp_path / "flute" / "C5.wav", 72)
     assert run_import(tmp_path / "flute", tmp_path / "notes") == 0
     said = capsys.readouterr().out
-    assert "1 pitches, 1 by pyin: 1 within a quarter tone" in said
+    assert "1 pitch, 1 by pyin: 1 within a quarter tone" in said
     assert "swift-f0 is not installed" in said
 
 
@@ -250,7 +250,7 @@ def test_a_run_that_was_killed_is_continued(tmp_path, capsys, monkeypatch):
     assert notes(tmp_path / "notes") == sorted(examples(tmp_path / "notes")) == sorted(written)
     assert run_import(*flags) == 0
     said = capsys.readouterr().out
-    assert "1 notes of 3 recordings written, 2 kept; 3 in" in said
+    assert "1 note of 3 recordings written, 2 kept; 3 in" in said
     assert "C4: oboe_acoustic_000-060-080, measured 1 octave higher (7" in said
     before = examples(tmp_path / "notes")
     assert run_import(*flags, "--licence", "CC0", "--citation", "myself") == 0

@@ -51,7 +51,7 @@ def test_a_run_goes_on_as_if_it_had_not_stopped(begun, tmp_path, capsys):
     status, out, err = outcome(toy.main, toy.arguments(begun, epochs=3), capsys)
     assert (status, err) == (0, [])
     assert f"{begun}: going on after epoch 2" in out
-    assert not any("new to its run" in line for line in out)
+    assert not any("new pieces" in line for line in out)
     assert_same_run(begun, whole)
 
 
@@ -99,7 +99,7 @@ def test_pieces_that_a_run_knows_stay_recorded_and_new_ones_are_said(begun, caps
     pieces = ["fugue", "arpeggio", *NEW_PIECES]  # the others are gone
     status, out, err = outcome(toy.main, toy.arguments(begun, epochs=3, pieces=pieces), capsys)
     assert (status, err) == (0, [])
-    assert f"{begun}: new to its run are 1 pieces to train on and 1 held out" in out
+    assert f"{begun}: new pieces since the run began: 1 to train on, 1 held out" in out
     assert split_of(begun) == {
         "training": sorted([*before["training"], NEW_PIECES[0]]),
         "held_out": sorted([*before["held_out"], NEW_PIECES[1]]),

@@ -326,11 +326,11 @@ def test_a_restart_keeps_what_is_there_and_makes_what_is_missing(synthesize, tmp
     lost = out / "guitar_acoustic" / "march.wav"
     lost.unlink()
     assert synthesize() == 0
-    assert "1 files written; 7 kept" in capsys.readouterr().out
+    assert "1 file written; 7 kept" in capsys.readouterr().out
     for left in (0, 20, -1):  # what a crash of the machine leaves
         lost.write_bytes(first[lost][:left])
         assert synthesize() == 0
-        said = "1 files written; 1 of them because what was there was damaged; 7 kept"
+        said = "1 file written; 1 of them because the old file was damaged; 7 kept"
         assert said in capsys.readouterr().out
         assert lost.read_bytes() == first[lost]
     changed = {name for name, *_ in snapshot(out) - before if name.endswith(".wav")}

@@ -172,7 +172,7 @@ def test_restart_keeps_what_exists_and_completes_the_rest(sine, tmp_path, capsys
     whole = gone.read_bytes()
     gone.unlink()
     synthesize(sine, tmp_path, *flags)
-    assert capsys.readouterr().out.startswith("1 notes written, 2 kept, 0 silent; 3 in")
+    assert capsys.readouterr().out.startswith("1 note written, 2 kept, 0 silent; 3 in")
     assert kept.read_bytes() == b"kept"
     assert gone.read_bytes() == whole
     assert (tmp_path / "examples.json").stat().st_mtime_ns == changed
@@ -240,7 +240,7 @@ def test_a_soundfont_and_a_folder_may_have_any_name(sine, tmp_path, capsys):
     assert synthesize(font, tmp_path / name, "--pitches", "60:60", "--velocities", "9") == 0
     assert len(list((tmp_path / name / "audio").iterdir())) == 1
     assert capsys.readouterr().out.startswith(
-        f"1 notes written, 0 kept, 0 silent; 1 in {tmp_path}/caf\\udce9\\n/examples.json\n"
+        f"1 note written, 0 kept, 0 silent; 1 in {tmp_path}/caf\\udce9\\n/examples.json\n"
     )
 
 

@@ -1,8 +1,9 @@
-"""Titles of pieces, instruments and conversions, as a person would write them."""
+"""Titles of pieces, instruments, notes and conversions, as a person would write them."""
 
 import pytest
 
-from common.music.titles import conversion_title, instrument_title, piece_title
+from common.music.names import pitch_number
+from common.music.titles import conversion_title, instrument_title, note_title, piece_title
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,12 @@ def test_pieces(name, title):
 )
 def test_instruments(name, title):
     assert instrument_title(name) == title
+
+
+def test_notes():
+    assert note_title("keyboard_acoustic", 60, 100) == "piano, C4, velocity 100"
+    for pitch in range(128):  # every spelling is read as its pitch
+        assert pitch_number(note_title("guitar_acoustic", pitch, 1).split(", ")[1]) == pitch
 
 
 def test_conversions():

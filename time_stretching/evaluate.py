@@ -35,7 +35,7 @@ import numpy as np
 
 from common.audio.metrics import log_spectral_distance
 from common.audio.spectrograms import decibels
-from common.cli import Parser, add_gpu_flag, existing_folder, number, parser, run
+from common.cli import Parser, add_gpu_flag, counted, existing_folder, number, parser, run, say
 from common.files.audio import find_recordings, fit_length
 from common.music.names import piece_below, tempo_of
 from common.report.evaluation import held_out
@@ -274,7 +274,8 @@ def main(argv: list[str] | None = None) -> int:
         return audio * np.float32(LEVEL / max(np.abs(audio).max(initial=0), 1e-6))
 
     audios = {name: load(name, args.seconds) for name in written}
-    print(f"{len(written)} recordings of held-out pieces: {', '.join(written)}\n")
+    say(f"{counted(len(written), 'recording')} of held-out pieces: {', '.join(written)}")
+    print()
     score = reconstruction(trained, audios.values())
     print(as_text([{"auto-encoder": str(args.model), **score}]), end="\n\n")
 

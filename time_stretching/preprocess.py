@@ -18,6 +18,7 @@ import numpy as np
 from common.cli import (
     Parser,
     add_seed_flag,
+    counted,
     existing_folder,
     number,
     parser,
@@ -129,9 +130,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     seconds = sum(row.columns for row in rows) * HOP / SAMPLE_RATE
     originals = len({row.name for row in rows})
-    said = [f"{originals:,} recordings", f"{len(rows) - originals:,} stretched ones"]
+    said = [counted(originals, "recording"), f"{len(rows) - originals:,} stretched"]
     if counts["silent"]:
-        said.append(f"{counts['silent']:,} silent ones left out")
+        said.append(f"{counts['silent']:,} silent left out")
     print(f"{printable(args.features_path)}: {', '.join(said)}; {seconds / 60:.1f} minutes")
     return report_skipped([*foreign, *skipped])
 

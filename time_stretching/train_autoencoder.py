@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.audio.spectrograms import Scale
-from common.cli import Parser, UserError, number, run
+from common.cli import Parser, UserError, counted, number, run
 from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from time_stretching.flags import CLIP_NORM, add_window_flags
@@ -95,7 +95,8 @@ class Session(TrainingSession):
         self.architecture = AS_PUBLISHED if flags.as_published else Architecture()
         make = partial(Windows, self.store, scale=self.scale, columns=flags.columns)
         self.set_batches(make, training, held_out)
-        self.say(f"{len(training):,} recordings to train on, {len(held_out):,} held out")
+        recordings = counted(len(training), "recording")
+        self.say(f"{recordings} to train on, {len(held_out):,} held out")
 
     def describe(self) -> dict[str, Any]:
         """Architecture of the networks, scale of their images, and split by recording."""

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.cli import Parser, UserError, run
+from common.cli import Parser, UserError, counted, run
 from common.training.run_folder import RunFolder
 from common.training.session import TrainingSession
 from time_stretching.flags import CLIP_NORM, add_window_flags
@@ -94,7 +94,7 @@ class Session(TrainingSession):
         make = partial(Pairs, self.store, stretcher=self.stretcher, columns=flags.columns)
         self.set_batches(make, training, held_out)
         kinds = sorted(self.training.summary().items())
-        said = ", ".join(f"{count:,} {kind} pairs" for kind, count in kinds)
+        said = ", ".join(counted(count, f"{kind} pair") for kind, count in kinds)
         self.say(f"{said} to train on, {len(held_out):,} held out")
 
     def describe(self) -> dict[str, Any]:

@@ -186,8 +186,8 @@ class Classifier:
     def _seen(self, images):
         loudest = images.max(axis=(1, 2), keepdims=True)
         seen = np.maximum((images - loudest) / self._range + 1, 0)
-        count, bins, frames = seen.shape
-        rows, columns = bins // _POOLED[0], frames // _POOLED[1]
+        count, bins, width = seen.shape
+        rows, columns = bins // _POOLED[0], width // _POOLED[1]
         parts = seen[:, : rows * _POOLED[0], : columns * _POOLED[1]]
         parts = parts.reshape(count, rows, _POOLED[0], columns, _POOLED[1])
         return parts.mean(axis=(2, 4)).reshape(count, -1)

@@ -24,9 +24,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.audio.loudness import TARGET_LUFS, at_loudness
-from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
+from common.cli import (
+    Parser,
+    UserError,
+    add_gpu_flag,
+    add_seed_flag,
+    counted,
+    number,
+    parser,
+    run,
+    say,
+)
 from common.files.audio import require_audio_suffix
 from common.music.names import NoteName
+from common.music.titles import note_title
 from common.trained import shipped
 from common.training.devices import start_backend
 from common.work.lock import only_run
@@ -163,13 +174,21 @@ class Output:
         write_audio(path, audio, self.rate)
         say(f"{path}: {audio.size / self.rate:.1f} s")
 
-    def write_all(self, names: Sequence[str], images: np.ndarray) -> None:
-        """Write a sound for each image into the folder, and a picture of all."""
+    def write_all(
+        self, names: Sequence[str], images: np.ndarray, titles: Sequence[str] | None = None
+    ) -> None:
+        """Write a sound for each image into the folder, and a picture of all.
+
+        Args:
+            names: Names of the files, without suffix.
+            images: (names, bins, columns, 1) in [0, 1].
+            titles: Titles in the picture; default the names.
+        """
         from vae_generation.plots import plot_sounds
 
         for name, image in zip(names, images, strict=True):
             self.write(self.level(self.sound(image[..., 0])), self.path / f"{name}.wav")
-        plot_sounds(self.path / "sounds.png", names, images)
+        plot_sounds(self.path / "sounds.png", titles or names, images)
 
 
 def check_output(way: str, path: Path) -> None:
@@ -239,7 +258,7 @@ def write_plane(output: Output, trained: TrainedVAE, folder: Path, rows: int) ->
         lead="Every cell is a sound that the decoder makes of a point of the plane. Below: where "
         "the notes lie that it was trained on.",
     )
-    say(f"{output.path}: {len(images)} sounds, grid.png, latents.png; open plane.html")
+    say(f"{output.path}: {counted(len(images), 'sound')}, grid.png, latents.png; open plane.html")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -290,7 +309,8 @@ def make(
     elif way == "conditional":
         notes = list(dict.fromkeys(conditions.parse(text) for text in args.conditional))
         names = [str(NoteName(name, 0, pitch, velocity)) for name, pitch, velocity in notes]
-        output.write_all(names, ways.play(trained, notes, rng, args.temperature))
+        titles = [note_title(*note) for note in notes]
+        output.write_all(names, ways.play(trained, notes, rng, args.temperature), titles)
     elif way == "interpolate":
         names = [f"step_{index:02d}" for index in range(args.steps)]
         output.write_all(names, ways.between(trained, *audios, args.steps))

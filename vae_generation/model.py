@@ -67,10 +67,10 @@ class Architecture(NamedTuple):
     @property
     def bottleneck(self) -> tuple[int, int, int]:
         """Shape after the last convolution."""
-        bins, frames = self.bins, self.frames
+        bins, columns = self.bins, self.frames
         for down, right in self.strides:
-            bins, frames = bins // down, frames // right
-        return bins, frames, self.filters[-1]
+            bins, columns = bins // down, columns // right
+        return bins, columns, self.filters[-1]
 
 
 def _block(number, name, convolution):
@@ -104,7 +104,7 @@ def build_encoder(architecture: Architecture) -> keras.Model:
         architecture: ``Architecture``.
 
     Returns:
-        Keras model: (batch, bins, frames, 1), with a condition also (batch, condition), ->
+        Keras model: (batch, bins, columns, 1), with a condition also (batch, condition), ->
         ``[mu, log_variance]``, (batch, latent_dim) each, in float32 whatever the dtype policy.
     """
     inputs, hidden = _convolutional_encoder(architecture)
@@ -131,7 +131,7 @@ def build_decoder(architecture: Architecture) -> keras.Model:
 
     Returns:
         Keras model: (batch, latent_dim), with a condition also (batch, condition), ->
-        (batch, bins, frames, 1) in [0, 1], in float32 whatever the dtype policy.
+        (batch, bins, columns, 1) in [0, 1], in float32 whatever the dtype policy.
     """
     shape = architecture.bottleneck
     inputs = layers.Input((architecture.latent_dim,), name="decoder_input")

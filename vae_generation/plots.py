@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.latent import plane_points
+from common.music.titles import instrument_title
 from common.report.plots import Panel, image_grid, new_figure, save_figure
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ def plot_latents(path: Path, latents: Latents) -> None:
     points, labels = plane_points(latents.mean)
     figure, axes = new_figure(1, 2, (12, 5))
     instruments = [one.instrument for one in latents.examples]
+    titles = {name: instrument_title(name) if name else "unknown" for name in instruments}
     for name in sorted(set(instruments)):
         chosen = np.array([instrument == name for instrument in instruments])
-        axes[0][0].scatter(*points[chosen].T, s=8, alpha=0.6, label=name or "unknown")
+        axes[0][0].scatter(*points[chosen].T, s=8, alpha=0.6, label=titles[name])
     axes[0][0].legend(fontsize=8)
     axes[0][0].set_title("by instrument")
     pitches = np.array([one.pitch for one in latents.examples], float)

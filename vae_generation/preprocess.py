@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import Parser, existing_folder, number, parser, printable, report_skipped, run
+from common.cli import (
+    Parser,
+    counted,
+    existing_folder,
+    number,
+    parser,
+    printable,
+    report_skipped,
+    run,
+)
 from common.files.audio import peak, resample
 from common.work.fill import fill_store, find_recordings
 from common.work.jobs import add_job_flags, parse_job_args
@@ -165,9 +174,9 @@ def main(argv: list[str] | None = None) -> int:
         jobs=args.jobs,
         scheduler=args.scheduler,
     )
-    said = [f"{counts['notes']:,} notes", f"{counts['windows']:,} windows"]
+    said = [counted(counts["notes"], "note"), counted(counts["windows"], "window")]
     if counts["silent"]:
-        said.append(f"{counts['silent']:,} silent ones left out")
+        said.append(f"{counts['silent']:,} silent left out")
     print(
         f"{printable(args.features_path)}: {', '.join(said)}; "
         f"{spectrogram.bins}x{spectrogram.frames}, {spectrogram.seconds:.2f} s each, "

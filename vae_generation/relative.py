@@ -46,14 +46,14 @@ def relative_architecture(parameters: dict[str, Any] | Path | str) -> Architectu
         except ValueError as error:
             raise UserError(f"{path}: not readable as JSON ({error})") from error
     try:
-        bins, frames, channels = parameters["input_shape"]
+        bins, columns, channels = parameters["input_shape"]
         strides = [
             (stride, stride) if isinstance(stride, int) else tuple(stride)
             for stride in parameters["conv_strides"]
         ]
         found = Architecture(
             bins,
-            frames,
+            columns,
             tuple(parameters["conv_filters"]),
             tuple(parameters["conv_kernels"]),
             tuple(strides),

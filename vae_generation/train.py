@@ -15,12 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.cli import Parser, UserError, number, run
+from common.cli import Parser, UserError, counted, number, run
+from common.music.titles import note_title
 from common.training.flags import add_training_flags
 from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from vae_generation.condition import Conditions
-from vae_generation.store import ImageStore
+from vae_generation.store import UNKNOWN, ImageStore
 
 if TYPE_CHECKING:
     import keras
@@ -41,6 +42,12 @@ def stride(text: str) -> list[int]:
     if len(parts) not in (1, 2) or not all(1 <= part <= 8 for part in parts):
         raise argparse.ArgumentTypeError(f"{text!r} is no stride, such as 2 or 2x1")
     return [parts[0], parts[-1]]  # a list, as it is read from config.json
+
+
+def _title(example):
+    if example.pitch == UNKNOWN:
+        return f"{example.source.rpartition('/')[2]}, {example.start:g} s"
+    return note_title(example.instrument, example.pitch, example.velocity)
 
 
 class Session(TrainingSession):
@@ -138,7 +145,7 @@ class Session(TrainingSession):
         make = partial(Images, self.store, conditions=vectors)
         self.set_batches(make, training, held_out)
         self._trained = None
-        self.say(f"{len(training):,} images to train on, {len(held_out):,} held out")
+        self.say(f"{counted(len(training), 'image')} to train on, {len(held_out):,} held out")
 
     def _architecture(self):
         from vae_generation.model import Architecture
@@ -193,8 +200,8 @@ class Session(TrainingSession):
         images = self.store.read(shown)
         examples = [self.store.rows[index] for index in shown]
         found = trained.reconstruct(images, trained.condition_vectors(examples))
-        names = [f"{one.source.rpartition('/')[2]} {one.start:g} s" for one in examples]
-        plot_reconstructions(folder / "reconstructions.png", names, images, found)
+        titles = [_title(one) for one in examples]
+        plot_reconstructions(folder / "reconstructions.png", titles, images, found)
         if epoch == self.last_epoch:
             latents = encode_store(trained, self.store, self.sides[0])
             latents.save(folder / "latents.h5")

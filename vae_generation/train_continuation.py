@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import Parser, UserError, number, run
+from common.cli import Parser, UserError, counted, number, run
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
 from vae_generation.store import ImageStore
@@ -96,7 +96,7 @@ class Session(TrainingSession):
         settings = {"steps": flags.steps, "batch_size": flags.batch_size, "seed": flags.seed}
         self.training = Sequences(tracks[0], shuffle=True, **settings)
         self.validation = Sequences(tracks[1], **settings) if tracks[1] else None
-        self.say(f"{len(tracks[0])} sequences to train on, {len(tracks[1])} held out")
+        self.say(f"{counted(len(tracks[0]), 'sequence')} to train on, {len(tracks[1]):,} held out")
 
     def _tracks(self, store, trained, side, hop_seconds):
         from vae_generation.continuation import tracks_of

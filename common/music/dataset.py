@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from common.cli import UserError, existing_folder, parser, report_skipped, run, say
+from common.cli import UserError, counted, existing_folder, parser, report_skipped, run, say
 from common.files.audio import AUDIO_SUFFIXES
 from common.files.text import write_json
 
@@ -137,7 +137,7 @@ def cite(index: Dataset) -> list[str]:
     """Lines that say where the files of a ``Dataset`` come from, and how to cite them."""
     counts = Counter(entry["source"] for entry in index.files.values())
     return [
-        f"{name} ({counts[name]} files, {about['licence']}): {about['citation']}"
+        f"{name} ({counted(counts[name], 'file')}, {about['licence']}): {about['citation']}"
         for name, about in sorted(index.sources.items())
     ]
 
@@ -153,8 +153,8 @@ def main(argv: list[str] | None = None) -> int:
         for name in index.files
         if (args.folder / name).is_file()
     )
-    state = "all as in the index" if not problems else f"{len(problems)} problems"
-    say(f"{args.folder}: {len(index.files)} files, {size / 1e6:.2f} MB, {state}")
+    state = "all as in the index" if not problems else counted(len(problems), "problem")
+    say(f"{args.folder}: {counted(len(index.files), 'file')}, {size / 1e6:.2f} MB, {state}")
     for line in cite(index):
         say(f"  {line}")
     return report_skipped(problems)

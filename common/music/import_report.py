@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 
+from common.cli import counted
 from common.music.instruments import in_words
 from common.music.pitch import Check
 
@@ -20,8 +21,8 @@ def note_lines(entries: dict) -> list[str]:
         pitches = [note["pitch"] for note in notes]
         velocities = sorted({note["velocity"] for note in notes})
         lines.append(
-            f"  {instrument} ({in_words(instrument)}, {technique}): {len(notes)} notes, pitch "
-            f"{min(pitches)} to {max(pitches)}, velocity {', '.join(map(str, velocities))}"
+            f"  {instrument} ({in_words(instrument)}, {technique}): {counted(len(notes), 'note')}, "
+            f"pitch {min(pitches)} to {max(pitches)}, velocity {', '.join(map(str, velocities))}"
         )
     for what in ("pitch", "velocity"):
         counts = Counter(entry["import"][f"{what}_from"] for entry in entries.values())
@@ -49,8 +50,9 @@ def pitch_lines(checks: list, strict: bool) -> list[str]:
     by = "".join(f", {count} by {way}" for way, count in ways.most_common())
     state = " and left out" if strict else ""
     lines = [
-        f"{len(checks)} pitches{by}: {len(checks) - len(off) - len(unheard)} within a quarter tone "
-        f"of their name, {len(off)} off{state}, {len(unheard)} not checked"
+        f"{counted(len(checks), 'pitch', 'pitches')}{by}: "
+        f"{len(checks) - len(off) - len(unheard)} within a quarter tone of their name, "
+        f"{len(off)} off{state}, {len(unheard)} not checked"
     ]
     lines += [f"  {name}: {note}, measured {in_intervals(check)}" for name, note, check in off]
     if unheard:

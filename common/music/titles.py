@@ -1,4 +1,4 @@
-"""Titles as a person would write them: of pieces, instruments and conversions."""
+"""Titles as a person would write them: of pieces, instruments, notes and conversions."""
 
 import re
 from collections.abc import Iterable
@@ -31,6 +31,7 @@ _FAMILIES = {
     "string": "strings",
     "vocal": "voice",
 }
+_PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _SOURCES = {"acoustic": "", "electronic": "electric ", "synthetic": "synthetic "}
 
 
@@ -77,6 +78,20 @@ def instrument_title(instrument: str) -> str:
     if family == "synth_lead":
         return "synth lead"
     return _SOURCES[source] + _FAMILIES.get(family, family.replace("_", " "))
+
+
+def note_title(instrument: str, pitch: int, velocity: int) -> str:
+    """Title of a note: "piano, C4, velocity 100".
+
+    Args:
+        instrument: Its name, as in NSynth.
+        pitch: MIDI number; 60 is C4.
+        velocity: MIDI velocity.
+    """
+    octave, number = divmod(pitch, 12)
+    return (
+        f"{instrument_title(instrument)}, {_PITCH_CLASSES[number]}{octave - 1}, velocity {velocity}"
+    )
 
 
 def conversion_title(origins: Iterable[str], targets: Iterable[str]) -> str:

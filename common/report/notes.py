@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.cli import UserError, existing_folder, parser, run, say
+from common.cli import UserError, counted, existing_folder, parser, run, say
 from common.files.audio import load_audio
 from common.music.instruments import in_words
 from common.music.notes import NoteLibrary
@@ -110,7 +110,7 @@ def draw(library: NoteLibrary) -> Figure:
         axis.set_xlim(low - 1, high + 1)
         axis.set_ylim(0, len(image))
         axis.set_facecolor("0.9")
-        axis.set_title(f"{in_words(name)}, {count} notes", fontsize=9)
+        axis.set_title(f"{in_words(name)}, {counted(count, 'note')}", fontsize=9)
         axis.set_xticks([24, 36, 48, 60, 72, 84, 96, 108], [f"C{k}" for k in range(1, 9)])
         shown = [hertz for hertz in (100, 1000, 10000) if hertz < top]
         axis.set_yticks([BANDS_PER_OCTAVE * np.log2(hertz / LOWEST) for hertz in shown])

@@ -6,6 +6,8 @@ import re
 from html import escape
 from typing import Any, NamedTuple
 
+from common.cli import printable
+
 WIDTH = 100  # columns of a terminal
 _LONGEST = 40  # characters of a text where not even one column of numbers fits beside it
 _MARKS = {"lower": "↓", "higher": "↑", "near 0": "→ 0", "near 1": "→ 1"}
@@ -30,6 +32,7 @@ def as_text(rows: list[dict[str, Any]], width: int = WIDTH) -> str:
     the leading columns of text and has as many of the other columns as fit.
     """
     names, cells = _cells(rows, digits=4)
+    cells = [list(map(printable, line)) for line in cells]
     columns = [list(column) for column in zip(names, *cells, strict=True)]
     lead = 1
     while lead < len(names) and isinstance(rows[0].get(names[lead]), str):

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from common.cli import Parser, UserError, parser
+from common.cli import Parser, UserError, parser, printable
 from common.training.devices import (
     OneDevice,
     find_devices,
@@ -194,7 +194,7 @@ class TrainingSession(abc.ABC):
     def say(self, text: str) -> None:
         """Print a line, but only in the chief process."""
         if self.devices.is_chief:
-            print(text)
+            print(printable(text))
 
     @property
     def last_epoch(self) -> int:
@@ -274,8 +274,8 @@ class TrainingSession(abc.ABC):
         if old and new and any(new_pieces(old, new).values()):
             counts = new_pieces(old, new)
             self.say(
-                f"{self.run.path}: new to its run are {counts['training']} pieces to train on and "
-                f"{counts['held_out']} held out"
+                f"{self.run.path}: new pieces since the run began: {counts['training']} to train "
+                f"on, {counts['held_out']} held out"
             )
 
     def _config(self):
