@@ -28,7 +28,7 @@ AMIN = np.float32(1 / 2**16)  # one step of 16-bit audio: the smallest magnitude
 # 0.5 and 1, so the inverse divides by it instead of relying on a constant sum.
 WINDOW = np.hanning(FFT_SIZE).astype(np.float32)
 _SCALE = np.float32(2 / np.hanning(FFT_SIZE).sum())
-_SCALED_WINDOW = WINDOW * _SCALE
+_SCALED_WINDOW, _UNSCALING_WINDOW = WINDOW * _SCALE, WINDOW / _SCALE
 _LOG_RANGE = np.log1p(1 / AMIN, dtype=np.float32)
 
 
@@ -52,56 +52,66 @@ def write_audio(
     audio_files.write_audio(path, audio, sample_rate, subtype)
 
 
-def column_count(samples: int) -> int:
+def column_count(samples: int, hop: int = HOP) -> int:
     """Number of STFT columns of a signal: one per hop, the last hop padded with zeros."""
-    return 1 + -(-samples // HOP)
+    return 1 + -(-samples // hop)
 
 
-def _spectra(audio, start, stop):
+def _spectra(audio, start, stop, hop):
     """Scaled spectra (..., columns, FFT_SIZE // 2 + 1) of columns start to stop."""
     import scipy.fft  # imported here, or --help would take twice as long
 
-    first, last = start * HOP - HOP, (stop - 1) * HOP + HOP
+    first, last = start * hop - FFT_SIZE // 2, (stop - 1) * hop + FFT_SIZE // 2
     samples = audio.shape[-1]
     block = audio[..., max(first, 0) : min(last, samples)]
     padding = [(0, 0)] * (audio.ndim - 1) + [(max(-first, 0), max(last - max(samples, first), 0))]
     if any(padding[-1]):
         block = np.pad(block, padding)
-    # with a hop of half the window each window is two hops of the signal
-    hops = block.reshape(*audio.shape[:-1], stop - start + 1, HOP)
+    # each window is a whole number of hops of the signal
+    hops = block.reshape(*audio.shape[:-1], -1, hop)
     windows = np.empty((*audio.shape[:-1], stop - start, FFT_SIZE), np.float32)
-    np.multiply(hops[..., :-1, :], _SCALED_WINDOW[:HOP], out=windows[..., :HOP])
-    np.multiply(hops[..., 1:, :], _SCALED_WINDOW[HOP:], out=windows[..., HOP:])
+    for number, part in enumerate(_parts(hop)):
+        shifted = hops[..., number : number + stop - start, :]
+        np.multiply(shifted, _SCALED_WINDOW[part], out=windows[..., part])
     return scipy.fft.rfft(windows, axis=-1)
 
 
+def _parts(hop):
+    """Slices of a window that are one hop long."""
+    return [slice(start, start + hop) for start in range(0, FFT_SIZE, hop)]
+
+
 def forward_transform(
-    audio: np.ndarray, with_phase: bool = True, columns: slice = slice(None)
+    audio: np.ndarray,
+    with_phase: bool = True,
+    columns: slice = slice(None),
+    hop: int = HOP,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Short-time Fourier transform, centred and zero-padded, as magnitude and phase.
 
-    Column k is centred on sample ``k * HOP``. The last incomplete hop is padded with zeros, so that
+    Column k is centred on sample ``k * hop``. The last incomplete hop is padded with zeros, so that
     the inverse is well conditioned up to the last sample.
 
     Args:
         audio: (..., samples), real.
         with_phase: Also return the phase.
         columns: Slice of the columns to compute and return; default all.
+        hop: Distance of columns in samples: HOP, or a smaller divisor of it for more overlap.
 
     Returns:
         magnitude: (..., BINS, columns) float32, ``2 |S| / sum(window)``: a sine of amplitude 1 in
             the middle of a bin has magnitude 1 there. Without a slice, there are
-            ``column_count(samples)`` columns.
+            ``column_count(samples, hop)`` columns.
         phase: same shape, radians in [-pi, pi]; None without ``with_phase``.
     """
     audio = np.asarray(audio, dtype=np.float32)
-    first, stop, _ = columns.indices(column_count(audio.shape[-1]))
+    first, stop, _ = columns.indices(column_count(audio.shape[-1], hop))
     count = max(stop - first, 0)
     magnitude = np.empty((*audio.shape[:-1], count, BINS), dtype=np.float32)
     phase = np.empty_like(magnitude) if with_phase else None
     for start in range(0, count, _COLUMNS_AT_ONCE):
         part = slice(start, min(start + _COLUMNS_AT_ONCE, count))
-        spectra = _spectra(audio, first + part.start, first + part.stop)[..., :BINS]
+        spectra = _spectra(audio, first + part.start, first + part.stop, hop)[..., :BINS]
         np.abs(spectra, out=magnitude[..., part, :])
         if with_phase:
             np.arctan2(spectra.imag, spectra.real, out=phase[..., part, :])
@@ -110,10 +120,14 @@ def forward_transform(
     return np.swapaxes(magnitude, -1, -2), np.swapaxes(phase, -1, -2)
 
 
-def forward_spectra(audio: np.ndarray) -> np.ndarray:
+def forward_spectra(audio: np.ndarray, hop: int = HOP) -> np.ndarray:
     """Like ``forward_transform``, but as complex numbers: (..., BINS, columns) complex64."""
     audio = np.asarray(audio, dtype=np.float32)
-    spectra = _spectra(audio, 0, column_count(audio.shape[-1]))[..., :BINS]
+    count = column_count(audio.shape[-1], hop)
+    spectra = np.empty((*audio.shape[:-1], count, BINS), np.complex64)
+    for start in range(0, count, _COLUMNS_AT_ONCE):
+        stop = min(start + _COLUMNS_AT_ONCE, count)
+        spectra[..., start:stop, :] = _spectra(audio, start, stop, hop)[..., :BINS]
     return np.swapaxes(spectra, -1, -2)
 
 
@@ -151,49 +165,49 @@ def inverse_transform(
         np.multiply(amplitude, np.sin(angle), out=polar.imag)
         return polar
 
-    return _overlap_add(spectra, magnitude.shape[:-2], magnitude.shape[-1], length)
+    return _overlap_add(spectra, magnitude.shape[:-2], magnitude.shape[-1], length, HOP)
 
 
-def inverse_spectra(spectra: np.ndarray, length: int | None = None) -> np.ndarray:
+def inverse_spectra(spectra: np.ndarray, length: int | None = None, hop: int = HOP) -> np.ndarray:
     """Like ``inverse_transform``, but from complex spectra: inverse of ``forward_spectra``.
 
     Args:
         spectra: (..., BINS, columns), as ``forward_spectra`` returns them.
-        length: Samples to return; default ``(columns - 1) * HOP``.
+        length: Samples to return; default ``(columns - 1) * hop``.
+        hop: As in ``forward_transform``.
 
     Returns:
         float32 (..., length).
     """
     by_column = np.swapaxes(np.asarray(spectra), -1, -2)
-    return _overlap_add(
-        lambda part: by_column[..., part, :], by_column.shape[:-2], by_column.shape[-2], length
-    )
+    *shape, columns, _ = by_column.shape
+    return _overlap_add(lambda part: by_column[..., part, :], shape, columns, length, hop)
 
 
-def _overlap_add(spectra, shape, columns, length):
+def _overlap_add(spectra, shape, columns, length, hop):
     """Convert spectra, returned by a function for a slice of columns, to audio (*shape, length)."""
     import scipy.fft
 
-    length = max(columns - 1, 0) * HOP if length is None else length
-    if length > 0 and column_count(length) > columns:
+    length = max(columns - 1, 0) * hop if length is None else length
+    if length > 0 and column_count(length, hop) > columns:
         raise ValueError(f"{columns} columns cannot fill {length} samples")
-    signal = np.zeros((*shape, (columns + 1) * HOP), dtype=np.float32)
-    weight = np.zeros((columns + 1) * HOP, dtype=np.float32)
-    halves = signal.reshape(*shape, columns + 1, HOP)
-    half_weights = weight.reshape(columns + 1, HOP)
+    # each part of a grain, one hop long, falls into exactly one hop
+    parts = _parts(hop)
+    hops = np.zeros((*shape, columns + len(parts) - 1, hop), np.float32)
+    weights = np.zeros(hops.shape[-2:], np.float32)
     square = np.square(WINDOW)
+    whole = np.zeros((*shape, min(_COLUMNS_AT_ONCE, columns), FFT_SIZE // 2 + 1), np.complex64)
     for start in range(0, columns, _COLUMNS_AT_ONCE):
         stop = min(start + _COLUMNS_AT_ONCE, columns)
-        whole = np.zeros((*shape, stop - start, FFT_SIZE // 2 + 1), np.complex64)
-        np.divide(spectra(slice(start, stop)), _SCALE, out=whole[..., :BINS])
-        grains = scipy.fft.irfft(whole, FFT_SIZE, axis=-1) * WINDOW
-        # with a hop of half the window each half of a grain falls into exactly one hop
-        halves[..., start:stop, :] += grains[..., :HOP]
-        halves[..., start + 1 : stop + 1, :] += grains[..., HOP:]
-        half_weights[start:stop] += square[:HOP]
-        half_weights[start + 1 : stop + 1] += square[HOP:]
-    covered = slice(HOP, HOP + length)
-    return signal[..., covered] / weight[covered]
+        whole = whole[..., : stop - start, :]
+        whole[..., :BINS] = spectra(slice(start, stop))
+        grains = scipy.fft.irfft(whole, FFT_SIZE, axis=-1)
+        grains *= _UNSCALING_WINDOW
+        for number, part in enumerate(parts):
+            hops[..., start + number : stop + number, :] += grains[..., part]
+            weights[start + number : stop + number] += square[part]
+    covered = slice(FFT_SIZE // 2, FFT_SIZE // 2 + length)
+    return hops.reshape(*shape, -1)[..., covered] / weights.ravel()[covered]
 
 
 def amplitude_to_db(mag: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
+from common.audio.resynthesis import DEFAULT_PHASE, METHODS
 from common.cli import Parser, UserError, add_gpu_flag, number, parser, run, say
 from common.files.text import write_json, write_rows
 from common.music.names import piece_of
@@ -97,7 +97,7 @@ def build_parser() -> Parser:
         "control of each other model",
     )
     phase = "how the phase is found, as in predict.py"
-    built.add_flag("--phase", DEFAULT_PHASE, phase, choices=ESTIMATORS)
+    built.add_flag("--phase", DEFAULT_PHASE, phase, choices=METHODS)
     built.add_flag(
         "--pieces",
         "held-out",

@@ -22,7 +22,7 @@ from common.audio.metrics import (
     tonal_balance_error,
     valley_excess,
 )
-from common.audio.phase import estimate_phase
+from common.audio.resynthesis import METHODS, resynthesize
 from common.cli import UserError
 from common.files.audio import peak
 from common.music.midi import Note
@@ -32,7 +32,6 @@ from data import (
     amplitude_to_db,
     forward_transform,
     frames_to_network,
-    inverse_transform,
     load_audio,
     network_to_frames,
     write_audio,
@@ -133,7 +132,7 @@ def render(
         predictors: Dict from name to function from frames to frames in [0, 1].
         source, truth: Audio files of origin and target.
         folder: Output folder for the audio files, which are named after their system.
-        phase: Of ``common.audio.phase.ESTIMATORS``.
+        phase: Of ``common.audio.resynthesis.METHODS``.
 
     Returns:
         Dict from system to its audio file.
@@ -144,9 +143,7 @@ def render(
         convert_file(source, audios[name], predict=predict, phase=phase)
     origin, target = (load_audio(path)[0] for path in (source, truth))
     length = min(origin.size, target.size)
-    magnitude, _ = forward_transform(target[:length])
-    estimated = estimate_phase(phase, magnitude, forward_transform(origin[:length])[1])
-    ceiling = inverse_transform(magnitude, estimated, length)
+    ceiling = resynthesize(target[:length], origin[:length], METHODS[phase]())
     audios[CEILING] = folder / f"{CEILING}.wav"
     write_audio(audios[CEILING], ceiling / max(1.0, peak(ceiling)))
     return audios | {TARGET: truth}
@@ -285,7 +282,7 @@ def measure_pieces(
         pairs: Dict from the name of a piece to a pair of ``pix2pix_timbre.pairs.Source``.
         predictors_of: Function from a pair to a dict from model to function of frames.
         folder: Output folder of the converted audios.
-        phase: Of ``common.audio.phase.ESTIMATORS``.
+        phase: Of ``common.audio.resynthesis.METHODS``.
         audios_path: Folder of the audios, or None to measure frames alone.
         midi_path: Folder of the MIDI files, or None to count no notes.
         control: Name of the model whose image, with noise, is the control of the others; or None.

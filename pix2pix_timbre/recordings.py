@@ -1,46 +1,49 @@
 """Convert audio: arrays, and files of any length in constant memory."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from common.audio.phase import DEFAULT_PHASE, estimate_phase
+from common.audio.resynthesis import DEFAULT_PHASE, METHODS
 from common.audio.streaming import filled_header, make_resampler, parts_of, read_resampled
 from common.files.audio import PEAK, AudioWriter, fit_length, kept_subtype, resample, safe_peak
 from common.files.audio import peak as audio_peak
 from data import (
     FRAME_COLUMNS,
+    HOP,
     SAMPLE_RATE,
     amplitude_to_db,
     db_to_amplitude,
     forward_transform,
-    inverse_transform,
 )
 from pix2pix_timbre.windows import OVERLAP, Conversion
 
+Predict = Callable[[np.ndarray], np.ndarray]
+Network = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 _SECONDS_AT_ONCE = 10  # length of the blocks that are written
 _PART_COLUMNS = 4 * FRAME_COLUMNS  # length of the parts that are read: whole frames
-_COLUMNS_AHEAD = 32  # columns that are known beyond a column when its phase is estimated
 
 
 def convert_blocks(
     blocks: Iterable[np.ndarray],
-    conversion: Conversion,
-    method: str,
-    network: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
+    channels: int,
+    *,
+    predict: Predict,
+    overlap: float,
+    phase: str,
+    network: Network | None = None,
 ) -> Iterator[np.ndarray]:
     """Convert a stream of audio.
 
     Args:
         blocks: Iterable of (channels, samples) float32 at SAMPLE_RATE.
-        conversion: ``pix2pix_timbre.windows.Conversion``.
-        method: Of ``common.audio.phase.ESTIMATORS``.
+        channels: Number of channels.
+        predict, overlap, phase: See ``convert_file``.
         network: Function ``(image, phase) -> (image, phase)`` that is called first, such as a
             ``pix2pix_timbre.phase_network.PhaseNetwork``; it receives whole frames if possible.
 
@@ -48,28 +51,75 @@ def convert_blocks(
         Converted blocks (channels, samples); in total as many samples as the input, rounded up to
         whole hops.
     """
-    phases = ready = None
-    known = 0
-    for audio, part, last in parts_of(blocks, _PART_COLUMNS):
-        magnitude, phase = forward_transform(audio, columns=part)
-        image = amplitude_to_db(magnitude)
+    resynthesis = METHODS[phase]()
+    shifts = HOP // resynthesis.hop
+    conversion = Conversion(predict, shifts * channels, overlap)
+    finding = None
+    with ThreadPoolExecutor(1) as worker:  # finds a phase while the network converts the next part
+        for part in _converted(blocks, resynthesis.hop, conversion, network):
+            if finding is not None:
+                yield from _filled(finding.result())
+            finding = worker.submit(resynthesis.push, *part)
+        if finding is not None:
+            yield from _filled(finding.result())
+
+
+def _filled(audio):
+    return [audio] if audio.shape[-1] else []
+
+
+def _converted(blocks, hop, conversion, network):
+    """Convert the magnitude of a stream of audio, of columns that are a hop apart.
+
+    If those of the network are further apart, it converts several images, each of which begins one
+    hop later.
+
+    Args:
+        blocks, network: See ``convert_blocks``.
+        hop: HOP or a divisor of it.
+        conversion: ``pix2pix_timbre.windows.Conversion`` for HOP / hop images of each channel.
+
+    Yields:
+        ``(wanted, played, phase, last)``, as ``common.audio.resynthesis`` takes them.
+    """
+    shifts = HOP // hop
+    waiting = None  # magnitude and phase of the recording, of columns that are not yet converted
+    for audio, columns, last in parts_of(blocks, shifts * _PART_COLUMNS, hop):
+        played, phase = forward_transform(audio, columns=columns, hop=hop)
+        image = _apart(amplitude_to_db(played), shifts)
         if network is not None:
-            image, phase = network(image, phase)
+            image, phase = network(image, _apart(phase, shifts))
+            phase = _together(phase, shifts)[..., : played.shape[-1]]
         converted = conversion.push(image)
         if last:
             converted = np.concatenate([converted, conversion.finish()], axis=-1)
-        phases = phase if phases is None else np.concatenate([phases, phase], axis=-1)
-        ready = converted if ready is None else np.concatenate([ready, converted], axis=-1)
-        columns = ready.shape[-1]
-        # the phase of the last columns depends on what comes next, so they wait
-        done = columns if last else columns - _COLUMNS_AHEAD
-        if done > 1:
-            magnitude = db_to_amplitude(ready)
-            estimated = estimate_phase(method, magnitude, phases[..., :columns], known)[..., :done]
-            yield inverse_transform(magnitude[..., :done], estimated)
-            # samples between two columns need both, so one column is kept for the next part
-            ready, known = ready[..., done - 1 :], 1
-            phases = np.concatenate([estimated[..., -1:], phases[..., done:]], axis=-1)
+        given = played, phase
+        if waiting is not None:
+            given = [np.concatenate(pair, axis=-1) for pair in zip(waiting, given, strict=True)]
+        ready = min(shifts * converted.shape[-1], given[0].shape[-1])
+        waiting = [one[..., ready:] for one in given]
+        wanted = db_to_amplitude(_together(converted, shifts)[..., :ready])
+        yield wanted, *(one[..., :ready] for one in given), last
+
+
+def _apart(image, shifts):
+    """Every ``shifts``-th column from the first, the second and so on, as channels of their own.
+
+    Args:
+        image: (channels, BINS, columns).
+        shifts: Number of images; if need be, the last ones end with a column of zeros.
+
+    Returns:
+        (shifts * channels, BINS, columns / shifts, rounded up).
+    """
+    padded = np.pad(image, [(0, 0), (0, 0), (0, -image.shape[-1] % shifts)])
+    return np.concatenate([padded[..., shift::shifts] for shift in range(shifts)])
+
+
+def _together(images, shifts):
+    """Inverse of ``_apart``, with the padding."""
+    found = np.stack(np.split(images, shifts), axis=-1)
+    return found.reshape(*found.shape[:-2], -1)
 
 
 def _mark_last(items):
@@ -86,10 +136,10 @@ def convert_audio(
     audio: np.ndarray,
     sample_rate: int,
     *,
-    predict: Callable[[np.ndarray], np.ndarray],
+    predict: Predict,
     overlap: float = OVERLAP,
     phase: str = DEFAULT_PHASE,
-    network: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
+    network: Network | None = None,
 ) -> np.ndarray:
     """Convert audio in memory.
 
@@ -102,9 +152,10 @@ def convert_audio(
         float32, same shape, turned down where it would leave [-1, 1].
     """
     channels = np.atleast_2d(audio)
-    conversion = Conversion(predict, len(channels), overlap)
     given = resample(channels, sample_rate, SAMPLE_RATE)
-    converted = np.concatenate([*convert_blocks([given], conversion, phase, network)], axis=-1)
+    settings = {"predict": predict, "overlap": overlap, "phase": phase, "network": network}
+    blocks = convert_blocks([given], len(given), **settings)
+    converted = np.concatenate([given[:, :0], *blocks], axis=-1)
     converted = resample(converted, SAMPLE_RATE, sample_rate)
     return safe_peak(fit_length(converted, audio.shape[-1])).reshape(audio.shape)
 
@@ -125,10 +176,10 @@ def convert_file(
     source: Path,
     output: Path,
     *,
-    predict: Callable[[np.ndarray], np.ndarray],
+    predict: Predict,
     overlap: float = OVERLAP,
     phase: str = DEFAULT_PHASE,
-    network: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]] | None = None,
+    network: Network | None = None,
 ) -> dict[str, Any]:
     """Convert one audio file; memory does not grow with its length.
 
@@ -138,7 +189,7 @@ def convert_file(
         predict: Function from frames to frames in [0, 1], such as a
             ``pix2pix_timbre.trained.Predictor``.
         overlap: Share of a frame that overlaps with the next one, in [0, 1).
-        phase: Of ``common.audio.phase.ESTIMATORS``.
+        phase: Of ``common.audio.resynthesis.METHODS``.
         network: As in ``convert_blocks``.
 
     Returns:
@@ -161,8 +212,8 @@ def convert_file(
     output.parent.mkdir(parents=True, exist_ok=True)
     # The peak is only known at the end; until then the result is in an unnamed file.
     with _unnamed_file(output) as waiting:
-        conversion = Conversion(predict, channels, overlap)
-        with closing(convert_blocks(blocks(), conversion, phase, network)) as converted:
+        settings = {"predict": predict, "overlap": overlap, "phase": phase, "network": network}
+        with closing(convert_blocks(blocks(), channels, **settings)) as converted:
             for part, last in _mark_last(converted):
                 audio = part.T if back is None else back.resample_chunk(part.T, last=last)
                 peak = max(peak, audio_peak(audio))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
+from common.audio.resynthesis import DEFAULT_PHASE, METHODS
 from common.cli import Parser, UserError, add_gpu_flag, number, report_skipped, say
 from common.files.audio import AudioFileError, AudioWriter, read_header, require_audio_suffix
 from common.trained import shipped
@@ -41,10 +41,11 @@ def add_flags(built: Parser, name: str) -> None:
     )
     built.add_argument(
         "--phase",
-        choices=[*ESTIMATORS, NETWORK],
+        choices=[*METHODS, NETWORK],
         default=DEFAULT_PHASE,
-        help="how the phase of the result is found. input: taken from the recording, "
-        "as published; griffinlim: Griffin-Lim started from the recording's "
+        help="how the phase of the result is found. mixed: the recording's where its magnitude "
+        "fits, that of tracked partials elsewhere, improved by Griffin-Lim; input: taken from the "
+        "recording, as published; griffinlim: Griffin-Lim started from the recording's "
         "phase; fast-griffinlim: the same with momentum, -zero: started from "
         "zero; pghi: phase gradient heap integration; network: predicted by "
         "--phase_model (default: %(default)s)",

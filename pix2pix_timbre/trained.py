@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.audio.phase import DEFAULT_PHASE, ESTIMATORS
+from common.audio.resynthesis import DEFAULT_PHASE, METHODS
 from common.cli import UserError
 from common.files.audio import checked_audio
 from common.trained import Examples, open_run, shipped
+from common.training.devices import list_gpus
+from common.training.fast import multiply_convolutions
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE, frames_to_network, network_to_frames
 from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.recordings import convert_audio
@@ -42,6 +44,8 @@ class Predictor:
         # XLA makes this network slower on CPUs; other backends are left to Keras
         if keras.backend.backend() == "tensorflow":
             generator.compile(jit_compile=False)
+            if not list_gpus():
+                multiply_convolutions(generator)
 
     def __call__(self, frames: np.ndarray, style: np.ndarray | None = None) -> np.ndarray:
         """Predict any number of frames, in batches.
@@ -132,7 +136,7 @@ class TimbreModel:
         """Keyword arguments of ``pix2pix_timbre.recordings.convert_file``.
 
         Args:
-            phase: Of ``common.audio.phase.ESTIMATORS``, or NETWORK.
+            phase: Of ``common.audio.resynthesis.METHODS``, or NETWORK.
             style: (BINS, FRAME_COLUMNS) float32 in [0, 1], for a ``styled`` model.
             overlap: Share of a frame that the next one covers, in [0, 1).
             phase_model: ``TimbreModel`` that converts phases, for the phase NETWORK.
@@ -143,7 +147,7 @@ class TimbreModel:
         """
         from pix2pix_timbre.phase_network import JointNetwork, PhaseNetwork
 
-        known = (*ESTIMATORS, NETWORK)
+        known = (*METHODS, NETWORK)
         if phase not in known:
             raise UserError(f"phase {phase!r}: give one of {', '.join(known)}")
         if not (isinstance(overlap, numbers.Real) and 0 <= overlap < 1):

@@ -53,7 +53,9 @@ def tiny_generators(monkeypatch):
     def open_once(model):
         channels = 2 if str(model).endswith("any") else 1
         shapes = {"input_shape": (None, channels), "output_shape": (None, 1)}
-        return timbre.TimbreModel(SimpleNamespace(**shapes, compile=lambda **settings: None))
+        return timbre.TimbreModel(
+            SimpleNamespace(**shapes, layers=[], compile=lambda **settings: None)
+        )
 
     monkeypatch.setattr(timbre, "open_once", open_once)
 
@@ -150,7 +152,7 @@ def test_settings_of_time_stretch(settings, message):
         ({"overlap": 1}, "overlap 1: "),
         ({"overlap": -0.1}, "overlap -0.1: "),
         ({"overlap": "0"}, "overlap '0': "),
-        ({"phase": "bogus"}, "phase 'bogus': give one of input, .*, network"),
+        ({"phase": "bogus"}, "phase 'bogus': give one of mixed, .*, network"),
         ({"phase": None}, "phase None: "),
         ({"phase": "network"}, "phase network: give its network as phase_model"),
     ],

@@ -14,7 +14,7 @@ from conftest import ROOT
 
 from benchmarks import costs, findlr, phase, random_cnn_style, training
 from benchmarks.floor import convolution_flops
-from common.audio.phase import ESTIMATORS
+from common.audio.resynthesis import METHODS
 from common.cli import UserError
 from common.report.tables import as_text
 from data import BINS, HOP, SAMPLE_RATE, write_audio
@@ -113,8 +113,8 @@ def test_the_phase_benchmark_measures_every_estimator(audios_folder, midi_folder
     assert phase.main(argv) == 0
     header, *lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     rows = {name: dict(zip(header[1:], values, strict=False)) for name, *values in lines}
-    assert list(rows) == [*ESTIMATORS, phase.TARGET]
-    lost = {name: float(rows[name]["convergence"]) for name in ESTIMATORS}
+    assert list(rows) == [*METHODS, phase.TARGET]
+    lost = {name: float(rows[name]["lost"]) for name in METHODS}
     assert 0 < lost["fast-griffinlim"] < lost["input"] < 1
     assert all(float(row["seconds"]) >= 0 for name, row in rows.items() if name != phase.TARGET)
 

@@ -131,7 +131,7 @@ def test_training_writes_networks_of_the_right_shape_and_samples(joint, second):
     assert np.abs(truth).max() > 0.1
 
 
-@pytest.mark.parametrize("method", ["network", "input", "griffinlim"])
+@pytest.mark.parametrize("method", ["network", "input", "griffinlim", "mixed"])
 def test_a_joint_network_converts(joint, audios_folder, tmp_path, method):
     source = audios_folder / "keyboard_acoustic" / "arpeggio.wav"
     words = ["--model", joint, "--input", source, "--output", tmp_path / "out.wav"]

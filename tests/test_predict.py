@@ -14,6 +14,7 @@ import soundfile
 
 import predict
 from common.audio.phase import ESTIMATORS, estimate_phase
+from common.audio.resynthesis import Mixed
 from common.cli import run
 from common.files.text import write_json
 from common.training.weights import save_h5
@@ -29,7 +30,7 @@ from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.model import build_generator
 from pix2pix_timbre.trained import Predictor
 from pix2pix_timbre.weights import load_generator
-from pix2pix_timbre.windows import convert_image
+from pix2pix_timbre.windows import OVERLAP, convert_image
 
 ROOT = Path(__file__).parent.parent
 
@@ -109,23 +110,32 @@ def test_a_file_keeps_rate_channels_and_length(model, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000])
-@pytest.mark.parametrize("samples", [1, 511, 20001, 10 * 8000])
-def test_the_length_is_kept_to_the_sample_at_every_rate(predictor, tmp_path, rate, samples):
+@pytest.mark.parametrize(
+    ("method", "samples"),
+    [
+        *[("input", samples) for samples in (1, 511, 20001, 10 * 8000)],
+        *[("mixed", samples) for samples in (1, 256, 20001)],
+    ],
+)
+def test_the_length_is_kept_to_the_sample_at_every_rate(predictor, tmp_path, rate, method, samples):
     audio = melody(samples / rate, rate)
     source, output = tmp_path / "in.wav", tmp_path / "out.wav"
     write(source, audio, rate)
-    done = recordings.convert_file(source, output, predict=predictor, phase="input")
+    done = recordings.convert_file(source, output, predict=predictor, phase=method)
     info = soundfile.info(output)
     assert (info.samplerate, info.channels, info.frames) == (rate, 1, samples)
     assert done["seconds"] == pytest.approx(samples / rate)
 
 
-@pytest.mark.parametrize("rate", [16000, 44100, 48000, 96000])
-def test_an_identity_generator_returns_the_recording_in_place(tmp_path, rate):
+@pytest.mark.parametrize(
+    ("rate", "method"),
+    [(16000, "input"), (44100, "input"), (44100, "mixed"), (48000, "mixed"), (96000, "input")],
+)
+def test_an_identity_generator_returns_the_recording_in_place(tmp_path, rate, method):
     """Resampling and blocks (of 10 s) neither shift nor stretch nor drop anything."""
     audio = melody(23.7, rate, 2)
     source = write(tmp_path / "in.wav", audio, rate, subtype="FLOAT")
-    recordings.convert_file(source, tmp_path / "out.wav", predict=identity, phase="input")
+    recordings.convert_file(source, tmp_path / "out.wav", predict=identity, phase=method)
     found, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
     error = np.sqrt(np.mean((found - audio) ** 2) / np.mean(audio**2))
     assert error < 0.01
@@ -208,6 +218,30 @@ def test_an_estimated_phase_streams_without_breaks(method, tmp_path):
     ]
     assert np.linalg.norm(lost[0]) < 1.1 * np.linalg.norm(lost[1])
     assert lost[0].max() < 1.5 * lost[1].max()
+
+
+@pytest.mark.parametrize("overlap", [0, OVERLAP, 0.75])
+def test_a_mixed_phase_streams_like_the_computation_on_the_whole_file(
+    overlap, predictor, tmp_path, monkeypatch
+):
+    source = write(tmp_path / "in.wav", melody(6.1, 44100, 2))
+    settings = {"predict": predictor, "overlap": overlap, "phase": "mixed"}
+    found = []
+    for columns in (256, 100_000):
+        monkeypatch.setattr(recordings, "_PART_COLUMNS", columns)
+        recordings.convert_file(source, tmp_path / "out.wav", **settings)
+        found.append(load_audio(tmp_path / "out.wav", mono=False)[0])
+    assert np.abs(found[0]).max() > 0.01
+    np.testing.assert_allclose(*found, atol=1e-4)
+    # the second image of the network begins a quarter of a window later
+    audio, _ = load_audio(source, mono=False)
+    magnitude, phase = forward_transform(audio, hop=256)
+    wanted = np.empty_like(magnitude)
+    for shift in (0, 1):
+        image = convert_image(predictor, amplitude_to_db(magnitude[..., shift::2]), overlap)
+        wanted[..., shift::2] = db_to_amplitude(image)
+    expected = Mixed().push(wanted, magnitude, phase, last=True)
+    np.testing.assert_allclose(found[1], expected[:, : audio.shape[1]], atol=1e-4)
 
 
 def test_a_result_beyond_full_scale_is_turned_down_and_said(tmp_path):

@@ -76,17 +76,21 @@ def test_an_audio_is_resampled_in_blocks_as_the_whole_is(samples, rate):
 
 
 @given(
-    st.lists(st.integers(0, 4 * HOP), min_size=1, max_size=8), st.integers(1, 5), st.integers(0, 9)
+    st.lists(st.integers(0, 4 * HOP), min_size=1, max_size=8),
+    st.integers(1, 5),
+    st.integers(0, 9),
+    st.sampled_from([HOP, HOP // 2, HOP // 4]),
 )
 @settings(deadline=None)
-def test_parts_have_the_columns_of_the_whole(sizes, columns, seed):
+def test_parts_have_the_columns_of_the_whole(sizes, columns, seed, hop):
     audio = noise(sum(sizes), 2, seed)
     blocks = np.split(audio, np.cumsum(sizes)[:-1], axis=-1)
-    parts = list(parts_of(blocks, columns))
+    parts = list(parts_of(blocks, columns, hop))
     assert [last for *_, last in parts] == [False] * (len(parts) - 1) + [True]
-    found = [data.forward_transform(part, columns=which) for part, which, _ in parts]
+    found = [data.forward_transform(part, columns=which, hop=hop) for part, which, _ in parts]
     assert all(magnitude.shape[-1] == columns for magnitude, _ in found[:-1])
-    for joined, whole in zip(zip(*found, strict=True), data.forward_transform(audio), strict=True):
+    expected = data.forward_transform(audio, hop=hop)
+    for joined, whole in zip(zip(*found, strict=True), expected, strict=True):
         np.testing.assert_array_equal(np.concatenate(joined, axis=-1), whole)
 
 

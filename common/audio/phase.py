@@ -1,15 +1,16 @@
-"""Phase estimators for converted magnitudes, as chosen by ``--phase``.
+"""Phase estimators for converted magnitudes, of columns half a window apart.
 
 The networks predict magnitudes only. ``estimate_phase`` finds a phase for them: ``input`` takes
 that of the recording, all others search for one that fits the predicted magnitude.
+``common.audio.resynthesis`` uses them, and has another one for columns a quarter of a window apart.
 """
 
 import heapq
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from data import BINS, FFT_SIZE, HOP, column_count, forward_spectra, inverse_spectra
+from data import FFT_SIZE, HOP, forward_spectra, inverse_spectra
 
 ITERATIONS = 4  # more iterations preserve more of the magnitude and fewer notes
 FAST_ITERATIONS, FAST_MOMENTUM = 32, 0.99
@@ -19,13 +20,22 @@ _SMALLEST = 1e-30  # below, numbers lose precision
 HANN_GAMMA = 0.25645 * FFT_SIZE**2
 
 
-class Codec:
-    """The transform of ``data.py``, with the methods that ``griffin_lim`` needs."""
+class Codec(NamedTuple):
+    """The transform of ``data.py``, with the methods that ``griffin_lim`` needs.
 
-    bins, hop = BINS, HOP
-    columns = staticmethod(column_count)
-    forward = staticmethod(forward_spectra)
-    inverse = staticmethod(inverse_spectra)
+    Attributes:
+        hop: Distance of columns in samples.
+    """
+
+    hop: int = HOP
+
+    def forward(self, audio: np.ndarray) -> np.ndarray:
+        """Spectra (..., BINS, columns) of audio (..., samples)."""
+        return forward_spectra(audio, self.hop)
+
+    def inverse(self, spectra: np.ndarray) -> np.ndarray:
+        """Audio (..., samples) of spectra (..., BINS, columns)."""
+        return inverse_spectra(spectra, hop=self.hop)
 
 
 def estimate_phase(
@@ -75,18 +85,29 @@ def griffin_lim(
         ``start`` if there are no iterations.
     """
     magnitude, start = by_column(magnitude, np.float32), by_column(start, np.complex64)
-    spectra, previous = start, np.zeros_like(start)
+    spectra, previous = start, 0
     for _ in range(iterations):
         consistent = transform.forward(transform.inverse(spectra))
-        # go beyond the projection by its difference from the last one
-        spectra = consistent + np.float32(momentum) * (consistent - previous)
-        previous = consistent
-        spectra = magnitude * unit(spectra)
+        moved = consistent
+        if momentum:  # go beyond the projection by its difference from the last one
+            moved = consistent + np.float32(momentum) * (consistent - previous)
+            previous = consistent
+        spectra = _with_magnitude(moved, magnitude)
         spectra[..., :known] = start[..., :known]
     return spectra
 
 
-def by_column(values: np.ndarray, dtype: Any) -> np.ndarray:
+def _with_magnitude(spectra, magnitude):
+    """``magnitude * unit(spectra)``, three times as fast."""
+    length = np.abs(spectra)
+    changed = spectra * (magnitude / np.maximum(length, _SMALLEST))
+    silent = length < _SMALLEST
+    if silent.any():
+        changed[silent] = magnitude[silent]
+    return changed
+
+
+def by_column(values: np.ndarray, dtype: type) -> np.ndarray:
     """Store values (..., bins, columns) column by column in memory, as transforms do."""
     return np.swapaxes(np.ascontiguousarray(np.swapaxes(values, -1, -2), dtype), -1, -2)
 
@@ -115,7 +136,7 @@ def griffin_lim_phase(
     if not iterations:
         return phase.astype(np.float32)
     start = magnitude.astype(np.float32) * np.exp(1j * phase.astype(np.complex64))
-    found = np.angle(griffin_lim(magnitude, Codec, start, iterations, momentum, known=known))
+    found = np.angle(griffin_lim(magnitude, Codec(), start, iterations, momentum, known=known))
     # where the magnitude is zero, the product has lost the angle
     found = np.where(magnitude > 0, found, phase)
     found[..., :known] = phase[..., :known]
@@ -219,4 +240,3 @@ ESTIMATORS = {
     "fast-griffinlim-zero": fast_griffin_lim_from_zero,
     "pghi": phase_gradient_heap_integration,
 }
-DEFAULT_PHASE = "griffinlim"  # the best one in docs/phase.md

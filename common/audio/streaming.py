@@ -10,7 +10,7 @@ import numpy as np
 import soxr
 
 from common.files.audio import AudioFileError, read_blocks, read_header, to_mono
-from data import HOP
+from data import FFT_SIZE, HOP
 
 if TYPE_CHECKING:
     import soundfile
@@ -79,26 +79,30 @@ def read_resampled(
 
 
 def parts_of(
-    blocks: Iterable[np.ndarray], columns: int
+    blocks: Iterable[np.ndarray], columns: int, hop: int = HOP
 ) -> Iterator[tuple[np.ndarray, slice, bool]]:
-    """Cut audio into parts for ``data.forward_transform``, with a hop of context on both sides.
+    """Cut audio into parts for ``data.forward_transform``, with context on both sides.
 
     So the columns of a part equal those of the whole signal.
 
     Args:
         blocks: Iterable of (channels, samples).
         columns: Number of columns of a part; the last one may have fewer.
+        hop: Distance of columns in samples.
 
     Yields:
         ``(audio, columns, last)``; the columns of the part are a slice of the audio's.
     """
+    half = FFT_SIZE // 2  # a window reaches as far on both sides of its column
+    context = half // hop
     held, begin = None, 0
     for block in blocks:
         held = block if held is None else np.concatenate([held, block], axis=-1)
-        size = (columns + begin) * HOP
-        while held.shape[-1] > size:
-            yield held[:, :size], slice(begin, -1), False
-            held, begin = held[:, size - HOP :], 1
-            size = (columns + begin) * HOP
+        last = (begin + columns - 1) * hop  # where the last column is centred
+        while held.shape[-1] > last + half:
+            yield held[:, : last + half], slice(begin, -context), False
+            begin = min(begin + columns, context)
+            held = held[:, last + hop - begin * hop :]
+            last = (begin + columns - 1) * hop
     if held is not None:
         yield held, slice(begin, None), True

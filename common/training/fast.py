@@ -35,11 +35,12 @@ def parts_of(layer: keras.Layer, seen: set[int] | None = None) -> Iterator[keras
 
 
 def multiply_convolutions(model: keras.Model) -> None:
-    """Make a model that is being trained compute some convolutions as matrix products.
+    """Make a model compute some convolutions as matrix products.
 
     On a CPU, TensorFlow's kernels reorder the weights in each step, which takes longer than the
     convolution itself if the weights are larger than the image; and they compute many channels even
-    if there is only one. Only the computation changes, not the saved model.
+    if there is only one. Only the computation changes, not the saved model. A second call changes
+    nothing.
 
     Args:
         model: Built for the TensorFlow backend. Among its stock convolutions with kernel 4 and
@@ -50,6 +51,8 @@ def multiply_convolutions(model: keras.Model) -> None:
     for layer in all_layers(model):
         # subclasses may compute something else
         if type(layer) not in (keras.layers.Conv2D, keras.layers.Conv2DTranspose):
+            continue
+        if "call" in vars(layer):
             continue
         form = layer.kernel_size, layer.strides, layer.padding, layer.data_format
         special = getattr(layer, "groups", 1) > 1 or getattr(layer, "output_padding", None)
