@@ -13,7 +13,7 @@ from common.music.titles import conversion_title, instrument_title, piece_title
 from common.report.page import Clip, Section, mp3, write_page
 from common.report.plots import pixels_webp
 from common.report.tables import Term
-from data import HOP, SAMPLE_RATE, amplitude_to_db, forward_transform, load_audio
+from data import BINS, FFT_SIZE, HOP, SAMPLE_RATE, amplitude_to_db, forward_transform, load_audio
 from pix2pix_timbre.scores import (
     CEILING,
     IDENTITY,
@@ -139,7 +139,7 @@ def write_listening_page(
         if several:
             title += f", {conversion_title([origin], [target])}"
         found = clips(pair, pieces[name], predictors_of(pair), labels, seconds)
-        sections.append(Section(title, found))
+        sections.append(Section(title, found, BINS * SAMPLE_RATE / FFT_SIZE / 1000))
         every += as_rows(title, pieces[name].scores)
     labels = labels_of(models, *([None, None] if several else [side[0] for side in sides]))
     tables = tables | {"Every piece": every + as_rows("overall", total.scores)}

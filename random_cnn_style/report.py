@@ -135,7 +135,7 @@ def write_sweep_page(
     write_page(
         folder / "sweep.html",
         "Content against style",
-        [Section("From the style to the content", clips)],
+        [Section("From the style to the content", clips, SAMPLE_RATE / 2000)],
         lead="A small alpha takes the timbre of the style, a large one keeps the notes of the "
         "content. The scores are distances of the pitches from the content, and of the timbre from "
         "the style; lower is better.",

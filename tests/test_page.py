@@ -112,7 +112,7 @@ def page(tmp_path_factory):
     write_page(
         folder / "report.html",
         "Tones",
-        [Section("Two noises", clips)],
+        [Section("Two noises", clips, 4.5)],
         lead="None.",
         settings={"model": "<b>"},
         tables={"scores": ROWS},
@@ -256,6 +256,25 @@ def test_the_picture_is_where_the_position_is_set(page, tmp_path):
     result = use(page, SEEK, tmp_path)
     assert result["seconds"] == pytest.approx(2, abs=0.05)
     assert result["positions"] == pytest.approx([1, 2, 1, 0, 0.5], abs=0.06)
+
+
+AXIS = """
+const box = players[0].picture.getBoundingClientRect();
+return [...document.querySelectorAll(".axis span")].map(tick => {
+  const {top, bottom, left, right} = tick.getBoundingClientRect();
+  const place = (box.bottom - (top + bottom) / 2) / box.height;
+  return [tick.textContent, place, left > 0, right < box.left];
+});
+"""
+
+
+@needs_browser
+@pytest.mark.parametrize("width", [1200, 420])
+def test_the_frequency_axis_is_beside_the_picture(page, tmp_path, width):
+    names, places, *inside = zip(*use(page, AXIS, tmp_path, width), strict=True)
+    assert names == ("2", "4 kHz")
+    assert places == pytest.approx((2 / 4.5, 4 / 4.5), abs=0.02)
+    assert all(map(all, inside))
 
 
 PLANE = """

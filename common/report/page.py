@@ -61,10 +61,18 @@ class Clip(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A piece: its heading, and its clips, between which a player switches."""
+    """A piece: its heading, and its clips, between which a player switches.
+
+    Attributes:
+        heading: Title of the piece.
+        clips: List of ``Clip``.
+        kilohertz: Frequency at the upper edge of the pictures, whose bins are equally wide and
+            begin at 0; None for pictures without a frequency axis.
+    """
 
     heading: str
     clips: list[Clip]
+    kilohertz: float | None = None
 
 
 class Plane(NamedTuple):
@@ -158,7 +166,9 @@ def _player(section, identifier):
             zip(section.clips, lengths, gains(sounds), strict=True), start=1
         )
     )
-    classes, grid, below = "player", "", ""
+    classes, grid, below, axis = "player", "", "", ""
+    if not plane and section.kilohertz:
+        axis = _axis(section.kilohertz)
     if plane:
         classes += " plane"
         grid = f' data-columns="{section.columns}" style="--columns: {section.columns}"'
@@ -181,9 +191,20 @@ def _player(section, identifier):
     return (
         f'<section class="{classes}" data-seconds="{seconds:.3f}" aria-labelledby="{identifier}">'
         f'<h2 id="{identifier}">{escape(section.heading)}</h2>'
-        f'<div class="picture"{slider}><div class="cursor"></div></div>'
+        f'<div class="stage">{axis}'
+        f'<div class="picture"{slider}><div class="cursor"></div></div></div>'
         f'{controls}<ol class="sources"{grid}>{sources}</ol>{below}</section>'
     )
+
+
+def _axis(kilohertz):
+    """HTML of a frequency axis from 0, with a tick every two kilohertz."""
+    *ticks, top = range(2, int(kilohertz) + 1, 2)
+    named = [(tick, tick) for tick in ticks] + [(top, f"{top} kHz")]
+    labels = "".join(
+        f'<span style="bottom: {tick / kilohertz:.1%}">{name}</span>' for tick, name in named
+    )
+    return f'<div class="axis" aria-hidden="true">{labels}</div>'
 
 
 def _source(clip, heading, number, gain, share):
