@@ -1,18 +1,15 @@
 """Convert audio: arrays, and files of any length in constant memory."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from common.audio.resynthesis import DEFAULT_PHASE, METHODS
-from common.audio.streaming import filled_header, make_resampler, parts_of, read_resampled
-from common.files.audio import PEAK, AudioWriter, fit_length, kept_subtype, resample, safe_peak
-from common.files.audio import peak as audio_peak
+from common.audio.streaming import parts_of, stream_file
+from common.files.audio import fit_length, resample, safe_peak
 from data import (
     FRAME_COLUMNS,
     HOP,
@@ -25,7 +22,6 @@ from pix2pix_timbre.windows import OVERLAP, Conversion
 
 Predict = Callable[[np.ndarray], np.ndarray]
 Network = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-_SECONDS_AT_ONCE = 10  # length of the blocks that are written
 _PART_COLUMNS = 4 * FRAME_COLUMNS  # length of the parts that are read: whole frames
 
 
@@ -122,16 +118,6 @@ def _together(images, shifts):
     return found.reshape(*found.shape[:-2], -1)
 
 
-def _mark_last(items):
-    previous = None  # and stays None if resampling a sample or two gives nothing
-    for item in items:
-        if previous is not None:
-            yield previous, False
-        previous = item
-    if previous is not None:
-        yield previous, True
-
-
 def convert_audio(
     audio: np.ndarray,
     sample_rate: int,
@@ -160,18 +146,6 @@ def convert_audio(
     return safe_peak(fit_length(converted, audio.shape[-1])).reshape(audio.shape)
 
 
-@contextmanager
-def _unnamed_file(output):
-    """Context manager: an unnamed file beside an output, whose errors name the output."""
-    try:
-        with tempfile.TemporaryFile(dir=output.parent) as file:
-            yield file
-    except OSError as error:
-        if error.errno is None or error.filename is not None:  # an error of another file
-            raise
-        raise OSError(f"{output}: cannot be written; is the disk full?") from error
-
-
 def convert_file(
     source: Path,
     output: Path,
@@ -193,40 +167,11 @@ def convert_file(
         network: As in ``convert_blocks``.
 
     Returns:
-        Dict: ``seconds`` of audio, whether the input was ``silent``, and the ``gain`` that kept the
-        result within [-1, 1].
+        As ``common.audio.streaming.stream_file``.
     """
-    header = filled_header(source)
-    rate, channels = header.samplerate, header.channels
-    into = make_resampler(rate, SAMPLE_RATE, channels)
-    back = make_resampler(SAMPLE_RATE, rate, channels)
-    samples, silent, peak = 0, True, 0.0
 
-    def blocks():
-        nonlocal samples, silent
-        for block, count in read_resampled(source, into):
-            samples += count
-            silent = silent and not block.any()
-            yield block
-
-    output.parent.mkdir(parents=True, exist_ok=True)
-    # The peak is only known at the end; until then the result is in an unnamed file.
-    with _unnamed_file(output) as waiting:
+    def convert(blocks, channels):
         settings = {"predict": predict, "overlap": overlap, "phase": phase, "network": network}
-        with closing(convert_blocks(blocks(), channels, **settings)) as converted:
-            for part, last in _mark_last(converted):
-                audio = part.T if back is None else back.resample_chunk(part.T, last=last)
-                peak = max(peak, audio_peak(audio))
-                waiting.write(np.ascontiguousarray(audio, dtype=np.float32).tobytes())
-        gain = min(1.0, PEAK / peak) if peak else 1.0
-        seconds = samples / rate
-        waiting.seek(0)
-        with AudioWriter(output, rate, channels, kept_subtype(header, output)) as writer:
-            while samples:
-                count = min(samples, _SECONDS_AT_ONCE * rate)
-                stored = waiting.read(count * channels * np.dtype(np.float32).itemsize)
-                audio = np.frombuffer(stored, np.float32).reshape(-1, channels)
-                audio = np.pad(audio, [(0, count - len(audio)), (0, 0)])
-                writer.write(audio.T * np.float32(gain))
-                samples -= count
-    return {"seconds": seconds, "silent": silent, "gain": gain}
+        return convert_blocks(blocks, channels, **settings)
+
+    return stream_file(source, output, SAMPLE_RATE, convert)

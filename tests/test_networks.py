@@ -89,6 +89,21 @@ def test_the_discrepancy_is_zero_for_equal_samples_and_grows_with_the_shift():
     np.testing.assert_allclose(float(squared_mmd(np.zeros((3, 2)), np.zeros((2, 2)))), 0, atol=1e-6)
 
 
+def test_groups_are_compared_with_themselves_alone():
+    first, second = normal(5, 3), 1 + normal(6, 3, seed=1)
+    groups = np.eye(4)[[0, 0, 1, 1, 2]], np.eye(4)[[0, 1, 1, 1, 3, 0]]
+    groups[1][3] = 0  # in no group
+    expected = np.mean(
+        [
+            float(squared_mmd(first[[0, 1]], second[[0, 5]], width=2.0)),
+            float(squared_mmd(first[[2, 3]], second[[1, 2]], width=2.0)),
+        ]
+    )
+    assert float(squared_mmd(first, second, groups=groups, width=2.0)) == pytest.approx(expected)
+    alone = np.eye(2)[[0] * 5], np.eye(2)[[1] * 6]
+    assert float(squared_mmd(first, second, groups=alone)) == 0
+
+
 def test_the_distance_from_the_prior_is_smallest_for_the_prior():
     seed = keras.random.SeedGenerator(1)
     near, wide, far = (

@@ -10,6 +10,7 @@ import pytest
 
 from common.cli import UserError
 from common.latent import interpolate, plane_grid
+from common.networks.gaussian import Sampling, kl_divergence
 from common.training.weights import save_h5
 from vae_generation.condition import Conditions
 from vae_generation.continuation import Sequences, tracks_of
@@ -18,11 +19,9 @@ from vae_generation.latents import Latents
 from vae_generation.model import (
     VAE,
     Architecture,
-    Sampling,
     build_decoder,
     build_encoder,
     build_predictor,
-    kl_divergence,
 )
 from vae_generation.relative import load_relative
 from vae_generation.store import Example

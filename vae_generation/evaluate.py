@@ -31,6 +31,7 @@ from common.audio.metrics import log_spectral_distance
 from common.cli import Parser, UserError, add_seed_flag, existing_folder, parser, run
 from common.files.audio import find_recordings, resample
 from common.report.evaluation import held_out
+from common.report.note_judges import Classifier, heard_pitch
 from common.report.tables import as_text
 from common.trained import open_run, shipped
 from common.training.devices import start_backend
@@ -46,9 +47,6 @@ PITCHES = range(36, 97, 3)
 VELOCITY = 80
 _CENTS = 50
 _MARGIN = 3  # semitones by which the pitch search reaches below the lowest requested pitch
-_RANGE_DB = 30
-_SEEN_DB = 40  # range below the loudest value that the classifier uses
-_POOLED = (32, 4)  # rows and columns over which it averages
 _SHIFTS = (-2, -1, 0, 1, 2)  # semitones by which its training notes are transposed
 _WAY = 9  # number of images in an interpolation
 
@@ -138,63 +136,13 @@ def magnitude(spectrogram: Spectrogram, audio: np.ndarray) -> np.ndarray:
     return np.abs(spectrogram.images.spectra(audio))
 
 
-def heard_pitch(audio: np.ndarray, sample_rate: int) -> float:
-    """Median MIDI pitch that pyin finds in the loud part of audio; NaN if it finds none."""
-    import librosa
-
-    window = 2048
-    lowest = librosa.midi_to_hz(PITCHES[0] - _MARGIN)
-    found, _, _ = librosa.pyin(
-        audio, fmin=lowest, fmax=sample_rate * 0.27, sr=sample_rate, frame_length=window
-    )
-    loudness = librosa.feature.rms(y=audio, frame_length=window, hop_length=window // 4)[0]
-    decibels = 20 * np.log10(np.maximum(loudness, 1e-10))
-    found = found[: decibels.size][decibels[: found.size] > decibels.max() - _RANGE_DB]
-    found = found[np.isfinite(found)]
-    return float(librosa.hz_to_midi(np.median(found))) if found.size else float("nan")
-
-
 def in_tune(audios: Sequence[np.ndarray], pitches: Sequence[float], sample_rate: int) -> float:
     """Share of sounds whose measured pitch is within 50 cents of the given one."""
     errors = [
-        abs(heard_pitch(audio, sample_rate) - pitch)
+        abs(heard_pitch(audio, sample_rate, PITCHES[0] - _MARGIN) - pitch)
         for audio, pitch in zip(audios, pitches, strict=True)
     ]
     return float(np.mean([error <= _CENTS / 100 for error in errors]))
-
-
-class Classifier:
-    """Classifier of instruments by the loudness of bands over time.
-
-    It is a linear discriminant analysis with the covariance of Ledoit and Wolf 2004. Its features
-    are means over 32 rows by 4 columns, limited to 40 dB below the loudest value. So it does not
-    see the fine details by which real notes differ from those of any auto-encoder.
-
-    Args:
-        images: Images of real notes, (images, bins, columns).
-        names: Instrument of each.
-        decibels: Range of the values of an image in dB.
-    """
-
-    def __init__(self, images: np.ndarray, names: Sequence[str], decibels: float) -> None:
-        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-        self._range = _SEEN_DB / decibels
-        self._analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-        self._analysis.fit(self._seen(images), names)
-
-    def _seen(self, images):
-        loudest = images.max(axis=(1, 2), keepdims=True)
-        seen = np.maximum((images - loudest) / self._range + 1, 0)
-        count, bins, width = seen.shape
-        rows, columns = bins // _POOLED[0], width // _POOLED[1]
-        parts = seen[:, : rows * _POOLED[0], : columns * _POOLED[1]]
-        parts = parts.reshape(count, rows, _POOLED[0], columns, _POOLED[1])
-        return parts.mean(axis=(2, 4)).reshape(count, -1)
-
-    def accuracy(self, images: np.ndarray, names: Sequence[str]) -> float:
-        """Share of images that are classified correctly."""
-        return float(np.mean(self._analysis.predict(self._seen(images)) == np.asarray(names)))
 
 
 def asked_for(

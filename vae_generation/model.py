@@ -12,10 +12,10 @@ import keras
 from keras import layers, ops
 
 from common.cli import UserError
+from common.networks.gaussian import Sampling, kl_divergence
 from common.training.model import TrainingModel
 
 RECONSTRUCTION_WEIGHT = 1_000_000
-_WIDEST = 3.0  # largest log variance of a latent number; that of the prior is 0
 
 
 class Architecture(NamedTuple):
@@ -163,19 +163,6 @@ def build_decoder(architecture: Architecture) -> keras.Model:
     return keras.Model(given, outputs, name="decoder")
 
 
-class Sampling(layers.Layer):
-    """Layer that samples from Gaussians, given mean and log variance."""
-
-    def __init__(self, seed: int | None = None) -> None:
-        super().__init__(name="sampling", dtype="float32")
-        self.seed_generator = keras.random.SeedGenerator(seed)
-
-    def call(self, mean: Any, log_variance: Any) -> Any:
-        """Sample: (batch, latent_dim)."""
-        noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
-        return mean + ops.exp(ops.minimum(log_variance, _WIDEST) / 2) * noise
-
-
 class VAE(TrainingModel):
     """Encoder and decoder, trained by ``fit`` on batches ``(inputs, images)``.
 
@@ -223,21 +210,6 @@ class VAE(TrainingModel):
         loss = self.weight * reconstruction + self.beta * kl
         values = {"loss": loss, "reconstruction": reconstruction, "kl": kl}
         return loss, values, ops.shape(decoded)[0]
-
-
-def kl_divergence(mean: Any, log_variance: Any) -> Any:
-    """KL divergence of diagonal Gaussians from the standard normal (Kingma and Welling, app. B).
-
-    Above a log variance of _WIDEST, which is useless for a latent number, it continues linearly:
-    otherwise a single step that is too large would make the exponential overflow.
-
-    Returns:
-        (batch,), in nats.
-    """
-    bounded = ops.minimum(log_variance, _WIDEST)
-    variance = ops.exp(bounded) * (1 + log_variance - bounded)
-    terms = 1 + log_variance - ops.square(mean) - variance
-    return -0.5 * ops.sum(terms, axis=-1)
 
 
 def build_predictor(latent_dim: int, units: int = 128) -> keras.Model:

@@ -30,6 +30,9 @@ SCALES = {
 }
 
 
+_FAINT = 1e-6  # relative to the largest magnitude; below, no peak is looked for
+
+
 class NSGT(NamedTuple):
     """Non-stationary Gabor transform; column k is centred on ``k * hop``.
 
@@ -147,6 +150,39 @@ class NSGT(NamedTuple):
         )
         spectrum *= self.hop / 2
         return scipy.fft.irfft(spectrum, columns * self.hop, axis=-1)[..., :samples]
+
+    def estimate_phase(self, magnitude: np.ndarray) -> np.ndarray:
+        """Guess a phase from which ``griffin_lim`` comes further than from a random one.
+
+        All bands around a peak of a column have the phase of its frequency, which is integrated
+        over time, as in single pass spectrogram inversion (Beauregard, Harish and Wyse 2015).
+
+        Args:
+            magnitude: (bins, columns).
+
+        Returns:
+            Radians, same shape.
+        """
+        position, inverse = SCALES[self.scale]
+        low, high = position(float(self.lowest)), position(float(self.highest))
+        level = np.log(np.maximum(magnitude, _FAINT * max(float(np.max(magnitude)), _FAINT)))
+        around = np.pad(level, [(1, 1), (0, 0)], constant_values=-np.inf)
+        below, above = around[:-2], around[2:]
+        is_peak = (level > below) & (level >= above)
+        with np.errstate(invalid="ignore"):  # at the lowest and the highest band
+            bend = below - 2 * level + above
+            shift = (below - above) / (2 * np.where(bend < 0, bend, -1))
+        shift = np.where(np.isfinite(shift) & is_peak, np.clip(shift, -0.5, 0.5), 0)
+        bands = np.arange(self.bins)[:, np.newaxis]
+        hertz = inverse(low + (high - low) * (bands + shift) / (self.bins - 1))
+        # the nearest peak in each direction
+        far = 2 * self.bins
+        lower = np.maximum.accumulate(np.where(is_peak, bands, -far), axis=0)
+        upper = np.minimum.accumulate(np.where(is_peak, bands, far)[::-1], axis=0)[::-1]
+        nearest = np.where(bands - lower <= upper - bands, lower, upper)
+        nearest = np.where((nearest < 0) | (nearest >= self.bins), bands, nearest)
+        steps = np.take_along_axis(hertz, nearest, axis=0) * (self.hop / self.sample_rate)
+        return 2 * np.pi * (np.cumsum(steps, axis=1) % 1)
 
 
 class Lines(NamedTuple):

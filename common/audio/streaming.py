@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soxr
 
-from common.files.audio import AudioFileError, read_blocks, read_header, to_mono
+from common.files.audio import (
+    PEAK,
+    AudioFileError,
+    AudioWriter,
+    kept_subtype,
+    peak,
+    read_blocks,
+    read_header,
+    to_mono,
+)
 from data import FFT_SIZE, HOP
 
 if TYPE_CHECKING:
@@ -17,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _BLOCK_SECONDS = 3  # small enough for the processor's cache
+_SECONDS_AT_ONCE = 10  # length of the blocks that are written
 _RESAMPLED_SECONDS = 1.4  # of such a block, likewise; at 44.1 kHz it is written at once, too
 
 
@@ -106,3 +118,81 @@ def parts_of(
             last = (begin + columns - 1) * hop
     if held is not None:
         yield held, slice(begin, None), True
+
+
+def stream_file(
+    source: Path,
+    output: Path,
+    sample_rate: int,
+    convert: Callable[[Iterable[np.ndarray], int], Iterator[np.ndarray]],
+) -> dict[str, Any]:
+    """Convert one audio file by a function of blocks; memory does not grow with its length.
+
+    The output has the length, the rate, the channels and the bit depth of the source.
+
+    Args:
+        source: Audio file.
+        output: Audio file to write; it appears whole or not at all.
+        sample_rate: Hz, of the blocks.
+        convert: Function of an iterable of blocks (channels, samples) float32 and the number of
+            channels; returns a generator of converted blocks, in total about as many samples.
+
+    Returns:
+        Dict: ``seconds`` of audio, whether the input was ``silent``, and the ``gain`` that kept the
+        result within [-1, 1].
+    """
+    header = filled_header(source)
+    rate, channels = header.samplerate, header.channels
+    into = make_resampler(rate, sample_rate, channels)
+    back = make_resampler(sample_rate, rate, channels)
+    samples, silent, loudest = 0, True, 0.0
+
+    def blocks():
+        nonlocal samples, silent
+        for block, count in read_resampled(source, into):
+            samples += count
+            silent = silent and not block.any()
+            yield block
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # The peak is only known at the end; until then the result is in an unnamed file.
+    with _unnamed_file(output) as waiting:
+        with closing(convert(blocks(), channels)) as converted:
+            for part, last in _mark_last(converted):
+                audio = part.T if back is None else back.resample_chunk(part.T, last=last)
+                loudest = max(loudest, peak(audio))
+                waiting.write(np.ascontiguousarray(audio, dtype=np.float32).tobytes())
+        gain = min(1.0, PEAK / loudest) if loudest else 1.0
+        seconds = samples / rate
+        waiting.seek(0)
+        with AudioWriter(output, rate, channels, kept_subtype(header, output)) as writer:
+            while samples:
+                count = min(samples, _SECONDS_AT_ONCE * rate)
+                stored = waiting.read(count * channels * np.dtype(np.float32).itemsize)
+                audio = np.frombuffer(stored, np.float32).reshape(-1, channels)
+                audio = np.pad(audio, [(0, count - len(audio)), (0, 0)])
+                writer.write(audio.T * np.float32(gain))
+                samples -= count
+    return {"seconds": seconds, "silent": silent, "gain": gain}
+
+
+def _mark_last(items):
+    previous = None  # and stays None if resampling a sample or two gives nothing
+    for item in items:
+        if previous is not None:
+            yield previous, False
+        previous = item
+    if previous is not None:
+        yield previous, True
+
+
+@contextmanager
+def _unnamed_file(output):
+    """Context manager: an unnamed file beside an output, whose errors name the output."""
+    try:
+        with tempfile.TemporaryFile(dir=output.parent) as file:
+            yield file
+    except OSError as error:
+        if error.errno is None or error.filename is not None:  # an error of another file
+            raise
+        raise OSError(f"{output}: cannot be written; is the disk full?") from error

@@ -19,7 +19,12 @@ def squared_distances(vectors: Any) -> Any:
 
 
 def squared_mmd(
-    first: Any, second: Any, *, width: Any = None, scales: Sequence[float] = SCALES
+    first: Any,
+    second: Any,
+    *,
+    groups: tuple[Any, Any] | None = None,
+    width: Any = None,
+    scales: Sequence[float] = SCALES,
 ) -> Any:
     """Squared maximum mean discrepancy (Gretton et al. 2012, eq. 5), 0 for equal samples.
 
@@ -29,6 +34,9 @@ def squared_mmd(
 
     Args:
         first, second: Samples, (any, dims) and (any other, dims).
+        groups: Groups of which each is compared with itself alone, as a pair of (any, groups) and
+            (any other, groups): 1 where an example belongs to a group, else 0. The result is the
+            mean over the groups that both samples have; 0 if there is none.
         width: Squared length of the kernels of scale 1; default the median of the squared
             distances of all pairs, through which no gradient flows.
         scales: Factors on the width, one for each Gaussian.
@@ -37,16 +45,20 @@ def squared_mmd(
         Scalar, from 0 to twice the number of scales.
     """
     first, second = (ops.cast(sample, "float32") for sample in (first, second))
-    joined = ops.concatenate([first, second])
-    distances = squared_distances(joined)
+    distances = squared_distances(ops.concatenate([first, second]))
     if width is None:
         width = ops.maximum(ops.stop_gradient(ops.median(distances)), keras.config.epsilon())
     kernel = sum(ops.exp(-distances / (scale * width)) for scale in scales)
-    counts = [ops.cast(ops.shape(sample)[0], "float32") for sample in (first, second)]
-    signs = ops.concatenate(
-        [ops.ones_like(first[:, 0]) / counts[0], -ops.ones_like(second[:, 0]) / counts[1]]
-    )
-    return ops.sum(signs[:, None] * signs * kernel)
+    members = groups or (ops.ones_like(first[:, :1]), ops.ones_like(second[:, :1]))
+    counts = [ops.sum(ops.cast(member, "float32"), axis=0) for member in members]
+    shares = [
+        sign * ops.cast(member, "float32") / ops.maximum(count, 1)
+        for sign, member, count in zip((1, -1), members, counts, strict=True)
+    ]
+    weights = ops.concatenate(shares)
+    found = ops.sum(weights * ops.matmul(kernel, weights), axis=0)
+    both = ops.cast(ops.minimum(*counts) > 0, "float32")
+    return ops.sum(found * both) / ops.maximum(ops.sum(both), 1)
 
 
 def mmd_to_prior(
