@@ -20,6 +20,7 @@ SYSTEMS = {
     "pix2pix_timbre": "predict.py",
     "vae_generation": "python -m vae_generation.generate",
     "time_stretching": "python -m time_stretching.stretch",
+    "move": "python -m move.transfer",
 }
 
 
@@ -36,7 +37,8 @@ def open_model(folder: Path | str) -> Any:
 
     Returns:
         ``pix2pix_timbre.trained.TimbreModel``, ``vae_generation.trained.TrainedVAE``,
-        ``vae_generation.continuation.Continuation`` or ``time_stretching.trained.Stretcher``.
+        ``vae_generation.continuation.Continuation``, ``time_stretching.trained.Stretcher`` or
+        ``move.trained.TrainedMove``.
 
     Raises:
         UserError: The folder is not a run folder, its system is unknown, or a file is damaged.

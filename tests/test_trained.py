@@ -19,6 +19,7 @@ KINDS = {
     "vae_generation.continuation": "Continuation",
     "time_stretching": "Stretcher",
     "time_stretching.corrector": "Stretcher",
+    "move": "TrainedMove",
 }
 
 
@@ -45,7 +46,7 @@ def test_a_model_says_what_it_is():
         guitar.convert(np.zeros(9, np.float32), style=np.ones(9, np.float32))
 
 
-@pytest.mark.parametrize("name", ["vae_notes", "time_stretching"])
+@pytest.mark.parametrize("name", ["vae_notes", "time_stretching", "move_orchestra"])
 def test_a_latent_space_lies_between_audio_and_audio(name):
     model = open_model(shipped(name))
     model = getattr(model, "codes", model)

@@ -4,6 +4,7 @@ import keras
 import pytest
 
 from common.training.model import TrainingModel
+from move.model import Move
 from pix2pix_timbre.gan import Pix2Pix
 from time_stretching.model import AutoEncoder, Correction
 from vae_generation.continuation import Predictor
@@ -14,7 +15,9 @@ REPLACED = {"call", "compile", "compute_loss", "metrics"}
 REPLACED |= {"make_train_function", "make_test_function"}
 
 
-@pytest.mark.parametrize("model", [TrainingModel, Pix2Pix, VAE, Predictor, AutoEncoder, Correction])
+@pytest.mark.parametrize(
+    "model", [TrainingModel, Pix2Pix, VAE, Predictor, AutoEncoder, Correction, Move]
+)
 def test_nothing_of_keras_is_replaced_by_accident(model):
     """Keras on JAX calls attributes that Keras on TensorFlow does not, such as ``losses``."""
     ours = {

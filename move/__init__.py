@@ -1,0 +1,16 @@
+"""One instrument turned into another: ``transfer_to``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["transfer_to"]
+
+
+def __getattr__(name: str) -> Any:
+    # so that importing the package brings no networks
+    if name not in __all__:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    from move import ways
+
+    return getattr(ways, name)

@@ -1,0 +1,109 @@
+"""Cut notes into slices of 125 ms and write them to a store.
+
+    python -m move.preprocess --audio_path data/notes --features_path slices.h5
+
+Files have to be named as in NSynth (<instrument>_<preset>-<pitch>-<velocity>.wav or .flac); others
+are left out and counted, as are slices more than 60 dB below the loudest one of their note, and
+notes below C0 or above B8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.cli import Parser, existing_folder, parser, printable, report_skipped, run
+from common.files.audio import peak
+from common.music.names import parse_note
+from common.work.fill import fill_store, find_recordings
+from common.work.jobs import add_job_flags, parse_job_args
+from data import load_audio
+from move.slices import COLUMNS, FAINT, RATES, Slices, cut
+from move.store import Slice
+
+_SILENCE = 1e-4  # peak of a note
+_PITCHES = range(12, 120)  # that have a condition: see common.networks.conditions
+
+
+class Recording(NamedTuple):
+    """A note's file to cut, and how."""
+
+    path: Path
+    name: str
+    slices: Slices
+
+
+def build_parser() -> Parser:
+    """Flags of the script."""
+    built = parser(__doc__, writes=("features_path",))
+    built.add_argument(
+        "--audio_path", required=True, type=existing_folder, nargs="+", help="folders of notes"
+    )
+    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+    built.add_flag(
+        "--sample_rate", RATES[0], "sample rate in Hz; 22050 as published", type=int, choices=RATES
+    )
+    add_job_flags(built)
+    return built
+
+
+def cut_note(recording: Recording) -> tuple[list[tuple[Slice, np.ndarray]], dict[str, int]]:
+    """Slices of one file, for ``fill_store``.
+
+    Returns:
+        ``(items, counts)``: list of (``Slice``, image); counts of ``notes``, and of what was left
+        out: files with other names (``unnamed``), notes out of reach (``beyond``), ``silent`` ones
+        and ``faint`` slices.
+    """
+    note = parse_note(recording.name)
+    if note is None:
+        return [], {"unnamed": 1}
+    if note.pitch not in _PITCHES:
+        return [], {"beyond": 1}
+    audio, _ = load_audio(recording.path, sample_rate=recording.slices.sample_rate)
+    if peak(audio) < _SILENCE:
+        return [], {"silent": 1}
+    slices = cut(recording.slices.image(audio)[0], hop=COLUMNS)
+    items = [
+        (Slice(recording.name, note.instrument, note.pitch, note.velocity, number), image)
+        for number, image in enumerate(slices)
+        if image.max() > FAINT
+    ]
+    return items, {"notes": 1, "faint": len(slices) - len(items)}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; its exit status."""
+    args = parse_job_args(build_parser(), argv)
+    slices = Slices(args.sample_rate).check()
+    files, foreign = find_recordings(args.audio_path)
+    rows, counts, skipped = fill_store(
+        args.features_path,
+        Slice,
+        cut_note,
+        [Recording(path, name, slices) for name, path in files.items()],
+        settings=slices._asdict(),
+        shape=(slices.bins, COLUMNS),
+        folders=args.audio_path,
+        jobs=args.jobs,
+        scheduler=args.scheduler,
+    )
+    said = [f"{len(rows):,} slices of {counts['notes']:,} notes"]
+    said.append(f"{len({row.instrument for row in rows})} instruments")
+    for name, what in (
+        ("faint", "faint slices"),
+        ("silent", "silent notes"),
+        ("beyond", "notes out of reach"),
+        ("unnamed", "files not named as notes"),
+    ):
+        if counts[name]:
+            said.append(f"{counts[name]:,} {what} left out")
+    print(f"{printable(args.features_path)}: {', '.join(said)}")
+    return report_skipped([*foreign, *skipped])
+
+
+if __name__ == "__main__":
+    run(main)

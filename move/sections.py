@@ -1,0 +1,122 @@
+"""Change the image of a recording of any length, section by section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.files.audio import to_mono
+from move.pitches import heard_pitches
+from move.slices import FAINT, Slices, cut, join
+
+if TYPE_CHECKING:
+    from move.trained import TrainedMove
+
+
+_SECTION = 48  # slices, 6 s
+_LEAD = 4  # slices before and after a section that are changed with it
+
+
+def transfer_blocks(
+    blocks: Iterable[np.ndarray],
+    trained: TrainedMove,
+    target: str,
+    *,
+    source: str | None = None,
+    iterations: int,
+) -> Iterator[np.ndarray]:
+    """Transfer a stream of audio to another instrument.
+
+    Where no pitch is heard in a slice and its neighbours, the result is silent.
+
+    Args:
+        blocks: Iterable of (channels, samples) float32 at the rate of the model.
+        trained: ``move.trained.TrainedMove``.
+        target: Name of an instrument of the model.
+        source: That of the recording, or None.
+        iterations: Of Griffin-Lim.
+
+    Yields:
+        (channels, samples) float32.
+    """
+
+    def change(image, heard):
+        slices = cut(image)
+        changed = trained.transfer(slices, heard.pitches, target, source)
+        near = np.convolve(heard.voiced, np.ones(3), "same") > 0
+        silent = ~near | (slices.max(axis=(1, 2)) < FAINT)
+        return join(np.where(silent[:, np.newaxis, np.newaxis], np.float32(0), changed))
+
+    return change_blocks(blocks, trained.slices, change, iterations=iterations)
+
+
+def change_blocks(
+    blocks: Iterable[np.ndarray],
+    slices: Slices,
+    change: Callable[..., np.ndarray] | None = None,
+    *,
+    iterations: int,
+) -> Iterator[np.ndarray]:
+    """Change the images of a stream of audio, and find phases for them.
+
+    Args:
+        blocks: Iterable of (channels, samples) float32.
+        slices: ``move.slices.Slices``.
+        change: Function of an image (bins, columns) in [0, 1] and ``move.pitches.Heard`` of its
+            slices, that returns an image of the same shape; None leaves it as it is.
+        iterations: As of ``transfer_blocks``.
+
+    Yields:
+        (channels, samples) float32.
+    """
+    lead, section = _LEAD * slices.samples, _SECTION * slices.samples
+    before = None
+    for audio, size in _sections(blocks, lead, section):
+        heard = heard_pitches(to_mono(audio), slices) if change else None
+        after = [()] * len(audio) if before is None else before
+        adapted = change and partial(change, heard=heard)
+        found = np.stack(
+            [
+                _sound(one, known, slices, adapted, iterations)
+                for one, known in zip(audio, after, strict=True)
+            ]
+        )
+        made = found[:, lead : lead + size].copy()
+        if before is not None:
+            ramp = np.linspace(0, 1, lead, dtype=np.float32)[:size]
+            faded = before[:, lead : lead + ramp.size]
+            made[:, : ramp.size] = ramp * made[:, : ramp.size] + (1 - ramp) * faded
+        before = found[:, section : section + 2 * lead]
+        yield made
+
+
+def _sections(blocks, lead, section):
+    """Cut a stream into ``(audio, size)``: ``size`` samples with ``lead`` before and after them."""
+    held = None
+    for block in blocks:
+        held = (
+            np.pad(block, [(0, 0), (lead, 0)])
+            if held is None
+            else np.concatenate([held, block], axis=-1)
+        )
+        while held.shape[-1] >= section + 2 * lead:
+            yield held[:, : section + 2 * lead], section
+            held = held[:, section:]
+    left = 0 if held is None else held.shape[-1] - lead
+    while left > 0:  # what is left may be longer than a section
+        size = min(left, section)
+        part = held[:, : size + 2 * lead]
+        yield np.pad(part, [(0, 0), (0, size + 2 * lead - part.shape[-1])]), size
+        held, left = held[:, size:], left - size
+
+
+def _sound(audio, known, slices, change, iterations):
+    """The changed sound of one channel of a section, which goes on from known audio."""
+    image, peak = slices.image(audio)
+    if peak == 0:
+        return np.zeros_like(audio)
+    image = image if change is None else change(image)
+    return slices.audio(image, iterations, peak, known)[: audio.size]

@@ -1,0 +1,205 @@
+"""Train a network that turns notes of any instrument of a set into any other.
+
+    python -m move.train --features_path slices.h5 --output runs/move
+
+The run folder gets encoder.h5 and decoder.h5, which consist of stock layers, config.json,
+history.csv, pictures of the curves and of transferred slices, and, after the last epoch,
+latents.h5: the latent vectors of the training slices. A quarter of the notes, pairs of instrument
+and pitch, is held out.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.cli import Parser, UserError, number, run
+from common.networks.conditions import NoteConditions
+from common.training.flags import add_training_flags
+from common.training.resuming import recorded_split
+from common.training.session import TrainingSession
+from move.store import SliceStore, note_of
+
+if TYPE_CHECKING:
+    import keras
+
+    from common.training.model import TrainingModel
+    from move.model import Architecture, Move
+
+
+_SHOWN = 6  # number of slices in a picture
+_VALIDATION_STEPS = 8
+_SHARE = 0.25  # of the notes that is held out
+
+
+class Session(TrainingSession):
+    """The training of a transfer.
+
+    Args:
+        flags: Values of the script's flags.
+
+    Raises:
+        UserError: Unfit features or flags, nothing left to train on.
+    """
+
+    system = "move"
+    script = "move.train"
+    networks = ("encoder", "decoder")
+    may_change = (*TrainingSession.may_change, "features_path")
+
+    @staticmethod
+    def add_flags(built: Parser) -> None:
+        """Flags of the script."""
+        built.add_argument(
+            "--features_path",
+            required=True,
+            type=Path,
+            help="HDF5 file made by move.preprocess",
+        )
+        built.add_argument(
+            "--output", type=Path, default=Path("runs/move"), help="run folder (default: runs/move)"
+        )
+        built.add_flag(
+            "--size",
+            "small",
+            "widths of the layers; published: 67 million weights, as deep as the paper's networks",
+            choices=("small", "published"),
+        )
+        built.add_flag(
+            "--modulation",
+            "film",
+            "how the networks are told the note: a modulation after each layer, a vector beside "
+            "the input of the dense layers, or not at all",
+            choices=("film", "concatenate", "none"),
+        )
+        built.add_flag(
+            "--latent_dim", 3, "number of dimensions of the latent space", type=number(int, 1, 512)
+        )
+        built.add_flag(
+            "--prior",
+            "kl",
+            "distance of the latent vectors from the normal distribution: Kullback-Leibler "
+            "divergence or maximum mean discrepancy",
+            choices=("kl", "mmd"),
+        )
+        built.add_flag("--prior_weight", 1.0, "weight of that distance", type=number(float, 0))
+        built.add_flag(
+            "--reconstruction_weight",
+            1e4,
+            "weight of the mean squared error of the reconstruction",
+            type=number(float, above=0),
+        )
+        built.add_flag(
+            "--mmd_weight",
+            5.0,
+            "weight of the maximum mean discrepancy between transferred slices and true ones; 0 "
+            "trains by reconstruction alone",
+            type=number(float, 0),
+        )
+        add_training_flags(built, what="slices", batch_size=128, lr=2e-3)
+        built.set_defaults(validation_split=_SHARE, epochs=20)
+
+    def check(self) -> None:
+        """Open the store."""
+        self.store = SliceStore(self.flags.features_path)
+        names = sorted({row.instrument for row in self.store.rows})
+        self.conditions = NoteConditions(tuple(names))
+
+    def open_data(self) -> None:
+        """Split the notes."""
+        from move.batches import Transfers
+
+        flags, rows = self.flags, self.store.rows
+        self.sides = training, held_out = self.store.split(flags.validation_split)
+        if not training:
+            raise UserError(
+                f"--validation_split {flags.validation_split}: all notes are held out; lower it"
+            )
+        vectors = self.conditions.vectors(
+            [row.instrument for row in rows], [row.pitch for row in rows]
+        )
+        instruments = self.conditions.parts["instrument"]
+        make = partial(Transfers, self.store, vectors=vectors, instruments=instruments)
+        self.set_batches(make, training, held_out)
+        if held_out:
+            steps = min(len(self.validation), _VALIDATION_STEPS)
+            self.validation = make(held_out, batch_size=flags.batch_size, steps=steps)
+        self._trained = None
+        counts = [
+            len({(rows[index].instrument, rows[index].pitch) for index in side})
+            for side in self.sides
+        ]
+        self.say(
+            f"{len(self.conditions.instruments)} instruments; {counts[0]:,} notes in "
+            f"{len(training):,} slices to train on, {counts[1]:,} notes held out"
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Settings of the networks, their slices and conditions, and the split by note."""
+        return {
+            "architecture": self.architecture._asdict(),
+            "slices": self.store.slices._asdict(),
+            "conditions": self.conditions._asdict(),
+            "split": recorded_split(self.sides, lambda index: note_of(self.store.rows[index])),
+        }
+
+    @property
+    def architecture(self) -> Architecture:
+        """``move.model.Architecture`` of the flags."""
+        from move.model import Architecture
+
+        flags, bins = self.flags, self.store.slices.bins
+        return Architecture(
+            bins, self.conditions.length, flags.size, flags.modulation, flags.latent_dim
+        ).check()
+
+    def make_model(self) -> Move:
+        """The untrained networks in training."""
+        from move.model import Move, build_decoder, build_encoder
+
+        return Move(
+            build_encoder(self.architecture),
+            build_decoder(self.architecture),
+            weight=self.flags.reconstruction_weight,
+            prior=self.flags.prior,
+            instruments=self.conditions.parts["instrument"],
+        )
+
+    def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
+        """Callbacks that fade in the prior over the first third, then the discrepancy."""
+        from common.training.callbacks import Ramp
+
+        flags, third = self.flags, self.flags.epochs // 3
+        return [
+            Ramp(model.beta, flags.prior_weight, 0, third),
+            Ramp(model.transfer, flags.mmd_weight, third, 2 * third),
+        ]
+
+    def after_epoch(self, epoch: int, networks: dict[str, keras.Model]) -> None:
+        """Draw some transfers; after the last epoch, write the latent vectors."""
+        from move.plots import plot_latents, plot_transfers
+        from move.trained import TrainedMove, write_latents
+
+        if self._trained is None:  # created once, because it compiles
+            self._trained = TrainedMove(
+                **networks, slices=self.store.slices, conditions=self.conditions
+            )
+        trained, folder = self._trained, self.run.path
+        side = self.sides[1] or self.sides[0]
+        shown = side[:: max(len(side) // _SHOWN, 1)][:_SHOWN]
+        plot_transfers(
+            folder / "transfers.png",
+            trained,
+            self.store.read(shown),
+            [self.store.rows[index] for index in shown],
+        )
+        if epoch == self.last_epoch:
+            rows, mean = write_latents(folder / "latents.h5", trained, self.store, self.sides[0])
+            plot_latents(folder / "latents.png", mean, rows)
+
+
+build_parser, train, main = Session.script_functions(__doc__)
+
+if __name__ == "__main__":
+    run(main)
