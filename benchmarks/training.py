@@ -33,6 +33,7 @@ EAGER = "eager loop, float32"
 OURS = {"ours, float32": "off", "ours, bfloat16": "bfloat16"}  # name -> mixed precision
 RATES = 1e-4, 1e-5  # learning rates of generator and discriminator
 WARM_UP = 2  # number of steps that are not timed, the first of which compiles
+SIDES = "origin", "target"
 PIECES, PIECE_FRAMES = 4, 16
 PIPELINE_BATCHES = 16  # per round, because a single batch takes only milliseconds
 
@@ -100,21 +101,27 @@ def make_steps(width):
 @contextlib.contextmanager
 def random_frames(batch_size):
     """Make the input pipeline of ``train.py --offsets random``, on random images, without end."""
-    from pix2pix_timbre.features import FeatureStore, write_store
+    from pix2pix_timbre.features import FeatureStore
     from pix2pix_timbre.pairs import PairedFrames, split_pairs
 
-    rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as opened:
-        stores = []
-        for side in ("origin", "target"):
-            path = Path(folder) / f"{side}.h5"
-            images = rng.random((PIECES, PIECE_FRAMES * FRAME_COLUMNS, BINS), np.float32)
-            write_store(path, enumerate_pieces(images.astype(np.float16)), side)
-            stores.append(opened.enter_context(FeatureStore(path)))
+        stores = [opened.enter_context(FeatureStore(path)) for path in write_random_stores(folder)]
         pairs, _, _ = split_pairs(*stores, 0)
         yield PairedFrames(
             pairs, batch_size, random_offsets=True, shuffle=True, steps=PIPELINE_BATCHES
         )
+
+
+def write_random_stores(folder):
+    """Write features of random images; return the paths of ``origin.h5`` and ``target.h5``."""
+    from pix2pix_timbre.features import write_store
+
+    rng = np.random.default_rng(0)
+    paths = [Path(folder) / f"{side}.h5" for side in SIDES]
+    for path in paths:
+        images = rng.random((PIECES, PIECE_FRAMES * FRAME_COLUMNS, BINS), np.float32)
+        write_store(path, enumerate_pieces(images.astype(np.float16)), path.stem)
+    return paths
 
 
 def enumerate_pieces(images):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from benchmarks import costs, findlr, phase, random_cnn_style, training
+from benchmarks import costs, findlr, phase, random_cnn_style, train_script, training
 from benchmarks.floor import convolution_flops
 from common.audio.resynthesis import METHODS
 from common.cli import UserError
@@ -55,6 +55,17 @@ def test_the_training_benchmark_prints_what_fits_together(capsys):
             share = number_after(f"input pipeline over {name}:", printed)
             assert share == pytest.approx(100 * batch / row["seconds"], rel=0.02, abs=0.01)
     assert keras.config.dtype_policy().name == "float32"  # unchanged for later tests
+
+
+@pytest.mark.stress
+def test_the_script_is_compared_with_a_loop_over_its_step(capsys):
+    argv = ["--width", "2", "--batch_size", "2", "--rounds", "1", "--steps", "2"]
+    assert train_script.main(argv) == 0
+    header, script, loop, ratio = capsys.readouterr().out.splitlines()
+    assert re.split(r"\s{2,}", header) == ["training", "seconds a step", "page faults a step"]
+    seconds = [float(re.split(r"\s{2,}", line)[1]) for line in (script, loop)]
+    expected = pytest.approx(seconds[0] / seconds[1], rel=0.02)
+    assert float(ratio.rpartition(" ")[2]) == expected
 
 
 def test_figures_are_medians_over_rounds_and_ratios_are_taken_within_a_round():
