@@ -42,7 +42,7 @@ from common.report.evaluation import held_out
 from common.report.tables import as_text
 from common.training.devices import start_backend
 from common.work.lock import only_run
-from data import network_to_frames
+from data import HOP, SAMPLE_RATE, network_to_frames
 from pix2pix_timbre.features import FeatureStore
 from pix2pix_timbre.scores import (
     AGAINST_NOISE,
@@ -103,6 +103,11 @@ def build_parser() -> Parser:
         "held-out",
         "pieces to evaluate: those that no model was trained on, or all",
         choices=["held-out", "all"],
+    )
+    built.add_argument(
+        "--seconds",
+        type=number(float, 3),
+        help="measure only the beginning of each piece, of this length (default: all of it)",
     )
     built.add_argument(
         "--output",
@@ -212,7 +217,10 @@ def open_stores(dataset_path: Path, configs: Sequence[dict[str, Any]]) -> dict[s
 
 
 def find_pieces(
-    stores: dict[str, FeatureStore], configs: Sequence[dict[str, Any]], which: str
+    stores: dict[str, FeatureStore],
+    configs: Sequence[dict[str, Any]],
+    which: str,
+    seconds: float | None = None,
 ) -> dict[str, tuple[Source, Source]]:
     """Pairs to evaluate on: dict from the name of a piece to a pair of ``Source``.
 
@@ -220,8 +228,10 @@ def find_pieces(
         stores: As ``open_stores`` returns them.
         configs: Content of each model's ``config.json``.
         which: "held-out" or "all".
+        seconds: Length of the beginning of each piece that is used, or None for all of it.
     """
     origins, targets, styled = instruments_of(configs)
+    most = round(seconds * SAMPLE_RATE / HOP) if seconds else None
     pairs = {}
     for origin, target in product(origins, targets):
         if origin == target and styled:
@@ -230,7 +240,8 @@ def find_pieces(
             parts = [pair[0].rendering]
             parts += [origin] if len(origins) > 1 else []
             parts += [target] if len(targets) > 1 else []
-            pairs["/".join(reversed(parts))] = pair
+            used = pair[0]._replace(most=most), pair[1]._replace(most=most)
+            pairs["/".join(reversed(parts))] = used
     return pairs
 
 
@@ -251,7 +262,7 @@ def evaluate(args: argparse.Namespace) -> int:
     stores = open_stores(args.dataset_path, configs)
     start_backend(args.gpu)  # before anything imports Keras, whose backend would greet
 
-    pairs = find_pieces(stores, configs, args.pieces)
+    pairs = find_pieces(stores, configs, args.pieces, args.seconds)
 
     from pix2pix_timbre.evaluation import measure_pieces, overall
     from pix2pix_timbre.style import StyledFrames, distances_by_style
@@ -280,6 +291,7 @@ def evaluate(args: argparse.Namespace) -> int:
             audios_path=args.audios_path,
             midi_path=args.midi_path,
             control=control,
+            seconds=args.seconds,
         )
     total = overall(list(pieces.values()))
     tables = tables_of(total, accuracy)

@@ -29,6 +29,7 @@ from common.music.midi import Note
 from common.report.judges import mel_levels, patches
 from data import (
     FRAME_COLUMNS,
+    SAMPLE_RATE,
     amplitude_to_db,
     forward_transform,
     frames_to_network,
@@ -247,6 +248,21 @@ def measure(
     return Measured(instrument, frames, borders, dict(scores), audios or {}, patches_of, heard)
 
 
+def beginnings(sources: Sequence[Path], folder: Path, seconds: float) -> list[Path]:
+    """Write the beginnings of the true sounds of a piece, and return their files.
+
+    Args:
+        sources: Audio files of origin and target.
+        folder: Output folder.
+        seconds: Length of the beginnings.
+    """
+    files = [folder / f"{name}.wav" for name in (IDENTITY, TARGET)]
+    folder.mkdir(parents=True, exist_ok=True)
+    for source, file in zip(sources, files, strict=True):
+        write_audio(file, load_audio(source)[0][: round(seconds * SAMPLE_RATE)])
+    return files
+
+
 def noise_controls(predictors: Predictors, control: str, image: np.ndarray) -> Predictors:
     """Noise controls of all models but one, for one piece: dict from name to function of frames.
 
@@ -275,6 +291,7 @@ def measure_pieces(
     audios_path: Path | None = None,
     midi_path: Path | None = None,
     control: str | None = None,
+    seconds: float | None = None,
 ) -> tuple[dict[str, Measured], dict[str, float]]:
     """Measure all pieces.
 
@@ -286,6 +303,7 @@ def measure_pieces(
         audios_path: Folder of the audios, or None to measure frames alone.
         midi_path: Folder of the MIDI files, or None to count no notes.
         control: Name of the model whose image, with noise, is the control of the others; or None.
+        seconds: Length of the beginning of each sound that is measured, or None for all of it.
 
     Returns:
         ``(pieces, accuracy)``: dict from piece to ``Measured``; dict from each judge to the share
@@ -297,7 +315,9 @@ def measure_pieces(
     sources, notes, panel, accuracy = {}, {}, None, {}
     if midi_path:
         require_transcriber()
-        notes = {name: notes_of(pair[0].rendering, midi_path) for name, pair in pairs.items()}
+        for name, pair in pairs.items():
+            played = notes_of(pair[0].rendering, midi_path)
+            notes[name] = [note for note in played if not seconds or note.start < seconds]
     if audios_path:
         sources = dict(zip(pairs, audio_files(audios_path, pairs.values()), strict=True))
         panel = Panel(audios_path)
@@ -309,7 +329,10 @@ def measure_pieces(
             image = np.asarray(pair[0].read(), np.float32)
             predictors = predictors | noise_controls(predictors, control, image)
         if audios_path:
-            audios = render(predictors, *sources[name], folder / name, phase)
+            files = sources[name]
+            if seconds:
+                files = beginnings(files, folder / name, seconds)
+            audios = render(predictors, *files, folder / name, phase)
         measured[name] = measure(predictors, pair, audios, notes.get(name), panel)
     return measured, accuracy
 

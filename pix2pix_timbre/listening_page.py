@@ -151,7 +151,8 @@ def write_listening_page(
         sections,
         lead=f"The beginning of pieces {played}: as they were played, converted by the network, "
         "and played by the true instrument. Beside them: distances from the true sound (L1, LSD: "
-        "lower is better), and how well its notes are heard (F1: higher is better).",
+        "lower is better), how well its notes are heard (F1: higher is better), and how often a "
+        "classifier takes it for the target.",
         settings=settings,
         tables={caption: _titled(rows, labels) for caption, rows in tables.items()},
         terms=glossary(),

@@ -19,18 +19,27 @@ from pix2pix_timbre.features import FeatureStore, find_pairs
 
 
 class Source(NamedTuple):
-    """A rendering in a feature store."""
+    """A rendering in a feature store, or the beginning of one.
+
+    Attributes:
+        store: Where it is.
+        rendering: Its name.
+        most: Largest number of columns that is used; None for all.
+    """
 
     store: FeatureStore
     rendering: str
+    most: int | None = None
 
     @property
     def columns(self) -> int:
         """Its number of columns."""
-        return self.store.columns[self.rendering]
+        columns = self.store.columns[self.rendering]
+        return columns if self.most is None else min(columns, self.most)
 
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Its columns ``start`` to ``stop``: (BINS, columns) float16 in [0, 1]."""
+        stop = self.columns if stop is None else min(stop, self.columns)
         return self.store.read(self.rendering, start, stop).T
 
 

@@ -60,7 +60,7 @@ def phases_of(sources: Iterable[Source], stores: dict[str, FeatureStore]) -> lis
         stores: As in ``FramesWithPhase``.
     """
     return [
-        Source(stores[phase_instrument(source.store.instrument)], source.rendering)
+        source._replace(store=stores[phase_instrument(source.store.instrument)])
         for source in sources
     ]
 

@@ -98,7 +98,12 @@ RELATIVE_TO = dict.fromkeys(("L1", "L1_sound", "LSD", "LSD_4096"), IDENTITY) | {
 # The scores in which a model has to be better than its noise control.
 DECIDING = (DECIDING_JUDGE, "LSD_4096", "frechet")
 AGAINST_NOISE = "Comparison with the noise control"
-_LINE = {"L1": "L1 {:.3f}", "LSD": "LSD {:.1f} dB", "F1": "F1 of the notes {:.2f}"}
+_LINE = {
+    "L1": "L1 {:.3f}",
+    "LSD": "LSD {:.1f} dB",
+    "F1": "F1 of the notes {:.2f}",
+    DECIDING_JUDGE: "heard as the target {:.0%}",
+}
 
 
 def control_of(model: str) -> str:
@@ -152,7 +157,12 @@ def by_subject(scores: Scores) -> dict[str, list[dict[str, Any]]]:
     for subject, terms in SUBJECTS.items():
         rows = [
             {"system": name}
-            | {key: value for key, value in values.items() if key.partition("/")[0] in terms}
+            | {
+                key: values[key]
+                for term in terms
+                for key in (term, f"{term}/{RELATIVE_TO.get(term)}")
+                if key in values
+            }
             for name, values in with_ratios(scores).items()
         ]
         rows = [row for row in rows if len(row) > 1]

@@ -211,6 +211,7 @@ def test_models_have_noise_controls(features_folder, audios_folder, trained_run,
     output = tmp_path / "report"
     words = ["--model", other, "--noise_control", trained_run, "--dataset_path", features_folder]
     words += ["--audios_path", audios_folder, "--output", output, "--clip_seconds", 1]
+    words += ["--seconds", 4]
     assert evaluate.main(list(map(str, words))) == 0
     said = capsys.readouterr().out
     content = json.loads((output / "scores.json").read_text())
@@ -227,6 +228,11 @@ def test_models_have_noise_controls(features_folder, audios_folder, trained_run,
     found = Page((output / "report.html").read_text(encoding="utf-8"))
     assert {AGAINST_NOISE, "noise control of other"} <= set(found.cells)
     assert len(found.attributes("audio", "src")) == len(systems)
+    # only the beginning of the piece
+    for name in systems:
+        (file,) = (output / "audios").glob(f"*/{name}.wav")
+        assert soundfile.info(file).frames == 4 * 44100
+    assert said.splitlines()[1].split()[1] == "2"  # of 256 columns in 4 s
 
 
 def test_without_audios_the_script_measures_and_shows_the_frames(
@@ -250,6 +256,7 @@ def test_without_audios_the_script_measures_and_shows_the_frames(
         (["--phase", "random"], ["--phase", "griffinlim"]),
         (["--clip_seconds", "0"], ["--clip_seconds"]),
         (["--noise_control", "nowhere"], ["nowhere"]),
+        (["--seconds", "1"], ["--seconds"]),
     ],
 )
 def test_mistakes_get_one_line(features_folder, trained_run, capsys, flags, words):

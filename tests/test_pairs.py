@@ -213,6 +213,16 @@ def test_origin_and_target_are_cut_at_the_same_offset(tmp_path):
             np.testing.assert_array_equal(origin, target)
 
 
+def test_the_beginning_of_a_rendering_is_a_source_of_its_own(tmp_path):
+    with make_store(tmp_path / "a.h5", {"one": 900}, 0) as store:
+        whole, beginning = Source(store, "one"), Source(store, "one", most=300)
+        assert (whole.columns, beginning.columns) == (900, 300)
+        assert Source(store, "one", most=1000).columns == 900
+        np.testing.assert_array_equal(beginning.read(), whole.read(0, 300))
+        np.testing.assert_array_equal(beginning.read(250, 400), whole.read(250, 300))
+        assert PairedFrames([(beginning, beginning)], 8).frame_count == 2
+
+
 @pytest.mark.parametrize("offsets", [False, True])
 def test_reading_window_by_window_equals_reading_from_memory(stores, monkeypatch, offsets):
     settings = {"shuffle": True, "random_offsets": offsets}

@@ -33,6 +33,7 @@ def test_tables_by_subject_hold_every_score_once_and_no_empty_rows():
     values = dict.fromkeys(scores.MEASURES, 0.5)
     tables = scores.by_subject({"identity": values, "m": values, "target": {"F1": 0.8}})
     assert list(tables) == list(scores.SUBJECTS)
+    assert list(tables["Notes"][0]) == ["system", "precision", "recall", "F1", "F1/target"]
     columns = [name for rows in tables.values() for name in rows[0] if "/" not in name]
     assert [name for name in columns if name != "system"] == list(scores.MEASURES)
     assert [row["system"] for row in tables["Notes"]] == ["identity", "m", "target"]
@@ -77,4 +78,5 @@ def test_every_score_and_every_ratio_is_explained():
 
 def test_score_lines_hold_what_is_known():
     assert scores.score_line({"L1": 0.0534, "timbre": 3}) == "L1 0.053"
-    assert scores.score_line({"LSD": 5.44, "F1": 0.5}) == "LSD 5.4 dB · F1 of the notes 0.50"
+    line = "LSD 5.4 dB · F1 of the notes 0.50 · heard as the target 97%"
+    assert scores.score_line({"LSD": 5.44, "F1": 0.5, "texture_judge": 0.97}) == line
