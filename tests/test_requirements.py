@@ -1,4 +1,4 @@
-"""The lists of packages agree with each other."""
+"""The lists of packages agree with each other, and so do the places that name the version."""
 
 import re
 
@@ -49,3 +49,13 @@ def test_the_package_has_the_same_lists_and_one_version():
     (version,) = re.findall(r'^version = "(.*)"', project, re.MULTILINE)
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\n## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_version_is_the_same_everywhere():
+    version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.M)[1]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    released = re.search(r"^date-released: (\S+)$", citation, re.M)[1]
+    assert f"\nversion: {version}\n" in citation
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (?!Unreleased)(.*)$", changes, re.M)
+    assert headings[0] == f"{version} - {released}"
