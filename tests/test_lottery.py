@@ -32,9 +32,9 @@ def make_model():
 
 
 def train(model, callbacks):
-    """Three epochs; the error on the same examples."""
+    """Two epochs; the error on the same examples."""
     model.compile(keras.optimizers.Adam(0.01), "mse")
-    model.fit(X, Y, epochs=3, verbose=0, callbacks=callbacks)
+    model.fit(X, Y, epochs=2, verbose=0, callbacks=callbacks)
     return model.evaluate(X, Y, verbose=0)
 
 
@@ -109,7 +109,8 @@ def test_what_is_finished_is_not_repeated_and_what_is_not_comes_out_the_same(tic
 
     assert lottery(make_model, never, 2, 1, folder=folder, seconds=0.1, **how) == rows
     for path in folder.rglob("*"):
-        if path.is_file() and path.parts[-2] != "round_02" and path.parts[-3] != "round_02":
+        place = path.relative_to(folder).parent.as_posix()
+        if path.is_file() and place not in ("round_02", "round_02/masked"):
             target = tmp_path / path.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())

@@ -24,6 +24,7 @@ from trimming.criteria import unit_scores
 from trimming.flags import CRITERIA, WITHOUT_EXAMPLES
 from trimming.graph import Graph
 from trimming.information import mutual_information, principal_components
+from trimming.statistics import recalibrate
 from trimming.trimmer import Trimmer, cut_to, cutting_order
 
 GUITAR = shipped("keyboard_acoustic_2_guitar_acoustic")
@@ -216,6 +217,23 @@ def test_other_weights_are_cut_alike():
     small = trimmer.step()
     for found, expected in zip(trimmer.rewound(early), small.get_weights(), strict=True):
         np.testing.assert_allclose(found, expected + 1, rtol=1e-6)
+
+
+def test_moving_averages_become_those_of_the_examples():
+    model, (x, y) = two_layers(normalised=True)
+    kernel, bias = model.get_weights()[:2]
+    norm = model.layers[1]
+    norm.trainable = False
+    recalibrate(model, (x[:64], y[:64]))
+    hidden = x[:64] @ kernel + bias
+    np.testing.assert_allclose(norm.moving_mean, hidden.mean(axis=0), rtol=1e-4, atol=1e-6)
+    expected = np.mean([part.var(axis=0) for part in np.split(hidden, 4)], axis=0)
+    np.testing.assert_allclose(norm.moving_variance, expected, rtol=1e-3)
+    assert (norm.momentum, norm.trainable) == (0.99, False)
+    small = Trimmer(model, share=0.3).step((x, y))
+    kernel, bias = small.get_weights()[:2]
+    expected = (x @ kernel + bias).mean(axis=0)
+    np.testing.assert_allclose(small.layers[1].moving_mean, expected, atol=0.05)
 
 
 def test_mistakes_are_told():

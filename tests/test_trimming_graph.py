@@ -23,7 +23,7 @@ from vae_generation.model import (
 )
 
 EXACT = 1e-6
-EXAMPLES = 12
+EXAMPLES = 8
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # to shrink models takes minutes
 STEPS, SIDE = 8, 6
 ZERO_AT_ZERO = ("linear", "relu", "tanh", "leaky_relu", "gelu", "softsign")

@@ -76,6 +76,7 @@ def main(argv: list[str] | None = None) -> int:
     from common.report.tables import as_text
     from common.trained import networks_of
     from common.training.rebuild import rebuild, thaw
+    from trimming.criteria import batches
     from trimming.rounds import lottery
     from trimming.training import fitting
 
@@ -102,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
             rounds=args.rounds,
             rewind_epoch=args.rewind_epoch,
             folder=args.output,
-            data=examples.training,
+            data=list(batches(examples.training, 256)),  # the same when it goes on
             controls=args.controls,
             seconds=examples.seconds,
             **settings,

@@ -26,6 +26,7 @@ from trimming.controls import CONTROL_AT, control
 from trimming.cost import count_flops, measure_latency
 from trimming.graph import Graph
 from trimming.report import write_report
+from trimming.statistics import recalibrate
 from trimming.trimmer import Trimmer
 
 TICKET = "ticket"
@@ -73,7 +74,8 @@ def lottery(
         rounds: Number of rounds after that of the whole model.
         rewind_epoch: Epoch of the first training to whose weights tickets are set back.
         folder: Where the rounds are kept.
-        data: Examples for the criterion; see ``trimming.criteria.unit_scores``.
+        data: Examples for the criterion, see ``trimming.criteria.unit_scores``, and for the moving
+            averages that each training begins with; without them these are as they were.
         controls: Of ``trimming.flags.CONTROLS``, trained where CONTROL_AT of the weights are gone.
         length: Of axes whose length is open, for the costs.
         seconds: Length of the sound that an example stands for, to compare with boards; None if it
@@ -101,7 +103,7 @@ def lottery(
             how = {"weights": graph.count(), "data": data, "seed": seed, "settings": settings}
             model, sizes = _prepare(whole, number, places, **how)
             epoch = rewind_epoch if number == 0 else 0
-            _run(place, model, sizes, train, rewind_epoch=epoch, seed=seed + number)
+            _run(place, model, sizes, train, data, rewind_epoch=epoch, seed=seed + number)
         found.append(_result(place, whole) | {"kind": TICKET, "round": number, "place": place})
         gone = 1 - found[-1]["weights"] / graph.count()
         reached = {share for share in CONTROL_AT if gone >= share - 0.005}
@@ -117,7 +119,7 @@ def lottery(
                     trained=_load(whole, {}, places[0] / "network.h5").get_weights(),
                     rng=np.random.default_rng([seed, number]),
                 )
-                _run(inner, model, sizes, train, rewind_epoch=0, seed=seed + number)
+                _run(inner, model, sizes, train, data, rewind_epoch=0, seed=seed + number)
             found.append(_result(inner, whole) | {"kind": kind, "round": number, "place": inner})
         passed |= reached
     latencies = measure_latency([one["place"] / "network.h5" for one in found], length)
@@ -179,9 +181,11 @@ def _load(whole, sizes, path):
     return model
 
 
-def _run(place, model, sizes, train, *, rewind_epoch, seed):
+def _run(place, model, sizes, train, data, *, rewind_epoch, seed):
     """Train a model in its folder."""
     keras.utils.set_random_seed(seed)
+    if data is not None:
+        recalibrate(model, data)
     early = Early(model, rewind_epoch)
     score = train(model, [early])
     if not math.isfinite(score):

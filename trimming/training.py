@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import keras
+import numpy as np
 
 from common.training.devices import jit_setting
+from trimming.statistics import recalibrate
 
 if TYPE_CHECKING:
     from common.trained import Examples
@@ -26,7 +28,8 @@ def fitting(
 
     Returns:
         Function ``train(model, callbacks)`` that trains a model, leaves it with the weights of the
-        best epoch, and returns the loss of that epoch on the validation examples.
+        best epoch and the moving averages of its training examples, and returns its loss on the
+        validation examples.
     """
 
     def train(model: keras.Model, callbacks: list[keras.callbacks.Callback]) -> float:
@@ -36,7 +39,7 @@ def fitting(
         rate = keras.optimizers.schedules.CosineDecay(lr, epochs * len(examples.training))
         model.compile(keras.optimizers.Adam(rate), examples.loss, jit_compile=jit_setting())
         best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
-        history = model.fit(
+        model.fit(
             examples.training,
             validation_data=examples.validation,
             epochs=epochs,
@@ -49,6 +52,9 @@ def fitting(
                 *callbacks,
             ],
         )
-        return float(min(history.history.get("val_loss", [float("nan")])))
+        if not all(np.isfinite(array).all() for array in model.get_weights()):
+            return float("nan")
+        recalibrate(model, examples.training)  # the averages lag behind what was learned fast
+        return float(model.evaluate(examples.validation, verbose=0))
 
     return train

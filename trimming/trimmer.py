@@ -11,6 +11,7 @@ from common.cli import UserError
 from trimming.criteria import unit_scores
 from trimming.flags import CRITERIA, SCALES, SCOPES
 from trimming.graph import Graph
+from trimming.statistics import recalibrate
 
 if TYPE_CHECKING:
     import keras
@@ -76,7 +77,8 @@ class Trimmer:
         """Cut a share of the weights out of the model.
 
         Args:
-            data: Examples; see ``trimming.criteria.unit_scores``.
+            data: Examples; see ``trimming.criteria.unit_scores``. If they are given, batch
+                normalisations get their moving averages.
 
         Returns:
             The smaller model, an ordinary Keras model.
@@ -94,6 +96,8 @@ class Trimmer:
         order = cutting_order(self.graph, scores, local=local, scale=self.scale)
         self.keep = cut_to(self.graph, order, (1 - self.share) * self.graph.count())
         self.model = self.graph.cut(self.keep)
+        if data is not None:
+            recalibrate(self.model, data)
         return self.model
 
     def rewound(self, weights: list[np.ndarray]) -> list[np.ndarray]:
