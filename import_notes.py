@@ -184,7 +184,7 @@ def main(argv: list[str] | None = None) -> int:
     args.origin = args.origin or args.input.resolve().name
     args.citation = args.citation or args.origin
     found = find_recordings(args.input)
-    report_others(found.others, "audio by their content")
+    report_others(found.others, "audio")
     if not found.files:
         report_skipped(found.foreign)
         raise UserError(f"{args.input}: no audio file in it or below it")

@@ -172,7 +172,7 @@ def main(argv: list[str] | None = None) -> int:
     with only_run(args.audios_path):
         require_distinct(args.audios_path, [piece.name for piece in pieces])
         status = synthesize(args, settings, pieces, len(variations))
-    report_others(found.others, "MIDI by their content")
+    report_others(found.others, "MIDI")
     return status
 
 

@@ -296,7 +296,7 @@ def report_others(others: Sequence[Path], what: str) -> None:
     if others:
         names = [printable(path.name) for path in others[:_NAMED]]
         more = [f"{len(others) - _NAMED:,} more"] if len(others) > _NAMED else []
-        said = f"{len(others):,} left out, no {what}: {', '.join(names + more)}"
+        said = f"{counted(len(others), 'file')} ignored, not {what}: {', '.join(names + more)}"
         print(said, file=sys.stderr)
 
 

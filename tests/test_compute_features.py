@@ -375,5 +375,5 @@ def test_what_is_no_recording_is_named(tmp_path, capsys):
     assert compute_features.main([str(flag) for flag in [*flags, "--jobs", 1, "--with_phase"]]) == 1
     out, err = capsys.readouterr()
     assert "x.h5: 1 computed, 0 kept" in out
-    assert "2 left out, no audio in the folder of an instrument: cover.jpg, beside.wav" in err
+    assert "2 files ignored, not audio in the folder of an instrument: cover.jpg, beside.wav" in err
     assert err.count("b.m4a: MPEG-4") == 1

@@ -82,7 +82,7 @@ def test_a_folder_of_odd_names_becomes_a_library(odd, tmp_path, capsys):
         assert reason in said.err
     assert "broken_C4.wav: not a readable audio file" in said.err
     assert "3 skipped" in said.err
-    assert "1 left out, no audio by their content: notes.txt" in said.err
+    assert "1 file ignored, not audio: notes.txt" in said.err
     assert snapshot(odd) == before
     voice = NoteLibrary(out).voice("kazoo_acoustic", 0)
     assert voice.sample_rate == 16000

@@ -79,7 +79,7 @@ def test_what_is_said_of_other_files(tmp_path, capsys):
     assert capsys.readouterr().err == ""
     report_others([tmp_path / f"{number:02d}.txt" for number in range(12)], "audio")
     said = capsys.readouterr().err
-    assert said.startswith("12 left out, no audio: 00.txt, 01.txt")
+    assert said.startswith("12 files ignored, not audio: 00.txt, 01.txt")
     assert said.endswith("09.txt, 2 more\n")
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -68,6 +69,7 @@ def test_what_else_keras_json_and_the_environment_say_does_not_count(tmp_path):
         "image_data_format": "channels_first",
         "floatx": "float16",
         "epsilon": 1e-3,
+        "nnx_enabled": True,
     }
     (tmp_path / "keras.json").write_text(json.dumps(settings))
     done = started(
@@ -77,12 +79,37 @@ def test_what_else_keras_json_and_the_environment_say_does_not_count(tmp_path):
         HOME=tmp_path / "missing",
         TMPDIR=tmp_path / "missing",
         OMP_NUM_THREADS=1,
+        KERAS_NNX_ENABLED=1,
         PYTHONWARNINGS="error",
         LC_ALL="C",
     )
     assert done.stderr == b""
     assert done.stdout.decode().split() == ["channels_last", "float32", "1e-07", "channels_last"]
     assert done.returncode == 0
+
+
+def test_what_tensorflow_says_about_wrong_flags_is_seen():
+    done = started("start_backend('')", TF_XLA_FLAGS="--nonsense", KERAS_BACKEND="tensorflow")
+    assert done.returncode != 0
+    assert b"Unknown flag in TF_XLA_FLAGS: --nonsense" in done.stderr
+
+
+def test_hdf5_files_are_opened_where_python_does_not_search_the_current_folder(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = [1]
+    script = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        "from common.files.hdf5 import open_hdf5\nprint(*open_hdf5('a.h5'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHONSAFEPATH": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "x\n", done.stderr
 
 
 @pytest.mark.parametrize(

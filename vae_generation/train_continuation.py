@@ -65,8 +65,10 @@ class Session(TrainingSession):
 
     def check(self) -> None:
         """Refuse flags that this training does not use."""
-        if self.flags.ema or self.flags.steps_per_epoch:
-            raise UserError("--ema, --steps_per_epoch: not used by this training; leave them out")
+        given = [name for name in ("ema", "steps_per_epoch") if getattr(self.flags, name)]
+        if given:
+            named = ", ".join(f"--{name}" for name in given)
+            raise UserError(f"{named}: not used by this training; leave it out")
 
     def open_data(self) -> None:
         """Encode the store, and normalise the vectors by mean and deviation of the training set."""

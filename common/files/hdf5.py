@@ -24,6 +24,7 @@ import contextlib
 import io
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -243,6 +244,7 @@ class _Helper:
             stderr=subprocess.DEVNULL,
             text=True,
             cwd=Path(__file__).parents[2],
+            env={name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"},
         )
 
     def stop(self):

@@ -33,8 +33,8 @@ def start_backend(gpus: str | None) -> None:
     """Import Keras and its backend with only the named GPUs visible.
 
     TensorFlow prints a dozen lines on stderr when it starts, which no setting of its own silences.
-    They are suppressed here; set ``TF_CPP_MIN_LOG_LEVEL`` to 0 to see them, for example to find out
-    why a GPU is not found.
+    They are suppressed here, unless ``TF_XLA_FLAGS`` is set; set ``TF_CPP_MIN_LOG_LEVEL`` to 0 to
+    see them, for example to find out why a GPU is not found.
 
     Args:
         gpus: Comma-separated numbers as shown by ``nvidia-smi``, "" for none (CPU), or None for all
@@ -48,7 +48,9 @@ def start_backend(gpus: str | None) -> None:
         os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
         os.environ["CUDA_VISIBLE_DEVICES"] = gpus
     _require_backend()
+    os.environ["KERAS_NNX_ENABLED"] = "false"  # a kind of models that the kit does not use
     chatty = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") == "0"
+    chatty |= "TF_XLA_FLAGS" in os.environ  # if wrong, TensorFlow says so and ends the process
     with contextlib.nullcontext() if chatty else silent_stderr():
         import keras
 

@@ -43,7 +43,7 @@ def find_recordings(
     for folder in folders:
         found, unread, others = audio.find_recordings(folder)
         foreign += unread
-        report_others(others, "audio by their content")
+        report_others(others, "audio")
         if not found:
             report_skipped(foreign)
             raise UserError(f"{folder}: no audio file in it or below it")
