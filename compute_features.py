@@ -60,7 +60,7 @@ class Rendering(NamedTuple):
 
 
 class Update(NamedTuple):
-    """What the store of an instrument needs.
+    """Work to be done on the store of an instrument.
 
     Attributes:
         path: The store.
@@ -95,12 +95,12 @@ def build_parser() -> Parser:
 
 
 def parts_folder(store: Path) -> Path:
-    """Folder of the features that wait for a store."""
+    """Folder of computed features that are not in the store yet."""
     return store.parent / ".parts" / store.stem
 
 
 def part_path(parts: Path, piece: str) -> Path:
-    """Where the features of a piece wait for their store; no name is too long or like another."""
+    """Path of a piece's computed features: a hash of its name, which is never too long."""
     return parts / f"{hashlib.sha256(os.fsencode(piece)).hexdigest()}.npy"
 
 
@@ -125,10 +125,10 @@ def compute(rendering: Rendering) -> None:
 
 
 def mark_of(audio: Path) -> int:
-    """What tells an audio file from another of its name, whatever their dates.
+    """Compute a mark of an audio file's content, to recognise a replaced file of any date.
 
     Returns:
-        A hash of its size and of some of its content, below 2^64; 0 of one that cannot be read.
+        A hash of size and parts of the content, below 2^64; 0 for an unreadable file.
     """
     try:
         file = os.open(audio, os.O_RDONLY)
@@ -156,7 +156,7 @@ def is_newer(path: Path, than: Path) -> bool:
 
 
 def is_waiting(rendering: Rendering) -> bool:
-    """Whether the features of a rendering are waiting for their store, whole and up to date."""
+    """Whether the features of a rendering have been computed, and are complete and up to date."""
     try:
         if rendering.audio.stat().st_mtime_ns != rendering.part.stat().st_mtime_ns:
             return False
@@ -167,7 +167,7 @@ def is_waiting(rendering: Rendering) -> bool:
 
 
 def plan(path: Path, renderings: Iterable[Rendering]) -> Update:
-    """What the store of one instrument needs.
+    """Plan the work on the store of one instrument.
 
     Args:
         path: The store, which may be missing.
@@ -234,11 +234,11 @@ def update_store(
 def images_of(
     fresh: Iterable[Rendering], old: FeatureStore | None
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """What a store is to hold: (name, image), sorted by name.
+    """Yield the content of a new store: (name, image), sorted by name.
 
     Args:
-        fresh: Iterable of ``Rendering``, sorted by name, whose features wait.
-        old: Open ``FeatureStore`` of the others, or None.
+        fresh: Iterable of ``Rendering`` with computed features, sorted by name.
+        old: Open ``FeatureStore`` with the other features, or None.
     """
     waiting = ((rendering.name, rendering.part) for rendering in fresh)
     kept = ((name, None) for name in (old.renderings if old else []))
@@ -299,11 +299,11 @@ def update_stores(
 
     Args:
         stores: List of (path, folder of audios, kind of image).
-        workers: As of ``common.work.jobs.run_jobs``.
+        workers: As in ``common.work.jobs.run_jobs``.
 
     Returns:
         ``(total, skipped, others)``: number of renderings in the stores; list of (audio, error);
-        paths of the files that are no audio.
+        paths of the files that are not audio.
     """
     from tqdm import tqdm
 

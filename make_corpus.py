@@ -43,7 +43,7 @@ class Job(NamedTuple):
 
     @property
     def settings(self) -> str:
-        """What the bytes depend on besides the name; stands in the file as a text event."""
+        """Settings that the content depends on, besides the name; a text event of the file."""
         cut = "" if self.max_minutes is None else f", max_minutes {self.max_minutes:g}"
         return f"make_corpus: seed {self.seed}{cut}"
 
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def make_files(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
-    """Make the files of all jobs; the exit status of the script."""
+    """Make the files of all jobs; return the exit status of the script."""
     make = functools.partial(make_file, overwrite=arguments.overwrite)
     results, failed = [], []
     for job, result, error in run_jobs(make, jobs, arguments.jobs, "corpus"):
@@ -114,7 +114,7 @@ def make_files(jobs: Sequence[Job], arguments: argparse.Namespace) -> int:
 
 
 def report(results: Iterable[tuple[str, float, bool]]) -> None:
-    """Print count and minutes of each folder and of all."""
+    """Print number and length of the files of each folder and of all."""
     rows = {}
     for folder, seconds, kept in results:
         for key in (folder, "total"):
@@ -127,7 +127,7 @@ def report(results: Iterable[tuple[str, float, bool]]) -> None:
 
 
 def score_jobs(arguments: argparse.Namespace) -> list[Job]:
-    """Jobs for works of the named composers."""
+    """List the jobs for works of the named composers."""
     jobs = []
     for composer in dict.fromkeys(name.lower() for name in arguments.composers):
         works = composer_works(composer)
@@ -141,7 +141,7 @@ def score_jobs(arguments: argparse.Namespace) -> list[Job]:
 
 
 def composer_works(composer: str) -> dict[str, Path]:
-    """Works of a composer in music21's corpus, one version of each: {name: path}.
+    """Find the works of a composer in music21's corpus, one version of each: {name: path}.
 
     Variants of a chorale (``bwv18.5-lz``, ``bwv18.5-w``) count as one work: they are nearly
     alike, and would stand on both sides of a split by piece.
@@ -173,7 +173,7 @@ def _preference(path):
 
 
 def etude_jobs(arguments: argparse.Namespace) -> list[Job]:
-    """Jobs for the etudes, the textures in turn."""
+    """List the jobs for the etudes, one texture after the other."""
     jobs = []
     kinds = list(etudes.TEXTURES)
     for index in range(arguments.etudes):
@@ -207,7 +207,7 @@ def make_file(job: Job, overwrite: bool = False) -> tuple[float, bool]:
 
 
 def kept_seconds(job: Job) -> float:
-    """Length of an existing file, after a check that these settings made it."""
+    """Return the length of an existing file, after checking that the same settings made it."""
     import mido
 
     try:
@@ -229,7 +229,7 @@ class ScoreError(UserError):
 
 
 def read_score(path: Path) -> Score:
-    """Notes, bars and tempi of a score file.
+    """Read notes, bars and tempi of a score file.
 
     Ties are joined, unisons are one key, repeats are played once, grace notes are left out (they
     have no length of their own).
@@ -278,7 +278,7 @@ def read_score(path: Path) -> Score:
 
 
 def joined_ties(elements: Iterable) -> list[tuple[float, float, int]]:
-    """(start, end, pitch) of the notes of a part; tied ones are one."""
+    """List (start, end, pitch) of the notes of a part; tied notes become one."""
     notes, open_ties = [], {}
     for element in elements:
         start = float(element.offset)
@@ -301,7 +301,7 @@ def joined_ties(elements: Iterable) -> list[tuple[float, float, int]]:
 
 
 def perform(score: Score, rng: random.Random, max_seconds: float) -> Performance:
-    """A pianist's reading of a score, cut at the last bar line within ``max_seconds``."""
+    """Perform a score as a pianist would; cut it at the last bar line within ``max_seconds``."""
     tempi = score.tempi
     if not tempi or tempi[0][0] > 0:
         tempi = [(0.0, rng.uniform(60, 140)), *tempi]
@@ -331,7 +331,7 @@ def perform(score: Score, rng: random.Random, max_seconds: float) -> Performance
 def shaped_velocities(
     notes: Sequence[tuple[float, float, int]], bars: Sequence[float], rng: random.Random
 ) -> list[int]:
-    """Velocities: an arch over each four bars, the upper voice in front, downbeats a little."""
+    """Draw velocities: an arch over every four bars, louder upper voice and downbeats."""
     highest, lowest = {}, {}
     for start, _, pitch in notes:
         highest[start] = max(pitch, highest.get(start, pitch))

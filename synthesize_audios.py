@@ -116,7 +116,7 @@ def build_parser() -> Parser:
 
 
 def voices_of(notes: NoteLibrary, instruments: Sequence[str]) -> tuple[tuple[str, int], ...]:
-    """The (instrument, preset) pairs that ``--instruments`` asks for, each known to the library."""
+    """List the (instrument, preset) pairs in ``--instruments``; all are in the library."""
     voices = []
     for text in instruments:
         name, presets = parse_instrument(text)
@@ -131,9 +131,9 @@ def voices_of(notes: NoteLibrary, instruments: Sequence[str]) -> tuple[tuple[str
 
 
 def variations_of(args: argparse.Namespace) -> dict[str, tuple[int, float, float]]:
-    """Dict from what is added to the names of pieces to (transpose, playback_speed, duration_rate).
+    """Dict from the suffix of a variation's names to (transpose, playback_speed, duration_rate).
 
-    Values that are given twice, or that names do not tell apart, count once.
+    Values that are given twice, or would have the same name, count once.
     """
     combinations = itertools.product(args.transpose, args.playback_speed, args.duration_rate)
     return {str(Variation(*values, args.sustain)): values for values in combinations}
@@ -179,7 +179,7 @@ def main(argv: list[str] | None = None) -> int:
 def synthesize(
     args: argparse.Namespace, settings: Settings, pieces: Sequence[Piece], variations: int
 ) -> int:
-    """Render pieces, each in a number of variations; the exit status of the script."""
+    """Render pieces, each in a number of variations; return the exit status of the script."""
     workers = workers_of(
         args.jobs, args.scheduler, [args.nsynth_path, args.midi_path], args.audios_path
     )

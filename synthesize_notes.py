@@ -238,7 +238,7 @@ def plan(args: argparse.Namespace) -> list[Task]:
 
 
 def synthesize(args: argparse.Namespace, tasks: list[Task], player: Player) -> int:
-    """Render notes; the exit status of the script."""
+    """Render notes; return the exit status of the script."""
     tasks = [
         task._replace(path=task.path.with_name(f"{task.path.name}.{args.format}")) for task in tasks
     ]

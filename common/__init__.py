@@ -1,1 +1,1 @@
-"""What two or more systems share, one subject per file."""
+"""Code that several systems share, one subject per file."""

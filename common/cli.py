@@ -406,7 +406,7 @@ def require_whole(value: object, name: str, low: int, high: float = math.inf) ->
 
     Args:
         value: The argument.
-        name: Of the argument.
+        name: Name of the argument, for the message.
         low, high: Inclusive bounds.
     """
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -86,7 +86,7 @@ class Examples(NamedTuple):
     Attributes:
         training, validation: ``common.training.batches.Batches`` of (inputs, targets); the latter
             may be None.
-        loss: What the network is trained by: name of a loss of Keras.
+        loss: Name of the Keras loss that the network is trained by.
         seconds: Length of the sound that an example stands for.
     """
 
@@ -101,7 +101,7 @@ def open_examples(folder: Path | str, path: Path | str, **settings: Any) -> Exam
 
     Args:
         folder: Run folder.
-        path: Where the data are, as a training of the system takes them.
+        path: Path of the data, as for a training of the system.
         settings: ``validation_split``, ``batch_size``, ``seed`` and ``steps``, the number of
             batches of an epoch, as of a training.
 

@@ -268,7 +268,7 @@ def right(heard: np.ndarray, pitches: np.ndarray) -> dict[str, float]:
 
     Args:
         heard: MIDI numbers, not rounded, NaN where none was heard.
-        pitches: Those that were asked for.
+        pitches: Requested pitches.
     """
     near = np.nan_to_num(np.rint(heard), nan=-1)
     return {

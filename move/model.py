@@ -33,7 +33,7 @@ class Widths(NamedTuple):
         strides: (rows, columns) of the two convolutions of the encoder.
         filters: Number of filters of the same.
         units: Units of the three dense layers of the encoder.
-        decoder_strides: Of the three transposed convolutions; rows and columns multiply to the same
+        decoder_strides: Strides of the three transposed convolutions; their products are the same
             as those of the encoder.
         decoder_filters: Number of filters of the first two of them.
         hidden: Units of the networks that make modulations of a note.

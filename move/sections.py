@@ -36,8 +36,8 @@ def transfer_blocks(
         blocks: Iterable of (channels, samples) float32 at the rate of the model.
         trained: ``move.trained.TrainedMove``.
         target: Name of an instrument of the model.
-        source: That of the recording, or None.
-        iterations: Of Griffin-Lim.
+        source: Source of the recording, or None.
+        iterations: Number of Griffin-Lim iterations.
 
     Yields:
         (channels, samples) float32.
@@ -67,7 +67,7 @@ def change_blocks(
         slices: ``move.slices.Slices``.
         change: Function of an image (bins, columns) in [0, 1] and ``move.pitches.Heard`` of its
             slices, that returns an image of the same shape; None leaves it as it is.
-        iterations: As of ``transfer_blocks``.
+        iterations: As in ``transfer_blocks``.
 
     Yields:
         (channels, samples) float32.

@@ -155,7 +155,7 @@ class Session(TrainingSession):
         ).check()
 
     def make_model(self) -> Move:
-        """The untrained networks in training."""
+        """Make the untrained model."""
         from move.model import Move, build_decoder, build_encoder
 
         return Move(

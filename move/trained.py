@@ -36,7 +36,7 @@ class TrainedMove:
     Attributes:
         dims: Length of a latent vector.
         rate: Latent vectors a second, one for each half of a slice.
-        sample_rate: Of its audio, Hz.
+        sample_rate: Sample rate of the audio in Hz.
         instrument: Name of the instrument that ``decode`` plays unless told another.
         pitch: MIDI number that ``decode`` plays unless told others.
     """
@@ -86,7 +86,7 @@ class TrainedMove:
             z: Latent vectors.
             pitches: MIDI number of each slice; default ``pitch``.
             instrument: Name; default ``instrument``.
-            iterations: Of Griffin-Lim.
+            iterations: Number of Griffin-Lim iterations.
         """
         from common.files.audio import safe_peak
 

@@ -41,7 +41,7 @@ def transfer_to(
         target: Instrument to play, such as "violin".
         model: Run folder of ``move.train``; default ``models/move_orchestra``.
         source: Instrument of the audio, if the model knows it.
-        iterations: Of Griffin-Lim.
+        iterations: Number of Griffin-Lim iterations.
 
     Returns:
         float32 of the shape of ``audio``.

@@ -133,7 +133,7 @@ def render(
         predictors: Dict from name to function from frames to frames in [0, 1].
         source, truth: Audio files of origin and target.
         folder: Output folder for the audio files, which are named after their system.
-        phase: Of ``common.audio.resynthesis.METHODS``.
+        phase: Name in ``common.audio.resynthesis.METHODS``.
 
     Returns:
         Dict from system to its audio file.
@@ -299,7 +299,7 @@ def measure_pieces(
         pairs: Dict from the name of a piece to a pair of ``pix2pix_timbre.pairs.Source``.
         predictors_of: Function from a pair to a dict from model to function of frames.
         folder: Output folder of the converted audios.
-        phase: Of ``common.audio.resynthesis.METHODS``.
+        phase: Name in ``common.audio.resynthesis.METHODS``.
         audios_path: Folder of the audios, or None to measure frames alone.
         midi_path: Folder of the MIDI files, or None to count no notes.
         control: Name of the model whose image, with noise, is the control of the others; or None.

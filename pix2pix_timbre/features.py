@@ -159,7 +159,7 @@ def write_store(
         path: The HDF5 file.
         images: Iterable of (rendering, image), as ``magnitude_image`` returns it; the same images
             in the same order give the same bytes.
-        instrument: Its name, kept as an attribute.
+        instrument: Name of the instrument, stored as an attribute.
         marks: Dict from renderings to integers below 2^64 that identify their audios.
 
     Raises:

@@ -53,7 +53,7 @@ class Panel:
         Args:
             rendering: What is played, such as ``Source.rendering``; the judges have heard none of
                 its piece.
-            levels: Of ``common.report.judges.mel_levels``.
+            levels: Result of ``common.report.judges.mel_levels``.
 
         Returns:
             Dict from judge, of ``JUDGES``, to a dict from instrument to share; empty if nothing

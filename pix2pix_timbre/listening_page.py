@@ -37,7 +37,7 @@ _CONTROL = "noise control"
 def labels_of(
     models: Sequence[str], origin: str | None = None, target: str | None = None
 ) -> dict[str, str]:
-    """What the page calls each system: dict from its name to a label.
+    """Labels of the systems on the page: dict from name to label.
 
     Args:
         models: Names of the models.
@@ -54,14 +54,14 @@ def labels_of(
 def clip(
     label: str, audio_path: Path | None, image: np.ndarray | None, seconds: float, score: str
 ) -> Clip:
-    """A clip of the page: the beginning of a system's picture and sound.
+    """Make a clip of the page: the beginning of a system's picture and sound.
 
     Args:
         label: What is heard.
         audio_path: Audio file, or None.
-        image: (BINS, columns) in [0, 1], for where there is no audio.
-        seconds: Length.
-        score: How good it is: a line.
+        image: (BINS, columns) in [0, 1], used if there is no audio.
+        seconds: Length of the clip.
+        score: Line of scores.
     """
     columns = round(seconds * SAMPLE_RATE / HOP)
     if audio_path is None:
@@ -81,7 +81,7 @@ def clips(
     labels: dict[str, str],
     seconds: float,
 ) -> list[Clip]:
-    """Clips of all systems of a piece, of a length: list of ``common.report.page.Clip``."""
+    """Make clips of all systems of a piece: list of ``common.report.page.Clip``."""
     if piece.audios:
         systems = {name: (path, None) for name, path in piece.audios.items()}
         systems[CEILING] = systems.pop(CEILING)  # the last one: first what it sets a limit to
@@ -179,7 +179,7 @@ def _titled(rows, labels):
 
 
 def glossary() -> dict[str, Term]:
-    """What the page says about columns and systems: dict from each to ``Term``."""
+    """Explanations of columns and systems on the page: dict from name to ``Term``."""
     ratios = {IDENTITY: "unchanged input", TARGET: "true target"}
     terms = {
         f"…/{base}": Term(f"relative to the score of the {ratios[base]}")

@@ -22,8 +22,8 @@ class Source(NamedTuple):
     """A rendering in a feature store, or the beginning of one.
 
     Attributes:
-        store: Where it is.
-        rendering: Its name.
+        store: Open store.
+        rendering: Name of the rendering in it.
         most: Largest number of columns that is used; None for all.
     """
 
@@ -33,12 +33,12 @@ class Source(NamedTuple):
 
     @property
     def columns(self) -> int:
-        """Its number of columns."""
+        """Number of columns."""
         columns = self.store.columns[self.rendering]
         return columns if self.most is None else min(columns, self.most)
 
     def read(self, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Its columns ``start`` to ``stop``: (BINS, columns) float16 in [0, 1]."""
+        """Read columns ``start`` to ``stop``: (BINS, columns) float16 in [0, 1]."""
         stop = self.columns if stop is None else min(stop, self.columns)
         return self.store.read(self.rendering, start, stop).T
 
@@ -124,7 +124,7 @@ class PairedFrames(Batches):
         steps: Batches per epoch; default one pass through the regular frames. With more, frames
             are repeated.
         augment: ``pix2pix_timbre.augment.Augmentation`` of both sides alike, or None.
-        augment_origin: The same of the origin alone, applied first, or None.
+        augment_origin: ``Augmentation`` of the origin alone, applied first, or None.
         seed: Integer.
         workers: Threads that prepare batches.
 

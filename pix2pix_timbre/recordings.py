@@ -163,7 +163,7 @@ def convert_file(
         predict: Function from frames to frames in [0, 1], such as a
             ``pix2pix_timbre.trained.Predictor``.
         overlap: Share of a frame that overlaps with the next one, in [0, 1).
-        phase: Of ``common.audio.resynthesis.METHODS``.
+        phase: Name in ``common.audio.resynthesis.METHODS``.
         network: As in ``convert_blocks``.
 
     Returns:

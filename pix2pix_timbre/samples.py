@@ -42,7 +42,7 @@ class Sample:
         folder: Output folder for pictures and sounds.
         style: (BINS, FRAME_COLUMNS) float32 in [0, 1] for a generator with a style, or None.
         audios_path: Folder of the audios, for their phase; None to estimate the phase.
-        phases: Of origin and target, ``Source``, for a generator that converts the phase as
+        phases: ``Source`` of origin and target, if the generator converts the phase as
             well, or None.
 
     Raises:

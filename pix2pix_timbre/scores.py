@@ -112,7 +112,7 @@ def control_of(model: str) -> str:
 
 
 def with_ratios(scores: Scores) -> Scores:
-    """A piece's scores, with their ratios to those of ``RELATIVE_TO``: dict from system to dict."""
+    """Add ratios to the scores of the systems in ``RELATIVE_TO``: dict from system to dict."""
     result = {}
     for name, values in scores.items():
         result[name] = {}

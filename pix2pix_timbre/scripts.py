@@ -94,7 +94,7 @@ def open_models(
 
 
 def planned_files(given: Path, output: Path) -> tuple[dict[Path, Path], list[tuple[Path, str]]]:
-    """What to convert: ``(files, foreign)``.
+    """Find out what to convert: ``(files, foreign)``.
 
     The first is a dict from output to input file; the second a list of (path, reason) of the
     recordings of a folder that cannot be read. What else the folder holds is printed.

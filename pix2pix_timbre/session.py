@@ -56,7 +56,7 @@ class Session(TrainingSession):
 
     @staticmethod
     def add_flags(built: Parser) -> None:
-        """Flags of a pair of instruments."""
+        """Add the flags of a training on a pair of instruments."""
         add_flags(built)
         add_adversarial_flags(built)
 
@@ -215,7 +215,7 @@ class Session(TrainingSession):
         return {"codec": CODEC, "split": self.pieces} | widths
 
     def make_model(self) -> Pix2Pix:
-        """The untrained networks."""
+        """Make the untrained networks."""
         return self._assemble(self.adversarial)
 
     def _assemble(self, adversarial):
@@ -231,7 +231,7 @@ class Session(TrainingSession):
         return Pix2Pix(*networks, l1_weight=self.flags.l1_weight)
 
     def make_optimizer(self) -> TwoRateAdam:
-        """One Adam with the learning rates of both networks."""
+        """Make an Adam with the learning rates of both networks."""
         from pix2pix_timbre.optimizer import TwoRateAdam
 
         flags = self.flags
@@ -243,7 +243,7 @@ class Session(TrainingSession):
         )
 
     def build_with(self, gen_lr: Any, disc_lr: Any, *, adversarial: bool) -> Pix2Pix:
-        """The untrained model, compiled with other learning rates.
+        """Make the untrained model, compiled with other learning rates.
 
         Args:
             gen_lr, disc_lr: Learning rates or schedules.
@@ -271,7 +271,7 @@ class Session(TrainingSession):
         return [AdversaryStart(self.flags.adversarial_start, done)]
 
     def after_epoch(self, epoch: int, networks: dict[str, keras.Model]) -> None:
-        """Write the samples."""
+        """Write the listening samples."""
         from pix2pix_timbre.trained import Predictor
 
         if self._predict is None:  # created once, because it compiles
@@ -288,7 +288,7 @@ class MultitargetSession(Session):
 
     @staticmethod
     def add_flags(built: Parser) -> None:
-        """Flags of several instruments."""
+        """Add the flags of a training on several instruments."""
         add_flags(built, several=True)
         add_adversarial_flags(built)
 
@@ -302,7 +302,7 @@ class GeneratorSession(Session):
 
     @staticmethod
     def add_flags(built: Parser) -> None:
-        """Flags of a pair of instruments, with one learning rate."""
+        """Add the flags of a training on a pair of instruments, with one learning rate."""
         add_flags(built)
         add_generator_flags(built)
 
@@ -323,7 +323,7 @@ class GeneratorSession(Session):
             self.flags.lr = published[0]
 
     def make_optimizer(self) -> TwoRateAdam:
-        """Adam with the generator's learning rate."""
+        """Make an Adam with the generator's learning rate."""
         from pix2pix_timbre.optimizer import TwoRateAdam
 
         rate = learning_rate(self.flags.lr, self.flags.lr_decay, self.total_steps)

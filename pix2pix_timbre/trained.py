@@ -136,7 +136,7 @@ class TimbreModel:
         """Keyword arguments of ``pix2pix_timbre.recordings.convert_file``.
 
         Args:
-            phase: Of ``common.audio.resynthesis.METHODS``, or NETWORK.
+            phase: Name in ``common.audio.resynthesis.METHODS``, or NETWORK.
             style: (BINS, FRAME_COLUMNS) float32 in [0, 1], for a ``styled`` model.
             overlap: Share of a frame that the next one covers, in [0, 1).
             phase_model: ``TimbreModel`` that converts phases, for the phase NETWORK.

@@ -16,8 +16,8 @@ def style_transfer(
     Args:
         content: (samples,) or (channels, samples) float32 in [-1, 1], or integers; see
             ``common.files.audio.checked_audio``.
-        style: Alike.
-        sample_rate: Of both, Hz; nothing above 11 kHz is kept.
+        style: Audio of the same form.
+        sample_rate: Sample rate of both in Hz; nothing above 11 kHz is kept.
         settings: Fields of ``random_cnn_style.transfer.Settings``, such as ``filters=1024`` for a
             draft.
 

@@ -125,7 +125,7 @@ class Transfer:
 
         Args:
             audio: (samples,) or (channels, samples), of any length; channels are averaged.
-            name: Of the sound, for messages.
+            name: Name of the sound, for messages.
 
         Raises:
             UserError: Silence, or less than a kernel long.
@@ -166,7 +166,7 @@ class Transfer:
         Args:
             content: (samples,) or (channels, samples).
             styles: One ``Style`` for each network.
-            name: Of the content, for messages.
+            name: Name of the content, for messages.
 
         Returns:
             Audio of the same shape, turned down where it would leave [-1, 1].

@@ -39,8 +39,8 @@ class Scheduler:
     """A scheduler on this machine with some single-threaded workers.
 
     Args:
-        folder: Its folder.
-        workers: Their number.
+        folder: Folder of the scheduler.
+        workers: Number of workers.
         project: Which of "scheduler" and "worker" can import it.
     """
 

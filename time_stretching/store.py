@@ -13,7 +13,7 @@ SHAPE = BINS, None
 
 
 class Recording(NamedTuple):
-    """A recording of a store.
+    """A recording in a store.
 
     Attributes:
         name: Path below the folder of audio files, without suffix.

@@ -45,7 +45,7 @@ def control(
     Args:
         kind: "random", "reinitialised", "scratch" or "masked"; see ``trimming.lottery``.
         graph: ``Graph`` of the whole model.
-        sizes: Of the ticket, as of ``common.training.rebuild.rebuild``.
+        sizes: Sizes of the ticket, as in ``common.training.rebuild.rebuild``.
         early, trained: Weights of the whole model, early and after its training.
         rng: For units that are chosen at random; new weights follow Keras's own seed.
 

@@ -23,7 +23,7 @@ class Board(NamedTuple):
     """What a board offers, as 2007.16170 has it.
 
     Attributes:
-        name: Of the board.
+        name: Name of the board.
         flops: Floating-point operations a second.
         storage: Bytes.
     """
@@ -48,7 +48,7 @@ def count_flops(model: keras.Model, length: int = 1) -> int:
 
     Args:
         model: Built functional or Sequential model.
-        length: What counts for axes whose length is open.
+        length: Length for axes of open length.
     """
     total = 0
 
@@ -81,7 +81,7 @@ def measure_latency(paths: Iterable[Path | str], length: int = 1, repeats: int =
 
     Args:
         paths: Files of whole networks, ``save_h5``.
-        length: Of axes whose length is open.
+        length: Length for axes of open length.
         repeats: Number of turns.
 
     Returns:

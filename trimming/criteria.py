@@ -51,12 +51,12 @@ def unit_scores(
 
     Args:
         graph: ``trimming.graph.Graph``.
-        criterion: Of ``trimming.flags.CRITERIA``.
+        criterion: Name in ``trimming.flags.CRITERIA``.
         data: ``(inputs, targets)``, arrays or lists of them, or an iterable of such batches; not
             needed for those of WITHOUT_EXAMPLES.
         loss: Loss for the gradients: its name in Keras, or a function of targets and outputs.
         examples: Largest number of examples that are looked at.
-        seed: For what is drawn at random.
+        seed: Random seed.
 
     Returns:
         (units,) float64, at least 0; NaN for units that the criterion says nothing about.
@@ -98,7 +98,7 @@ def batches(
     """Yield batches ``(list of inputs, list of targets)`` of at most so many examples.
 
     Args:
-        data: As of ``unit_scores``.
+        data: As in ``unit_scores``.
         examples: Largest number altogether; None for all.
     """
     seen = 0

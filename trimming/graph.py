@@ -31,7 +31,7 @@ class Slot(NamedTuple):
 
     Attributes:
         weight: Place in ``model.weights``.
-        axis: Of the weight.
+        axis: Axis of the weight.
         units: Joined unit of each entry of the axis.
         role: "makes" for weights that a unit is computed with, "uses" for weights with which other
             units are computed from it, "scales" for the factor of a normalisation, "follows" for
@@ -158,7 +158,7 @@ class Graph:
         """Add up values of weights for each unit.
 
         Args:
-            role: Of the ``Slot``.
+            role: Role of the ``Slot``.
             values: List of arrays, one for each weight of the model.
 
         Returns:

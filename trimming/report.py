@@ -20,7 +20,7 @@ def write_report(
     """Write ``rounds.csv``, ``rounds.png``, ``widths.png`` and ``pareto.png``.
 
     Args:
-        folder: Where to.
+        folder: Output folder.
         rows: As ``trimming.rounds.lottery`` returns them.
         widths: For each round, a dict from the path of a layer to its number of units.
         seconds: Length of the sound that an example stands for, or None.

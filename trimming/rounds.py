@@ -73,15 +73,16 @@ def lottery(
             leaves it with the weights of its best epoch by validation, and returns the error there.
         rounds: Number of rounds after that of the whole model.
         rewind_epoch: Epoch of the first training to whose weights tickets are set back.
-        folder: Where the rounds are kept.
+        folder: Folder of the rounds.
         data: Examples for the criterion, see ``trimming.criteria.unit_scores``, and for the moving
             averages that each training begins with; without them these are as they were.
-        controls: Of ``trimming.flags.CONTROLS``, trained where CONTROL_AT of the weights are gone.
-        length: Of axes whose length is open, for the costs.
+        controls: Names in ``trimming.flags.CONTROLS``, trained when CONTROL_AT of the weights is
+            cut.
+        length: Length for axes of open length, for the costs.
         seconds: Length of the sound that an example stands for, to compare with boards; None if it
             stands for none.
         seed: For weights and for what is drawn.
-        settings: Of ``trimming.trimmer.Trimmer``.
+        settings: Arguments of ``trimming.trimmer.Trimmer``.
 
     Returns:
         Rows of ``rounds.csv``: dicts of ``kind``, ``round``, ``units``, ``weights``, ``left`` (the

@@ -24,7 +24,7 @@ def fitting(
         examples: Data, whose ``validation`` is there.
         epochs: Number of epochs.
         lr: First learning rate of Adam, which falls to 0 by a cosine.
-        verbose: Of ``fit``.
+        verbose: As in ``fit``.
 
     Returns:
         Function ``train(model, callbacks)`` that trains a model, leaves it with the weights of the

@@ -60,7 +60,7 @@ def trim(
         networks: Names of the networks; default all.
         steps: Number of steps.
         data: Examples; see ``trimming.criteria.unit_scores``.
-        settings: Of ``trimming.trimmer.Trimmer``.
+        settings: Arguments of ``trimming.trimmer.Trimmer``.
 
     Returns:
         Rows of a table: dicts of the name of a network, its units, weights, operations for an

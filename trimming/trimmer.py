@@ -37,7 +37,7 @@ class Trimmer:
         loss: For the gradients; see ``trimming.criteria.unit_scores``.
         approximate: See ``trimming.graph.Graph``.
         whole: Number of weights before the first step; default those of the model.
-        seed: For what criteria draw at random.
+        seed: Random seed for criteria that draw.
 
     Attributes:
         model: The model after the last step.
@@ -122,7 +122,7 @@ def cutting_order(
         graph: ``Graph``.
         scores: (units,), NaN for units that stay.
         local: Whether each layer loses the same share of its units at any time.
-        scale: Of ``trimming.flags.SCALES``.
+        scale: Name in ``trimming.flags.SCALES``.
 
     Returns:
         Integers; each layer keeps LEAST_UNITS and LEAST_SHARE of its units.

@@ -49,7 +49,7 @@ def walk(model: keras.Model, inputs: list, visit: Callable[..., list], prefix: s
             as "block/conv", the Keras node of the call, and the list of what stands for the tensors
             it is given. It returns the list of what stands for its outputs. Among the layers are
             the inputs of nested functional models.
-        prefix: Of the paths.
+        prefix: Prefix of the paths.
 
     Returns:
         List of what stands for the outputs.

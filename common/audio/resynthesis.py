@@ -22,7 +22,7 @@ class Estimated:
     """A phase by an estimator of ``common.audio.phase``, for columns half a window apart.
 
     Args:
-        method: Of ``ESTIMATORS``.
+        method: Name in ``ESTIMATORS``.
     """
 
     hop = HOP

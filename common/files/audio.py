@@ -185,7 +185,7 @@ def checked_audio(audio: np.ndarray, sample_rate: int, name: str = "audio") -> n
         audio: (samples,) or (channels, samples), floating-point with full scale 1, or integers of
             8 to 32 bits with the full scale of their type; unsigned ones are centred at its middle.
         sample_rate: Hz, a whole number within RATES.
-        name: Of the argument, for messages.
+        name: Name of the argument, for messages.
 
     Returns:
         float32, same shape; the array itself if it is float32.

@@ -24,7 +24,7 @@ class Source(NamedTuple):
 
     Attributes:
         name: Short name, unique in the data set.
-        licence: Of the files.
+        licence: Licence of the files.
         citation: How to cite them.
     """
 

@@ -29,7 +29,7 @@ class Naming(NamedTuple):
     """How the names of recordings are read, and what holds where they say nothing.
 
     Attributes:
-        instrument: Of all recordings, in words; None to find known ones in folders and names.
+        instrument: Instrument of all recordings, in words; None to find it in folders and names.
         source: One of ``SOURCES``.
         pattern: Compiled regular expression with the groups of ``read_name``, or None.
         pitch: "name", "measure", or "either": measured where the name gives none.
@@ -67,7 +67,7 @@ class Described(NamedTuple):
     """A recording and what is known about it before it is opened.
 
     Attributes:
-        path: Of the file.
+        path: Path of the file.
         name: Path below the folder of recordings.
         instrument: As in files, ``violin_acoustic``.
         technique: Such as ``ORDINARY``.
@@ -108,7 +108,7 @@ def describe_recordings(
     Args:
         recordings: Dict from name to path, as in ``Recordings``.
         naming: ``Naming``.
-        workers: Of ``run_jobs``.
+        workers: As in ``run_jobs``.
 
     Returns:
         ``(described, skipped)``: a list of ``Described``, and one of (path, reason).
@@ -264,7 +264,7 @@ def kept_note(entry: dict | None, target: Path, one: Described, sound: Sound) ->
     """What an earlier run imported, if it would be the same again; else None.
 
     Args:
-        entry: Of ``examples.json``, or None.
+        entry: Entry of ``examples.json``, or None.
         target: Path of the note.
         one: ``Described``.
         sound: ``Sound``.

@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
     Attributes:
         name: In words.
-        program: Of General MIDI, counted from 0.
+        program: General MIDI program, counted from 0.
         low, high: Lowest and highest sounding pitch of a good player, as MIDI numbers.
         techniques: Techniques that the instrument can play, and ``common.music.techniques`` makes.
     """

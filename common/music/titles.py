@@ -39,7 +39,7 @@ def piece_title(rendering: str) -> str:
     """Title of a rendering of a piece: "Chopin, Prelude op. 28 no. 7, 2 semitones up".
 
     Args:
-        rendering: Its name, ``<piece>[~<variation>][@<preset>]``.
+        rendering: Name of the rendering, ``<piece>[~<variation>][@<preset>]``.
     """
     piece, varied = split_variation(pair_key(rendering))
     parts = [_PIECES.get(piece) or _spelled(piece)]
@@ -84,7 +84,7 @@ def note_title(instrument: str, pitch: int, velocity: int) -> str:
     """Title of a note: "piano, C4, velocity 100".
 
     Args:
-        instrument: Its name, as in NSynth.
+        instrument: Name of the instrument, as in NSynth.
         pitch: MIDI number; 60 is C4.
         velocity: MIDI velocity.
     """

@@ -38,7 +38,7 @@ def adversarial_loss(
     """Cross-entropy of a classifier, to be minimised by it and by the encoder together.
 
     Args:
-        classifier: Of ``build_classifier``.
+        classifier: Result of ``build_classifier``.
         latents: (batch, dims).
         labels: (batch, classes), one-hot.
         strength: Weight of the encoder's part, which is minus the cross-entropy; the classifier's

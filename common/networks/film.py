@@ -36,7 +36,7 @@ def adaptive_instance_normalization(hidden: Any, condition: Any, name: str) -> A
 
     Args:
         hidden: (batch, rows, columns, features).
-        condition, name: As of ``film``.
+        condition, name: As in ``film``.
 
     Returns:
         Of the shape of ``hidden``.

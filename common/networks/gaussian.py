@@ -18,7 +18,7 @@ class Sampling(layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, mean: Any, log_variance: Any) -> Any:
-        """A draw: (batch, latent_dim)."""
+        """Sample: (batch, latent_dim)."""
         noise = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
         return mean + ops.exp(ops.minimum(log_variance, _WIDEST) / 2) * noise
 

@@ -76,7 +76,7 @@ def mmd_to_prior(
         latents: (batch, dims).
         seed: ``keras.random.SeedGenerator``.
         width: Default ``dims``.
-        scales: As of ``squared_mmd``.
+        scales: As in ``squared_mmd``.
     """
     samples = keras.random.normal(ops.shape(latents), seed=seed)
     return squared_mmd(latents, samples, width=width or latents.shape[-1], scales=scales)

@@ -14,7 +14,7 @@ _MARKS = {"lower": "↓", "higher": "↑", "near 0": "→ 0", "near 1": "→ 1"}
 
 
 class Term(NamedTuple):
-    """What a column of a table means.
+    """Meaning of a column of a table.
 
     Attributes:
         meaning: A phrase.
@@ -74,7 +74,7 @@ def as_html(
     """The same as a table of HTML, every heading a button.
 
     Args:
-        rows: As of ``as_text``; one that begins with "overall" gets the class ``overall``.
+        rows: As in ``as_text``; a row that begins with "overall" gets the class ``overall``.
         caption: Text above it, or None.
         terms: Dict from column to ``Term``; a column "a/b" is judged as "a". Headings say which
             values are good, and the best one is marked among rows that begin with the same text.

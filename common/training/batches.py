@@ -41,7 +41,7 @@ class Batches(keras.utils.PyDataset, abc.ABC):
         return range(start, min(start + self._batch_size, self._count))
 
     def drawn(self, epoch: int) -> Any:
-        """What ``draw`` returns for an epoch; it is drawn once."""
+        """Result of ``draw`` for an epoch, drawn only once."""
         drawn_epoch, drawn = self._drawn  # read once, because other threads may draw another epoch
         if drawn_epoch != epoch:
             drawn = self.draw(epoch)
@@ -49,7 +49,7 @@ class Batches(keras.utils.PyDataset, abc.ABC):
         return drawn
 
     def draw(self, epoch: int) -> Any:
-        """Draw what the batches of an epoch are cut from; nothing, unless a subclass draws."""
+        """Draw the random choices of an epoch; a subclass that shuffles overrides this."""
 
     @abc.abstractmethod
     def cut(self, positions: range, epoch: int) -> Any:

@@ -57,7 +57,7 @@ class EpochKeeper(keras.callbacks.Callback):
 
     Args:
         session: ``common.training.session.TrainingSession``.
-        model: Its model, built.
+        model: The session's model, built.
     """
 
     def __init__(self, session: TrainingSession, model: TrainingModel) -> None:

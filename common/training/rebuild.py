@@ -65,7 +65,7 @@ def trimmed(network: keras.Model, settings: dict[str, dict], where: Path | str) 
 
     Args:
         network: As a builder of the kit gives it.
-        settings: As of ``rebuild``, from the file.
+        settings: As in ``rebuild``, read from the file.
         where: Name of the file, for messages.
 
     Returns:

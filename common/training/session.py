@@ -1,4 +1,4 @@
-"""A training from its flags to its last epoch: the part that all systems share."""
+"""Base class of trainings, from flags to the last epoch, which all systems share."""
 
 from __future__ import annotations
 

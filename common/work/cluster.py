@@ -42,7 +42,7 @@ def keep_for_a_run(function: Callable) -> Callable:
 
 
 class _Run(NamedTuple):
-    """What a worker has to know about a run.
+    """Description of a run for a worker.
 
     Attributes:
         name: Unique name of the run.

@@ -1,4 +1,4 @@
-"""What this process may use of the machine, also in a container or a batch job."""
+"""Cores and memory that this process may use, also in a container or a batch job."""
 
 import os
 from pathlib import Path
