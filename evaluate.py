@@ -46,6 +46,7 @@ from data import HOP, SAMPLE_RATE, network_to_frames
 from pix2pix_timbre.features import FeatureStore
 from pix2pix_timbre.scores import (
     AGAINST_NOISE,
+    CEILING,
     DECIDING_JUDGE,
     MEASURES,
     against_noise,
@@ -96,8 +97,11 @@ def build_parser() -> Parser:
         help="run folder of a smooth model, such as one trained by L1 alone; with noise, it is the "
         "control of each other model",
     )
-    phase = "how the phase is found, as in predict.py"
-    built.add_flag("--phase", DEFAULT_PHASE, phase, choices=METHODS)
+    built.add_argument(
+        "--phase",
+        choices=METHODS,
+        help="how the phase is found, as in predict.py (default: that of each model)",
+    )
     built.add_flag(
         "--pieces",
         "held-out",
@@ -268,10 +272,11 @@ def evaluate(args: argparse.Namespace) -> int:
     from pix2pix_timbre.style import StyledFrames, distances_by_style
     from pix2pix_timbre.trained import load_model
 
-    predictors = {
-        name: load_model(path / "generator.h5", styled=styled).predict
-        for name, path in models.items()
+    opened = {
+        name: load_model(path / "generator.h5", styled=styled) for name, path in models.items()
     }
+    predictors = {name: model.predict for name, model in opened.items()}
+    phases = {name: args.phase or model.phase for name, model in opened.items()}
     frames = StyledFrames(list(pairs.values()), batch_size=8) if styled else None
 
     def predictors_of(pair):
@@ -287,7 +292,7 @@ def evaluate(args: argparse.Namespace) -> int:
             pairs,
             predictors_of,
             args.output / "audios" if args.output else Path(temporary),
-            phase=args.phase,
+            phases=phases | {CEILING: args.phase or DEFAULT_PHASE},
             audios_path=args.audios_path,
             midi_path=args.midi_path,
             control=control,

@@ -122,7 +122,7 @@ def render(
     source: Path,
     truth: Path,
     folder: Path,
-    phase: str,
+    phases: dict[str, str],
 ) -> dict[str, Path]:
     """Write the sound of a piece, converted by each model and at its ceiling.
 
@@ -133,7 +133,7 @@ def render(
         predictors: Dict from name to function from frames to frames in [0, 1].
         source, truth: Audio files of origin and target.
         folder: Output folder for the audio files, which are named after their system.
-        phase: Name in ``common.audio.resynthesis.METHODS``.
+        phases: Dict from each model and CEILING to a name in ``common.audio.resynthesis.METHODS``.
 
     Returns:
         Dict from system to its audio file.
@@ -141,10 +141,10 @@ def render(
     audios = {IDENTITY: source}
     for name, predict in predictors.items():
         audios[name] = folder / f"{name}.wav"
-        convert_file(source, audios[name], predict=predict, phase=phase)
+        convert_file(source, audios[name], predict=predict, phase=phases[name])
     origin, target = (load_audio(path)[0] for path in (source, truth))
     length = min(origin.size, target.size)
-    ceiling = resynthesize(target[:length], origin[:length], METHODS[phase]())
+    ceiling = resynthesize(target[:length], origin[:length], METHODS[phases[CEILING]]())
     audios[CEILING] = folder / f"{CEILING}.wav"
     write_audio(audios[CEILING], ceiling / max(1.0, peak(ceiling)))
     return audios | {TARGET: truth}
@@ -287,7 +287,7 @@ def measure_pieces(
     predictors_of: Callable[[Pair], Predictors],
     folder: Path,
     *,
-    phase: str,
+    phases: dict[str, str],
     audios_path: Path | None = None,
     midi_path: Path | None = None,
     control: str | None = None,
@@ -299,7 +299,7 @@ def measure_pieces(
         pairs: Dict from the name of a piece to a pair of ``pix2pix_timbre.pairs.Source``.
         predictors_of: Function from a pair to a dict from model to function of frames.
         folder: Output folder of the converted audios.
-        phase: Name in ``common.audio.resynthesis.METHODS``.
+        phases: As in ``render``; controls have the phases of their models.
         audios_path: Folder of the audios, or None to measure frames alone.
         midi_path: Folder of the MIDI files, or None to count no notes.
         control: Name of the model whose image, with noise, is the control of the others; or None.
@@ -322,6 +322,7 @@ def measure_pieces(
         sources = dict(zip(pairs, audio_files(audios_path, pairs.values()), strict=True))
         panel = Panel(audios_path)
         accuracy = panel.accuracy(pair[0].rendering for pair in pairs.values())
+    phases = phases | {control_of(name): phase for name, phase in phases.items()}
     measured = {}
     for name, pair in pairs.items():
         predictors, audios = predictors_of(pair), None
@@ -332,7 +333,7 @@ def measure_pieces(
             files = sources[name]
             if seconds:
                 files = beginnings(files, folder / name, seconds)
-            audios = render(predictors, *files, folder / name, phase)
+            audios = render(predictors, *files, folder / name, phases)
         measured[name] = measure(predictors, pair, audios, notes.get(name), panel)
     return measured, accuracy
 

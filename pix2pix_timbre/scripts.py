@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from common.audio.resynthesis import DEFAULT_PHASE, METHODS
+from common.audio.resynthesis import METHODS
 from common.cli import Parser, UserError, add_gpu_flag, number, report_skipped, say
 from common.files.audio import AudioFileError, AudioWriter, read_header, require_audio_suffix
 from common.trained import shipped
@@ -42,13 +42,12 @@ def add_flags(built: Parser, name: str) -> None:
     built.add_argument(
         "--phase",
         choices=[*METHODS, NETWORK],
-        default=DEFAULT_PHASE,
         help="how the phase of the result is found. mixed: the recording's where its magnitude "
         "fits, that of tracked partials elsewhere, improved by Griffin-Lim; input: taken from the "
         "recording, as published; griffinlim: Griffin-Lim started from the recording's "
         "phase; fast-griffinlim: the same with momentum, -zero: started from "
         "zero; pghi: phase gradient heap integration; network: predicted by "
-        "--phase_model (default: %(default)s)",
+        "--phase_model (default: what config.json of the model names, else mixed)",
     )
     built.add_argument(
         "--phase_model",
@@ -68,7 +67,7 @@ def add_flags(built: Parser, name: str) -> None:
 
 
 def open_models(
-    weights: Path, phase: str, phase_model: Path | None, *, styled: bool = False
+    weights: Path, phase: str | None, phase_model: Path | None, *, styled: bool = False
 ) -> tuple[TimbreModel, TimbreModel | None]:
     """Open the models that the flags name: ``(model, model of the phase or None)``.
 
@@ -82,7 +81,7 @@ def open_models(
     """
     if phase_model is not None:
         if phase != NETWORK:
-            raise UserError(f"--phase_model: not used with --phase {phase}; use --phase {NETWORK}")
+            raise UserError(f"--phase_model: is for --phase {NETWORK} only")
         phase_model = TimbreModel(load_generator(weights_file(phase_model)))
     model = load_model(weights, styled=styled)
     if phase == NETWORK and phase_model is None and not model.with_phase:

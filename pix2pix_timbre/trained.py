@@ -16,6 +16,7 @@ from common.files.audio import checked_audio
 from common.trained import Examples, open_run, shipped
 from common.training.devices import list_gpus
 from common.training.fast import multiply_convolutions
+from common.training.run_folder import RunFolder
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE, frames_to_network, network_to_frames
 from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.recordings import convert_audio
@@ -79,16 +80,23 @@ class TimbreModel:
     Args:
         generator: Keras model of ``pix2pix_timbre.model.build_generator``.
         codec: Constants of the codec that it was trained with, those of ``data.py``.
+        phase: Of ``common.audio.resynthesis.METHODS``: the method that suits its magnitudes.
 
     Attributes:
-        generator, codec: As given.
+        generator, codec, phase: As given.
         predict: ``Predictor``.
         styled: Whether its target is set by a style.
         with_phase: Whether it also converts the phase.
     """
 
-    def __init__(self, generator: keras.Model, codec: dict[str, Any] = CODEC) -> None:
+    def __init__(
+        self,
+        generator: keras.Model,
+        codec: dict[str, Any] = CODEC,
+        phase: str = DEFAULT_PHASE,
+    ) -> None:
         self.generator = generator
+        self.phase = phase
         self.predict = Predictor(generator)
         self.codec = codec
         channels, outputs = generator.input_shape[-1], generator.output_shape[-1]
@@ -127,7 +135,7 @@ class TimbreModel:
 
     def settings(
         self,
-        phase: str = DEFAULT_PHASE,
+        phase: str | None = None,
         *,
         style: np.ndarray | None = None,
         overlap: float = OVERLAP,
@@ -136,7 +144,8 @@ class TimbreModel:
         """Keyword arguments of ``pix2pix_timbre.recordings.convert_file``.
 
         Args:
-            phase: Name in ``common.audio.resynthesis.METHODS``, or NETWORK.
+            phase: Name in ``common.audio.resynthesis.METHODS``, or NETWORK; None for that of the
+                model.
             style: (BINS, FRAME_COLUMNS) float32 in [0, 1], for a ``styled`` model.
             overlap: Share of a frame that the next one covers, in [0, 1).
             phase_model: ``TimbreModel`` that converts phases, for the phase NETWORK.
@@ -147,6 +156,7 @@ class TimbreModel:
         """
         from pix2pix_timbre.phase_network import JointNetwork, PhaseNetwork
 
+        phase = self.phase if phase is None else phase
         known = (*METHODS, NETWORK)
         if phase not in known:
             raise UserError(f"phase {phase!r}: give one of {', '.join(known)}")
@@ -262,7 +272,22 @@ def load_model(weights: Path, *, styled: bool | None = None) -> TimbreModel:
         kind = 2, 1
     elif kind not in WAYS or (styled is False and shape.outputs != 2):
         kind = 1, 1
-    return TimbreModel(load_generator(weights, *kind))
+    return TimbreModel(load_generator(weights, *kind), phase=own_phase(weights))
+
+
+def own_phase(weights: Path) -> str:
+    """The phase method that the ``config.json`` beside a weights file names, or DEFAULT_PHASE.
+
+    Raises:
+        UserError: A damaged file, or an unknown method.
+    """
+    folder = Path(weights).parent
+    if not (folder / "config.json").is_file():
+        return DEFAULT_PHASE
+    phase = RunFolder(folder).read_config().get("phase", DEFAULT_PHASE)
+    if phase not in METHODS:
+        raise UserError(f"{folder / 'config.json'}: names the phase {phase!r}; give --phase")
+    return phase
 
 
 @functools.lru_cache(maxsize=4)

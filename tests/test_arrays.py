@@ -153,7 +153,7 @@ def test_settings_of_time_stretch(settings, message):
         ({"overlap": -0.1}, "overlap -0.1: "),
         ({"overlap": "0"}, "overlap '0': "),
         ({"phase": "bogus"}, "phase 'bogus': give one of mixed, .*, network"),
-        ({"phase": None}, "phase None: "),
+        ({"phase": 3}, "phase 3: "),
         ({"phase": "network"}, "phase network: give its network as phase_model"),
     ],
 )

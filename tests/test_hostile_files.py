@@ -17,13 +17,13 @@ import synthesize_notes
 import time_stretching.preprocess
 import vae_generation.preprocess
 from common import cli
+from common.audio import streaming
 from common.cli import find_inputs, one_line, printable, report_skipped
 from common.files.atomic import hidden_beside, replace_when_done
 from common.files.audio import AudioWriter
 from common.files.text import write_json
 from common.music import synthesis
 from data import load_audio, write_audio
-from pix2pix_timbre import recordings
 from pix2pix_timbre.features import FeatureStore, read_image
 from stress import names
 from stress.tiny_soundfont import write_soundfont
@@ -423,7 +423,7 @@ def test_stores_and_configurations_hold_names_that_are_not_utf_8(tmp_path, capsy
 def test_a_disk_that_is_full_before_the_output_is_begun_names_the_output(small_disk):
     output = small_disk / "a.wav"
     with pytest.raises(OSError, match=r"a\.wav: cannot be written; is the disk full\?") as caught:  # noqa: SIM117
-        with recordings._unnamed_file(output) as file:
+        with streaming._unnamed_file(output) as file:
             for _ in range(20):
                 file.write(bytes(2**14))
     assert one_line(caught.value).startswith(f"{output}: ")

@@ -14,9 +14,10 @@ import soundfile
 
 import predict
 from common.audio.phase import ESTIMATORS, estimate_phase
-from common.audio.resynthesis import Mixed
+from common.audio.resynthesis import DEFAULT_PHASE, Mixed
 from common.cli import run
 from common.files.text import write_json
+from common.trained import MODELS
 from common.training.weights import save_h5
 from data import (
     amplitude_to_db,
@@ -28,7 +29,7 @@ from data import (
 from pix2pix_timbre import recordings
 from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.model import build_generator
-from pix2pix_timbre.trained import Predictor
+from pix2pix_timbre.trained import Predictor, load_model, own_phase
 from pix2pix_timbre.weights import load_generator
 from pix2pix_timbre.windows import OVERLAP, convert_image
 
@@ -457,6 +458,26 @@ def test_a_model_that_is_none_is_one_line(model, tmp_path, capsys):
 def test_flags_out_of_range_are_one_line(model, tmp_path, capsys, flags, words):
     source = write(tmp_path / "in.wav", melody(0.1, 44100))
     assert_refused(arguments(model, source, tmp_path / "out.wav", *flags), capsys, *words)
+
+
+def test_a_model_s_config_names_the_phase_that_suits_it(model, tmp_path, capsys):
+    weights = tmp_path / "generator.h5"
+    shutil.copyfile(model / "generator.h5", weights)
+    assert own_phase(weights) == DEFAULT_PHASE == "mixed"
+    (tmp_path / "config.json").write_text('{"phase": "input"}')
+    opened = load_model(weights)
+    assert opened.settings()["phase"] == "input"
+    assert opened.settings("pghi")["phase"] == "pghi"
+    (tmp_path / "config.json").write_text('{"phase": "loud"}')
+    source = write(tmp_path / "in.wav", melody(0.1, 44100))
+    assert_refused(arguments(weights, source, tmp_path / "out.wav"), capsys, "loud", "--phase")
+
+
+def test_shipped_models_without_texture_keep_griffin_lim():
+    phases = {path.name: own_phase(path / "generator.h5") for path in MODELS.glob("*_2_*")}
+    smooth = {"string_acoustic", "synth_lead_synthetic", "any"}
+    expected = {f"keyboard_acoustic_2_{name}": "griffinlim" for name in smooth}
+    assert phases == {"keyboard_acoustic_2_guitar_acoustic": "mixed"} | expected
 
 
 def test_an_empty_folder_is_refused(model, tmp_path, capsys):

@@ -329,8 +329,9 @@ np.save("outputs.npy", model(np.load("frames.npy"), training=False))
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    # here some convolutions are computed as matrix products, which rounds otherwise
     expected = np.asarray(open_model(small).generator(frames, training=False))
-    np.testing.assert_allclose(np.load(small.parent / "outputs.npy"), expected, atol=1e-6)
+    np.testing.assert_allclose(np.load(small.parent / "outputs.npy"), expected, atol=1e-5)
 
 
 def test_latency_is_measured_on_one_core(small, tmp_path):
