@@ -34,7 +34,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.audio.resynthesis import DEFAULT_PHASE, METHODS
+from common.audio.resynthesis import METHODS
 from common.cli import Parser, UserError, add_gpu_flag, number, parser, run, say
 from common.files.text import write_json, write_rows
 from common.music.names import piece_of
@@ -100,7 +100,8 @@ def build_parser() -> Parser:
     built.add_argument(
         "--phase",
         choices=METHODS,
-        help="how the phase is found, as in predict.py (default: that of each model)",
+        help="how the phase is found, as in predict.py (default: that of each model; for the "
+        "ceiling that of the first)",
     )
     built.add_flag(
         "--pieces",
@@ -277,6 +278,7 @@ def evaluate(args: argparse.Namespace) -> int:
     }
     predictors = {name: model.predict for name, model in opened.items()}
     phases = {name: args.phase or model.phase for name, model in opened.items()}
+    phases[CEILING] = next(iter(phases.values()))
     frames = StyledFrames(list(pairs.values()), batch_size=8) if styled else None
 
     def predictors_of(pair):
@@ -292,7 +294,7 @@ def evaluate(args: argparse.Namespace) -> int:
             pairs,
             predictors_of,
             args.output / "audios" if args.output else Path(temporary),
-            phases=phases | {CEILING: args.phase or DEFAULT_PHASE},
+            phases=phases,
             audios_path=args.audios_path,
             midi_path=args.midi_path,
             control=control,
