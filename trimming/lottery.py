@@ -51,7 +51,11 @@ def build_parser() -> ArgumentParser:
         choices=("trained", "untrained"),
     )
     built.add_argument(
-        "--controls", nargs="*", choices=CONTROLS, default=[], help="what else is trained"
+        "--controls",
+        nargs="*",
+        choices=CONTROLS,
+        default=[],
+        help="further networks to train for comparison",
     )
     built.add_flag(
         "--validation_split",
