@@ -75,20 +75,68 @@ def halve_precision(path: Path | str, output: Path | str) -> None:
         path: File written by ``save_h5``.
         output: File to write.
     """
-    import h5py
 
-    def copy(source, target):
-        target.attrs.update(source.attrs)
-        for name, item in source.items():
-            if isinstance(item, h5py.Group):
-                copy(item, target.create_group(name))
-            else:
-                array = item[()]
-                is_float = np.issubdtype(array.dtype, np.floating)
-                target.create_dataset(name, data=array.astype(np.float16) if is_float else array)
+    def halved(name, array):
+        return array.astype(np.float16) if np.issubdtype(array.dtype, np.floating) else array
 
     with open_hdf5(path) as source, create_hdf5(output) as target:
-        copy(source, target)
+        _copy_arrays(source, target, halved)
+
+
+def blend_weights(first: Path | str, second: Path | str, share: float, output: Path | str) -> None:
+    """Average the weights of two networks of one shape: ``(1 - share) first + share second``.
+
+    Where the second was trained on from the first, the networks between them are useful, too
+    (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+
+    Args:
+        first, second: Files written by ``save_h5`` or ``halve_precision``.
+        share: From 0, the first network, to 1, the second.
+        output: File to write, in float32.
+
+    Raises:
+        UserError: A file is damaged, or the networks differ in more than the values of weights.
+    """
+    differ = UserError(f"{second}: not the same network as {first}; only weights can be blended")
+
+    def blended(name, array):
+        other = added[name][()] if name in added else None
+        if getattr(other, "shape", None) != array.shape:
+            raise differ
+        if not np.issubdtype(array.dtype, np.floating):
+            return array
+        return (1 - share) * array.astype(np.float32) + share * other.astype(np.float32)
+
+    try:
+        with open_hdf5(first) as source, open_hdf5(second) as added:
+            if _array_names(source) != _array_names(added):
+                raise differ
+            with create_hdf5(output) as target:
+                _copy_arrays(source, target, blended)
+    except UNREADABLE as error:
+        raise UserError(f"{first}, {second}: one of them cannot be read ({error})") from error
+
+
+def _copy_arrays(source, target, change):
+    """Copy groups and attributes of an open HDF5 file; each array as ``change(name, array)``."""
+    import h5py
+
+    target.attrs.update(source.attrs)
+    for name, item in source.items():
+        if isinstance(item, h5py.Group):
+            _copy_arrays(item, target.create_group(name), change)
+        else:
+            target.create_dataset(name, data=change(item.name, item[()]))
+
+
+def _array_names(file):
+    import h5py
+
+    names = []
+    file.visititems(
+        lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None
+    )
+    return names
 
 
 def is_classic(file: h5py.File) -> bool:
