@@ -21,6 +21,7 @@ SYSTEMS = {
     "vae_generation": "python -m vae_generation.generate",
     "time_stretching": "python -m time_stretching.stretch",
     "move": "python -m move.transfer",
+    "granular": "python -m granular.sample",
 }
 
 

@@ -135,8 +135,10 @@ def test_gradients_are_balanced_on_a_quadratic():
     np.testing.assert_allclose(gradient_norms(losses, [point])(6.0, 2.0), [30, 10], rtol=1e-5)
     weight = keras.Variable(0.0)
     batches = [(np.float32(6), np.float32(2)), (np.float32(12), np.float32(2))]
-    settings = {"steps": 2, "every": 1, "ratio": 0.5, "momentum": 0.5}
+    settings = {"begin": 1, "end": 3, "every": 1, "ratio": 0.5, "momentum": 0.5}
     callback = GradientBalance(weight, losses, [point], batches, **settings)
+    callback.on_train_batch_begin(1)
+    assert float(weight) == 0
     callback.on_train_batch_begin(0)
     assert float(weight) == pytest.approx(0.5 * 6 / 2)
     callback.on_train_batch_begin(1)

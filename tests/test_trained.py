@@ -20,6 +20,8 @@ KINDS = {
     "time_stretching": "Stretcher",
     "time_stretching.corrector": "Stretcher",
     "move": "TrainedMove",
+    "granular": "TrainedGrains",
+    "granular.sequences": "TrainedSequences",
 }
 
 

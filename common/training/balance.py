@@ -59,8 +59,9 @@ class GradientBalance(keras.callbacks.Callback):
     """Sets the weight of a second loss so that its gradient has the size of the first one's.
 
     The weight is the geometric moving average of the ratio of both norms, so it is all that a
-    training has to keep. At a minimum of the weighted sum both gradients are opposite, whatever the
-    weight is; therefore measuring ends after ``steps`` steps, and the weight then stays.
+    training has to keep. Before the first measurement, the second loss has no weight. At a minimum
+    of the weighted sum both gradients are opposite, whatever the weight is; therefore measuring
+    ends early, and the weight then stays.
 
     Args:
         weight: Scalar variable of the model; 0 before the first measurement.
@@ -68,7 +69,7 @@ class GradientBalance(keras.callbacks.Callback):
         variables: Variables that both losses depend on, such as those of an encoder.
         batches: ``common.training.batches.Batches`` that the model trains on.
         done: Steps that the model was trained for.
-        steps: Step after which the weight stays.
+        begin, end: Steps from which on, and before which, the gradients are measured.
         every: Steps from one measurement to the next.
         ratio: Size of the weighted second gradient, relative to the first one.
         momentum: Share of the old weight in the moving average.
@@ -82,7 +83,8 @@ class GradientBalance(keras.callbacks.Callback):
         batches: Any,
         *,
         done: int = 0,
-        steps: int,
+        begin: int = 0,
+        end: int,
         every: int = 20,
         ratio: float = 1.0,
         momentum: float = 0.8,
@@ -90,12 +92,13 @@ class GradientBalance(keras.callbacks.Callback):
         super().__init__()
         self._weight, self._batches = weight, batches
         self._norms = gradient_norms(losses, variables)
-        self._step, self._steps, self._every = done, steps, every
+        self._step, self._begin, self._end, self._every = done, begin, end, every
         self._ratio, self._momentum = ratio, momentum
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Measure, if it is time to."""
-        if self._step < self._steps and self._step % self._every == 0:
+        passed = self._step - self._begin
+        if 0 <= passed < self._end - self._begin and passed % self._every == 0:
             first, second = self._norms(*self._batches[batch])
             if second > 0:
                 self._weight.assign(

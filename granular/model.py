@@ -1,0 +1,319 @@
+"""Networks of the auto-encoder of grains, four kinds of decoders, and the model in training."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import keras
+from keras import layers, ops
+
+from common.cli import UserError
+from common.networks.filtered_noise import (
+    cut_frames,
+    draw_noise,
+    filter_noise,
+    overlap_add,
+    scaled_sigmoid,
+    synthesis_windows,
+)
+from common.networks.gaussian import Sampling, kl_divergence
+from common.training.model import TrainingModel
+from common.training.spectral_losses import multi_scale_distance
+
+DECODERS = ("transposed", "upsampling", "filter", "filter_post")
+TAPS = 65  # of the filter of the post-processing
+KERNEL, STRIDE = 9, 4  # of convolutions
+# Noise has little power in a single bin; a filter has to reach the level of a sine of full scale.
+GAIN = 8.0
+_BIAS = -3.4  # of the filters at the start, so that the noise is not too loud
+_LOG_VARIANCE = -4.0  # at the start, so that the decoder hears what the encoder says
+
+
+class Widths(NamedTuple):
+    """Sizes of layers.
+
+    Attributes:
+        filters: Channels of the strided convolutions of the encoder.
+        residual: Residual units after each of them.
+        units: Units of the dense layers.
+        shape: Channels of the convolutional decoders, from the dense layer on.
+    """
+
+    filters: tuple[int, ...]
+    residual: int
+    units: int
+    shape: tuple[int, ...]
+
+
+SIZES = {
+    "small": Widths((16, 32, 64), 0, 256, (56, 40, 24)),
+    "published": Widths((128, 128, 128), 3, 512, (56, 128, 64)),
+}
+
+
+class Architecture(NamedTuple):
+    """Settings of the networks.
+
+    Attributes:
+        grain: Samples of a grain.
+        latent_dim: Dimensions of the latent space.
+        decoder: One of ``DECODERS``.
+        size: Key of ``SIZES``.
+        as_published: Divide the sum of grains by their number, not by the sum of the windows.
+    """
+
+    grain: int
+    latent_dim: int = 64
+    decoder: str = "filter_post"
+    size: str = "small"
+    as_published: bool = False
+
+    def check(self) -> Architecture:
+        """Raise ``UserError`` if settings do not fit together; else return them."""
+        if self.decoder not in DECODERS or self.size not in SIZES:
+            raise UserError(f"decoder {self.decoder!r}, size {self.size!r}: not known")
+        if self.grain % STRIDE**3:
+            raise UserError(f"grains of {self.grain} samples: not a multiple of {STRIDE**3}")
+        return self
+
+
+def _normalized(layer, hidden, name):
+    """A layer, normalisation of all its outputs for each grain, and an activation."""
+    hidden = layers.GroupNormalization(groups=1, name=f"{name}_norm")(layer(hidden))
+    return layers.LeakyReLU(0.2, name=f"{name}_relu")(hidden)
+
+
+def _residual(hidden, dilation, name):
+    filters = hidden.shape[-1]
+    inner = layers.LeakyReLU(0.2, name=f"{name}_relu")(hidden)
+    wide = {"padding": "same", "dilation_rate": dilation}
+    layer = layers.Conv1D(filters, 3, **wide, name=f"{name}_wide")
+    inner = _normalized(layer, inner, f"{name}_inner")
+    inner = layers.Conv1D(filters, 1, name=f"{name}_narrow")(inner)
+    shortcut = layers.Conv1D(filters, 1, name=f"{name}_shortcut")(hidden)
+    return layers.Add(name=f"{name}_sum")([inner, shortcut])
+
+
+def build_encoder(architecture: Architecture) -> keras.Model:
+    """Network from grains to the distribution of their latent vectors.
+
+    Its layers normalise each grain, which batch normalisation would not do; therefore the level of
+    a grain is an input of its own (``encoder_inputs``).
+
+    Args:
+        architecture: ``Architecture``.
+
+    Returns:
+        Keras model: grains (batch, grain, 1) of equal power and levels (batch, 1) ->
+        ``[mean, log_variance]``, (batch, latent_dim) each.
+    """
+    widths = SIZES[architecture.size]
+    grain = hidden = layers.Input((architecture.grain, 1), name="grain")
+    level = layers.Input((1,), name="level")
+    for number, filters in enumerate(widths.filters, start=1):
+        name = f"encoder_{number}"
+        layer = layers.Conv1D(filters, KERNEL, STRIDE, padding="same", name=f"{name}_convolution")
+        hidden = _normalized(layer, hidden, name)
+        for unit in range(widths.residual):
+            hidden = _residual(hidden, 3**unit, f"{name}_residual_{unit + 1}")
+    hidden = layers.Flatten(name="encoder_flat")(hidden)
+    hidden = layers.Concatenate(name="encoder_join")([hidden, level])
+    hidden = _normalized(layers.Dense(widths.units, name="encoder_dense"), hidden, "encoder_last")
+    hidden = layers.Concatenate(name="encoder_join_again")([hidden, level])
+    return keras.Model(
+        [grain, level], gaussian_heads(hidden, architecture.latent_dim), name="encoder"
+    )
+
+
+def gaussian_heads(hidden: Any, dims: int) -> list[Any]:
+    """Mean and log variance of a latent vector, of which the latter begins at 0."""
+    return [
+        layers.Dense(dims, dtype="float32", name="mean")(hidden),
+        layers.Dense(dims, kernel_initializer="zeros", dtype="float32", name="log_variance")(
+            hidden
+        ),
+    ]
+
+
+def build_decoder(architecture: Architecture) -> keras.Model:
+    """Network from latent vectors to grains, or to filters that make grains of noise.
+
+    All kinds of one size have about the same number of weights.
+
+    Args:
+        architecture: ``Architecture``.
+
+    Returns:
+        Keras model: (batch, latent_dim) -> (batch, grain) samples in [-1, 1], or
+        (batch, grain / 2 + 1) numbers of which ``scaled_sigmoid`` makes magnitudes.
+    """
+    widths, grain = SIZES[architecture.size], architecture.grain
+    latent = hidden = layers.Input((architecture.latent_dim,), name="latent")
+    if architecture.decoder.startswith("filter"):
+        for number in range(1, 4):
+            layer = layers.Dense(widths.units, name=f"decoder_dense_{number}")
+            hidden = _normalized(layer, hidden, f"decoder_{number}")
+        bias = keras.initializers.Constant(_BIAS)
+        outputs = layers.Dense(
+            grain // 2 + 1, bias_initializer=bias, dtype="float32", name="filter"
+        )(hidden)
+        return keras.Model(latent, outputs, name="decoder")
+    length = grain // STRIDE**3
+    hidden = _normalized(layers.Dense(widths.units, name="decoder_dense_1"), hidden, "decoder_1")
+    layer = layers.Dense(length * widths.shape[0], name="decoder_dense_2")
+    hidden = _normalized(layer, hidden, "decoder_2")
+    hidden = layers.Reshape((length, widths.shape[0]), name="decoder_shape")(hidden)
+    for number, filters in enumerate((*widths.shape[1:], 1), start=3):
+        name, settings = f"decoder_{number}", {"padding": "same"}
+        if filters == 1:
+            settings |= {"activation": "tanh", "dtype": "float32"}
+        if architecture.decoder == "transposed":
+            layer = layers.Conv1DTranspose(
+                filters, KERNEL, STRIDE, **settings, name=f"{name}_convolution"
+            )
+        else:
+            hidden = layers.UpSampling1D(STRIDE, name=f"{name}_upsampled")(hidden)
+            layer = layers.Conv1D(filters, KERNEL, **settings, name=f"{name}_convolution")
+        hidden = layer(hidden) if filters == 1 else _normalized(layer, hidden, name)
+    return keras.Model(latent, layers.Reshape((grain,), name="decoded")(hidden), name="decoder")
+
+
+def build_post() -> keras.Model:
+    """Post-processing of audio (batch, samples, 1): one filter of 65 taps, and a soft limit.
+
+    The published code has five channels for it, which are copies of one signal and so one filter.
+    """
+    audio = layers.Input((None, 1), name="audio")
+    layer = layers.Conv1D(
+        1, TAPS, padding="same", kernel_initializer="zeros", dtype="float32", name="filter"
+    )
+    outputs = layers.Activation("softsign", dtype="float32", name="limited")(layer(audio))
+    model = keras.Model(audio, outputs, name="post")
+    kernel, bias = layer.get_weights()
+    kernel[TAPS // 2] = 1
+    layer.set_weights([kernel, bias])
+    return model
+
+
+def encoder_inputs(audio: Any, size: int) -> list[Any]:
+    """Grains of audio for the encoder, windowed as those of the synthesis.
+
+    Args:
+        audio: (batch, samples), ``filtered_noise.audio_length`` of some number of grains.
+        size: Samples of a grain.
+
+    Returns:
+        ``[grains, levels]``: (batch * grains, size, 1), of equal power; (batch * grains, 1), which
+        is 1 for the power of full scale and 0 for 100 dB less.
+    """
+    grains = cut_frames(audio, size)
+    grains = ops.reshape(grains * synthesis_windows(ops.shape(grains)[1], size), (-1, size, 1))
+    power = ops.mean(ops.square(grains), axis=1) + 1e-10
+    return [grains / ops.sqrt(power)[:, None], 1 + ops.log10(power) / 10]
+
+
+class Synthesis:
+    """Decoder and post-processing as one function of latent vectors and noise.
+
+    Args:
+        decoder: Of ``build_decoder``.
+        post: Of ``build_post``, or None.
+        architecture: ``Architecture``.
+    """
+
+    def __init__(
+        self, decoder: keras.Model, post: keras.Model | None, architecture: Architecture
+    ) -> None:
+        self._decoder, self._post, self._architecture = decoder, post, architecture
+
+    def __call__(
+        self,
+        latents: Any,
+        noise: Any,
+        *,
+        first: bool = True,
+        last: bool = True,
+        training: bool | None = None,
+    ) -> Any:
+        """Audio (batch, samples) of latent vectors (batch, grains, latent_dim).
+
+        Args:
+            latents: Latent vectors.
+            noise: (batch, samples) in [-1, 1]; not used by the convolutional decoders.
+            first, last: See ``common.networks.filtered_noise.overlap_add``.
+            training: As of a Keras layer.
+        """
+        settings = {"first": first, "last": last, "as_published": self._architecture.as_published}
+        count, dims = ops.shape(latents)[1], latents.shape[-1]
+        outputs = self._decoder(ops.reshape(latents, (-1, dims)), training=training)
+        outputs = ops.reshape(outputs, (-1, count, outputs.shape[-1]))
+        if self._architecture.decoder.startswith("filter"):
+            audio = filter_noise(GAIN * scaled_sigmoid(outputs), noise, **settings)
+        else:
+            audio = overlap_add(outputs, **settings)
+        return audio if self._post is None else self._post(audio[..., None])[..., 0]
+
+
+class GrainModel(TrainingModel):
+    """Auto-encoder of grains, trained by ``fit`` on sounds (batch, samples).
+
+    The loss is the spectral distance of whole sounds, plus ``beta`` times the Kullback-Leibler
+    divergence of a grain's latent vector, as mean over the grains.
+
+    Args:
+        encoder, decoder, post: As built by this module; ``post`` may be None.
+        architecture: ``Architecture``.
+        floor: Of the logarithm, see ``common.training.spectral_losses``.
+
+    Attributes:
+        beta: Variable.
+    """
+
+    loss_names = ("loss", "reconstruction", "divergence", "weight")
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        post: keras.Model | None,
+        architecture: Architecture,
+        floor: float,
+    ) -> None:
+        super().__init__("grains")
+        self.encoder, self.decoder, self.post = encoder, decoder, post
+        self.sampling = Sampling()
+        self.noise = keras.random.SeedGenerator(0)
+        self._architecture, self._floor = architecture, floor
+        self._synthesis = Synthesis(decoder, post, architecture)
+        grain = architecture.grain
+        self._sizes = [grain >> number for number in range(4)]
+        self.beta = self.add_weight(
+            shape=(), initializer="zeros", trainable=False, dtype="float32", name="beta"
+        )
+
+    def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, ...]:
+        """Reconstruction (batch, samples), mean and log variance (batch * grains, latent_dim)."""
+        audio = self.share_out(inputs)
+        given = encoder_inputs(audio, self._architecture.grain)
+        mean, log_variance = self.encoder(given, training=training)
+        latent = self.sampling(mean, log_variance) if training else mean
+        batch, samples = ops.shape(audio)
+        noise = draw_noise(batch, samples, self.noise)
+        latent = ops.reshape(latent, (batch, -1, self._architecture.latent_dim))
+        return self._synthesis(latent, noise, training=training), mean, log_variance
+
+    def parts(self, x: Any, y: Any, y_pred: Any = None) -> list[Any]:
+        """Spectral distance and divergence, unweighted, as means."""
+        made, mean, log_variance = self(x, training=True) if y_pred is None else y_pred
+        y = ops.cast(y, "float32")
+        distances = multi_scale_distance(y, made, self._sizes, floor=self._floor)
+        return [ops.mean(distances), ops.mean(kl_divergence(mean, log_variance))]
+
+    def loss_terms(
+        self, x: Any, y: Any, y_pred: Any, training: bool
+    ) -> tuple[Any, dict[str, Any], Any]:
+        """The loss, its parts unweighted."""
+        distance, divergence = self.parts(x, y, y_pred)
+        loss = distance + self.beta * divergence
+        values = (loss, distance, divergence, ops.convert_to_tensor(self.beta))
+        return loss, dict(zip(self.loss_names, values, strict=True)), ops.shape(y_pred[0])[0]

@@ -1,0 +1,107 @@
+"""What the scripts that make sounds share: flags, sounds that are read, files that are written."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, say
+from common.files.audio import peak, require_audio_suffix, safe_peak
+from common.music.names import pitch_number
+from common.trained import shipped
+from common.training.devices import start_backend
+from data import load_audio, write_audio
+
+if TYPE_CHECKING:
+    from granular.trained import TrainedGrains
+
+
+def add_model_flags(built: Parser, *, default: str = "granular_drums") -> None:
+    """Add ``--model``, ``--seed`` and ``--gpu``."""
+    built.add_argument(
+        "--model",
+        type=Path,
+        default=shipped(default),
+        help=f"run folder (default: models/{default})",
+    )
+    add_seed_flag(built, "noise and points")
+    add_gpu_flag(built)
+
+
+def add_label_flags(built: Parser, *, required: bool = True) -> None:
+    """Add ``--class`` and ``--pitch``."""
+    built.add_argument(
+        "--class",
+        dest="label",
+        required=required,
+        metavar="NAME",
+        help="class of the model, such as kick, or violin for a model of notes",
+    )
+    built.add_argument(
+        "--pitch",
+        type=pitch,
+        default=60,
+        help="pitch for a model of notes, such as C4 or 60 (default: C4)",
+    )
+
+
+def add_seconds_flag(built: Parser, default: float | None, what: str) -> None:
+    """Add ``--seconds``."""
+    built.add_flag("--seconds", default, what, type=number(float, 0.05, 3600))
+
+
+def pitch(text: str) -> int:
+    """Argument type: a pitch by its name or MIDI number."""
+    found = pitch_number(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no pitch; give a name such as C4, or 60")
+    return found
+
+
+def open_trained(args: argparse.Namespace) -> TrainedGrains:
+    """Start the backend, and open the model of ``--model``."""
+    start_backend(args.gpu)
+    from granular.trained import load_trained
+
+    return load_trained(args.model)
+
+
+def require_folder(path: Path) -> None:
+    """Raise ``UserError`` if an output folder is a file."""
+    if path.exists() and not path.is_dir():
+        raise UserError(f"--output {path}: is a file; name a folder")
+
+
+def require_audio(path: Path, *inputs: Path) -> None:
+    """Refuse an output of another kind, and inputs that are missing, before Keras is imported."""
+    from common.files.audio import read_header
+
+    require_audio_suffix(path)
+    for one in inputs:
+        read_header(one)
+
+
+def read_sound(path: Path, sample_rate: int) -> np.ndarray:
+    """Audio (samples,) of a file; ``UserError`` if it is silent."""
+    audio, _ = load_audio(path, sample_rate=sample_rate)
+    if audio.size == 0 or peak(audio) < 1e-4:
+        raise UserError(f"{path}: is silent; give another recording")
+    return audio
+
+
+def write_sound(path: Path, audio: np.ndarray, sample_rate: int) -> None:
+    """Write a sound, turned down if it would clip, and say so."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_audio(path, safe_peak(audio), sample_rate)
+    say(f"{path}: {audio.size / sample_rate:.2f} s")
+
+
+def loudest_grain(path: np.ndarray, decode: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The vector (dims,) of a path (grains, dims) whose decoded hop is the loudest."""
+    audio = decode(path)
+    powers = np.square(audio.reshape(len(path) + 3, -1)).mean(axis=1)
+    return path[np.argmax(np.convolve(powers, np.ones(4), "valid"))]
