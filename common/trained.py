@@ -22,6 +22,7 @@ SYSTEMS = {
     "time_stretching": "python -m time_stretching.stretch",
     "move": "python -m move.transfer",
     "granular": "python -m granular.sample",
+    "vq_timbre": "python -m vq_timbre.transfer",
 }
 
 
@@ -38,8 +39,8 @@ def open_model(folder: Path | str) -> Any:
 
     Returns:
         ``pix2pix_timbre.trained.TimbreModel``, ``vae_generation.trained.TrainedVAE``,
-        ``vae_generation.continuation.Continuation``, ``time_stretching.trained.Stretcher`` or
-        ``move.trained.TrainedMove``.
+        ``vae_generation.continuation.Continuation``, ``time_stretching.trained.Stretcher``,
+        ``move.trained.TrainedMove`` or ``vq_timbre.trained.TrainedTimbre``.
 
     Raises:
         UserError: The folder is not a run folder, its system is unknown, or a file is damaged.

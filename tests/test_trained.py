@@ -20,6 +20,7 @@ KINDS = {
     "time_stretching": "Stretcher",
     "time_stretching.corrector": "Stretcher",
     "move": "TrainedMove",
+    "vq_timbre": "TrainedTimbre",
     "granular": "TrainedGrains",
     "granular.sequences": "TrainedSequences",
 }
