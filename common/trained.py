@@ -23,6 +23,7 @@ SYSTEMS = {
     "move": "python -m move.transfer",
     "granular": "python -m granular.sample",
     "vq_timbre": "python -m vq_timbre.transfer",
+    "wae_fader": "python -m wae_fader.generate",
 }
 
 
@@ -40,7 +41,8 @@ def open_model(folder: Path | str) -> Any:
     Returns:
         ``pix2pix_timbre.trained.TimbreModel``, ``vae_generation.trained.TrainedVAE``,
         ``vae_generation.continuation.Continuation``, ``time_stretching.trained.Stretcher``,
-        ``move.trained.TrainedMove`` or ``vq_timbre.trained.TrainedTimbre``.
+        ``move.trained.TrainedMove``, ``wae_fader.trained.TrainedFader`` or
+        ``vq_timbre.trained.TrainedTimbre``.
 
     Raises:
         UserError: The folder is not a run folder, its system is unknown, or a file is damaged.

@@ -32,13 +32,13 @@ import numpy as np
 from common.cli import Parser, UserError, add_seed_flag, existing_folder, number, parser, run
 from common.files.audio import find_recordings, fit_length
 from common.music.names import NoteName, parse_note
+from common.music.split import note_of
 from common.report.evaluation import held_out
 from common.report.tables import as_text
 from common.trained import open_run, shipped
 from common.training.devices import start_backend
 from data import load_audio
 from move.slices import COLUMNS, RANGE_DB, cut, join
-from move.store import note_of
 from move.trained import ITERATIONS
 
 if TYPE_CHECKING:
@@ -257,25 +257,10 @@ def heard_right(
     audios: Sequence[np.ndarray], notes: Sequence[NoteName], rate: int
 ) -> dict[str, float]:
     """``right`` of what is heard in audios of notes."""
-    from common.report.note_judges import heard_pitch
+    from common.report.note_judges import heard_pitch, right
 
     heard = np.array([heard_pitch(audio, rate, _LOWEST) for audio in audios])
     return right(heard, np.array([note.pitch for note in notes]))
-
-
-def right(heard: np.ndarray, pitches: np.ndarray) -> dict[str, float]:
-    """Shares of heard pitches whose class and whose octave are right.
-
-    Args:
-        heard: MIDI numbers, not rounded, NaN where none was heard.
-        pitches: Requested pitches.
-    """
-    near = np.nan_to_num(np.rint(heard), nan=-1)
-    return {
-        "pitch_class": float(np.mean((near % 12 == pitches % 12) & (near >= 0))),
-        # nearer to the pitch than half an octave
-        "octave": float(np.mean(np.abs(np.nan_to_num(heard, nan=-99) - pitches) < 6)),
-    }
 
 
 def speed(trained: TrainedMove, seed: int) -> float:

@@ -1,4 +1,4 @@
-"""Pictures of transfers and of the latent space."""
+"""Pictures of transfers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.report.plots import Panel, image_grid, new_figure, save_figure
+from common.report.plots import Panel, image_grid, save_figure
 from move.store import Slice
 
 if TYPE_CHECKING:
@@ -47,36 +47,3 @@ def plot_transfers(
     ]
     labels = ("input", "reconstruction", "transfer")
     save_figure(image_grid(panels, size=(1.8, 3), columns=len(names), rows=labels), path)
-
-
-def plot_latents(path: Path, vectors: np.ndarray, rows: Sequence[Slice]) -> None:
-    """Draw latent vectors on each pair of axes, coloured by instrument, pitch class and octave.
-
-    Args:
-        path: PNG file.
-        vectors: (slices, dims).
-        rows: ``move.store.Slice`` of each.
-    """
-    dims = vectors.shape[1]
-    pairs = [(one, (one + 1) % dims) for one in range(min(dims, 3))]
-    names = sorted({row.instrument for row in rows})
-    colours = {
-        "instrument": (
-            [names.index(row.instrument) for row in rows],
-            "tab20" if len(names) > 10 else "tab10",
-        ),
-        "pitch class": ([row.pitch % 12 for row in rows], "hsv"),
-        "octave": ([row.pitch // 12 - 1 for row in rows], "viridis"),
-    }
-    figure, axes = new_figure(len(colours), len(pairs), (4 * len(pairs), 11))
-    for line, (label, (values, map_name)) in zip(axes, colours.items(), strict=True):
-        for axis, (first, second) in zip(line, pairs, strict=True):
-            drawn = axis.scatter(
-                vectors[:, first], vectors[:, second], c=np.array(values), s=4, cmap=map_name
-            )
-            axis.set(xlabel=f"latent {first + 1}", ylabel=f"latent {second + 1}")
-            axis.grid(alpha=0.3)
-        bar = figure.colorbar(drawn, ax=line[-1], label=label)
-        if label == "instrument":
-            bar.set_ticks(range(len(names)), labels=names)
-    save_figure(figure, path)

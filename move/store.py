@@ -1,4 +1,4 @@
-"""The store of slices, and which notes a training holds out."""
+"""The store of slices."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.files.split import is_held_out
 from common.files.store import Store
-from common.music.names import NoteName
+from common.music.split import split_notes
 from move.slices import COLUMNS, Slices
 
 
@@ -57,38 +56,8 @@ class SliceStore(Store):
     def split(
         self, share: float, key: Callable[[Slice], str] | None = None
     ) -> tuple[list[int], list[int]]:
-        """Indices of both sides; see ``held_out_notes``."""
-        notes = {(row.instrument, row.pitch) for row in self.rows}
-        others = held_out_notes(notes, share)
-        sides = [], []
-        for index, row in enumerate(self.rows):
-            sides[(row.instrument, row.pitch) in others].append(index)
-        return sides
-
-
-def held_out_notes(notes: set[tuple[str, int]], share: float) -> set[tuple[str, int]]:
-    """The notes that a training does not see: a share of all, by a hash of their names.
-
-    A note stays in training if the training would have no other of its pitch class, or none of its
-    instrument in its octave.
-
-    Args:
-        notes: Set of (instrument, pitch).
-        share: In [0, 1].
-
-    Returns:
-        Set of (instrument, pitch).
-    """
-    others = {note for note in notes if share and is_held_out(f"{note[0]}-{note[1]}", share)}
-    for same in (lambda note: note[1] % 12, lambda note: (note[0], note[1] // 12)):
-        trained = {same(note) for note in notes - others}
-        others -= {note for note in others if same(note) not in trained}
-    return others
-
-
-def note_of(row: Slice | NoteName) -> str:
-    """Name of a note of any strength, the unit of a split: such as ``violin_acoustic-060``."""
-    return f"{row.instrument}-{row.pitch:03d}"
+        """Indices of both sides; see ``common.music.split.held_out_notes``."""
+        return split_notes(self.rows, share)
 
 
 def by_note(rows: Sequence[Slice], indices: Sequence[int]) -> dict[str, dict[int, np.ndarray]]:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.cli import Parser, UserError, number, run
+from common.music.split import note_of
 from common.networks.conditions import NoteConditions
 from common.training.flags import add_training_flags
 from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
-from move.store import SliceStore, note_of
+from move.store import SliceStore
 
 if TYPE_CHECKING:
     import keras
@@ -178,7 +179,8 @@ class Session(TrainingSession):
 
     def after_epoch(self, epoch: int, networks: dict[str, keras.Model]) -> None:
         """Draw some transfers; after the last epoch, write the latent vectors."""
-        from move.plots import plot_latents, plot_transfers
+        from common.report.latents import plot_latents
+        from move.plots import plot_transfers
         from move.trained import TrainedMove, write_latents
 
         if self._trained is None:  # created once, because it compiles
@@ -196,7 +198,8 @@ class Session(TrainingSession):
         )
         if epoch == self.last_epoch:
             rows, mean = write_latents(folder / "latents.h5", trained, self.store, self.sides[0])
-            plot_latents(folder / "latents.png", mean, rows)
+            names, pitches = [row.instrument for row in rows], [row.pitch for row in rows]
+            plot_latents(folder / "latents.png", mean, names, pitches)
 
 
 build_parser, train, main = Session.script_functions(__doc__)

@@ -9,15 +9,17 @@ import soundfile
 from conftest import assert_refused, make_note, outcome, read_csv, write_notes
 
 from common.cli import UserError
+from common.music.split import held_out_notes
 from common.networks.conditions import NoteConditions
 from common.networks.mmd import squared_mmd
+from common.report.note_judges import right
 from common.training.weights import save_h5
 from move import evaluate, generate, preprocess, sections, train, transfer, transfer_to, traverse
 from move.batches import Transfers
 from move.model import MODULATIONS, Architecture, Move, build_decoder, build_encoder
 from move.pitches import heard_pitches
 from move.slices import COLUMNS, Slices, cut, join
-from move.store import SliceStore, held_out_notes
+from move.store import SliceStore
 from move.trained import load_trained
 
 RATE = 16000
@@ -370,5 +372,5 @@ def test_measures_have_closed_forms():
     ones = np.ones((2, 500, COLUMNS), np.float32)
     assert evaluate.spectral_distance(ones, ones) == 0
     assert evaluate.spectral_distance(ones, ones - 0.1) == pytest.approx(8.0, rel=1e-4)
-    found = evaluate.right(np.array([60.2, 72.1, 61.0, np.nan]), np.array([60, 60, 60, 60]))
+    found = right(np.array([60.2, 72.1, 61.0, np.nan]), np.array([60, 60, 60, 60]))
     assert found == {"pitch_class": 0.5, "octave": 0.5}

@@ -50,6 +50,19 @@ def test_the_inverse_is_that_of_librosa_also_where_no_audio_has_such_spectra(siz
         np.testing.assert_allclose(found[same], expected[same], atol=1e-5)
 
 
+def test_the_stft_that_is_not_centred_is_that_of_librosa_and_can_be_inverted():
+    transform = STFT(256, 64, centred=False)
+    audio = noise(256 + 20 * 64 + 9)
+    spectra = transform.forward(audio)
+    expected = librosa.stft(audio, n_fft=256, hop_length=64, center=False)
+    assert spectra.shape[-1] == transform.columns(audio.size) == 21
+    np.testing.assert_allclose(spectra, expected, atol=1e-3)
+    again = transform.inverse(spectra)
+    assert again.size == transform.samples(21) == audio.size - 9
+    # the first and the last samples are hardly in any window
+    np.testing.assert_allclose(again[32:-32], audio[32 : again.size - 32], atol=1e-4)
+
+
 @given(
     st.integers(1, 5000),
     st.sampled_from([(32, 8), (256, 64), (2048, 512), (200, 60), (33, 11), (64, 32)]),

@@ -29,16 +29,20 @@ _COLUMNS_AT_ONCE = 64
 class STFT(NamedTuple):
     """Short-time Fourier transform with a periodic Hann window; column k is centred on ``k * hop``.
 
+    If it is not ``centred``, the window of column k begins there, and no column needs padding.
+
     The audio is padded with zeros, and spectra are not normalised, as in ``librosa.stft``. The
     precision is that of the audio: float64, or else float32.
 
     Attributes:
         size: Length of window and Fourier transform in samples.
         hop: Distance of columns in samples, at most half of ``size`` for an inverse.
+        centred: Whether windows are centred on their columns.
     """
 
     size: int
     hop: int
+    centred: bool = True
 
     @property
     def bins(self) -> int:
@@ -51,8 +55,22 @@ class STFT(NamedTuple):
         return self.size / 4
 
     def columns(self, samples: int) -> int:
-        """Number of columns for a length of audio: one per hop, the last hop padded with zeros."""
+        """Number of columns for a length of audio: one per hop, the last hop padded with zeros.
+
+        If not centred, as many as lie inside the audio; at least one.
+        """
+        if not self.centred:
+            return 1 + max(samples - self.size, 0) // self.hop
         return 1 + -(-samples // self.hop)
+
+    @property
+    def before(self) -> int:
+        """Samples of a window before its column."""
+        return self.size // 2 if self.centred else 0
+
+    def samples(self, columns: int) -> int:
+        """Length of audio that has a number of columns."""
+        return (columns - 1) * self.hop + (0 if self.centred else self.size)
 
     def forward(self, audio: np.ndarray, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Compute the spectra of columns ``start`` to ``stop``.
@@ -73,7 +91,7 @@ class STFT(NamedTuple):
         window = _window(self.size, audio.dtype)
         samples = audio.shape[-1]
         stop = self.columns(samples) if stop is None else stop
-        first = start * self.hop - self.size // 2
+        first = start * self.hop - self.before
         last = first + (stop - start - 1) * self.hop + self.size
         inside = audio[..., min(max(first, 0), samples) : max(last, 0)]
         before = max(min(-first, last - first), 0)
@@ -95,13 +113,13 @@ class STFT(NamedTuple):
 
         Args:
             spectra: (..., bins, columns).
-            samples: Length of the audio; default ``(columns - 1) * hop``. Columns beyond it are
+            samples: Length of the audio; default that of its columns. Columns beyond it are
                 ignored; audio that no column covers is silent.
 
         Returns:
             (..., samples) float32.
         """
-        samples = (spectra.shape[-1] - 1) * self.hop if samples is None else samples
+        samples = self.samples(spectra.shape[-1]) if samples is None else samples
         columns = min(spectra.shape[-1], self.columns(samples))
         synthesis = Synthesis(self, spectra.shape[:-2], samples, columns)
         synthesis.add(0, spectra[..., :columns])
@@ -151,7 +169,7 @@ class Synthesis:
 
     def audio(self) -> np.ndarray:
         """Return the audio after every column has been added: (*shape, samples) float32."""
-        first = self._transform.size // 2
+        first = self._transform.before
         inside = slice(first, first + self._samples)
         audio = self._hops.reshape(*self._hops.shape[:-2], -1)[..., inside]
         return audio / np.maximum(self._weight.ravel()[inside], _FEWEST_WEIGHT)

@@ -71,3 +71,18 @@ def heard_pitch(audio: np.ndarray, sample_rate: int, lowest: float) -> float:
     found = found[: decibels.size][decibels[: found.size] > decibels.max() - _RANGE_DB]
     found = found[np.isfinite(found)]
     return float(librosa.hz_to_midi(np.median(found))) if found.size else float("nan")
+
+
+def right(heard: np.ndarray, pitches: np.ndarray) -> dict[str, float]:
+    """Shares of heard pitches whose class and whose octave are right.
+
+    Args:
+        heard: MIDI numbers, not rounded, NaN where none was heard.
+        pitches: Requested pitches.
+    """
+    near = np.nan_to_num(np.rint(heard), nan=-1)
+    return {
+        "pitch_class": float(np.mean((near % 12 == pitches % 12) & (near >= 0))),
+        # nearer to the pitch than half an octave
+        "octave": float(np.mean(np.abs(np.nan_to_num(heard, nan=-99) - pitches) < 6)),
+    }

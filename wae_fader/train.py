@@ -1,0 +1,208 @@
+"""Train a network that makes single notes of a point in a small space, a pitch and a style.
+
+    python -m wae_fader.train --features_path notes.h5 --output runs/fader
+
+The run folder gets encoder.h5 and decoder.h5, which consist of stock layers, config.json,
+history.csv, pictures of the curves and of decoded notes, and, after the last epoch, latents.h5: the
+latent vectors of the training notes. A quarter of the notes, pairs of instrument and pitch, is held
+out.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.cli import Parser, UserError, number, run
+from common.music.split import note_of, split_notes
+from common.networks.conditions import OCTAVES, PITCH_CLASSES, NoteConditions
+from common.training.flags import add_training_flags
+from common.training.resuming import recorded_split
+from common.training.session import TrainingSession
+from wae_fader.store import NoteStore
+
+if TYPE_CHECKING:
+    import keras
+
+    from common.training.model import TrainingModel
+    from wae_fader.model import Architecture, Fader
+
+CONDITIONS = ("none", "note", "style")
+PITCH = PITCH_CLASSES + OCTAVES  # numbers of a condition that tell the note
+_SHOWN = 6  # number of notes in a picture
+_SHARE = 0.25  # of the notes that is held out
+
+
+class Session(TrainingSession):
+    """The training of a generator of notes.
+
+    Args:
+        flags: Values of the script's flags.
+
+    Raises:
+        UserError: Unfit features or flags, nothing left to train on.
+    """
+
+    system = "wae_fader"
+    script = "wae_fader.train"
+    networks = ("encoder", "decoder")
+    may_change = (*TrainingSession.may_change, "features_path")
+
+    @staticmethod
+    def add_flags(built: Parser) -> None:
+        """Flags of the script."""
+        built.add_argument(
+            "--features_path",
+            required=True,
+            type=Path,
+            help="HDF5 file made by wae_fader.preprocess",
+        )
+        built.add_argument(
+            "--output",
+            type=Path,
+            default=Path("runs/fader"),
+            help="run folder (default: runs/fader)",
+        )
+        built.add_flag("--size", "small", "widths of the layers", choices=("small", "published"))
+        built.add_flag(
+            "--conditions",
+            "style",
+            "what the decoder is told: note and style, the note, or nothing",
+            choices=CONDITIONS,
+        )
+        built.add_flag(
+            "--adversary",
+            "on",
+            "whether the encoder works against the classifier that reads the style from latent "
+            "vectors",
+            choices=("on", "off"),
+        )
+        built.add_flag(
+            "--alpha",
+            4.0,
+            "strength of the encoder against the classifier, reached at half of the training",
+            type=number(float, 0),
+        )
+        built.add_flag(
+            "--classifier_epochs",
+            0.1,
+            "share of the epochs in which the classifier learns alone, before that strength rises",
+            type=number(float, 0, 0.5),
+        )
+        built.add_flag(
+            "--latent_dim", 3, "number of dimensions of the latent space", type=number(int, 1, 512)
+        )
+        built.add_flag(
+            "--kernel",
+            "several",
+            "kernel of the discrepancy from the normal distribution: several widths, or the one "
+            "that is published",
+            choices=("several", "published"),
+        )
+        built.add_flag("--prior_weight", 3.0, "weight of that discrepancy", type=number(float, 0))
+        built.add_flag(
+            "--reconstruction_weight",
+            300.0,
+            "weight of the mean squared error of the reconstruction",
+            type=number(float, above=0),
+        )
+        add_training_flags(built, what="notes", batch_size=32, lr=2e-3)
+        built.set_defaults(validation_split=_SHARE)
+
+    def check(self) -> None:
+        """Open the store."""
+        self.store = NoteStore(self.flags.features_path)
+        styles = tuple(sorted({row.style for row in self.store.rows}))
+        self.conditions = NoteConditions(styles)
+
+    def open_data(self) -> None:
+        """Split the notes."""
+        from wae_fader.batches import Notes
+
+        flags, rows = self.flags, self.store.rows
+        self.sides = training, held_out = split_notes(rows, flags.validation_split)
+        if not training:
+            raise UserError(
+                f"--validation_split {flags.validation_split}: all notes are held out; lower it"
+            )
+        styles, pitches = [row.style for row in rows], [row.pitch for row in rows]
+        vectors = self.conditions.vectors(styles, pitches)
+        self.set_batches(partial(Notes, self.store, conditions=vectors), training, held_out)
+        self._trained = None
+        self.say(
+            f"{len(self.conditions.instruments)} styles; {len(training):,} notes to train on, "
+            f"{len(held_out):,} held out"
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Settings of the networks, their images and conditions, and the split by note."""
+        return {
+            "architecture": self.architecture._asdict(),
+            "images": self.store.images._asdict(),
+            "styles": list(self.conditions.instruments),
+            "split": recorded_split(self.sides, lambda index: note_of(self.store.rows[index])),
+        }
+
+    @property
+    def architecture(self) -> Architecture:
+        """``wae_fader.model.Architecture`` of the flags."""
+        from wae_fader.model import Architecture
+
+        flags, images = self.flags, self.store.images
+        lengths = 0, PITCH, self.conditions.length
+        condition = lengths[CONDITIONS.index(flags.conditions)]
+        return Architecture(
+            images.bins, images.frames, condition, flags.size, flags.latent_dim
+        ).check()
+
+    def make_model(self) -> Fader:
+        """Make the untrained model."""
+        from common.networks.adversary import build_classifier
+        from wae_fader.model import Fader, build_decoder, build_encoder
+
+        flags = self.flags
+        return Fader(
+            build_encoder(self.architecture),
+            build_decoder(self.architecture),
+            build_classifier(flags.latent_dim, len(self.conditions.instruments)),
+            weight=flags.reconstruction_weight,
+            prior=flags.prior_weight,
+            published_kernel=flags.kernel == "published",
+            pitch=PITCH,
+        )
+
+    def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
+        """Callback that raises the strength against the classifier, as published."""
+        from common.training.callbacks import Ramp
+
+        flags = self.flags
+        begin = round(flags.classifier_epochs * flags.epochs)
+        alpha = flags.alpha if flags.adversary == "on" else 0.0
+        return [Ramp(model.alpha, alpha, begin, flags.epochs // 2)]
+
+    def after_epoch(self, epoch: int, networks: dict[str, keras.Model]) -> None:
+        """Draw some notes; after the last epoch, write the latent vectors."""
+        from common.report.latents import plot_latents
+        from wae_fader.plots import plot_notes
+        from wae_fader.trained import TrainedFader, write_latents
+
+        if self._trained is None:  # created once, because it compiles
+            self._trained = TrainedFader(
+                **networks, images=self.store.images, conditions=self.conditions
+            )
+        trained, folder = self._trained, self.run.path
+        side = self.sides[1] or self.sides[0]
+        shown = side[:: max(len(side) // _SHOWN, 1)][:_SHOWN]
+        rows = [self.store.rows[index] for index in shown]
+        plot_notes(folder / "reconstructions.png", trained, self.store.read(shown), rows)
+        if epoch == self.last_epoch:
+            rows, vectors = write_latents(folder / "latents.h5", trained, self.store, self.sides[0])
+            styles, pitches = [row.style for row in rows], [row.pitch for row in rows]
+            plot_latents(folder / "latents.png", vectors, styles, pitches, "style")
+
+
+build_parser, train, main = Session.script_functions(__doc__)
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,200 @@
+"""A trained model: its networks, and what its images, notes and styles mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from common.cli import UserError
+from common.files.audio import fit_length, safe_peak
+from common.files.store import read_arrays, write_arrays
+from common.networks.conditions import NoteConditions
+from common.trained import load_networks, open_run
+from wae_fader.images import ITERATIONS, RANGE_DB, NoteImages
+from wae_fader.store import Note, NoteStore
+
+if TYPE_CHECKING:
+    import keras
+
+_BATCH = 64
+_SQUELCH = 4.0 / RANGE_DB  # of decoded values
+_LATENTS = {"kind": "file of latent vectors", "remake": "python -m wae_fader.train"}
+
+
+class TrainedFader:
+    """Encoder and decoder at work, a ``common.latent.LatentModel``.
+
+    A latent vector is a whole note. A style is a name, or a dict from names to weights, which need
+    not sum to 1.
+
+    Args:
+        encoder, decoder: Keras models as ``wae_fader.model`` builds them.
+        images: ``wae_fader.images.NoteImages``.
+        conditions: ``common.networks.conditions.NoteConditions``, whose instruments are the styles.
+
+    Attributes:
+        dims: Length of a latent vector.
+        rate: Latent vectors a second, one for each note.
+        sample_rate: Sample rate of the audio in Hz.
+        style: Style that ``decode`` plays unless told another.
+        pitch: MIDI number that ``decode`` plays unless told others.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        images: NoteImages,
+        conditions: NoteConditions,
+    ) -> None:
+        self.encoder = encoder
+        self.decoder = decoder
+        self.images = images
+        self.conditions = conditions
+        self.dims = encoder.output_shape[-1]
+        self.sample_rate = images.sample_rate
+        self.rate = images.sample_rate / images.samples
+        self.style, self.pitch = conditions.instruments[0], 60
+        for network in (encoder, decoder):
+            network.compile(jit_compile=False)
+
+    @property
+    def told(self) -> int:
+        """How many numbers of a condition the decoder is told; 0 if none."""
+        return self.decoder.inputs[1].shape[-1] if len(self.decoder.inputs) > 1 else 0
+
+    def encode(self, audio: np.ndarray) -> np.ndarray:
+        """Latent vectors (notes, dims) of an audio (samples,) that is cut into notes of a length.
+
+        Args:
+            audio: float32 at ``sample_rate``.
+        """
+        number = max(-(-audio.size // self.images.samples), 1)
+        notes = fit_length(audio, number * self.images.samples).reshape(number, -1)
+        return self.encode_images(np.stack([self.images.image(note)[0] for note in notes]))
+
+    def decode(
+        self,
+        z: np.ndarray,
+        pitches: Sequence[int] | np.ndarray | None = None,
+        style: str | Mapping[str, float] | None = None,
+        *,
+        iterations: int = ITERATIONS,
+    ) -> np.ndarray:
+        """Audio (samples,) of notes one after the other, its loudest value near full scale.
+
+        Args:
+            z: Latent vectors (notes, dims).
+            pitches: MIDI number of each; default ``pitch``.
+            style: Default ``style``.
+            iterations: Number of Griffin-Lim iterations.
+        """
+        pitches = np.full(len(z), self.pitch) if pitches is None else pitches
+        images = self.decode_images(z, pitches, style or self.style)
+        sounds = [self.images.audio(image, iterations=iterations) for image in images]
+        return safe_peak(np.concatenate(sounds))
+
+    def encode_images(self, images: np.ndarray) -> np.ndarray:
+        """Latent vectors (notes, dims) float32 of images (notes, bins, frames)."""
+        images = images[..., np.newaxis]
+        found = [self.encoder.predict_on_batch(images[part]) for part in _parts(len(images))]
+        return np.concatenate(found)
+
+    def decode_images(
+        self,
+        latents: np.ndarray,
+        pitches: Sequence[int] | np.ndarray,
+        styles: str | Mapping[str, float] | Sequence[str | Mapping[str, float]],
+    ) -> np.ndarray:
+        """Images (notes, bins, frames) float32 in [0, 1] of notes.
+
+        The decoder's sigmoid never reaches the 0 of silence, and what it leaves there is heard as a
+        hiss: what is less than 4 dB above the floor is set to 0.
+
+        Args:
+            latents: (notes, dims).
+            pitches: MIDI number of each.
+            styles: One style, or one for each note.
+        """
+        inputs = [np.asarray(latents, np.float32)]
+        if self.told:
+            inputs.append(self.vectors(pitches, styles)[:, : self.told])
+        found = [
+            self.decoder.predict_on_batch([one[part] for one in inputs])[..., 0]
+            for part in _parts(len(latents))
+        ]
+        images = np.concatenate(found)
+        return np.where(images < _SQUELCH, np.float32(0), images)
+
+    def vectors(
+        self,
+        pitches: Sequence[int] | np.ndarray,
+        styles: str | Mapping[str, float] | Sequence[str | Mapping[str, float]],
+    ) -> np.ndarray:
+        """Conditions (notes, length) float32; arguments as of ``decode_images``.
+
+        Raises:
+            UserError: A pitch or a style is not known.
+        """
+        if isinstance(styles, str | Mapping):
+            styles = [styles] * len(pitches)
+        known = self.conditions.instruments
+        vectors = self.conditions.vectors(known[0], pitches)
+        part = vectors[:, self.conditions.parts["instrument"]]
+        part[:] = 0
+        for row, style in zip(part, styles, strict=True):
+            weights = {style: 1.0} if isinstance(style, str) else style
+            for name, weight in weights.items():
+                row[known.index(self.conditions.instrument(name))] += weight
+        return vectors
+
+
+def _parts(number):
+    return [slice(start, start + _BATCH) for start in range(0, number, _BATCH)]
+
+
+def write_latents(
+    path: Path, trained: TrainedFader, store: NoteStore, indices: Sequence[int]
+) -> tuple[list[Note], np.ndarray]:
+    """Write the latent vectors of notes of a store: ``(rows, vectors)``."""
+    rows = [store.rows[index] for index in indices]
+    vectors = np.concatenate(
+        [trained.encode_images(store.read(indices[part])) for part in _parts(len(indices))]
+    )
+    write_arrays(path, {"latent": vectors.astype(np.float16)}, rows=rows)
+    return rows, vectors
+
+
+def read_latents(folder: Path) -> tuple[list[Note], np.ndarray]:
+    """Read what ``write_latents`` wrote into a run folder: ``(rows, vectors)``."""
+    arrays, _, rows = read_arrays(folder / "latents.h5", ["latent"], Note, **_LATENTS)
+    return rows, arrays["latent"]
+
+
+def load_trained(folder: Path) -> TrainedFader:
+    """The ``TrainedFader`` of a run folder of ``wae_fader.train``.
+
+    Raises:
+        UserError: No such folder, another system's, or damaged files.
+    """
+    return open_trained(folder, open_run(folder, "wae_fader"))
+
+
+def open_trained(folder: Path, config: dict[str, Any]) -> TrainedFader:
+    """As ``load_trained``, given the content of ``config.json``."""
+    from wae_fader.model import Architecture, build_decoder, build_encoder
+
+    try:
+        architecture = Architecture(**config["architecture"]).check()
+        images = NoteImages(**config["images"]).check()
+        conditions = NoteConditions(tuple(config["styles"]))
+        if not conditions.instruments or architecture.condition > conditions.length:
+            raise TypeError("its styles do not fit its networks")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
+    networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
+    networks = load_networks(folder, networks)
+    return TrainedFader(**networks, images=images, conditions=conditions)
