@@ -9,7 +9,6 @@ synthesize_audios.py can play with them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +16,7 @@ import numpy as np
 
 from common.audio.loudness import at_loudness
 from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
-from common.music.names import NoteName, pitch_number
-from common.networks.conditions import NoteConditions
+from common.music.names import NoteName
 from common.trained import shipped
 from common.training.devices import start_backend
 from common.work.lock import only_run
@@ -55,15 +53,6 @@ def build_parser() -> Parser:
     return built
 
 
-def parse_note(text: str, conditions: NoteConditions) -> tuple[str, int]:
-    """``(instrument, pitch)`` of a text such as "violin C4"; ``UserError`` for any other text."""
-    words = [word for word in re.split(r"[\s,]+", text) if word]
-    pitches = [pitch for pitch in map(pitch_number, words[1:]) if pitch is not None]
-    if len(words) != 2 or not pitches:
-        raise UserError(f"--notes {text!r}: name instrument and pitch, such as 'violin C4'")
-    return conditions.instrument(words[0]), pitches[0]
-
-
 def ends(points: Sequence[float] | None, dims: int, rng: np.random.Generator) -> np.ndarray:
     """First and last point (2, dims) of a note."""
     if points is None:
@@ -82,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from move.trained import load_trained
 
     trained = load_trained(args.model)
-    notes = [parse_note(text, trained.conditions) for text in args.notes]
+    notes = [trained.conditions.note(text) for text in args.notes]
     rng = np.random.default_rng(args.seed)
     steps = max(round(args.seconds * trained.rate) - 1, 1)
     with only_run(args.output):

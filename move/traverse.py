@@ -79,13 +79,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"--output {args.output}: end it in .png")
     start_backend(None)
     from common.report.plots import Panel, image_grid, save_figure
-    from move.generate import parse_note
     from move.trained import load_trained
 
     trained = load_trained(args.model)
     if trained.dims < 2:
         raise UserError(f"{args.model}: has one latent dimension, which makes no plane")
-    instrument, pitch = parse_note(args.note, trained.conditions)
+    instrument, pitch = trained.conditions.note(args.note)
     planes = [(one, (one + 1) % trained.dims) for one in range(min(trained.dims, 3))]
     panels, rows = [], []
     for axes in planes[: 1 if trained.dims == 2 else 3]:

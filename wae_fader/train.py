@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from common.cli import Parser, UserError, number, run
 from common.music.split import note_of, split_notes
 from common.networks.conditions import OCTAVES, PITCH_CLASSES, NoteConditions
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 CONDITIONS = ("none", "note", "style")
 PITCH = PITCH_CLASSES + OCTAVES  # numbers of a condition that tell the note
+_CHECKED = 4  # batches of held-out notes after an epoch
 _SHOWN = 6  # number of notes in a picture
 _SHARE = 0.25  # of the notes that is held out
 
@@ -128,7 +131,12 @@ class Session(TrainingSession):
             )
         styles, pitches = [row.style for row in rows], [row.pitch for row in rows]
         vectors = self.conditions.vectors(styles, pitches)
-        self.set_batches(partial(Notes, self.store, conditions=vectors), training, held_out)
+        make = partial(Notes, self.store, conditions=vectors)
+        self.set_batches(make, training, held_out)
+        if held_out:
+            # in the order of the store, a batch would be of one style
+            mixed = np.random.default_rng(0).permutation(held_out)[: _CHECKED * flags.batch_size]
+            self.validation = make(mixed, batch_size=flags.batch_size)
         self._trained = None
         self.say(
             f"{len(self.conditions.instruments)} styles; {len(training):,} notes to train on, "

@@ -1,12 +1,13 @@
 """What a network is told about a note: pitch class, octave, instrument and technique, one-hot."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from common.cli import UserError
-from common.music.names import find_instrument
+from common.music.names import find_instrument, pitch_number
 
 PITCH_CLASSES = 12
 OCTAVES = 9  # from C0 (MIDI 12) to B8 (119)
@@ -89,9 +90,17 @@ class NoteConditions(NamedTuple):
         found = find_instrument(text, self.instruments)
         if found is None:
             raise UserError(
-                f"{text!r}: no instrument of the model; it has {', '.join(self.instruments)}"
+                f"{text!r}: not known to the model; it has {', '.join(self.instruments)}"
             )
         return found
+
+    def note(self, text: str) -> tuple[str, int]:
+        """``(instrument, pitch)`` of a text such as "violin C4"; ``UserError`` for any other."""
+        words = [word for word in re.split(r"[\s,]+", text) if word]
+        pitch = pitch_number(words[-1]) if len(words) > 1 else None
+        if pitch is None:
+            raise UserError(f"{text!r}: name instrument and pitch, such as 'violin C4'")
+        return self.instrument("_".join(words[:-1])), pitch
 
 
 def _place(name, known, part):

@@ -101,8 +101,12 @@ class Judge:
         Args:
             features: (excerpts, features), at least one.
         """
-        heard = self._classifier.predict(features)
+        heard = self.names(features)
         return {str(name): float(np.mean(heard == name)) for name in self._classifier.classes_}
+
+    def names(self, features: np.ndarray) -> np.ndarray:
+        """Instrument that each excerpt is heard as: (excerpts,) of str."""
+        return self._classifier.predict(features)
 
 
 def patches(levels: np.ndarray) -> np.ndarray:

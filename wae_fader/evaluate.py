@@ -1,0 +1,355 @@
+"""Evaluate trained models on notes that they were not trained on.
+
+    python -m wae_fader.evaluate --features_path notes.h5 --model runs/fader
+    python -m wae_fader.evaluate --features_path notes.h5 --ablation runs/ablation --epochs 24
+
+prints, for each model:
+
+  LSD             log-spectral distance in dB between held-out notes and their reconstructions: the
+                  root mean square over the bands, averaged over the columns
+  mmd_prior       squared maximum mean discrepancy of latent vectors of held-out notes from the
+                  normal distribution; a row tells that of as many samples of the same
+  style_from_z    share of held-out notes whose style a fresh classifier (random forest, trained on
+                  latent vectors of the training notes) reads from the latent vector, averaged over
+                  the styles; likewise pitch class and octave. A row tells chance
+  style           share of generated notes that a judge takes for the style they were asked for:
+                  points of the normal distribution, at random notes of --octaves, each decoded in
+                  every style and made a sound; style_in_range: those only whose pitch the style has
+                  in the features
+  pitch_class     share of them whose pitch class, and whose octave, is heard right (SwiftF0 and
+  octave          probabilistic YIN, which know nothing of the notes)
+  speed           seconds of audio that one core makes in a second
+
+The judge of the style learned from the held-out notes, which no model has seen; the row of true
+notes tells how it does on held-out notes of other pitches (five-fold). With --judge_path, another
+column is of a judge that learned from other recordings. --ablation first trains four models in that
+folder: told nothing, the note, note and style, and the latter with the adversary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from common.cli import Parser, UserError, add_seed_flag, number, parser, run
+from common.files.store import Store
+from common.music.split import note_of
+from common.report.evaluation import held_out
+from common.report.tables import as_text
+from common.trained import open_run, shipped
+from common.training.devices import start_backend
+from wae_fader.images import RANGE_DB
+from wae_fader.store import NoteStore
+
+if TYPE_CHECKING:
+    from common.report.judges import Judge
+    from wae_fader.trained import TrainedFader
+
+ABLATION = {  # name of the paper -> what the training differs in
+    "WAE-MMD": {"conditions": "none", "adversary": "off"},
+    "WAE-note": {"conditions": "note", "adversary": "off"},
+    "WAE-style": {"conditions": "style", "adversary": "off"},
+    "WAE-Fader": {"conditions": "style", "adversary": "on"},
+}
+_LEVELS_DB = 60  # range below the loudest value that the judge of the style uses
+_FOLDS = 5
+_SPEED_NOTES = 8
+_FEW = 400  # latent vectors of a discrepancy
+
+
+def build_parser() -> Parser:
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument(
+        "--features_path",
+        required=True,
+        type=Path,
+        help="HDF5 file made by wae_fader.preprocess, with held-out notes of the models",
+    )
+    built.add_argument(
+        "--model",
+        type=Path,
+        nargs="+",
+        help="run folders (default: models/wae_fader_orchestra)",
+    )
+    built.add_argument(
+        "--judge_path",
+        type=Path,
+        help="HDF5 file of wae_fader.preprocess, of other recordings, for a second judge",
+    )
+    built.add_flag("--notes", 8, "number of generated notes of a style", type=number(int, 1))
+    built.add_flag(
+        "--octaves",
+        (3, 4),
+        "first and last octave of generated notes",
+        nargs=2,
+        type=number(int, 0, 8),
+        metavar=("FIRST", "LAST"),
+    )
+    built.add_argument(
+        "--ablation", type=Path, help="folder of four models to train, if they are not there"
+    )
+    built.add_flag("--epochs", 24, "epochs of these trainings", type=number(int, 1))
+    built.add_flag("--steps_per_epoch", 50, "batches of an epoch of these", type=number(int, 1))
+    add_seed_flag(built, "points, notes, and the trainings")
+    return built
+
+
+def train_ablation(args: argparse.Namespace) -> list[Path]:
+    """Train the four models that are not there yet; their run folders."""
+    from wae_fader.train import train
+
+    return [
+        train(
+            features_path=args.features_path,
+            output=args.ablation / name,
+            epochs=args.epochs,
+            steps_per_epoch=args.steps_per_epoch,
+            lr=3e-3,
+            lr_decay="cosine",
+            seed=args.seed,
+            **changes,
+        )
+        for name, changes in ABLATION.items()
+    ]
+
+
+def features(images: np.ndarray) -> np.ndarray:
+    """Features (notes, any) by which the judge of the style knows images (notes, bins, frames)."""
+    from common.report.judges import cepstral_features
+
+    loudest = images.max(axis=(1, 2), keepdims=True)
+    return cepstral_features(np.maximum(RANGE_DB * (images - loudest), -_LEVELS_DB))
+
+
+def judge_of(seen: np.ndarray, styles: Sequence[str]) -> Judge:
+    """``common.report.judges.Judge`` of features (notes, any) of true notes of styles."""
+    from common.report.judges import Judge
+
+    styles = np.asarray(styles)
+    return Judge({name: seen[styles == name] for name in sorted(set(styles))})
+
+
+def accuracy_of_judges(seen: np.ndarray, styles: Sequence[str], notes: Sequence[str]) -> np.ndarray:
+    """Whether judges that learned from other notes are right about true notes: (notes,) of bool.
+
+    Args:
+        seen: Features (notes, any).
+        styles: Style of each.
+        notes: Name of each; those of a name are never on both sides.
+    """
+    from sklearn.model_selection import GroupKFold
+
+    styles, right = np.asarray(styles), np.zeros(len(styles), bool)
+    folds = min(_FOLDS, len(set(notes)))
+    for learned, judged in GroupKFold(folds).split(seen, groups=notes):
+        heard = judge_of(seen[learned], styles[learned]).names(seen[judged])
+        right[judged] = heard == styles[judged]
+    return right
+
+
+def read_from(
+    latents: np.ndarray, labels: Sequence, others: np.ndarray, truth: Sequence, seed: int
+) -> float:
+    """Share of the truth that a fresh classifier reads from latent vectors, mean over the classes.
+
+    Args:
+        latents, labels: Those that it learns from, (any, dims) and (any,).
+        others, truth: Those that it is tried on.
+        seed: Integer.
+    """
+    from sklearn.ensemble import RandomForestClassifier
+
+    forest = RandomForestClassifier(
+        200, min_samples_leaf=3, class_weight="balanced_subsample", random_state=seed
+    )
+    found = forest.fit(latents, labels).predict(others)
+    truth = np.asarray(truth)
+    return float(np.mean([np.mean(found[truth == one] == one) for one in set(truth.tolist())]))
+
+
+def read_all(trained: TrainedFader, store: Store, sides: tuple, seed: int) -> dict[str, float]:
+    """What of style, pitch class and octave is read from latent vectors, and their discrepancy."""
+    from common.networks.mmd import PRIOR_SCALES, squared_mmd
+
+    rng = np.random.default_rng(seed)
+    latents = [trained.encode_images(store.read(side)) for side in sides]
+    rows = [[store.rows[index] for index in side] for side in sides]
+    found, kernel = {}, {"width": trained.dims, "scales": PRIOR_SCALES}
+    some = rng.permutation(latents[1])[:_FEW]
+    samples = rng.standard_normal((2, *some.shape)).astype(np.float32)
+    found["mmd_prior"] = float(squared_mmd(some, samples[0], **kernel))
+    found["mmd_of_samples"] = float(squared_mmd(*samples, **kernel))
+    for name, label in (
+        ("style_from_z", lambda row: row.style),
+        ("class_from_z", lambda row: row.pitch % 12),
+        ("octave_from_z", lambda row: row.pitch // 12 - 1),
+    ):
+        labels, truth = ([label(row) for row in side] for side in rows)
+        found[name] = read_from(latents[0], labels, latents[1], truth, seed)
+    return found
+
+
+def spectral_distance(images: np.ndarray, others: np.ndarray) -> float:
+    """Log-spectral distance in dB of images (notes, bins, frames) in [0, 1]."""
+    squares = np.square(RANGE_DB * (images - others))
+    return float(np.sqrt(squares.mean(axis=1)).mean())
+
+
+def heard_right(trained: TrainedFader, images: np.ndarray, pitches: np.ndarray) -> dict[str, float]:
+    """Shares of the sounds of images whose pitch class and whose octave are heard right."""
+    from common.music.pitch import measure_pitch
+    from common.report.note_judges import right
+
+    heard = [measure_pitch(trained.images.audio(image), trained.sample_rate) for image in images]
+    return right(np.array([one.pitch if one else np.nan for one in heard]), pitches)
+
+
+def speed(trained: TrainedFader, seed: int) -> float:
+    """Seconds of audio that are made of latent vectors in a second of one core's time."""
+    latents = np.random.default_rng(seed).standard_normal((_SPEED_NOTES, trained.dims))
+    trained.decode(latents)  # the first call traces
+    begin = time.process_time()
+    audio = trained.decode(latents)
+    return audio.size / trained.sample_rate / (time.process_time() - begin)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; exit status 0."""
+    args = build_parser().parse_args(argv)
+    if args.octaves[0] > args.octaves[1]:
+        raise UserError("--octaves: the first one is above the last one")
+    store = NoteStore(args.features_path)
+    start_backend(None)
+    folders = args.model or ([] if args.ablation else [shipped("wae_fader_orchestra")])
+    if args.ablation:
+        folders = [*folders, *train_ablation(args)]
+    for folder in folders:
+        open_run(folder, "wae_fader")
+    print(as_text(Evaluation(store, folders, args).rows()))
+    return 0
+
+
+class Evaluation:
+    """Figures of some models, all on the same notes.
+
+    Args:
+        store: ``wae_fader.store.NoteStore``.
+        folders: Run folders.
+        args: Flags of the script.
+    """
+
+    def __init__(self, store: NoteStore, folders: Sequence[Path], args: argparse.Namespace) -> None:
+        from wae_fader.trained import load_trained
+
+        self.args, self.store = args, store
+        self.models = {folder.name: load_trained(folder) for folder in folders}
+        for name, trained in self.models.items():
+            known = set(trained.conditions.instruments)
+            unknown = {row.style for row in store.rows} - known
+            if unknown or trained.images != store.images:
+                what = f"style {min(unknown)}" if unknown else "images of another size"
+                raise UserError(f"{store.path}: has {what}, which {name} does not know")
+        configs = [open_run(folder, "wae_fader") for folder in folders]
+        notes = {note_of(row) for row in store.rows}
+        others = set(held_out(notes, configs, str, where=store.path))
+        self.sides = [], []
+        for index, row in enumerate(store.rows):
+            self.sides[note_of(row) in others].append(index)
+        self.held = [store.rows[index] for index in self.sides[1]]
+        self.images = store.read(self.sides[1])
+        self.seen = features(self.images)
+        self.judges = {"style": judge_of(self.seen, [row.style for row in self.held])}
+        if args.judge_path:
+            with NoteStore(args.judge_path) as known:
+                learned = features(known.read(range(len(known))))
+                self.judges["other_judge"] = judge_of(learned, [row.style for row in known.rows])
+        print(f"{len(others)} of {len(notes)} notes are held out, {len(self.held)} images\n")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows of the table: one of each model, of true notes, and of chance."""
+        rows = [self.row(name, trained) for name, trained in self.models.items()]
+        styles = {row.style for row in self.held}
+        chance = {
+            "mmd_prior": rows[0]["mmd_of_samples"],
+            "style_from_z": 1 / len(styles),
+            "class_from_z": 1 / len({row.pitch % 12 for row in self.held}),
+            "octave_from_z": 1 / len({row.pitch // 12 for row in self.held}),
+            "style": 1 / len(styles),
+        }
+        for row in rows:
+            del row["mmd_of_samples"]
+        return [*rows, {"model": "true notes", **self.truth()}, {"model": "chance", **chance}]
+
+    def row(self, name: str, trained: TrainedFader) -> dict[str, Any]:
+        """All about one model."""
+        made = trained.decode_images(
+            trained.encode_images(self.images),
+            [row.pitch for row in self.held],
+            [row.style for row in self.held],
+        )
+        return {
+            "model": name,
+            "LSD": spectral_distance(self.images, made),
+            **read_all(trained, self.store, self.sides, self.args.seed),
+            **self.generated(trained),
+            "speed": speed(trained, self.args.seed),
+        }
+
+    def generated(self, trained: TrainedFader) -> dict[str, float]:
+        """What is heard of generated notes, as far as the decoder is told of it."""
+        if not trained.told:
+            return {}
+        rng = np.random.default_rng(self.args.seed)
+        first, last = (12 * (octave + 1) for octave in self.args.octaves)
+        styles = trained.conditions.instruments
+        latents = rng.standard_normal((self.args.notes, trained.dims))
+        pitches = rng.integers(first, last + 12, self.args.notes)
+        asked = np.tile(styles, self.args.notes)
+        latents, pitches = (np.repeat(one, len(styles), axis=0) for one in (latents, pitches))
+        made = trained.decode_images(latents, pitches, asked)
+        found = {}
+        if trained.told == trained.conditions.length:
+            sounds = [trained.images.image(trained.images.audio(image))[0] for image in made]
+            seen, rows = features(np.stack(sounds)), self.store.rows
+            reach = {
+                style: [row.pitch for row in rows if row.style == style] or [0] for style in styles
+            }
+            inside = [
+                min(reach[style]) <= pitch <= max(reach[style])
+                for style, pitch in zip(asked, pitches, strict=True)
+            ]
+            for name, judge in self.judges.items():
+                right = judge.names(seen) == asked
+                found[name] = float(np.mean(right))
+                found[f"{name}_in_range"] = float(np.mean(right[inside])) if any(inside) else ""
+        return found | heard_right(trained, made, pitches)
+
+    def truth(self) -> dict[str, float]:
+        """What the judges say of true held-out notes of the same octaves."""
+        first, last = self.args.octaves
+        inside = np.array([first <= row.pitch // 12 - 1 <= last for row in self.held])
+        if not inside.any():
+            return {}
+        styles, notes = [row.style for row in self.held], [note_of(row) for row in self.held]
+        found = {
+            "style_in_range": float(accuracy_of_judges(self.seen, styles, notes)[inside].mean())
+        }
+        if "other_judge" in self.judges:
+            heard = self.judges["other_judge"].names(self.seen[inside])
+            found["other_judge_in_range"] = float(np.mean(heard == np.array(styles)[inside]))
+        rng = np.random.default_rng(self.args.seed)
+        number = self.args.notes * len(set(styles))
+        chosen = rng.permutation(np.flatnonzero(inside))[:number]
+        pitches = np.array([row.pitch for row in self.held])[chosen]
+        trained = next(iter(self.models.values()))
+        return found | heard_right(trained, self.images[chosen], pitches)
+
+
+if __name__ == "__main__":
+    run(main)

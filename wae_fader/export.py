@@ -1,0 +1,78 @@
+"""Write the decoder for other programs, such as a plug-in.
+
+    python -m wae_fader.export --output exported
+    python -m wae_fader.export --format litert --output exported
+
+The folder gets the decoder (a SavedModel in decoder/, decoder.onnx or decoder.tflite) and
+decoder.json, which says what its inputs and its image mean. Inputs are latent vectors (notes, dims)
+and conditions (notes, length): twelve pitch classes, nine octaves, and the weights of the styles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.cli import Parser, UserError, one_line, parser, run, say
+from common.files.text import write_json
+from common.training.devices import start_backend
+from common.work.lock import only_run
+from wae_fader.generate import add_model_flag
+from wae_fader.images import RANGE_DB
+
+FORMATS = {  # file, and what Keras needs for it
+    "tf_saved_model": ("decoder", "tensorflow"),
+    "onnx": ("decoder.onnx", "tf2onnx and onnx"),
+    "litert": ("decoder.tflite", "tensorflow or ai-edge-litert"),
+}
+
+
+def build_parser() -> Parser:
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument("--output", type=Path, required=True, help="folder to write")
+    built.add_flag("--format", "tf_saved_model", "format of the decoder", choices=tuple(FORMATS))
+    add_model_flag(built)
+    return built
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; its exit status."""
+    args = build_parser().parse_args(argv)
+    name, needed = FORMATS[args.format]
+    path = args.output / name
+    if path.exists():
+        raise UserError(f"{path}: exists; remove it, or name another folder")
+    start_backend(None)
+    from wae_fader.ways import open_once
+
+    trained = open_once(args.model)
+    # some formats want a network that was called
+    trained.decode_images([[0.0] * trained.dims], [trained.pitch], trained.style)
+    with only_run(args.output):
+        try:
+            trained.decoder.export(path, format=args.format, verbose=False)
+        except (ImportError, AttributeError) as error:
+            raise UserError(
+                f"--format {args.format}: needs {needed} ({one_line(error)})"
+            ) from error
+        parts = trained.conditions.parts
+        described = {
+            "inputs": {
+                "latent": trained.dims,
+                "condition": {
+                    "pitch_class": [parts["pitch_class"].start, parts["pitch_class"].stop],
+                    "octave": [parts["octave"].start, parts["octave"].stop],
+                    "style": [parts["instrument"].start, parts["instrument"].stop],
+                },
+            },
+            "styles": list(trained.conditions.instruments),
+            "image": {**trained.images._asdict(), "decibels_below_loudest": RANGE_DB},
+        }
+        write_json(args.output / "decoder.json", described)
+    say(f"{path}: the decoder of {args.model}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)

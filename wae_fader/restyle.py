@@ -1,0 +1,62 @@
+"""Play a recorded note in another style.
+
+    python -m wae_fader.restyle --input note.wav --to violin --output violin.wav
+    python -m wae_fader.restyle --input note.wav --to violin=0.5 oboe=0.7 --output both.wav
+
+The note becomes a point of the latent space, which is played at the note's pitch and level in
+another style. Only the beginning of the recording is used, as long as a note of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.cli import Parser, UserError, add_gpu_flag, parser, run, say
+from common.files.audio import read_header, require_audio_suffix
+from common.music.names import pitch_number
+from common.training.devices import start_backend
+from common.work.lock import only_run
+from data import load_audio, write_audio
+from wae_fader.generate import add_model_flag
+
+
+def build_parser() -> Parser:
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument("--input", type=Path, required=True, help="recording of a note")
+    built.add_argument(
+        "--to", nargs="+", required=True, metavar="STYLE", help='"violin", or with weights'
+    )
+    built.add_argument("--output", type=Path, required=True, help="audio file to write")
+    built.add_argument("--pitch", help='of the note, such as "C#4" (default: as it is heard)')
+    add_model_flag(built)
+    add_gpu_flag(built)
+    return built
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; its exit status."""
+    args = build_parser().parse_args(argv)
+    require_audio_suffix(args.output)
+    pitch = args.pitch and pitch_number(args.pitch)
+    if args.pitch and pitch is None:
+        raise UserError(f"--pitch {args.pitch!r}: is no pitch; write it like C#4 or 61")
+    read_header(args.input)  # a bad file is named before Keras is imported
+    from wae_fader.ways import parse_weights, restyle
+
+    weights = parse_weights(args.to)
+    start_backend(args.gpu)
+    with only_run(args.output, folder=False):
+        audio, rate = load_audio(args.input, sample_rate=None)
+        try:
+            made, rate = restyle(audio, rate, weights, pitch, args.model)
+        except UserError as error:
+            raise UserError(f"{args.input}: {error}") from error
+        write_audio(args.output, made, rate)
+    say(f"{args.output}: {made.size / rate:.1f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main)
