@@ -50,6 +50,22 @@ def test_the_inverse_is_that_of_librosa_also_where_no_audio_has_such_spectra(siz
         np.testing.assert_allclose(found[same], expected[same], atol=1e-5)
 
 
+def test_the_smooth_inverse_of_mel_bands_fits_them_and_leaves_no_gaps():
+    mel = Mel(16000, 2048, 192)
+    flat = mel.smooth_inverse(mel.forward(np.full((1025, 2), 0.25, np.float32)))
+    np.testing.assert_allclose(flat[1:-1], 0.25, rtol=1e-4)
+    tone = sum(sine(220 * number, 16000, 16000) / number for number in range(1, 20))
+    power = np.abs(STFT(2048, 512).forward(tone + 1e-3 * noise(16000))) ** 2
+    bands = mel.forward(power)
+    found = mel.smooth_inverse(bands)
+    assert (found[1:-1] > 0).all()
+    decibels = 10 * np.log10(mel.forward(found) / bands)
+    assert np.abs(decibels).mean() < 3
+    gaps = mel.inverse(bands)
+    assert (gaps == 0).mean() > 0.2
+    assert not mel.smooth_inverse(np.zeros((192, 1), np.float32)).max() > 1e-15
+
+
 def test_the_stft_that_is_not_centred_is_that_of_librosa_and_can_be_inverted():
     transform = STFT(256, 64, centred=False)
     audio = noise(256 + 20 * 64 + 9)

@@ -23,6 +23,7 @@ KINDS = {
     "vq_timbre": "TrainedTimbre",
     "granular": "TrainedGrains",
     "granular.sequences": "TrainedSequences",
+    "wae_fader": "TrainedFader",
 }
 
 

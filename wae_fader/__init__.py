@@ -1,10 +1,10 @@
-"""Single notes of a point in a small space: ``generate_note`` and ``restyle``."""
+"""Single notes of a point in a small space: ``generate_note`` and ``restyle_note``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["generate_note", "restyle"]
+__all__ = ["generate_note", "restyle_note"]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,8 +14,8 @@ prints, for each model:
                   the styles; likewise pitch class and octave. A row tells chance
   style           share of generated notes that a judge takes for the style they were asked for:
                   points of the normal distribution, at random notes of --octaves, each decoded in
-                  every style and made a sound; style_in_range: those only whose pitch the style has
-                  in the features
+                  every style; ..._in_range: those only whose pitch the style has in the features;
+                  ..._of_sound: the image of their sound
   pitch_class     share of them whose pitch class, and whose octave, is heard right (SwiftF0 and
   octave          probabilistic YIN, which know nothing of the notes)
   speed           seconds of audio that one core makes in a second
@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,8 +57,9 @@ ABLATION = {  # name of the paper -> what the training differs in
     "WAE-style": {"conditions": "style", "adversary": "off"},
     "WAE-Fader": {"conditions": "style", "adversary": "on"},
 }
-_LEVELS_DB = 60  # range below the loudest value that the judge of the style uses
-_FOLDS = 5
+# what the judge of the style sees: dB below the loudest value, bands, parts of a note, coefficients
+_LEVELS_DB, _BANDS, _QUARTERS, _CEPSTRA = 70, 48, 4, 16
+_FOLDS, _FEWEST = 5, 3  # parts of the notes; notes of a style
 _SPEED_NOTES = 8
 _FEW = 400  # latent vectors of a discrepancy
 
@@ -120,11 +122,22 @@ def train_ablation(args: argparse.Namespace) -> list[Path]:
 
 
 def features(images: np.ndarray) -> np.ndarray:
-    """Features (notes, any) by which the judge of the style knows images (notes, bins, frames)."""
-    from common.report.judges import cepstral_features
+    """Features (notes, any) by which the judge of the style knows images (notes, bins, frames).
 
-    loudest = images.max(axis=(1, 2), keepdims=True)
-    return cepstral_features(np.maximum(RANGE_DB * (images - loudest), -_LEVELS_DB))
+    The spectral envelope and its course: the first cepstral coefficients of the power in some bands
+    and quarters of the note. Finer movements, by which true notes differ from those of any
+    auto-encoder, are not seen.
+    """
+    from scipy.fft import dct
+
+    level = RANGE_DB * (images - images.max(axis=(1, 2), keepdims=True))
+    power, counts = 10 ** (level / 10), 1
+    for axis, parts in ((1, _BANDS), (2, _QUARTERS)):
+        edges = np.linspace(0, images.shape[axis], parts, endpoint=False).astype(int)
+        power = np.add.reduceat(power, edges, axis=axis)
+        counts = np.diff([*edges, images.shape[axis]]).reshape(-1, *(2 - axis) * [1]) * counts
+    decibels = np.maximum(10 * np.log10(power / counts), -_LEVELS_DB)
+    return dct(decibels, axis=1, norm="ortho")[:, 1 : _CEPSTRA + 1].reshape(len(images), -1)
 
 
 def judge_of(seen: np.ndarray, styles: Sequence[str]) -> Judge:
@@ -135,21 +148,24 @@ def judge_of(seen: np.ndarray, styles: Sequence[str]) -> Judge:
     return Judge({name: seen[styles == name] for name in sorted(set(styles))})
 
 
-def accuracy_of_judges(seen: np.ndarray, styles: Sequence[str], notes: Sequence[str]) -> np.ndarray:
+def right_of_others(
+    seen: np.ndarray, styles: Sequence[str], notes: Sequence[str], heard: np.ndarray
+) -> np.ndarray:
     """Whether judges that learned from other notes are right about true notes: (notes,) of bool.
 
     Args:
-        seen: Features (notes, any).
+        seen: Features (notes, any) that judges learn from.
         styles: Style of each.
         notes: Name of each; those of a name are never on both sides.
+        heard: Features (notes, any) that they judge.
     """
     from sklearn.model_selection import GroupKFold
 
     styles, right = np.asarray(styles), np.zeros(len(styles), bool)
     folds = min(_FOLDS, len(set(notes)))
     for learned, judged in GroupKFold(folds).split(seen, groups=notes):
-        heard = judge_of(seen[learned], styles[learned]).names(seen[judged])
-        right[judged] = heard == styles[judged]
+        named = judge_of(seen[learned], styles[learned]).names(heard[judged])
+        right[judged] = named == styles[judged]
     return right
 
 
@@ -201,12 +217,14 @@ def spectral_distance(images: np.ndarray, others: np.ndarray) -> float:
     return float(np.sqrt(squares.mean(axis=1)).mean())
 
 
-def heard_right(trained: TrainedFader, images: np.ndarray, pitches: np.ndarray) -> dict[str, float]:
-    """Shares of the sounds of images whose pitch class and whose octave are heard right."""
+def heard_right(
+    sounds: Sequence[np.ndarray], sample_rate: int, pitches: np.ndarray
+) -> dict[str, float]:
+    """Shares of sounds of notes whose pitch class and whose octave are heard right."""
     from common.music.pitch import measure_pitch
     from common.report.note_judges import right
 
-    heard = [measure_pitch(trained.images.audio(image), trained.sample_rate) for image in images]
+    heard = [measure_pitch(sound, sample_rate) for sound in sounds]
     return right(np.array([one.pitch if one else np.nan for one in heard]), pitches)
 
 
@@ -262,6 +280,13 @@ class Evaluation:
         for index, row in enumerate(store.rows):
             self.sides[note_of(row) in others].append(index)
         self.held = [store.rows[index] for index in self.sides[1]]
+        styles = Counter(row.style for row in self.held)
+        if len(styles) < 2 or min(styles.values()) < _FEWEST:
+            least = min(styles, key=styles.get)
+            raise UserError(
+                f"{store.path}: {styles[least]} held-out notes of {least} among {len(styles)} "
+                f"styles; a judge needs {_FEWEST} of each of two"
+            )
         self.images = store.read(self.sides[1])
         self.seen = features(self.images)
         self.judges = {"style": judge_of(self.seen, [row.style for row in self.held])}
@@ -313,10 +338,9 @@ class Evaluation:
         asked = np.tile(styles, self.args.notes)
         latents, pitches = (np.repeat(one, len(styles), axis=0) for one in (latents, pitches))
         made = trained.decode_images(latents, pitches, asked)
-        found = {}
+        found, sounds = {}, [trained.images.audio(image) for image in made]
         if trained.told == trained.conditions.length:
-            sounds = [trained.images.image(trained.images.audio(image))[0] for image in made]
-            seen, rows = features(np.stack(sounds)), self.store.rows
+            rows = self.store.rows
             reach = {
                 style: [row.pitch for row in rows if row.style == style] or [0] for style in styles
             }
@@ -325,10 +349,13 @@ class Evaluation:
                 for style, pitch in zip(asked, pitches, strict=True)
             ]
             for name, judge in self.judges.items():
-                right = judge.names(seen) == asked
+                right = judge.names(features(made)) == asked
                 found[name] = float(np.mean(right))
                 found[f"{name}_in_range"] = float(np.mean(right[inside])) if any(inside) else ""
-        return found | heard_right(trained, made, pitches)
+            heard = [trained.images.image(sound)[0] for sound in sounds]
+            right = self.judges["style"].names(features(np.stack(heard))) == asked
+            found["style_of_sound"] = float(np.mean(right))
+        return found | heard_right(sounds, trained.sample_rate, pitches)
 
     def truth(self) -> dict[str, float]:
         """What the judges say of true held-out notes of the same octaves."""
@@ -337,9 +364,8 @@ class Evaluation:
         if not inside.any():
             return {}
         styles, notes = [row.style for row in self.held], [note_of(row) for row in self.held]
-        found = {
-            "style_in_range": float(accuracy_of_judges(self.seen, styles, notes)[inside].mean())
-        }
+        right = right_of_others(self.seen, styles, notes, self.seen)
+        found = {"style_in_range": float(right[inside].mean())}
         if "other_judge" in self.judges:
             heard = self.judges["other_judge"].names(self.seen[inside])
             found["other_judge_in_range"] = float(np.mean(heard == np.array(styles)[inside]))
@@ -348,7 +374,12 @@ class Evaluation:
         chosen = rng.permutation(np.flatnonzero(inside))[:number]
         pitches = np.array([row.pitch for row in self.held])[chosen]
         trained = next(iter(self.models.values()))
-        return found | heard_right(trained, self.images[chosen], pitches)
+        sounds = [trained.images.audio(image) for image in self.images[chosen]]
+        heard = self.seen.copy()
+        heard[chosen] = features(np.stack([trained.images.image(sound)[0] for sound in sounds]))
+        right = right_of_others(self.seen, styles, notes, heard)
+        found["style_of_sound"] = float(right[chosen].mean())
+        return found | heard_right(sounds, trained.sample_rate, pitches)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ class NoteImages(NamedTuple):
         image = np.clip(image, 0, 1)
         power = np.where(image > 0, np.square(_SCALE.magnitude(image)), 0).astype(np.float32)
         factor = self.transform.full_scale * 10 ** (level / 20)
-        magnitude = np.sqrt(self.mel.inverse(power)) * np.float32(factor)
+        magnitude = np.sqrt(self.mel.smooth_inverse(power)) * np.float32(factor)
         rng = np.random.default_rng(seed)
         audio = sound_of(magnitude, self.transform, rng, iterations)
         begin, end = (

@@ -43,14 +43,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.pitch and pitch is None:
         raise UserError(f"--pitch {args.pitch!r}: is no pitch; write it like C#4 or 61")
     read_header(args.input)  # a bad file is named before Keras is imported
-    from wae_fader.ways import parse_weights, restyle
+    from wae_fader.ways import parse_weights, restyle_note
 
     weights = parse_weights(args.to)
     start_backend(args.gpu)
     with only_run(args.output, folder=False):
         audio, rate = load_audio(args.input, sample_rate=None)
         try:
-            made, rate = restyle(audio, rate, weights, pitch, args.model)
+            made, rate = restyle_note(audio, rate, weights, pitch, args.model)
         except UserError as error:
             raise UserError(f"{args.input}: {error}") from error
         write_audio(args.output, made, rate)

@@ -68,7 +68,7 @@ def generate_note(
     return trained.decode(z, [pitch], style, iterations=iterations), trained.sample_rate
 
 
-def restyle(
+def restyle_note(
     audio: np.ndarray,
     sample_rate: int,
     style: str | Mapping[str, float],

@@ -288,6 +288,43 @@ class Mel(NamedTuple):
             return nnls(self.basis, power)
         return np.maximum(_mel_inverse(self) @ power, 0)
 
+    def smooth_inverse(self, power: np.ndarray, updates: int = 8) -> np.ndarray:
+        """Find a power in bins that has nearly the power in bands, and no gaps between them.
+
+        Levels are interpolated between the middles of the bands, and improved by multiplicative
+        updates (Richardson 1972; Lee and Seung 2001, eq. 5). ``inverse`` sets many bins to 0, whose
+        neighbours then are heard in all of the valleys between partials.
+
+        Args:
+            power: (bands, columns), not negative.
+            updates: Number of them.
+
+        Returns:
+            (bins, columns) float32, not negative.
+        """
+        basis, below, share = _mel_between(self)
+        means = np.maximum(power, _SMALLEST**2) / basis.sum(axis=1)[:, np.newaxis]
+        logarithm = np.log(means)
+        found = np.exp((1 - share) * logarithm[below] + share * logarithm[below + 1])
+        weights = np.maximum(basis.sum(axis=0), 1e-6)[:, np.newaxis]
+        for _ in range(updates):
+            ratio = power / np.maximum(basis @ found, _SMALLEST**2)
+            found *= basis.T @ ratio / weights
+        return found.astype(np.float32)
+
+
+@functools.lru_cache(maxsize=4)
+def _mel_between(mel):
+    """Sparse filters; for each bin the last band below it, and its share of the way to the next."""
+    from scipy.sparse import csr_array
+
+    basis = mel.basis.astype(float)
+    bins = np.arange(basis.shape[1])
+    middles = (basis @ bins) / basis.sum(axis=1)
+    place = np.interp(bins, middles, np.arange(mel.bands))
+    below = np.minimum(place.astype(int), mel.bands - 2)
+    return csr_array(basis), below, (place - below)[:, np.newaxis]
+
 
 @functools.lru_cache(maxsize=4)
 def _mel_basis(mel):
