@@ -12,7 +12,7 @@ from scipy.signal import find_peaks
 import vq_timbre
 from common.latent import LatentModel
 from common.trained import open_model
-from vq_timbre import evaluate, preprocess, reconstruct, synthesize, train, transfer
+from vq_timbre import evaluate, page, preprocess, reconstruct, synthesize, train, transfer
 from vq_timbre import map as map_script
 from vq_timbre.curves import read_curve
 from vq_timbre.descriptors import (
@@ -25,6 +25,7 @@ from vq_timbre.descriptors import (
 )
 from vq_timbre.excitation import Harmonics, Noise, envelopes
 from vq_timbre.frames import BINS, CONTEXT, HOP, SIZE, analyse, padded
+from vq_timbre.humming import hum
 from vq_timbre.model import Architecture, expected_power
 from vq_timbre.pitch import fundamental, track
 from vq_timbre.store import PhraseStore
@@ -63,6 +64,12 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(folder):
     return open_model(folder / "run")
+
+
+@pytest.fixture
+def short_sweeps(monkeypatch):
+    monkeypatch.setattr(evaluate, "_SWEEP_SECONDS", 2)
+    monkeypatch.setattr(evaluate, "_SPEED_SECONDS", 2)
 
 
 def test_a_frame_is_freed_of_its_level():
@@ -156,6 +163,15 @@ def test_both_trackers_hear_the_pitch(hertz):
     noise = np.random.default_rng(0).normal(size=(1, 60 * HOP))
     flat = analyse(noise.astype(np.float32)).power.mean(axis=1)
     assert np.isnan(fundamental(flat, RATE)).all()
+
+
+def test_humming_is_heard_as_a_low_voice():
+    audio = hum(3.0, RATE, np.random.default_rng(0))
+    assert np.abs(audio).max() == pytest.approx(0.25, rel=1e-3)
+    power = analyse(audio).power
+    hertz = fundamental(power, RATE)
+    assert 130 < np.nanmedian(hertz) < 420
+    assert np.nanmedian(describe_audio(audio, RATE)["centroid"]) < 900
 
 
 def test_codes_of_a_curve_are_the_nearest_and_what_is_beyond_is_told():
@@ -330,7 +346,7 @@ def test_the_map_has_a_line_for_each_code_and_descriptor(folder, tmp_path, capsy
     assert list(rows[0]) == ["code", "descriptor", "mean", "std"]
 
 
-def test_the_evaluation_measures_what_was_held_out(folder, tmp_path, capsys):
+def test_the_evaluation_measures_what_was_held_out(folder, tmp_path, capsys, short_sweeps):
     argv = words("--audio_path", folder / "phrases", "--model", folder / "run", "--seconds", 1)
     argv += words("--others", folder / "phrases", "--excerpts", 2, "--output", tmp_path / "out")
     status, out, _ = outcome(evaluate.main, argv, capsys)
@@ -339,6 +355,18 @@ def test_the_evaluation_measures_what_was_held_out(folder, tmp_path, capsys):
     for word in ("perplexity", "slope", "lsd_ratio", "decode_ms", "ten frames", "nearer"):
         assert word in text
     assert (tmp_path / "out" / "run" / "sweep_f0.png").is_file()
+
+
+def test_a_page_plays_conversions_sweeps_and_codes(
+    folder, tmp_path, capsys, monkeypatch, short_sweeps
+):
+    monkeypatch.setattr(page, "_CELLS", 2)
+    argv = words("--model", folder / "run", "--output", tmp_path / "page.html", "--seconds", 1)
+    status, _, _ = outcome(page.main, argv, capsys)
+    assert status == 0
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert text.count("<audio") == 3 + 3 + 4
+    assert "codes over time" in text
 
 
 def test_mistakes_are_told_in_one_line(folder, tmp_path, capsys):

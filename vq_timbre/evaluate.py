@@ -12,8 +12,9 @@ prints, for each model, from excerpts of held-out recordings of its instrument:
                without codes, with the same noise
   sweeps       rank correlation (Spearman) of target and measured descriptor, for sinusoids between
                the 5th and the 95th percentile of the codes, measured over ten frames and over one
-  transfer     of excerpts of --others: share that comes nearer to the instrument than it was, by
-               the cosine of mean MFCCs; correlation of the loudness with that of the input
+  transfer     of hummed melodies and of excerpts of --others: share that comes nearer to the
+               instrument than it was, by the cosine of mean MFCCs; correlation of the loudness with
+               that of the input
   speed        seconds of one core for a second of audio: from codes to sound, and of a transfer
 
 With --output, pictures and sounds of a reconstruction, of transfers and of sweeps are written.
@@ -45,6 +46,7 @@ from common.training.devices import start_backend
 from data import load_audio
 from vq_timbre.descriptors import choose_codes, describe_audio, rank_correlation, read_table
 from vq_timbre.frames import CONTEXT, HOP, hops_of
+from vq_timbre.humming import hum
 
 if TYPE_CHECKING:
     from vq_timbre.trained import TrainedTimbre
@@ -298,8 +300,11 @@ def evaluate(
         if place:
             plot_curve(place / f"sweep_{name}.png", audio, rate, name, curves)
             _write(place, {f"sweep_{name}": audio}, rate)
-    for label, paths in others.items():
-        given = load_excerpts(paths, rate, args.seconds, args.excerpts, rng)
+    hummed = [hum(args.seconds, rate, rng) for _ in range(args.excerpts)]
+    for label, paths in {"humming": None, **others}.items():
+        given = hummed
+        if paths is not None:
+            given = load_excerpts(paths, rate, args.seconds, args.excerpts, rng)
         if not given:
             continue
         found, made = transfers(trained, given, own)

@@ -13,6 +13,9 @@ from vq_timbre.descriptors import frame_seconds
 from vq_timbre.frames import HOP, analyse, padded
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from vq_timbre.descriptors import Table
     from vq_timbre.trained import TrainedTimbre
 
@@ -20,7 +23,7 @@ _RANGE_DB = 70
 _HIGHEST = 8.0  # kHz
 
 
-def draw_spectrogram(axis, audio: np.ndarray, sample_rate: int, title: str = "") -> None:
+def draw_spectrogram(axis: Axes, audio: np.ndarray, sample_rate: int, title: str = "") -> None:
     """Draw the spectrogram of an audio (samples,), 70 dB below its loudest value, on an axes."""
     frames = analyse(padded(audio))
     power = (frames.power * np.square(frames.gains)[:, np.newaxis]).T
@@ -58,11 +61,10 @@ def plot_conversion(
     save_figure(figure, path)
 
 
-def plot_codebook(path: Path, trained: TrainedTimbre, table: Table) -> None:
-    """Draw the code book on its first two principal axes, coloured by each descriptor.
+def codebook_figure(trained: TrainedTimbre, table: Table) -> Figure:
+    """The code book on its first two principal axes, coloured by each descriptor.
 
     Args:
-        path: PNG file.
         trained: ``vq_timbre.trained.TrainedTimbre``.
         table: ``vq_timbre.descriptors.Table``.
     """
@@ -75,7 +77,12 @@ def plot_codebook(path: Path, trained: TrainedTimbre, table: Table) -> None:
         drawn = axis.scatter(*points[known].T, c=values[known], s=8, vmin=limits[0], vmax=limits[1])
         figure.colorbar(drawn, ax=axis)
         axis.set(title=name, xlabel=names[0], ylabel=names[1])
-    save_figure(figure, path)
+    return figure
+
+
+def plot_codebook(path: Path, trained: TrainedTimbre, table: Table) -> None:
+    """Write ``codebook_figure`` as a PNG file."""
+    save_figure(codebook_figure(trained, table), path)
 
 
 def plot_curve(
