@@ -24,6 +24,7 @@ SYSTEMS = {
     "granular": "python -m granular.sample",
     "vq_timbre": "python -m vq_timbre.transfer",
     "wae_fader": "python -m wae_fader.generate",
+    "timbre_space": "python -m timbre_space.path",
 }
 
 
@@ -41,8 +42,8 @@ def open_model(folder: Path | str) -> Any:
     Returns:
         ``pix2pix_timbre.trained.TimbreModel``, ``vae_generation.trained.TrainedVAE``,
         ``vae_generation.continuation.Continuation``, ``time_stretching.trained.Stretcher``,
-        ``move.trained.TrainedMove``, ``wae_fader.trained.TrainedFader`` or
-        ``vq_timbre.trained.TrainedTimbre``.
+        ``move.trained.TrainedMove``, ``wae_fader.trained.TrainedFader``,
+        ``vq_timbre.trained.TrainedTimbre`` or ``timbre_space.trained.TrainedSpace``.
 
     Raises:
         UserError: The folder is not a run folder, its system is unknown, or a file is damaged.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.audio.loudness import TARGET_LUFS, at_loudness
 from common.cli import (
     Parser,
     counted,
@@ -41,6 +42,7 @@ class Recording(NamedTuple):
     spectrogram: Spectrogram
     hop_seconds: float
     transpose: tuple[int, ...]
+    even_level: bool
 
 
 def build_parser() -> Parser:
@@ -95,6 +97,11 @@ def build_parser() -> Parser:
         help="semitones by which copies of each note are shifted, by playing it "
         "faster or slower (default: 0)",
     )
+    built.add_argument(
+        "--even_level",
+        action="store_true",
+        help=f"bring what every image shows to {TARGET_LUFS:g} LUFS",
+    )
     add_job_flags(built)
     return built
 
@@ -132,6 +139,11 @@ def cut(recording: Recording) -> tuple[list[tuple[Example, np.ndarray]], dict[st
             for start in dict.fromkeys([*range(0, last + 1, hop), last])
         ]
     sounding = [(example, audio) for example, audio in windows if _sounds(audio, spectrogram)]
+    if recording.even_level:
+        sounding = [
+            (example, at_loudness(audio[: spectrogram.samples], spectrogram.sample_rate))
+            for example, audio in sounding
+        ]
     images = [(example, *spectrogram.image(audio)) for example, audio in sounding]
     counts = {
         "windows" if note is None else "notes": len(images),
@@ -161,7 +173,8 @@ def main(argv: list[str] | None = None) -> int:
     shifts = tuple(dict.fromkeys(args.transpose))
     files, foreign = find_recordings(args.audio_path)
     recordings = [
-        Recording(path, name, spectrogram, hop_seconds, shifts) for name, path in files.items()
+        Recording(path, name, spectrogram, hop_seconds, shifts, args.even_level)
+        for name, path in files.items()
     ]
     rows, counts, skipped = fill_store(
         args.features_path,

@@ -116,6 +116,13 @@ class Session(TrainingSession):
             "(default: 1e6)",
         )
         built.add_flag(
+            "--mmd_weight",
+            0.0,
+            "weight of the maximum mean discrepancy between the latent vectors of a batch and the "
+            "normal distribution, which makes them fill it; for planes, such as 5000",
+            type=number(float, 0),
+        )
+        built.add_flag(
             "--kl_warmup",
             10,
             "number of epochs over which the KL divergence is faded in",
@@ -176,7 +183,7 @@ class Session(TrainingSession):
         from vae_generation.model import VAE, build_decoder, build_encoder
 
         networks = build_encoder(self.architecture), build_decoder(self.architecture)
-        return VAE(*networks, self.flags.reconstruction_weight)
+        return VAE(*networks, self.flags.reconstruction_weight, self.flags.mmd_weight)
 
     def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
         """Callback that fades in the KL divergence (Bowman et al. 2016)."""

@@ -1,0 +1,176 @@
+"""A trained space: its networks, and where the instruments lie in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from common.cli import UserError
+from common.files.audio import safe_peak
+from common.files.store import read_arrays, write_arrays
+from common.latent import Axes, principal_axes
+from common.trained import load_networks, open_run
+from timbre_space.spectra import FLOOR_DB, Spectra
+from timbre_space.store import Column, ColumnStore
+
+if TYPE_CHECKING:
+    import keras
+
+_BATCH = 1024
+_NEAREST = 10  # columns of an instrument that are compared with a sound
+_SQUELCH_DB = 4.0  # decoded levels less than this above the floor become silence
+_FEW_LATENTS = 4000
+
+
+class TrainedSpace:
+    """Encoder and decoder at work, a ``common.latent.LatentModel``.
+
+    Args:
+        encoder, decoder: Keras models as ``timbre_space.model`` builds them.
+        spectra: ``Spectra`` of the columns.
+        scale: Dict with ``mean`` and ``deviation`` of the training levels in dB.
+        instruments: Names of the instruments that it was trained on.
+
+    Attributes:
+        dims: Length of a latent vector.
+        rate: Latent vectors a second: one for each column.
+        sample_rate: Sample rate of the audio in Hz.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        spectra: Spectra,
+        scale: dict[str, float],
+        instruments: Sequence[str],
+    ) -> None:
+        self.encoder = encoder
+        self.decoder = decoder
+        self.spectra = spectra
+        self.scale = scale
+        self.instruments = list(instruments)
+        self.dims = decoder.input_shape[-1]
+        self.sample_rate = spectra.sample_rate
+        self.rate = spectra.sample_rate / spectra.hop
+        for network in (encoder, decoder):
+            network.compile(jit_compile=False)
+
+    def encode(self, audio: np.ndarray) -> np.ndarray:
+        """Latent vectors (columns, dims) float32 of audio (samples,) at ``sample_rate``."""
+        return self.encode_columns(self.spectra.columns(audio))
+
+    def decode(self, z: np.ndarray, *, seed: int = 0) -> np.ndarray:
+        """Audio (samples,) float32 of latent vectors (columns, dims), one for every 10 ms."""
+        return safe_peak(self.spectra.audio(self.decode_columns(z), seed=seed))
+
+    def encode_columns(self, levels: np.ndarray) -> np.ndarray:
+        """Mean latent vectors (columns, dims) of levels (columns, bins) in dB."""
+        given = ((levels - self.scale["mean"]) / self.scale["deviation"]).astype(np.float32)
+        found = [self.encoder.predict_on_batch(part)[0] for part in _parts(given)]
+        return np.concatenate(found)
+
+    def decode_columns(self, latents: np.ndarray) -> np.ndarray:
+        """Levels (columns, bins) float32 in dB of latent vectors (columns, dims).
+
+        What is less than 4 dB above the floor counts as silence: it would be heard as a hiss.
+        """
+        given = np.asarray(latents, np.float32)
+        found = np.concatenate([self.decoder.predict_on_batch(part) for part in _parts(given)])
+        levels = np.minimum(found * self.scale["deviation"] + self.scale["mean"], 0)
+        return np.where(levels < FLOOR_DB + _SQUELCH_DB, FLOOR_DB, levels).astype(np.float32)
+
+
+def _parts(array):
+    return [array[start : start + _BATCH] for start in range(0, max(len(array), 1), _BATCH)]
+
+
+class Landmarks(NamedTuple):
+    """Latent vectors of the training columns.
+
+    Attributes:
+        rows: List of ``Column``.
+        vectors: (columns, dims).
+    """
+
+    rows: list[Column]
+    vectors: np.ndarray
+
+    @property
+    def axes(self) -> Axes:
+        """The first three principal ``Axes``."""
+        return principal_axes(self.vectors, 3)
+
+    def distances(self, latents: np.ndarray, instruments: Sequence[str]) -> np.ndarray:
+        """Distances of a sound from instruments: (instruments,).
+
+        The distance of a latent vector is the mean of those to the ten nearest columns of the
+        instrument, which are mostly of a similar pitch; that of a sound is the mean over
+        its vectors (any, dims).
+        """
+        names = np.array([row.instrument for row in self.rows])
+        found = []
+        for instrument in instruments:
+            others = self.vectors[names == instrument]
+            apart = np.linalg.norm(latents[:, np.newaxis] - others, axis=-1)
+            found.append(np.sort(apart, axis=1)[:, :_NEAREST].mean())
+        return np.array(found)
+
+    def note(self, instrument: str, pitch: int) -> tuple[Column, np.ndarray]:
+        """The loudest note of an instrument nearest to a pitch: its row and mean latent vector."""
+        chosen = [row for row in self.rows if row.instrument == instrument]
+        best = min(chosen, key=lambda row: (abs(row.pitch - pitch), row.pitch, -row.velocity))
+        belongs = [row.source == best.source for row in self.rows]
+        return best, self.vectors[belongs].mean(axis=0)
+
+
+def write_latents(
+    path: Path, trained: TrainedSpace, store: ColumnStore, indices: Sequence[int]
+) -> tuple[list[Column], np.ndarray]:
+    """Write the latent vectors of columns of a store: ``(rows, vectors)``.
+
+    Of more than 4000 columns, some at equal distances are taken.
+    """
+    chosen = indices[:: -(-len(indices) // _FEW_LATENTS)]
+    rows = [store.rows[index] for index in chosen]
+    vectors = trained.encode_columns(store.read(chosen)[..., 0])
+    write_arrays(path, {"mean": vectors.astype(np.float16)}, rows=rows)
+    return rows, vectors
+
+
+def read_latents(folder: Path) -> Landmarks:
+    """Read what ``write_latents`` wrote into a run folder."""
+    words = {"kind": "file of latent vectors", "remake": "python -m timbre_space.train"}
+    arrays, _, rows = read_arrays(Path(folder) / "latents.h5", ["mean"], Column, **words)
+    return Landmarks(rows, arrays["mean"])
+
+
+def load_trained(folder: Path) -> TrainedSpace:
+    """The ``TrainedSpace`` of a run folder of ``timbre_space.train``.
+
+    Raises:
+        UserError: No such folder, another system's, or damaged files.
+    """
+    return open_trained(folder, open_run(folder, "timbre_space"))
+
+
+def open_trained(folder: Path, config: dict[str, Any]) -> TrainedSpace:
+    """As ``load_trained``, given the content of ``config.json``."""
+    from timbre_space.model import Architecture, build_decoder, build_encoder
+
+    try:
+        given = config["architecture"]
+        architecture = Architecture(**given | {"units": tuple(given["units"])}).check()
+        spectra = Spectra(**config["spectra"]).check()
+        scale = {name: float(config["scale"][name]) for name in ("mean", "deviation")}
+        instruments = list(map(str, config["instruments"]))
+        if architecture.bins != len(spectra.frequencies) or scale["deviation"] <= 0:
+            raise ValueError("its columns do not fit its networks")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
+    networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
+    networks = load_networks(folder, networks)
+    return TrainedSpace(**networks, spectra=spectra, scale=scale, instruments=instruments)
