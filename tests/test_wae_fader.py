@@ -11,9 +11,20 @@ from conftest import assert_refused, frequency_of, make_note, outcome, read_csv,
 from common.cli import UserError
 from common.networks.adversary import build_classifier
 from common.networks.conditions import NoteConditions
+from common.report.space import spread_out
 from common.training.flags import parsed
 from common.training.weights import save_h5
-from wae_fader import evaluate, export, generate, generate_note, mix, preprocess, restyle, train
+from wae_fader import (
+    evaluate,
+    export,
+    generate,
+    generate_note,
+    mix,
+    page,
+    preprocess,
+    restyle,
+    train,
+)
 from wae_fader.batches import Notes
 from wae_fader.images import SIZES, NoteImages
 from wae_fader.model import Architecture, Fader, build_decoder, build_encoder
@@ -372,6 +383,29 @@ def test_the_ablation_trains_four_models(folder, monkeypatch):
     assert [flags["adversary"] for flags in made] == ["off", "off", "off", "on"]
     for flags in made:
         parsed(train.build_parser(), flags)
+
+
+def test_a_page_shows_the_space_and_plays_its_notes(folder, tmp_path, capsys):
+    argv = words("--model", folder / "run", "--sounds", 3)
+    assert page.main([*argv, "--output", str(tmp_path / "space.html")]) == 0
+    text = (tmp_path / "space.html").read_text(encoding="utf-8")
+    data = json.loads(text.partition('<script type="application/json">')[2].partition("</scr")[0])
+    rows, latents = read_latents(folder / "run")
+    assert len(data["points"]) == len(rows)
+    heard = [point for point in data["points"] if point["audio"]]
+    assert len(heard) == 3
+    assert all(point["audio"].startswith("data:audio/mpeg;base64,") for point in heard)
+    places = np.array([point["at"] for point in data["points"]])
+    assert np.corrcoef(places[:, 1], latents[:, 1])[0, 1] > 0.99
+    assert [name for name, _ in data["colours"]["style"]["shown"]] == ["flute", "oboe", "violin"]
+    assert "http" not in text.replace("http-equiv", "")
+    assert_refused(page.main, [*argv, "--output", str(tmp_path / "space.txt")], capsys, ".html")
+
+
+def test_notes_to_hear_are_far_from_each_other():
+    line = np.array([[0.0], [1.0], [2.0], [3.0], [9.0]])
+    assert spread_out(line, 3) == [3, 4, 0]
+    assert sorted(spread_out(line, 9)) == [0, 1, 2, 3, 4]
 
 
 def test_measures_have_closed_forms():

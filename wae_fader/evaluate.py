@@ -1,7 +1,7 @@
 """Evaluate trained models on notes that they were not trained on.
 
     python -m wae_fader.evaluate --features_path notes.h5 --model runs/fader
-    python -m wae_fader.evaluate --features_path notes.h5 --ablation runs/ablation --epochs 24
+    python -m wae_fader.evaluate --features_path notes.h5 --ablation runs/ablation
 
 prints, for each model:
 
@@ -96,8 +96,8 @@ def build_parser() -> Parser:
     built.add_argument(
         "--ablation", type=Path, help="folder of four models to train, if they are not there"
     )
-    built.add_flag("--epochs", 24, "epochs of these trainings", type=number(int, 1))
-    built.add_flag("--steps_per_epoch", 50, "batches of an epoch of these", type=number(int, 1))
+    built.add_flag("--epochs", 6, "epochs of these trainings", type=number(int, 1))
+    built.add_flag("--steps_per_epoch", 40, "batches of an epoch of these", type=number(int, 1))
     add_seed_flag(built, "points, notes, and the trainings")
     return built
 

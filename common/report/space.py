@@ -1,0 +1,129 @@
+"""Pages with a latent space of three numbers: a cloud to be turned, whose notes are heard.
+
+``page.css`` and ``space.css`` and ``space.js`` next to this module are copied into each page, which
+needs neither other files nor a network.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from common.files.atomic import replace_when_done
+from common.report.page import data_uri
+
+_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+_HELP = (
+    "Drag to turn, or use the arrow keys. Press a large point to hear its note, <kbd>Enter</kbd> "
+    "for the next one. Press a name to see it alone."
+)
+
+
+class Point(NamedTuple):
+    """A note in a latent space.
+
+    Attributes:
+        style: Name of its instrument or style.
+        pitch: MIDI number.
+        place: Three coordinates.
+        audio: MP3 of what is heard there, or None.
+    """
+
+    style: str
+    pitch: int
+    place: Sequence[float]
+    audio: bytes | None = None
+
+    @property
+    def name(self) -> str:
+        """In words, such as "violin C4"."""
+        return f"{self.style} {_CLASSES[self.pitch % 12]}{self.pitch // 12 - 1}"
+
+
+def spread_out(vectors: np.ndarray, number: int) -> list[int]:
+    """Indices of vectors (any, dims) that are far from each other: each is the farthest of all.
+
+    Args:
+        vectors: Latent vectors.
+        number: At most so many.
+    """
+    chosen = [int(np.linalg.norm(vectors - vectors.mean(axis=0), axis=1).argmin())]
+    nearest = np.full(len(vectors), np.inf)
+    while len(chosen) < min(number, len(vectors)):
+        distances = np.linalg.norm(vectors - vectors[chosen[-1]], axis=1)
+        nearest = np.minimum(nearest, distances)
+        chosen.append(int(nearest.argmax()))
+    return chosen
+
+
+def write_space(
+    path: Path, title: str, points: Sequence[Point], *, lead: str, label: str = "instrument"
+) -> None:
+    """Write the page, which is complete or absent.
+
+    Args:
+        path: HTML file.
+        title: Headline.
+        points: List of ``Point``.
+        lead: One or two sentences below the headline.
+        label: What ``Point.style`` is.
+    """
+    places = np.array([point.place for point in points], float)
+    # the standard deviation is about 1 already, but not of every model
+    places = (places - places.mean(axis=0)) / np.maximum(places.std(axis=0).max(), 1e-9)
+    shown = [
+        {
+            "name": point.name,
+            "at": np.round(place, 3).tolist(),
+            "audio": point.audio and data_uri("audio/mpeg", point.audio),
+        }
+        for point, place in zip(points, places, strict=True)
+    ]
+    styles = sorted({point.style for point in points})
+    octaves = sorted({point.pitch // 12 - 1 for point in points})
+    colours = {
+        label: _colouring([styles.index(point.style) for point in points], styles, "tab20"),
+        "pitch class": _colouring([point.pitch % 12 for point in points], _CLASSES, "hsv"),
+        "octave": _colouring(
+            [octaves.index(point.pitch // 12 - 1) for point in points],
+            [f"octave {octave}" for octave in octaves],
+            "viridis",
+        ),
+    }
+    here = Path(__file__).parent
+    style, more, script = (
+        (here / name).read_text(encoding="utf-8") for name in ("page.css", "space.css", "space.js")
+    )
+    data = json.dumps({"points": shown, "colours": colours}).replace("</", "<\\/")
+    text = (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,">'
+        f"<title>{escape(title)}</title><style>{style}{more}</style></head><body>\n"
+        f"<header><h1>{escape(title)}</h1><p>{escape(lead)}</p></header><main>\n"
+        '<section class="space"><div class="controls"><label>Colour: <select></select></label>'
+        f'</div><canvas tabindex="0" role="img" aria-label="{escape(title, quote=True)}"></canvas>'
+        f'<p class="said" aria-live="polite"></p><div class="legend"></div>'
+        f'<p class="help">{_HELP}</p>\n<script type="application/json">{data}</script></section>\n'
+        f"</main><script>{script}</script></body></html>\n"
+    )
+    with replace_when_done(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _colouring(values, names, map_name):
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    colours = colormaps[map_name]
+    discrete = map_name.startswith("tab")
+    shades = [
+        to_hex(colours(number % colours.N if discrete else number / max(len(names), 1)))
+        for number in range(len(names))
+    ]
+    return {"values": values, "shown": list(zip(names, shades, strict=True))}
