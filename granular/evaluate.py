@@ -4,10 +4,11 @@
 
 prints, for each model:
 
-  LSD, RMSE       of reconstructions of held-out sounds: log-spectral distance in dB, the root mean
-                  square over the bins, averaged over the columns (windows of 1024 samples, values
-                  limited to 80 dB below the loudest one); root mean square of the difference of the
-                  magnitudes, relative to that of the magnitudes
+  lsd, rmse       of reconstructions of held-out sounds: log-spectral distance in dB, the root mean
+                  square over the bins (values limited to 80 dB below the loudest one), averaged
+                  over the columns in which the sound is heard, within 60 dB of the loudest one
+                  (windows of 1024 samples); root mean square of the difference of the magnitudes in
+                  these columns, relative to that of the magnitudes
   step            seconds of a training step on eight sounds
   second          milliseconds in which a second of audio is made of latent vectors, on one core,
                   in a compiled function, without the first call
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from granular.trained import TrainedGrains
 
 _BATCH = 8
+_HEARD_DB = 60
 _TIMED = 10  # training steps
 _MELS, _COLUMNS = 32, 8  # of what the judge hears
 
@@ -94,16 +96,24 @@ def held_out_rows(sounds: Iterable[Sound], config: dict[str, Any], folder: Path)
     return [rows[name] for name in names]
 
 
-def magnitude(sound: np.ndarray) -> np.ndarray:
-    """Magnitudes (bins, columns) in windows of 1024 samples, 75 % overlap."""
+def magnitudes(sound: np.ndarray, made: np.ndarray) -> list[np.ndarray]:
+    """Magnitudes (bins, columns) of both, of the columns in which the first one is heard.
+
+    Windows of 1024 samples, 75 % overlap.
+    """
     import librosa
 
-    return np.abs(librosa.stft(np.asarray(sound, np.float32), n_fft=1024, hop_length=256))
+    found = [
+        np.abs(librosa.stft(np.asarray(one, np.float32), n_fft=1024, hop_length=256))
+        for one in (sound, made)
+    ]
+    levels = np.square(found[0]).sum(axis=0)
+    return [one[:, levels > 10 ** (-_HEARD_DB / 10) * levels.max()] for one in found]
 
 
 def distances(sounds: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> dict[str, float]:
     """Mean ``lsd`` in dB and ``rmse`` (relative) of sounds and their reconstructions."""
-    pairs = [(magnitude(one), magnitude(other)) for one, other in zip(sounds, made, strict=True)]
+    pairs = [magnitudes(one, other) for one, other in zip(sounds, made, strict=True)]
     return {
         "lsd": float(np.mean([log_spectral_distance(*pair) for pair in pairs])),
         "rmse": float(np.mean([spectral_convergence(*pair) for pair in pairs])),
@@ -117,7 +127,8 @@ def step_seconds(trained: TrainedGrains, sounds: np.ndarray) -> float:
     from granular.model import GrainModel
 
     networks = trained.encoder, trained.decoder, trained.post
-    model = GrainModel(*networks, trained.architecture, 1e-5)
+    rate = trained.sample_rate
+    model = GrainModel(*networks, trained.architecture, floor=1e-5, mel_rate=rate)
     for network in networks[: 3 if trained.post else 2]:
         network.trainable = True
     model.compile(keras.optimizers.Adam(0.0), jit_compile=False)
@@ -263,7 +274,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = {"judge": judge, "drawn": args.drawn, "step": args.step, "seed": args.seed}
         rows.append({"model": folder.name, **evaluate(trained, sounds, others, **settings)})
     say(f"{len(sounds):,} of {len(others):,} held-out sounds of {args.audio_path}")
-    say(as_text(rows))
+    print(as_text(rows))
     return 0
 
 

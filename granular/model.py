@@ -20,6 +20,7 @@ from common.networks.gaussian import Sampling, kl_divergence
 from common.training.model import TrainingModel
 from common.training.spectral_losses import multi_scale_distance
 
+ENCODERS = ("spectrum", "convolution")
 DECODERS = ("transposed", "upsampling", "filter", "filter_post")
 TAPS = 65  # of the filter of the post-processing
 KERNEL, STRIDE = 9, 4  # of convolutions
@@ -59,6 +60,7 @@ class Architecture(NamedTuple):
         latent_dim: Dimensions of the latent space.
         decoder: One of ``DECODERS``.
         size: Key of ``SIZES``.
+        encoder: One of ``ENCODERS``.
         as_published: Divide the sum of grains by their number, not by the sum of the windows.
     """
 
@@ -66,12 +68,14 @@ class Architecture(NamedTuple):
     latent_dim: int = 64
     decoder: str = "filter_post"
     size: str = "small"
+    encoder: str = "spectrum"
     as_published: bool = False
 
     def check(self) -> Architecture:
         """Raise ``UserError`` if settings do not fit together; else return them."""
-        if self.decoder not in DECODERS or self.size not in SIZES:
-            raise UserError(f"decoder {self.decoder!r}, size {self.size!r}: not known")
+        for name, known in (("decoder", DECODERS), ("encoder", ENCODERS), ("size", SIZES)):
+            if getattr(self, name) not in known:
+                raise UserError(f"{name} {getattr(self, name)!r}: not known")
         if self.grain % STRIDE**3:
             raise UserError(f"grains of {self.grain} samples: not a multiple of {STRIDE**3}")
         return self
@@ -97,18 +101,30 @@ def _residual(hidden, dilation, name):
 def build_encoder(architecture: Architecture) -> keras.Model:
     """Network from grains to the distribution of their latent vectors.
 
-    Its layers normalise each grain, which batch normalisation would not do; therefore the level of
-    a grain is an input of its own (``encoder_inputs``).
-
     Args:
         architecture: ``Architecture``.
 
     Returns:
-        Keras model: grains (batch, grain, 1) of equal power and levels (batch, 1) ->
-        ``[mean, log_variance]``, (batch, latent_dim) each.
+        Keras model: ``encoder_inputs`` -> ``[mean, log_variance]``, (batch, latent_dim) each.
     """
     widths = SIZES[architecture.size]
-    grain = hidden = layers.Input((architecture.grain, 1), name="grain")
+    if architecture.encoder == "spectrum":
+        inputs = hidden = layers.Input((architecture.grain // 2 + 1,), name="spectrum")
+        for number in (1, 2):
+            layer = layers.Dense(widths.units, name=f"encoder_dense_{number}")
+            hidden = _normalized(layer, hidden, f"encoder_{number}")
+    else:
+        inputs, hidden = _convolutional(widths, architecture.grain)
+    heads = gaussian_heads(hidden, architecture.latent_dim)
+    return keras.Model(inputs, heads, name="encoder")
+
+
+def _convolutional(widths, size):
+    """Inputs and last hidden layer of an encoder of waveforms.
+
+    Its layers normalise each grain; therefore the level of a grain is an input of its own.
+    """
+    grain = hidden = layers.Input((size, 1), name="grain")
     level = layers.Input((1,), name="level")
     for number, filters in enumerate(widths.filters, start=1):
         name = f"encoder_{number}"
@@ -119,10 +135,7 @@ def build_encoder(architecture: Architecture) -> keras.Model:
     hidden = layers.Flatten(name="encoder_flat")(hidden)
     hidden = layers.Concatenate(name="encoder_join")([hidden, level])
     hidden = _normalized(layers.Dense(widths.units, name="encoder_dense"), hidden, "encoder_last")
-    hidden = layers.Concatenate(name="encoder_join_again")([hidden, level])
-    return keras.Model(
-        [grain, level], gaussian_heads(hidden, architecture.latent_dim), name="encoder"
-    )
+    return [grain, level], layers.Concatenate(name="encoder_join_again")([hidden, level])
 
 
 def gaussian_heads(hidden: Any, dims: int) -> list[Any]:
@@ -195,21 +208,28 @@ def build_post() -> keras.Model:
     return model
 
 
-def encoder_inputs(audio: Any, size: int) -> list[Any]:
+def encoder_inputs(audio: Any, architecture: Architecture) -> Any:
     """Grains of audio for the encoder, windowed as those of the synthesis.
 
     Args:
         audio: (batch, samples), ``filtered_noise.audio_length`` of some number of grains.
-        size: Samples of a grain.
+        architecture: ``Architecture``.
 
     Returns:
-        ``[grains, levels]``: (batch * grains, size, 1), of equal power; (batch * grains, 1), which
-        is 1 for the power of full scale and 0 for 100 dB less.
+        For the encoder "spectrum", the level of each bin (batch * grains, grain / 2 + 1), in units
+        of 25 dB: 2 for a sine of full scale, -2 for 100 dB less. For "convolution", ``[grains,
+        levels]``: (batch * grains, grain, 1), of equal power; their level before that
+        (batch * grains, 1), in the same units.
     """
+    size = architecture.grain
     grains = cut_frames(audio, size)
-    grains = ops.reshape(grains * synthesis_windows(ops.shape(grains)[1], size), (-1, size, 1))
-    power = ops.mean(ops.square(grains), axis=1) + 1e-10
-    return [grains / ops.sqrt(power)[:, None], 1 + ops.log10(power) / 10]
+    grains = ops.reshape(grains * synthesis_windows(ops.shape(grains)[1], size), (-1, size))
+    if architecture.encoder == "spectrum":
+        real, imaginary = ops.rfft(grains)
+        power = (ops.square(real) + ops.square(imaginary)) * (16 / size**2)
+        return 2 + ops.log10(power + 1e-10) / 2.5
+    power = ops.mean(ops.square(grains), axis=1, keepdims=True) + 1e-10
+    return [(grains / ops.sqrt(power))[..., None], 2 + ops.log10(power) / 2.5]
 
 
 class Synthesis:
@@ -263,7 +283,7 @@ class GrainModel(TrainingModel):
     Args:
         encoder, decoder, post: As built by this module; ``post`` may be None.
         architecture: ``Architecture``.
-        floor: Of the logarithm, see ``common.training.spectral_losses``.
+        floor, mel_rate: See ``common.training.spectral_losses.multi_scale_distance``.
 
     Attributes:
         beta: Variable.
@@ -277,13 +297,15 @@ class GrainModel(TrainingModel):
         decoder: keras.Model,
         post: keras.Model | None,
         architecture: Architecture,
+        *,
         floor: float,
+        mel_rate: float | None,
     ) -> None:
         super().__init__("grains")
         self.encoder, self.decoder, self.post = encoder, decoder, post
         self.sampling = Sampling()
         self.noise = keras.random.SeedGenerator(0)
-        self._architecture, self._floor = architecture, floor
+        self._architecture, self._loss = architecture, {"floor": floor, "mel_rate": mel_rate}
         self._synthesis = Synthesis(decoder, post, architecture)
         grain = architecture.grain
         self._sizes = [grain >> number for number in range(4)]
@@ -294,7 +316,7 @@ class GrainModel(TrainingModel):
     def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, ...]:
         """Reconstruction (batch, samples), mean and log variance (batch * grains, latent_dim)."""
         audio = self.share_out(inputs)
-        given = encoder_inputs(audio, self._architecture.grain)
+        given = encoder_inputs(audio, self._architecture)
         mean, log_variance = self.encoder(given, training=training)
         latent = self.sampling(mean, log_variance) if training else mean
         batch, samples = ops.shape(audio)
@@ -306,7 +328,7 @@ class GrainModel(TrainingModel):
         """Spectral distance and divergence, unweighted, as means."""
         made, mean, log_variance = self(x, training=True) if y_pred is None else y_pred
         y = ops.cast(y, "float32")
-        distances = multi_scale_distance(y, made, self._sizes, floor=self._floor)
+        distances = multi_scale_distance(y, made, self._sizes, **self._loss)
         return [ops.mean(distances), ops.mean(kl_divergence(mean, log_variance))]
 
     def loss_terms(

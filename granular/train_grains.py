@@ -9,6 +9,7 @@ latent vectors of grains of the training. A share of the sounds is held out, by 
 
 from __future__ import annotations
 
+import argparse
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,13 @@ class Session(TrainingSession):
             choices=("transposed", "upsampling", "filter", "filter_post"),
         )
         built.add_flag(
+            "--encoder",
+            "spectrum",
+            "what the encoder is given of a grain: its spectrum, or as published its waveform, for "
+            "strided convolutions",
+            choices=("spectrum", "convolution"),
+        )
+        built.add_flag(
             "--size",
             "small",
             "widths of the layers; published: 128 channels with residual units, 512 units",
@@ -103,6 +111,12 @@ class Session(TrainingSession):
             "power below which the logarithm of the loss tells nothing; published: 0.005, with "
             "which short sounds become silent",
             type=number(float, above=0),
+        )
+        built.add_argument(
+            "--mel",
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help="compare spectra in bands of the Mel scale as well (default: do)",
         )
         built.add_flag(
             "--part",
@@ -159,8 +173,9 @@ class Session(TrainingSession):
         from granular.model import Architecture
 
         flags = self.flags
+        names = "latent_dim", "decoder", "size", "encoder", "as_published"
         return Architecture(
-            self.store.grains.size, flags.latent_dim, flags.decoder, flags.size, flags.as_published
+            self.store.grains.size, **{name: getattr(flags, name) for name in names}
         ).check()
 
     def make_model(self) -> GrainModel:
@@ -169,7 +184,8 @@ class Session(TrainingSession):
 
         post = build_post() if "post" in self.networks else None
         networks = build_encoder(self.architecture), build_decoder(self.architecture), post
-        return GrainModel(*networks, self.architecture, self.flags.floor)
+        rate = self.store.grains.sample_rate if self.flags.mel else None
+        return GrainModel(*networks, self.architecture, floor=self.flags.floor, mel_rate=rate)
 
     def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
         """The callback that sets the weight of the divergence."""

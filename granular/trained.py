@@ -63,16 +63,13 @@ class TrainedGrains:
         self.sample_rate = grains.sample_rate
         self.rate = grains.sample_rate / grains.hop
         self._synthesis = Synthesis(self.decoder, self.post, architecture)
-        self._compiled = {}
-        self.encoder.compile(jit_compile=False)
+        self._encode, self._compiled = None, {}
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Mean latent vectors (grains, dims) of audio (samples,) float32.
 
         The audio is followed by at least half a grain of silence.
         """
-        from granular.model import encoder_inputs
-
         hop = self.grains.hop
         count = max(-(-audio.size // hop) - 1, 1)
         audio = fit_length(np.asarray(audio, np.float32), (count + 3) * hop)
@@ -82,20 +79,24 @@ class TrainedGrains:
             # a grain's windows are open at the ends of the audio only
             before, after = min(start, 1), min(count - stop, 1)
             part = audio[np.newaxis, (start - before) * hop : (stop + after + 3) * hop]
-            given = encoder_inputs(part, self.grains.size)
-            mean = np.asarray(self.encoder.predict_on_batch([np.asarray(one) for one in given])[0])
+            mean = self._means(part)
             found.append(mean[before : len(mean) - after])
         return np.concatenate(found)
 
+    def _means(self, audio):
+        """Latent vectors (grains, dims) of (1, samples)."""
+        if self._encode is None:
+            from common.training.devices import compiled
+            from granular.model import encoder_inputs
+
+            self._encode = compiled(
+                lambda audio: self.encoder(encoder_inputs(audio, self.architecture))[0]
+            )
+        return np.asarray(self._encode(audio))
+
     def encode_sounds(self, sounds: np.ndarray) -> np.ndarray:
         """Mean latent vectors (sounds, grains, dims) of sounds (sounds, samples)."""
-        from granular.model import encoder_inputs
-
-        found = []
-        for sound in sounds:
-            given = encoder_inputs(sound[np.newaxis], self.grains.size)
-            found.append(self.encoder.predict_on_batch([np.asarray(one) for one in given])[0])
-        return np.stack(found)
+        return np.stack([self._means(sound[np.newaxis]) for sound in sounds])
 
     def decode(self, z: np.ndarray, *, seed: int = 0) -> np.ndarray:
         """Audio (samples,) float32 of latent vectors (grains, dims), in [-1, 1].

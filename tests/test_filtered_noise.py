@@ -9,7 +9,7 @@ from keras import ops
 
 from common.networks import filtered_noise as noises
 from common.training.balance import GradientBalance, balanced, gradient_norms
-from common.training.spectral_losses import multi_scale_distance, power_spectra
+from common.training.spectral_losses import mel_bands, multi_scale_distance, power_spectra
 
 SIZE = 64
 
@@ -123,6 +123,19 @@ def test_distances_have_closed_forms():
     np.testing.assert_allclose(louder, np.log(4), rtol=1e-3)
     both = multi_scale_distance(audio, 2 * audio, sizes, linear=3, log=2, floor=1e-9)
     np.testing.assert_allclose(array(both), 3 * doubled + 2 * louder, rtol=1e-3)
+
+
+def test_bands_of_the_mel_scale_are_compared_as_well():
+    audio = uniform(1, 1024)
+    bands = mel_bands(256, 16000)
+    assert bands.shape == (129, 16)
+    power = array(power_spectra(audio, 256))
+    expected = np.sqrt(power).mean() + np.sqrt(power @ bands).mean()
+    found = multi_scale_distance(audio, 2 * audio, (256,), log=0, mel_rate=16000)
+    assert array(found)[0] == pytest.approx(expected, rel=1e-3)
+    tone = np.zeros(129)
+    tone[16] = 1  # 1 kHz is at the same place in the middle of a band that sums to 1 with others
+    assert (tone @ bands).sum() == pytest.approx(1, abs=0.01)
 
 
 def test_gradients_are_balanced_on_a_quadratic():

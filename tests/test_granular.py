@@ -28,6 +28,7 @@ from granular.batches import Sounds, shifted
 from granular.corpus import Corpus
 from granular.model import (
     DECODERS,
+    ENCODERS,
     SIZES,
     Architecture,
     Synthesis,
@@ -193,22 +194,30 @@ def test_networks_are_of_stock_layers_and_make_grains(tmp_path, decoder):
     np.testing.assert_allclose(halved[:, 768:-768], plain[:, 768:-768] / 2, atol=1e-5)
 
 
-def test_the_encoder_is_told_the_level_apart_from_the_shape():
+def test_the_encoder_is_told_the_level_of_a_grain():
     rng = np.random.default_rng(0)
     audio = rng.normal(0, 0.1, (1, 8 * 256)).astype(np.float32)
+    convolution, spectrum = (Architecture(1024, 8, encoder=name) for name in ENCODERS[::-1])
     quiet, loud = (
-        [np.asarray(part) for part in encoder_inputs(gain * audio, 1024)] for gain in (1, 10)
+        [np.asarray(part) for part in encoder_inputs(gain * audio, convolution)] for gain in (1, 10)
     )
     assert quiet[0].shape == (5, 1024, 1)
     np.testing.assert_allclose(np.square(quiet[0]).mean(axis=1), 1, rtol=1e-3)
     np.testing.assert_allclose(loud[0], quiet[0], atol=1e-3)
-    np.testing.assert_allclose(loud[1] - quiet[1], 0.2, atol=1e-3)  # 20 of 100 dB
-    encoder = build_encoder(Architecture(1024, 8))
-    mean, log_variance = encoder(quiet)
-    assert mean.shape == log_variance.shape == (5, 8)
+    np.testing.assert_allclose(loud[1] - quiet[1], 0.8, atol=1e-3)  # 20 dB
+    sine = np.sin(2 * np.pi * 64 / 1024 * np.arange(8 * 256))[np.newaxis].astype(np.float32)
+    levels = np.asarray(encoder_inputs(sine, spectrum))
+    assert levels.shape == (5, 513)
+    np.testing.assert_allclose(levels[2, 64], 2, atol=1e-3)
+    assert levels[2, 300] == pytest.approx(-2, abs=0.1)
+    for architecture in (convolution, spectrum):
+        mean, log_variance = build_encoder(architecture)(encoder_inputs(audio, architecture))
+        assert mean.shape == log_variance.shape == (5, 8)
 
 
-@pytest.mark.parametrize("changes", [{"decoder": "magic"}, {"size": "huge"}, {"grain": 1000}])
+@pytest.mark.parametrize(
+    "changes", [{"decoder": "magic"}, {"encoder": "magic"}, {"size": "huge"}, {"grain": 1000}]
+)
 def test_architectures_that_do_not_exist_are_refused(changes):
     with pytest.raises(UserError):
         Architecture(1024)._replace(**changes).check()

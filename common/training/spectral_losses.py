@@ -1,12 +1,16 @@
 """Multi-scale spectral losses between audios, with gradients on every backend."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 SIZES = (2048, 1024, 512, 256)  # samples of the transforms
 FLOOR = 5e-3  # power below which the logarithm tells nothing
+_BINS_PER_BAND = 8  # of the Mel scale, in the mean
+_LOWEST = 50.0  # Hz
 
 
 def power_spectra(audio: Any, size: int) -> Any:
@@ -34,29 +38,47 @@ def multi_scale_distance(
     linear: float = 1.0,
     log: float = 1.0,
     floor: float = FLOOR,
+    mel_rate: float | None = None,
 ) -> Any:
     """Distance of two audios by their spectra alone, as mean over the transforms.
 
     For each transform, ``linear`` times the mean absolute difference of the magnitudes, plus
-    ``log`` times that of ``log(floor + power)`` (Bitton et al. 2020, eq. 8).
+    ``log`` times that of ``log(floor + power)`` (Bitton et al. 2020, eq. 8). Low partials fill few
+    of the bins; with ``mel_rate``, the same is added for the power in bands of the Mel scale.
 
     Args:
         first, second: (batch, samples), more than half of the largest size.
         sizes: Samples of the transforms, multiples of 4.
         linear, log: Weights.
         floor: Added to the power.
+        mel_rate: Sample rate in Hz for the Mel scale; None leaves it out.
 
     Returns:
         (batch,).
     """
     total = 0.0
     for size in sizes:
-        powers = [power_spectra(audio, size) for audio in (first, second)]
-        if linear:
-            # the root of 0 has no gradient
-            one, other = (ops.sqrt(power + 1e-10) for power in powers)
-            total = total + linear * ops.mean(ops.abs(one - other), axis=(1, 2))
-        if log:
-            one, other = (ops.log(floor + power) for power in powers)
-            total = total + log * ops.mean(ops.abs(one - other), axis=(1, 2))
+        pairs = [[power_spectra(audio, size) for audio in (first, second)]]
+        if mel_rate:
+            bands = mel_bands(size, mel_rate)
+            pairs.append([ops.matmul(power, bands) for power in pairs[0]])
+        for powers in pairs:
+            if linear:
+                # the root of 0 has no gradient
+                one, other = (ops.sqrt(power + 1e-10) for power in powers)
+                total = total + linear * ops.mean(ops.abs(one - other), axis=(1, 2))
+            if log:
+                one, other = (ops.log(floor + power) for power in powers)
+                total = total + log * ops.mean(ops.abs(one - other), axis=(1, 2))
     return total / len(sizes)
+
+
+def mel_bands(size: int, sample_rate: float) -> np.ndarray:
+    """Triangular bands of the Mel scale from 50 Hz on: (size / 2 + 1, size / 16) float32."""
+    import librosa
+
+    with warnings.catch_warnings():  # narrow bands between two bins are empty, and count nothing
+        warnings.simplefilter("ignore")
+        return librosa.filters.mel(
+            sr=sample_rate, n_fft=size, n_mels=size // 2 // _BINS_PER_BAND, fmin=_LOWEST, norm=None
+        ).T
