@@ -16,6 +16,7 @@ from granular import (
     interpolate,
     loop,
     morph,
+    page,
     path,
     preprocess,
     resynthesize,
@@ -444,3 +445,14 @@ def test_measures_have_closed_forms():
     fresh = [hit(hertz, 9) for hertz in CLASSES.values()]
     assert judge.accuracy(fresh, list(CLASSES)) == 1
     assert judge.accuracy(fresh[::-1], list(CLASSES)) == pytest.approx(1 / 3)
+
+
+def test_a_page_holds_sounds_of_each_class(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "_CELLS", 2)
+    soundfile.write(tmp_path / "one.wav", hit(300), RATE)
+    argv = words("--model", folder / "run", "--output", tmp_path / "page.html", "--count", 1)
+    assert page.main([*argv, "--input", str(tmp_path / "one.wav")]) == 0
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert text.count("<audio") == 3 + 2 + 3 + 4
+    for word in ("Drawn sounds", "kick", "spiral", "made of grains"):
+        assert word in text
