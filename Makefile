@@ -35,8 +35,9 @@ $(VENV)/ready-notes: $(VENV)/ready requirements-notes.txt
 		tinysoundfont -c requirements.lock || echo "synthesize_notes.py will need FluidSynth"
 	touch $@
 
-$(VENV)/ready-dev: $(VENV)/ready-notes requirements-dev.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c requirements.lock
+$(VENV)/ready-dev: $(VENV)/ready-notes requirements-dev.txt requirements-export.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt \
+		-r requirements-export.txt -c requirements.lock
 	touch $@
 
 $(VENV_JAX)/ready: requirements-jax.txt requirements.lock

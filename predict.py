@@ -9,7 +9,6 @@ chooses how the phase is found.
 """
 
 from common.cli import Parser, parser, run
-from common.training.devices import start_backend
 from common.work.lock import only_run
 from pix2pix_timbre.scripts import add_flags, convert_files, open_models, planned_files
 from pix2pix_timbre.trained import weights_file
@@ -29,8 +28,9 @@ def main(argv: list[str] | None = None) -> int:
     files, foreign = planned_files(args.input, args.output)
     several = args.input.is_dir()
     with only_run(args.output, folder=several):
-        start_backend(args.gpu)
-        model, phase_model = open_models(weights, args.phase, args.phase_model)
+        model, phase_model = open_models(
+            weights, args.phase, args.phase_model, runtime=args.runtime, gpu=args.gpu
+        )
         settings = model.settings(args.phase, overlap=args.overlap, phase_model=phase_model)
         return convert_files(files, settings, several=several, foreign=foreign)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from common.cli import Parser, number, parser, run, say
 from common.files.audio import read_header
-from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE
 from pix2pix_timbre.scripts import add_flags, convert_files, open_models, planned_files
@@ -46,10 +45,16 @@ def main(argv: list[str] | None = None) -> int:
     given = read_header(args.style)
     several = args.input.is_dir()
     with only_run(args.output, folder=several):
-        start_backend(args.gpu)
+        model, phase_model = open_models(
+            weights,
+            args.phase,
+            args.phase_model,
+            styled=True,
+            runtime=args.runtime,
+            gpu=args.gpu,
+        )
         from pix2pix_timbre.style import read_style
 
-        model, phase_model = open_models(weights, args.phase, args.phase_model, styled=True)
         style, start = read_style(args.style, args.style_offset)
         seconds = min(FRAME_COLUMNS * HOP / SAMPLE_RATE, given.frames / given.samplerate - start)
         say(f"style: {args.style}, {seconds:.3g} s from --style_offset {start:.3f}")

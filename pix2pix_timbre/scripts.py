@@ -10,8 +10,10 @@ from common.audio.resynthesis import METHODS
 from common.cli import Parser, UserError, add_gpu_flag, number, report_skipped, say
 from common.files.audio import AudioFileError, AudioWriter, read_header, require_audio_suffix
 from common.trained import shipped
+from common.training.devices import start_backend
 from common.work.fill import find_recordings
 from pix2pix_timbre.recordings import convert_file
+from pix2pix_timbre.runtime import RUNTIMES
 from pix2pix_timbre.trained import NETWORK, TimbreModel, load_model, weights_file
 from pix2pix_timbre.weights import load_generator
 from pix2pix_timbre.windows import OVERLAP
@@ -63,27 +65,44 @@ def add_flags(built: Parser, name: str) -> None:
         "(default: 135/256, a frame every 121 columns; 0: no overlap, as "
         "published)",
     )
+    built.add_argument(
+        "--runtime",
+        choices=RUNTIMES,
+        default="keras",
+        help="what computes the network: keras, or onnx (ONNX Runtime on the CPU), for which "
+        "export.py has to write generator.onnx into the folder of the model once (default: keras)",
+    )
     add_gpu_flag(built)
 
 
 def open_models(
-    weights: Path, phase: str | None, phase_model: Path | None, *, styled: bool = False
+    weights: Path,
+    phase: str | None,
+    phase_model: Path | None,
+    *,
+    styled: bool = False,
+    runtime: str = "keras",
+    gpu: str | None = None,
 ) -> tuple[TimbreModel, TimbreModel | None]:
-    """Open the models that the flags name: ``(model, model of the phase or None)``.
+    """Start Keras, if it is needed, and open the models: ``(model, model of the phase or None)``.
 
     Args:
         weights: Weights file, as ``pix2pix_timbre.trained.weights_file`` finds it.
-        phase, phase_model: Values of the flags.
+        phase, phase_model, runtime, gpu: Values of the flags.
         styled: Whether the script has a style.
 
     Raises:
         UserError: The weights do not fit, or flags contradict each other.
     """
+    if runtime == "keras" or styled:  # the style is cut by code that imports Keras
+        start_backend(gpu)
+    if runtime != "keras" and (gpu or phase_model is not None):
+        raise UserError(f"--runtime {runtime}: goes with neither --gpu nor --phase_model")
     if phase_model is not None:
         if phase != NETWORK:
             raise UserError(f"--phase_model: is for --phase {NETWORK} only")
         phase_model = TimbreModel(load_generator(weights_file(phase_model)))
-    model = load_model(weights, styled=styled)
+    model = load_model(weights, styled=styled, runtime=runtime)
     if phase == NETWORK and phase_model is None and not model.with_phase:
         raise UserError(
             f"--phase {NETWORK}: name a network with --phase_model, or a --model that was trained "

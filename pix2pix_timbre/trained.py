@@ -20,7 +20,8 @@ from common.training.run_folder import RunFolder
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE, frames_to_network, network_to_frames
 from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.recordings import convert_audio
-from pix2pix_timbre.weights import WAYS, generator_shape, load_generator
+from pix2pix_timbre.runtime import ExportedGenerator
+from pix2pix_timbre.weights import WAYS, generator_shape, load_generator, require_channels
 from pix2pix_timbre.windows import BATCH, OVERLAP
 
 if TYPE_CHECKING:
@@ -35,13 +36,15 @@ class Predictor:
 
     Args:
         generator: Keras model (batch, BINS, FRAME_COLUMNS, channels) -> (..., outputs), in [-1, 1];
-            the second channel, if there is one, is the style, or the phase.
+            the second channel, if there is one, is the style, or the phase. Or the same exported.
     """
 
-    def __init__(self, generator: keras.Model) -> None:
+    def __init__(self, generator: keras.Model | ExportedGenerator) -> None:
+        self._generator = generator
+        if isinstance(generator, ExportedGenerator):
+            return
         import keras
 
-        self._generator = generator
         # XLA makes this network slower on CPUs; other backends are left to Keras
         if keras.backend.backend() == "tensorflow":
             generator.compile(jit_compile=False)
@@ -78,7 +81,8 @@ class TimbreModel:
     """A generator that converts recordings.
 
     Args:
-        generator: Keras model of ``pix2pix_timbre.model.build_generator``.
+        generator: Keras model of ``pix2pix_timbre.model.build_generator``, or an
+            ``ExportedGenerator``.
         codec: Constants of the codec that it was trained with, those of ``data.py``.
         phase: Of ``common.audio.resynthesis.METHODS``: the method that suits its magnitudes.
 
@@ -91,7 +95,7 @@ class TimbreModel:
 
     def __init__(
         self,
-        generator: keras.Model,
+        generator: keras.Model | ExportedGenerator,
         codec: dict[str, Any] = CODEC,
         phase: str = DEFAULT_PHASE,
     ) -> None:
@@ -154,8 +158,6 @@ class TimbreModel:
             UserError: The model needs a style, does not take one, or NETWORK has no network; an
                 unknown phase, or an overlap outside [0, 1).
         """
-        from pix2pix_timbre.phase_network import JointNetwork, PhaseNetwork
-
         phase = self.phase if phase is None else phase
         known = (*METHODS, NETWORK)
         if phase not in known:
@@ -167,6 +169,8 @@ class TimbreModel:
             raise UserError(f"the model {needs}")
         found = {"phase": "input" if phase == NETWORK else phase}
         if self.with_phase:
+            from pix2pix_timbre.phase_network import JointNetwork
+
             joint = JointNetwork(self.predict)
 
             def magnitude_alone(image, given):
@@ -180,6 +184,8 @@ class TimbreModel:
                     f"phase {NETWORK}: give its network as phase_model, or take a model that was "
                     "trained with phase"
                 )
+            from pix2pix_timbre.phase_network import PhaseNetwork
+
             found["network"] = PhaseNetwork(phase_model.predict)
         predict = self.predict
         if style is not None:
@@ -256,15 +262,16 @@ def open_examples(
     )
 
 
-def load_model(weights: Path, *, styled: bool | None = None) -> TimbreModel:
+def load_model(weights: Path, *, styled: bool | None = None, runtime: str = "keras") -> TimbreModel:
     """Open the ``TimbreModel`` of a weights file.
 
     Args:
         weights: HDF5 file, of a training or of the published code.
         styled: Whether a style will be given; None accepts every model.
+        runtime: Of ``pix2pix_timbre.runtime.RUNTIMES``. Without "keras", Keras is not imported.
 
     Raises:
-        UserError: Missing or damaged, or a model that does not go with that.
+        UserError: Missing or damaged, or a model that does not go with that; no exported network.
     """
     shape = generator_shape(weights)
     kind = shape.channels, shape.outputs
@@ -272,6 +279,9 @@ def load_model(weights: Path, *, styled: bool | None = None) -> TimbreModel:
         kind = 2, 1
     elif kind not in WAYS or (styled is False and shape.outputs != 2):
         kind = 1, 1
+    if runtime == "onnx":
+        require_channels(weights, *kind)
+        return TimbreModel(ExportedGenerator(weights), phase=own_phase(weights))
     return TimbreModel(load_generator(weights, *kind), phase=own_phase(weights))
 
 

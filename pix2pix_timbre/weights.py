@@ -121,6 +121,21 @@ def load_generator(path: Path, channels: int = 1, outputs: int = 1) -> keras.Mod
     Raises:
         UserError: As ``generator_shape``; another number of channels; another architecture.
     """
+    shape = require_channels(path, channels, outputs)
+    from pix2pix_timbre.model import build_generator
+
+    generator = build_generator(shape.width, channels, outputs=outputs)
+    load_into(generator, path)
+    generator.trainable = False
+    return generator
+
+
+def require_channels(path: Path, channels: int, outputs: int) -> Shape:
+    """Find the ``Shape`` of a generator; ``UserError`` if it takes or gives other channels.
+
+    Args:
+        path, channels, outputs: As of ``load_generator``.
+    """
     shape = generator_shape(path)
     if shape[1:] != (channels, outputs):
         way = WAYS.get(shape[1:])
@@ -130,9 +145,4 @@ def load_generator(path: Path, channels: int = 1, outputs: int = 1) -> keras.Mod
                 f"{shape.outputs} output channels)"
             )
         raise UserError(f"{path}: the model takes {shape.channels} input channels; use {way}")
-    from pix2pix_timbre.model import build_generator
-
-    generator = build_generator(shape.width, channels, outputs=outputs)
-    load_into(generator, path)
-    generator.trainable = False
-    return generator
+    return shape

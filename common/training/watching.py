@@ -1,0 +1,121 @@
+"""What the networks of a model are given while it works on a sound."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from common.cli import UserError
+from common.latent import LatentModel
+
+if TYPE_CHECKING:
+    import keras
+
+_SHORTEST = 16  # steps of a sequence, where its length is open
+
+
+@contextlib.contextmanager
+def watched(networks: dict[str, keras.Model]) -> Iterator[dict[str, list[list[np.ndarray]]]]:
+    """Context manager that records the inputs of networks.
+
+    Args:
+        networks: Dict from a name to a Keras model.
+
+    Yields:
+        Dict from the name to the inputs of each call: lists of arrays (batch, ...).
+    """
+    seen = {name: [] for name in networks}
+
+    def watch(network, method, calls):
+        original = getattr(network, method)
+
+        def watching(inputs, *args, **kwargs):
+            given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+            if all(_has_values(array) for array in given):
+                calls.append([np.array(_values(array), np.float32) for array in given])
+            return original(inputs, *args, **kwargs)
+
+        setattr(network, method, watching)
+
+    for name, network in networks.items():
+        watch(network, "predict_on_batch", seen[name])
+        watch(network, "call", seen[name])
+    try:
+        yield seen
+    finally:
+        for network in networks.values():
+            del network.predict_on_batch, network.call
+
+
+def play_through(model: Any, audio: np.ndarray, rate: int) -> None:
+    """Let a model work on a sound: convert it, or encode and decode it.
+
+    Args:
+        model: As opened by ``common.trained.open_model``.
+        audio: (samples,) float32.
+        rate: Its sample rate in Hz.
+    """
+    from common.files.audio import resample
+
+    model = getattr(model, "codes", model)  # the latent model of time stretching
+    if isinstance(model, LatentModel):
+        model.decode(model.encode(resample(audio, rate, model.sample_rate)))
+    elif hasattr(model, "convert"):
+        model.convert(audio, rate, phase="input", style=audio if model.styled else None)
+
+
+def example_inputs(
+    networks: dict[str, keras.Model],
+    model: Any,
+    audio: np.ndarray,
+    rate: int,
+    count: int,
+) -> tuple[dict[str, list[np.ndarray]], set[str]]:
+    """Examples of the inputs of a model's networks.
+
+    Args:
+        networks: Dict from a name to a network of the model.
+        model: As opened by ``common.trained.open_model``.
+        audio: (samples,) float32: what the model works on.
+        rate: Its sample rate in Hz.
+        count: Largest number of examples, evenly out of all.
+
+    Returns:
+        Dict from the name to the inputs (examples, ...); names of the networks that the sound did
+        not reach, whose inputs are drawn from a normal distribution.
+    """
+    with watched(networks) as seen, contextlib.suppress(UserError):
+        play_through(model, audio, rate)  # refused by models that must be told the note
+    found, drawn = {}, set()
+    for name, network in networks.items():
+        if seen[name]:
+            same = [call for call in seen[name] if _shapes(call) == _shapes(seen[name][0])]
+            arrays = [np.concatenate(parts) for parts in zip(*same, strict=True)]
+            kept = np.linspace(0, len(arrays[0]) - 1, min(count, len(arrays[0]))).astype(int)
+            found[name] = [array[kept] for array in arrays]
+        else:
+            drawn.add(name)
+            rng = np.random.default_rng(0)
+            found[name] = [
+                rng.standard_normal((count, *(size or _SHORTEST for size in one.shape[1:]))).astype(
+                    np.float32
+                )
+                for one in network.inputs
+            ]
+    return found, drawn
+
+
+def _has_values(array):
+    """Whether it is no symbol of an array, as networks are given while they are traced."""
+    return isinstance(array, np.ndarray) or hasattr(array, "numpy")
+
+
+def _values(array):
+    return array if isinstance(array, np.ndarray) else array.numpy()
+
+
+def _shapes(call):
+    return [array.shape[1:] for array in call]
