@@ -18,7 +18,10 @@ from common.training.weights import halve_precision
 from common.work.lock import only_run
 
 _LEFT_OUT = ("discriminator.h5",)  # nothing but a training needs it
-_KEPT = ("history.csv", "history.png", "latents.h5", "latents.png", "reconstructions.png")
+_KEPT = (
+    *("history.csv", "history.png", "latents.h5", "latents.png", "reconstructions.png"),
+    *("codes.csv", "codebook.png", "reconstruction.png"),
+)
 
 
 def copy_run(source: Path, target: Path) -> int:
@@ -42,7 +45,7 @@ def copy_run(source: Path, target: Path) -> int:
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
     for flag, value in config["flags"].items():  # where something lay says nothing elsewhere
-        if isinstance(value, str) and (flag.endswith("_path") or flag in ("model", "output")):
+        if isinstance(value, str) and (flag.endswith("_path") or flag in ("input", "model", "output")):
             config["flags"][flag] = Path(value).name
     write_json(target / "config.json", config)
     for part in sorted(source.iterdir()):

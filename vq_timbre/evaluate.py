@@ -91,29 +91,26 @@ def build_parser() -> Parser:
 def load_excerpts(
     files: Sequence[Path], sample_rate: int, seconds: float, most: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Cut an excerpt that sounds out of each of some recordings, as many as there are.
+    """Cut recordings into excerpts that sound, and choose some.
 
     Args:
         files: Paths.
         sample_rate: Hz.
-        seconds: Length; shorter recordings are taken whole.
+        seconds: Length; a rest of at least half of it, and a shorter recording, count as well.
         most: Largest number of excerpts.
-        rng: Chooses recordings and places.
+        rng: Chooses them.
 
     Returns:
         List of (samples,) float32 with a peak of at most 0.25, so that 12 dB more do not clip.
     """
-    found = []
-    for index in rng.permutation(len(files)):
+    found, length = [], int(seconds * sample_rate)
+    for index in rng.permutation(len(files))[:most]:
         audio, _ = load_audio(files[index], sample_rate=sample_rate)
-        length = int(seconds * sample_rate)
-        start = int(rng.integers(max(audio.size - length, 0) + 1))
-        audio = audio[start : start + length]
-        if peak(audio) > 1e-3:
-            found.append((audio * (0.25 / peak(audio))).astype(np.float32))
-        if len(found) == most:
-            break
-    return found
+        for start in range(0, max(audio.size - length // 2, 1), length):
+            part = audio[start : start + length]
+            if peak(part) > 1e-3:
+                found.append((part * (0.25 / peak(part))).astype(np.float32))
+    return [found[index] for index in rng.permutation(len(found))[:most]]
 
 
 def decibels(gains: np.ndarray) -> np.ndarray:
