@@ -28,6 +28,7 @@ from vq_timbre.synthesis import magnitudes, speak
 
 _MOMENTUM = 0.95  # of the moving means of the encoder's vectors
 _FIRST = 0.3  # share of the standard deviations of the spectra with which a decoder begins
+_RESOLUTIONS = 1024, 256  # samples; the frames themselves have 2048
 _FLOOR = 1e-5  # of a power spectrum with a mean of 1: 50 dB below it, nothing is compared
 
 
@@ -241,7 +242,7 @@ class VQTimbre(TrainingModel):
         _, power, gains = x
         heard = ops.cast(gains > 0, "float32")
         spectrum = ops.sum(heard * spectral_distance(shares, power)) / (ops.sum(heard) + 1e-6)
-        audio = ops.mean(multi_scale_distance(sound, y))
+        audio = ops.mean(multi_scale_distance(sound, y, _RESOLUTIONS))
         commit = self.quantised * commitment(vectors, codes)
         size = self.quantiser.vectors.shape[0]
         used = ops.one_hot(ops.reshape(numbers, (-1,)), size, dtype="float32")

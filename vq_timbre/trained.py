@@ -76,8 +76,9 @@ class TrainedTimbre:
 
     def nearest(self, vectors: np.ndarray) -> np.ndarray:
         """Number of the code nearest to each vector (frames, dims - 1): (frames,)."""
-        codes = self.codes
-        return (np.square(codes).sum(axis=1) - 2 * vectors @ codes.T).argmin(axis=1)
+        from common.networks.codebook import nearest
+
+        return np.asarray(nearest(vectors.astype(np.float32), self.codes))
 
     def encode_vectors(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Vectors of an audio before they are quantised.
