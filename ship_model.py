@@ -22,6 +22,7 @@ _KEPT = (
     *("history.csv", "history.png", "latents.h5", "latents.png", "reconstructions.png"),
     *("codes.csv", "codebook.png", "reconstruction.png"),
 )
+_PATHS = ("input", "model", "output")  # flags
 
 
 def copy_run(source: Path, target: Path) -> int:
@@ -45,7 +46,7 @@ def copy_run(source: Path, target: Path) -> int:
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
     for flag, value in config["flags"].items():  # where something lay says nothing elsewhere
-        if isinstance(value, str) and (flag.endswith("_path") or flag in ("input", "model", "output")):
+        if isinstance(value, str) and (flag.endswith("_path") or flag in _PATHS):
             config["flags"][flag] = Path(value).name
     write_json(target / "config.json", config)
     for part in sorted(source.iterdir()):
