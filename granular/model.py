@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from common.cli import UserError
@@ -22,6 +23,7 @@ from common.training.spectral_losses import multi_scale_distance
 
 ENCODERS = ("spectrum", "convolution")
 DECODERS = ("transposed", "upsampling", "filter", "filter_post")
+BANDS, _SINGLE = 128, 48  # of the spectrum for the encoder; those that are single bins
 TAPS = 65  # of the filter of the post-processing
 KERNEL, STRIDE = 9, 4  # of convolutions
 # Noise has little power in a single bin; a filter has to reach the level of a sine of full scale.
@@ -61,7 +63,8 @@ class Architecture(NamedTuple):
         decoder: One of ``DECODERS``.
         size: Key of ``SIZES``.
         encoder: One of ``ENCODERS``.
-        as_published: Divide the sum of grains by their number, not by the sum of the windows.
+        as_published: Divide the sum of grains by their number, not by the sum of the windows, and
+            limit the output of the post-processing softly.
     """
 
     grain: int
@@ -109,7 +112,7 @@ def build_encoder(architecture: Architecture) -> keras.Model:
     """
     widths = SIZES[architecture.size]
     if architecture.encoder == "spectrum":
-        inputs = hidden = layers.Input((architecture.grain // 2 + 1,), name="spectrum")
+        inputs = hidden = layers.Input((BANDS,), name="spectrum")
         for number in (1, 2):
             layer = layers.Dense(widths.units, name=f"encoder_dense_{number}")
             hidden = _normalized(layer, hidden, f"encoder_{number}")
@@ -191,21 +194,34 @@ def build_decoder(architecture: Architecture) -> keras.Model:
     return keras.Model(latent, layers.Reshape((grain,), name="decoded")(hidden), name="decoder")
 
 
-def build_post() -> keras.Model:
-    """Post-processing of audio (batch, samples, 1): one filter of 65 taps, and a soft limit.
+def build_post(architecture: Architecture) -> keras.Model:
+    """Post-processing of audio (batch, samples, 1): one filter of 65 taps.
 
-    The published code has five channels for it, which are copies of one signal and so one filter.
+    The published code has five channels for it, which are copies of one signal and so one filter;
+    and behind it a soft limit, with which a loud sound is distorted, or remains quiet.
     """
     audio = layers.Input((None, 1), name="audio")
     layer = layers.Conv1D(
         1, TAPS, padding="same", kernel_initializer="zeros", dtype="float32", name="filter"
     )
-    outputs = layers.Activation("softsign", dtype="float32", name="limited")(layer(audio))
+    limit = "softsign" if architecture.as_published else "linear"
+    outputs = layers.Activation(limit, dtype="float32", name="limited")(layer(audio))
     model = keras.Model(audio, outputs, name="post")
     kernel, bias = layer.get_weights()
     kernel[TAPS // 2] = 1
     layer.set_weights([kernel, bias])
     return model
+
+
+def bands(size: int) -> np.ndarray:
+    """Bands (size / 2 + 1, BANDS) float32: single bins, then wider and wider ones.
+
+    The ear resolves low frequencies best, and there the partials of a kick fill a few bins.
+    """
+    bins = size // 2 + 1
+    edges = np.concatenate([np.arange(_SINGLE), np.geomspace(_SINGLE, bins, BANDS - _SINGLE + 1)])
+    places = np.searchsorted(np.rint(edges), np.arange(bins), side="right") - 1
+    return np.eye(BANDS, dtype=np.float32)[np.minimum(places, BANDS - 1)]
 
 
 def encoder_inputs(audio: Any, architecture: Architecture) -> Any:
@@ -216,7 +232,7 @@ def encoder_inputs(audio: Any, architecture: Architecture) -> Any:
         architecture: ``Architecture``.
 
     Returns:
-        For the encoder "spectrum", the level of each bin (batch * grains, grain / 2 + 1), in units
+        For the encoder "spectrum", the level of each band (batch * grains, BANDS), in units
         of 25 dB: 2 for a sine of full scale, -2 for 100 dB less. For "convolution", ``[grains,
         levels]``: (batch * grains, grain, 1), of equal power; their level before that
         (batch * grains, 1), in the same units.
@@ -227,7 +243,7 @@ def encoder_inputs(audio: Any, architecture: Architecture) -> Any:
     if architecture.encoder == "spectrum":
         real, imaginary = ops.rfft(grains)
         power = (ops.square(real) + ops.square(imaginary)) * (16 / size**2)
-        return 2 + ops.log10(power + 1e-10) / 2.5
+        return 2 + ops.log10(ops.matmul(power, bands(size)) + 1e-10) / 2.5
     power = ops.mean(ops.square(grains), axis=1, keepdims=True) + 1e-10
     return [(grains / ops.sqrt(power))[..., None], 2 + ops.log10(power) / 2.5]
 

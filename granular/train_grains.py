@@ -90,7 +90,8 @@ class Session(TrainingSession):
             "--as_published",
             action="store_true",
             help="divide the sum of overlapping grains by their number, which makes the ends of a "
-            "sound twice as loud as its inside (default: by the sum of the windows)",
+            "sound twice as loud as its inside (default: by the sum of the windows), and limit the "
+            "output of the post-processing by a softsign (default: do not)",
         )
         built.add_flag(
             "--balance",
@@ -182,7 +183,7 @@ class Session(TrainingSession):
         """Make the untrained model."""
         from granular.model import GrainModel, build_decoder, build_encoder, build_post
 
-        post = build_post() if "post" in self.networks else None
+        post = build_post(self.architecture) if "post" in self.networks else None
         networks = build_encoder(self.architecture), build_decoder(self.architecture), post
         rate = self.store.grains.sample_rate if self.flags.mel else None
         return GrainModel(*networks, self.architecture, floor=self.flags.floor, mel_rate=rate)

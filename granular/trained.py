@@ -216,7 +216,7 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedGrains | Traine
         raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
     networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
     if architecture.decoder == "filter_post":
-        networks["post"] = build_post()
+        networks["post"] = build_post(architecture)
     networks = load_networks(folder, networks)
     sequences = None
     if (folder / SEQUENCES / "sequence_decoder.h5").is_file():

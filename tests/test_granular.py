@@ -28,11 +28,13 @@ from granular import (
 from granular.batches import Sounds, shifted
 from granular.corpus import Corpus
 from granular.model import (
+    BANDS,
     DECODERS,
     ENCODERS,
     SIZES,
     Architecture,
     Synthesis,
+    bands,
     build_decoder,
     build_encoder,
     build_post,
@@ -181,7 +183,9 @@ def test_networks_are_of_stock_layers_and_make_grains(tmp_path, decoder):
     assert {type(layer).__module__.partition(".")[0] for layer in again.layers} == {"keras"}
     latents = rng.normal(size=(2, 5, 8)).astype(np.float32)
     noise = rng.uniform(-1, 1, (2, 8 * 256)).astype(np.float32)
-    post = build_post()
+    published = architecture._replace(as_published=True)
+    post = build_post(published)
+    assert np.array_equal(build_post(architecture)(noise[..., None])[..., 0], noise)
     made, plain = (
         np.asarray(Synthesis(again, part, architecture)(latents, noise)) for part in (post, None)
     )
@@ -190,7 +194,6 @@ def test_networks_are_of_stock_layers_and_make_grains(tmp_path, decoder):
     other = np.asarray(Synthesis(network, None, architecture)(latents, -noise))
     sign = -1 if decoder.startswith("filter") else 1  # convolutions make no use of noise
     np.testing.assert_allclose(other, sign * plain, atol=1e-5)
-    published = architecture._replace(as_published=True)
     halved = np.asarray(Synthesis(network, None, published)(latents, noise))
     np.testing.assert_allclose(halved[:, 768:-768], plain[:, 768:-768] / 2, atol=1e-5)
 
@@ -208,9 +211,12 @@ def test_the_encoder_is_told_the_level_of_a_grain():
     np.testing.assert_allclose(loud[1] - quiet[1], 0.8, atol=1e-3)  # 20 dB
     sine = np.sin(2 * np.pi * 64 / 1024 * np.arange(8 * 256))[np.newaxis].astype(np.float32)
     levels = np.asarray(encoder_inputs(sine, spectrum))
-    assert levels.shape == (5, 513)
-    np.testing.assert_allclose(levels[2, 64], 2, atol=1e-3)
-    assert levels[2, 300] == pytest.approx(-2, abs=0.1)
+    assert levels.shape == (5, BANDS)
+    own = np.argmax(bands(1024)[64])  # the sine fills three bins, of 1/4, 1 and 1/4 of its level
+    np.testing.assert_allclose(levels[2, own], 2 + np.log10(1.25) / 2.5, atol=0.05)
+    assert levels[2, 5] == pytest.approx(-2, abs=0.1)
+    for size in (64, 1024, 2048):
+        assert (bands(size).sum(axis=1) == 1).all()
     for architecture in (convolution, spectrum):
         mean, log_variance = build_encoder(architecture)(encoder_inputs(audio, architecture))
         assert mean.shape == log_variance.shape == (5, 8)
