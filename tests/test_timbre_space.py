@@ -46,7 +46,7 @@ VOICES = {
     ("violin_acoustic", 0): (1.0, 0.7, 0.6, 0.5, 0.4),
 }
 PITCHES = (52, 55, 58, 60, 62, 64, 67, 70)
-SMALL = ("--units", 24, 24, "--latent_dim", 4, "--epochs", 2, "--steps_per_epoch", 8)
+SMALL = ("--units", 24, 24, "--latent_dim", 4, "--epochs", 2, "--steps_per_epoch", 60)
 
 
 def words(*parts):
@@ -68,7 +68,7 @@ def folder(tmp_path_factory):
     argv = words("--audio_path", base / "notes", "--output", base / "ratings.csv")
     assert synthetic.main(argv) == 0
     argv = words("--features_path", base / "erb.h5", "--output", base / "run", *SMALL)
-    argv += words("--ratings", base / "ratings.csv", "--batch_size", 32)
+    argv += words("--ratings_path", base / "ratings.csv", "--batch_size", 32, "--lr", 0.01)
     argv += words("--validation_split", 0.3, "--instruments", "flute", "oboe", "violin")
     assert train.main(argv) == 0
     return base
@@ -256,6 +256,12 @@ def test_the_neighbour_penalty_is_a_divergence():
     expected = np.sum(latent * np.log(latent / rated))
     found = float(penalty("neighbours", points, targets, weights))
     assert found == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["neighbours", "l2"])
+def test_a_batch_without_rated_pairs_has_no_penalty(kind):
+    points, nothing = np.ones((3, 2), np.float32), np.zeros((3, 3), np.float32)
+    assert float(penalty(kind, points, nothing, nothing)) == 0
 
 
 def test_drawn_targets_are_symmetric_and_have_their_moments():
@@ -448,18 +454,22 @@ def test_a_drawn_curve_becomes_a_sound(folder, tmp_path, capsys):
 def test_figures_are_printed(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(evaluate, "_CURVE_SECONDS", 0.4)
     argv = words("--audio_path", folder / "notes", "--model", folder / "run")
-    argv += words("--ratings", folder / "ratings.csv", "--pictures", tmp_path)
+    argv += words("--ratings_path", folder / "ratings.csv", "--pictures", tmp_path)
     assert evaluate.main(argv) == 0
     out = capsys.readouterr().out
     for word in ("held_out_notes", "spearman", "clarinet_acoustic", "in_the_sound", "roughness"):
         assert word in out
     for name in ("space", "distances", "maps"):
         assert (tmp_path / f"{name}.png").stat().st_size > 10_000
-    argv = words("--study", folder / "erb.h5", "--ratings", folder / "ratings.csv")
-    assert evaluate.main([*argv, *words("--steps", 2, "--penalties", "gaussian")]) == 0
-    out = capsys.readouterr().out
-    for word in ("gaussian", "common", "penalty, held out", "permuted ratings", "chance"):
-        assert word in out
+    argv = words("--ratings_path", folder / "ratings.csv", "--steps", 2, "--penalties", "gaussian")
+    for way, expected in (
+        ("--study", ("gaussian", "common", "likelihood")),
+        ("--leave_out", ("no penalty", "held out", "permuted", "of 4", "chance")),
+    ):
+        assert evaluate.main([way, str(folder / "erb.h5"), *argv]) == 0
+        out = capsys.readouterr().out
+        for word in expected:
+            assert word in out
 
 
 @pytest.mark.parametrize(
@@ -485,7 +495,7 @@ def test_what_cannot_be_used_is_refused(folder, tmp_path, capsys):
     assert_refused(descriptors.main, [*argv, "none.csv"], capsys, "none.csv")
     argv = words("--features_path", folder / "erb.h5", "--output", tmp_path / "run")
     assert_refused(train.main, [*argv, "--instruments", "tuba"], capsys, "tuba")
-    assert_refused(train.main, [*argv, "--ratings", "none.csv"], capsys, "none.csv")
+    assert_refused(train.main, [*argv, "--ratings_path", "none.csv"], capsys, "none.csv")
     soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
     argv = words("--input", tmp_path / "silent.wav", "--model", folder / "run")
     assert_refused(place.main, argv, capsys, "silent.wav", "is silent")
@@ -496,7 +506,7 @@ def test_unrated_pairs_are_named(folder, tmp_path, capsys):
         tmp_path / "r.csv", [("flute", "oboe", 1, "s"), ("flute", "violin", 3, "s")]
     )
     argv = words("--features_path", folder / "erb.h5", "--output", tmp_path / "run", *SMALL)
-    argv += words("--ratings", table, "--instruments", "flute", "oboe", "violin")
+    argv += words("--ratings_path", table, "--instruments", "flute", "oboe", "violin")
     train.Session(**vars(train.build_parser().parse_args(argv)))
     out = capsys.readouterr().out
     assert "2 pairs are rated; not rated and left out: oboe_acoustic and violin_acoustic" in out

@@ -4,9 +4,9 @@
 
 The curve is a file of numbers, one a line, equally far apart in time. Its lowest and highest number
 become the 10th and the 90th percentile of the descriptor over the points of the space. The path
-goes over points of a grid in the first three principal axes, and is the best one as a whole
-(Viterbi): it follows the curve, makes short steps, and begins near --start. With --maps, the
-descriptors on six planes through the space are drawn instead.
+goes over places of training columns, and is the best one as a whole (Viterbi): it follows the
+curve, makes short steps, and begins near --start. With --maps, the descriptors on six planes
+through the space are drawn instead.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from common.files.audio import require_audio_suffix
 from common.trained import shipped
 from common.training.devices import start_backend
 from data import write_audio
+from timbre_space.spectra import FLOOR_DB
 
 if TYPE_CHECKING:
     from common.latent import Axes
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 SHOWN = ("centroid", "bandwidth", "flatness", "rolloff", "loudness")
 PLANES = (-0.75, -0.45, -0.15, 0.15, 0.45, 0.75)
 _REACH = 2.0  # standard deviations along an axis
-_GRID = 11  # points along each axis
-_STEP_COST = 0.02  # of a step of one standard deviation, relative to the range of the descriptor
+_CANDIDATES = 1500
+_QUIET_DB = 20  # what is further below the loudest columns is left out
+_STEP_COST = 0.001  # of a step as long as the radius of the space; 1: error of the whole range
 
 
 def build_parser() -> Parser:
@@ -74,18 +76,18 @@ def described(levels: np.ndarray, hertz: np.ndarray) -> dict[str, np.ndarray]:
     Loudness is the level of the whole column in dB.
     """
     found = []
-    for power in 10 ** (np.asarray(levels, float) / 10):
+    for column in np.asarray(levels, float):
+        power = np.where(column > FLOOR_DB, 10 ** (column / 10), 0)
+        if not power.any():
+            found.append([np.nan] * len(SHOWN))
+            continue
         values = describe_shape(power, hertz)
+        # silent bands have the level of the floor, or a single one would decide
+        floored = np.maximum(power, 10 ** (FLOOR_DB / 10))
+        values["flatness"] = np.exp(np.log(floored).mean()) / floored.mean()
         values["loudness"] = 10 * np.log10(power.sum())
         found.append([values[name] for name in SHOWN])
     return dict(zip(SHOWN, np.array(found).T, strict=True))
-
-
-def grid_points(axes: Axes) -> np.ndarray:
-    """Coordinates (points, 3) of a grid over the first three principal axes, in deviations."""
-    line = np.linspace(-_REACH, _REACH, _GRID)
-    grids = np.meshgrid(*[line] * len(axes.deviations), indexing="ij")
-    return np.stack([grid.ravel() for grid in grids], axis=-1)
 
 
 def follow(
@@ -104,9 +106,11 @@ def follow(
     Returns:
         (steps,) indices of points.
     """
+    from scipy.spatial.distance import cdist
+
     size = max(np.nanmax(values) - np.nanmin(values), 1e-12)
-    squares = np.square(points[:, np.newaxis] - points).sum(axis=-1)
-    step_cost = _STEP_COST**2 * squares
+    squares = cdist(points, points, "sqeuclidean")
+    step_cost = _STEP_COST * squares
     fit = np.square((targets[:, np.newaxis] - values) / size)
     fit = np.where(np.isfinite(fit), fit, np.inf)
     cost = fit[0].copy()
@@ -141,22 +145,23 @@ def curve_path(
         steps: Number of columns.
         start: Latent vector (dims,) near which it begins, or None.
     """
-    axes = landmarks.axes
-    points = grid_points(axes)
-    levels = trained.decode_columns(axes.vectors(points * axes.deviations))
-    values = described(levels, trained.spectra.frequencies)[descriptor]
-    loud = described(levels, trained.spectra.frequencies)["loudness"]
-    values = np.where(loud > np.nanmedian(loud) - 20, values, np.nan)  # no silent ways
-    low, high = np.nanquantile(values, [0.1, 0.9])
+    points = landmarks.vectors[:: -(-len(landmarks.vectors) // _CANDIDATES)]
+    found = described(trained.decode_columns(points), trained.spectra.frequencies)
+    if not np.isfinite(found["loudness"]).any():
+        raise UserError("every point of the space is silent; train it for longer")
+    loud = found["loudness"] > np.nanquantile(found["loudness"], 0.95) - _QUIET_DB
+    points, values = points[loud], found[descriptor][loud]
+    low, high = np.quantile(values, [0.1, 0.9])
     # every fourth column is chosen, those between lie on the straight line
     count = max(steps // 4, 2)
     drawn = np.interp(np.linspace(0, 1, count), np.linspace(0, 1, len(curve)), curve)
     targets = low + (high - low) * (drawn - curve.min()) / np.ptp(curve)
-    at = None if start is None else axes.coordinates(start) / axes.deviations
-    chosen = points[follow(values, points, targets, at)]
+    radius = np.sqrt(landmarks.vectors.var(axis=0).sum())
+    at = None if start is None else start / radius
+    chosen = points[follow(values, points / radius, targets, at)]
     place, fine = np.linspace(0, count - 1, steps), np.arange(count)
     way = np.stack([np.interp(place, fine, line) for line in chosen.T], axis=-1)
-    return axes.vectors(way * axes.deviations), np.interp(place, fine, targets)
+    return way, np.interp(place, fine, targets)
 
 
 def descriptor_maps(
@@ -181,10 +186,11 @@ def descriptor_maps(
 def roughness(grid: np.ndarray) -> float:
     """Mean size of the second differences of a map, relative to that of its first ones.
 
-    It is 0 for a plane slope, and about 1.7 for independent random values.
+    It is 0 for a plane slope, and about 1.7 for independent random values. Silent places (NaN) are
+    left out.
     """
-    first = [np.abs(np.diff(grid, axis=axis)).mean() for axis in (0, 1)]
-    second = [np.abs(np.diff(grid, 2, axis=axis)).mean() for axis in (0, 1)]
+    first = [np.nanmean(np.abs(np.diff(grid, axis=axis))) for axis in (0, 1)]
+    second = [np.nanmean(np.abs(np.diff(grid, 2, axis=axis))) for axis in (0, 1)]
     return float(np.sum(second) / max(np.sum(first), 1e-12))
 
 

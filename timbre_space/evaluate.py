@@ -1,7 +1,8 @@
-"""Evaluate a space, and with --study the penalties and transforms that make one.
+"""Evaluate a space, or the transforms and penalties that make one.
 
     python -m timbre_space.evaluate --audio_path orchestra --pictures pictures
     python -m timbre_space.evaluate --study erb.h5 stft.h5 dct.h5 cqt.h5 mel.h5 --seeds 3
+    python -m timbre_space.evaluate --leave_out erb.h5 --penalties l2 --seeds 3
 
 The first prints, for a trained space:
 
@@ -15,15 +16,19 @@ The first prints, for a trained space:
                   have, decoded and in the sound
   maps            roughness of the maps of descriptors: 0 for a slope, 1.7 for random values
 
-The second trains small spaces in memory, and prints:
+The second and the third train small spaces in memory. --study prints:
 
   transforms      for each store and penalty, errors of held-out notes, and the rank correlation
   common          squared error in dB^2 after both spectra were summed up in the same 30 bands, of
                   each store, trained without penalty
-  held out        each instrument in turn is left out of the penalty: rank correlation of its
-                  distances from the others with the ratings, beside that of a space without
-                  penalty; and how often the nearest instrument is of the same family
-  permuted        the same space with the ratings of permuted instruments, judged by the true ones
+
+--leave_out prints, for each seed, the mean over instruments of the rank correlation of their
+distances from the others with the ratings, and how many are nearest to one of their family:
+
+  no penalty      after as many steps as the others
+  penalty         of all rated pairs
+  held out        each instrument in turn is left out of the penalty and judged
+  permuted        trained with the ratings of permuted instruments, judged by the true ones
 """
 
 from __future__ import annotations
@@ -56,7 +61,6 @@ from timbre_space.store import ColumnStore
 from timbre_space.train import RATINGS
 
 if TYPE_CHECKING:
-    from timbre_space.study import Data
     from timbre_space.trained import Landmarks, TrainedSpace
 
 COLUMNS = 6  # of a note
@@ -73,6 +77,12 @@ def build_parser() -> Parser:
     what.add_argument(
         "--study", type=Path, nargs="+", metavar="STORE", help="stores to train small spaces on"
     )
+    what.add_argument(
+        "--leave_out",
+        type=Path,
+        metavar="STORE",
+        help="store to train small spaces on, each instrument in turn left out of the penalty",
+    )
     built.add_argument(
         "--model",
         type=Path,
@@ -80,7 +90,7 @@ def build_parser() -> Parser:
         help="run folder (default: models/timbre_space_erb)",
     )
     built.add_argument(
-        "--ratings",
+        "--ratings_path",
         type=Path,
         default=RATINGS,
         help="CSV file with the columns a, b, rating, study (default: "
@@ -94,8 +104,7 @@ def build_parser() -> Parser:
         nargs="+",
         choices=("neighbours", "l2", "gaussian", "prior"),
         default=["neighbours", "l2", "gaussian", "prior"],
-        help="penalties of the table of a study (default: all); the first one is that of the parts "
-        "behind it",
+        help="penalties of --study (default: all); --leave_out takes the first one",
     )
     add_seed_flag(built, "choice of notes, and the first training of a study")
     return built
@@ -166,11 +175,11 @@ def evaluate(args: argparse.Namespace) -> None:
         }
     ]
     print(as_text(rows), end="\n\n")
-    ratings = merge(read_ratings(args.ratings), trained.instruments)
+    ratings = merge(read_ratings(args.ratings_path), trained.instruments)
     places = [trained.instruments.index(row.instrument) for row in landmarks.rows]
     labels = one_hot(places, len(trained.instruments))
     distances = centre_distances(landmarks.vectors, labels)
-    print(as_text([{"ratings": args.ratings.name, **rank_correlations(distances, ratings)}]))
+    print(as_text([{"ratings": args.ratings_path.name, **rank_correlations(distances, ratings)}]))
     families = [family_of(name) for name in trained.instruments]
     rows = []
     for name in sorted({note[0] for note in notes} - set(trained.instruments)):
@@ -213,10 +222,8 @@ def study(args: argparse.Namespace) -> None:
 
     settings = Settings(steps=args.steps)
     stores = [ColumnStore(path) for path in args.study]
-    rated = {name for row in read_ratings(args.ratings) for name in (row.a, row.b)}
-    present = {row.instrument for row in stores[0].rows}
-    classes = sorted(n for n in present if n.removesuffix("_acoustic") in rated or n in rated)
-    ratings = merge(read_ratings(args.ratings), classes)
+    ratings = _rated(stores[0], args.ratings_path)
+    classes = ratings.instruments
     rows, common = [], []
     for store in stores:
         data, first = Data.of(store, classes), None
@@ -246,67 +253,77 @@ def study(args: argparse.Namespace) -> None:
                 mean = float(np.mean(found))
                 common.append({"common": store.spectra.kind, **each, "mean": mean})
     print(as_text(rows), end="\n\n")
-    print(as_text(common), end="\n\n")
-    data = Data.of(stores[0], classes)
-    print(as_text(held_out_in_turn(data, ratings, args, settings)))
+    print(as_text(common))
 
 
-def held_out_in_turn(
-    data: Data, ratings: Any, args: argparse.Namespace, settings: Any
-) -> list[dict[str, Any]]:
-    """Rows about spaces without penalty, with it, with one instrument left out, and permuted."""
-    from timbre_space.study import Trainer, centre_distances, chance_of_kin, nearest_is_kin
+def leave_out(args: argparse.Namespace) -> None:
+    """Print rows about spaces without penalty, with it, with one instrument left out, permuted."""
+    from timbre_space.study import (
+        Data,
+        Settings,
+        Trainer,
+        centre_distances,
+        chance_of_kin,
+        nearest_is_kin,
+    )
 
-    everything, labels = data.everything()
-    names = list(everything)
-    count = len(data.classes)
-    rows = []
+    store = ColumnStore(args.leave_out)
+    ratings = _rated(store, args.ratings_path)
+    data = Data.of(store, ratings.instruments)
+    names, labels = data.everything()
+    chosen, count, rows = labels.any(axis=1), len(data.classes), []
+    chance = sum(chance_of_kin(names, place) for place in range(count))
     for seed in range(args.seed, args.seed + args.seeds):
-        trainer = Trainer(data, ratings, args.penalties[0], settings, seed=seed)
-
-        def distances(given, trainer=trainer):
-            trainer.second(given)
-            chosen = labels.any(axis=1)
-            return centre_distances(trainer.latents()[chosen], labels[chosen])
-
-        def row(title, found, seed=seed):
-            of_rows = [row_correlation(one[:count, :count], ratings, i) for i, one in found]
-            kin = [nearest_is_kin(one, names, i) for i, one in found]
-            return {
-                "space": title,
-                "seed": str(seed),
-                "row_spearman": float(np.mean(of_rows)),
-                "kin": f"{sum(kin)} of {count}",
-                "chance": float(sum(chance_of_kin(names, i) for i in range(count))),
-            }
-
-        plain = distances(None)
-        rows.append(row("no penalty", [(i, plain) for i in range(count)]))
-        full = distances(ratings)
-        rows.append(row("penalty", [(i, full) for i in range(count)]))
-        left = [(i, distances(ratings.without(name))) for i, name in enumerate(data.classes)]
-        rows.append(row("penalty, held out", left))
+        trainer = Trainer(data, ratings, args.penalties[0], Settings(steps=args.steps), seed=seed)
         order = np.random.default_rng(seed).permutation(count)
         wrong = ratings._replace(
             mean=ratings.mean[np.ix_(order, order)],
             deviation=ratings.deviation[np.ix_(order, order)],
         )
-        permuted = distances(wrong)
-        rows.append(row("permuted ratings", [(i, permuted) for i in range(count)]))
-    return rows
+        for title, given in (
+            ("no penalty", [None]),
+            ("penalty", [ratings]),
+            ("held out", [ratings.without(name) for name in data.classes]),
+            ("permuted", [wrong]),
+        ):
+            found = []
+            for one in given:
+                trainer.second(one)
+                found.append(centre_distances(trainer.latents()[chosen], labels[chosen]))
+            judged = list(enumerate(found if len(found) > 1 else found * count))
+            correlations = [row_correlation(one[:count, :count], ratings, i) for i, one in judged]
+            rows.append(
+                {
+                    "space": title,
+                    "seed": str(seed),
+                    "correlation": float(np.mean(correlations)),
+                    "kin": f"{sum(nearest_is_kin(one, names, i) for i, one in judged)} of {count}",
+                    "chance": float(chance),
+                }
+            )
+    print(as_text(rows))
+
+
+def _rated(store, path):
+    """Ratings of those instruments of a store that have any."""
+    rows = read_ratings(path)
+    rated = {name.removesuffix("_acoustic") for row in rows for name in (row.a, row.b)}
+    present = sorted({row.instrument for row in store.rows})
+    return merge(rows, [name for name in present if name.removesuffix("_acoustic") in rated])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
-    if args.study:
-        for path in args.study:
+    stores = args.study or list(filter(None, [args.leave_out]))
+    if stores:
+        for path in stores:
             ColumnStore(path).close()
-        read_ratings(args.ratings)
+        read_ratings(args.ratings_path)
     else:
         open_run(args.model, "timbre_space")
     start_backend(None)
-    (study if args.study else evaluate)(args)
+    (study if args.study else leave_out if args.leave_out else evaluate)(args)
     return 0
 
 

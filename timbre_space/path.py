@@ -58,7 +58,7 @@ def end_of(text: str, trained: TrainedSpace, landmarks: Landmarks) -> tuple[str,
         audio, _ = load_audio(Path(text), sample_rate=trained.sample_rate)
         return Path(text).stem, latents_of(trained, audio, text).mean(axis=0)
     *words, last = text.replace(",", " ").split() or [""]
-    instrument = find_instrument(" ".join(words), trained.instruments) if words else None
+    instrument = find_instrument("_".join(words), trained.instruments) if words else None
     pitch = pitch_number(last)
     if instrument is None or pitch is None:
         names = ", ".join(trained.instruments)

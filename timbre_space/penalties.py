@@ -46,7 +46,7 @@ def neighbours(distances: Any, targets: Any, weights: Any) -> Any:
 
 def _log_share(logarithm, counts):
     apart = ops.where(counts > 0, logarithm, -1e9)
-    return logarithm - ops.logsumexp(apart)
+    return ops.where(counts > 0, logarithm - ops.logsumexp(apart), 0.0)
 
 
 def mean_square(distances: Any, targets: Any, weights: Any) -> Any:

@@ -27,7 +27,7 @@ def plot_space(path: Path, vectors: np.ndarray, rows: Sequence[Column]) -> None:
     points = np.pad(axes.coordinates(vectors), [(0, 0), (0, 3 - len(axes.deviations))])
     names = sorted({row.instrument for row in rows})
     numbers = np.array([names.index(row.instrument) for row in rows])
-    figure, grid = new_figure(2, 2, (13, 11))
+    figure, grid = new_figure(2, 2, (10, 8))
     for column, (first, second) in enumerate(((0, 1), (2, 1))):
         for line, (values, colours) in enumerate(
             ((numbers, "tab20"), (np.array([row.pitch for row in rows]), "viridis"))

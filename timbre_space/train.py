@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from timbre_space.model import Architecture, Space
 
 RATINGS = Path(__file__).parent.parent / "data" / "ratings" / "synthetic.csv"
-WEIGHTS = {"neighbours": 2000.0, "l2": 200.0, "gaussian": 200.0, "prior": 1.0}
+WEIGHTS = {"neighbours": 1000.0, "l2": 100.0, "gaussian": 100.0, "prior": 1.0}
 
 
 class Session(TrainingSession):
@@ -64,7 +64,7 @@ class Session(TrainingSession):
             help="run folder (default: runs/space)",
         )
         built.add_argument(
-            "--ratings",
+            "--ratings_path",
             type=Path,
             default=RATINGS,
             help="CSV file with the columns a, b, rating, study (default: "
@@ -86,7 +86,7 @@ class Session(TrainingSession):
         built.add_argument(
             "--penalty_weight",
             type=number(float, above=0),
-            help="weight of the penalty (default: 2000 for neighbours, 200 for l2 and gaussian)",
+            help="weight of the penalty (default: 1000 for neighbours, 100 for l2 and gaussian)",
         )
         built.add_argument(
             "--plain_epochs",
@@ -125,7 +125,7 @@ class Session(TrainingSession):
         ]
         self.ratings = None
         if self.flags.penalty != "none":
-            self.ratings = merge(read_ratings(self.flags.ratings), self.classes)
+            self.ratings = merge(read_ratings(self.flags.ratings_path), self.classes)
 
     def open_data(self) -> None:
         """Split the notes and scale the columns."""
@@ -220,7 +220,7 @@ class Session(TrainingSession):
 def _instrument(name, known):
     from common.music.names import find_instrument
 
-    found = name if name in known else find_instrument(name, known)
+    found = find_instrument("_".join(name.split()), known)
     if found is None:
         raise UserError(f"--instruments {name}: not in the features, which have {', '.join(known)}")
     return found

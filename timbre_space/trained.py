@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _BATCH = 1024
 _NEAREST = 10  # columns of an instrument that are compared with a sound
 _SQUELCH_DB = 4.0  # decoded levels less than this above the floor become silence
-_FEW_LATENTS = 4000
+_FEW_LATENTS = 2500
 
 
 class TrainedSpace:
@@ -132,7 +132,7 @@ def write_latents(
 ) -> tuple[list[Column], np.ndarray]:
     """Write the latent vectors of columns of a store: ``(rows, vectors)``.
 
-    Of more than 4000 columns, some at equal distances are taken.
+    Of more than 2500 columns, some at equal distances are taken.
     """
     chosen = indices[:: -(-len(indices) // _FEW_LATENTS)]
     rows = [store.rows[index] for index in chosen]

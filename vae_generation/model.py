@@ -13,7 +13,7 @@ from keras import layers, ops
 
 from common.cli import UserError
 from common.networks.gaussian import Sampling, kl_divergence
-from common.networks.mmd import mmd_to_prior
+from common.networks.mmd import PRIOR_SCALES, mmd_to_prior
 from common.training.model import TrainingModel
 
 RECONSTRUCTION_WEIGHT = 1_000_000
@@ -169,57 +169,53 @@ class VAE(TrainingModel):
 
     The loss of an image is ``weight`` times its mean squared error plus ``beta`` times the
     Kullback-Leibler divergence of its latent distribution from the standard normal one, in nats,
-    plus ``mmd_weight`` times the maximum mean discrepancy between the latent vectors of the batch
-    and the standard normal distribution.
+    plus ``attraction`` times the maximum mean discrepancy, from 0 to 2, between the means of the
+    batch and the standard normal distribution. (Samples are also normal where all means are 0.)
 
     Args:
         encoder, decoder: As built by this module.
         weight: Weight of the reconstruction.
-        mmd_weight: Weight of the discrepancy; with 0 it is only reported.
 
     Attributes:
-        beta: Variable, 1 unless a callback changes it.
+        beta, attraction: Variables, 1 and 0 unless a callback changes them.
     """
 
     loss_names = ("loss", "reconstruction", "kl", "mmd")
 
     def __init__(
-        self,
-        encoder: keras.Model,
-        decoder: keras.Model,
-        weight: float = RECONSTRUCTION_WEIGHT,
-        mmd_weight: float = 0.0,
+        self, encoder: keras.Model, decoder: keras.Model, weight: float = RECONSTRUCTION_WEIGHT
     ) -> None:
         super().__init__("vae")
         self.encoder = encoder
         self.decoder = decoder
         self.sampling = Sampling()
         self.noise = keras.random.SeedGenerator(0)
-        self.weight, self.mmd_weight = weight, mmd_weight
-        self.beta = self.add_weight(
-            shape=(), initializer="ones", trainable=False, dtype="float32", name="beta"
+        self.weight = weight
+        self.beta, self.attraction = (
+            self.add_weight(
+                shape=(), initializer=initial, trainable=False, dtype="float32", name=name
+            )
+            for name, initial in (("beta", "ones"), ("attraction", "zeros"))
         )
 
-    def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, ...]:
-        """Reconstruction, mean, log variance, and the vector that is decoded: a sample in training,
-        else the mean.
-        """
+    def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any, Any]:
+        """Return reconstruction, mean and log variance; at inference the mean is decoded."""
         inputs = [self.share_out(part) for part in inputs]
         conditions = inputs[1:]
         mean, log_variance = self.encoder(inputs if conditions else inputs[0], training=training)
         latent = self.sampling(mean, log_variance) if training else mean
         given = [latent, *conditions] if conditions else latent
-        return self.decoder(given, training=training), mean, log_variance, latent
+        return self.decoder(given, training=training), mean, log_variance
 
     def loss_terms(
         self, x: Any, y: Any, y_pred: Any, training: bool
     ) -> tuple[Any, dict[str, Any], Any]:
         """``loss``, ``reconstruction`` (mean squared error), ``kl`` in nats, and ``mmd``."""
-        decoded, mean, log_variance, latent = y_pred
+        decoded, mean, log_variance = y_pred
         reconstruction = ops.mean(ops.square(ops.cast(y, "float32") - decoded))
         kl = ops.mean(kl_divergence(mean, log_variance))
-        mmd = mmd_to_prior(self.gather(latent), self.noise)
-        loss = self.weight * reconstruction + self.beta * kl + self.mmd_weight * mmd
+        mmd = mmd_to_prior(self.gather(mean), self.noise) / len(PRIOR_SCALES)
+        loss = self.weight * reconstruction + self.beta * kl + self.attraction * mmd
         values = {"loss": loss, "reconstruction": reconstruction, "kl": kl, "mmd": mmd}
         return loss, values, ops.shape(decoded)[0]
 

@@ -119,7 +119,8 @@ class Session(TrainingSession):
             "--mmd_weight",
             0.0,
             "weight of the maximum mean discrepancy between the latent vectors of a batch and the "
-            "normal distribution, which makes them fill it; for planes, such as 5000",
+            "normal distribution, which makes them fill it, such as 5000; faded in over the second "
+            "quarter of the epochs",
             type=number(float, 0),
         )
         built.add_flag(
@@ -183,13 +184,17 @@ class Session(TrainingSession):
         from vae_generation.model import VAE, build_decoder, build_encoder
 
         networks = build_encoder(self.architecture), build_decoder(self.architecture)
-        return VAE(*networks, self.flags.reconstruction_weight, self.flags.mmd_weight)
+        return VAE(*networks, self.flags.reconstruction_weight)
 
     def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
-        """Callback that fades in the KL divergence (Bowman et al. 2016)."""
+        """Callbacks that fade in the KL divergence (Bowman et al. 2016) and the discrepancy."""
         from common.training.callbacks import Ramp
 
-        return [Ramp(model.beta, 1.0, 0, self.flags.kl_warmup)]
+        quarter = self.flags.epochs // 4
+        return [
+            Ramp(model.beta, 1.0, 0, self.flags.kl_warmup),
+            Ramp(model.attraction, self.flags.mmd_weight, quarter, 2 * quarter),
+        ]
 
     def after_epoch(self, epoch: int, networks: dict[str, keras.Model]) -> None:
         """Draw some reconstructions; after the last epoch, write the latent distributions."""
