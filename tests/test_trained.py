@@ -50,7 +50,9 @@ def test_a_model_says_what_it_is():
         guitar.convert(np.zeros(9, np.float32), style=np.ones(9, np.float32))
 
 
-@pytest.mark.parametrize("name", ["vae_notes", "time_stretching", "move_orchestra"])
+@pytest.mark.parametrize(
+    "name", ["vae_notes", "time_stretching", "move_orchestra", "wae_fader_orchestra"]
+)
 def test_a_latent_space_lies_between_audio_and_audio(name):
     model = open_model(shipped(name))
     model = getattr(model, "codes", model)

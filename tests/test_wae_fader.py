@@ -363,7 +363,16 @@ def test_a_format_whose_library_is_missing_is_told_in_one_line(
 
 def test_figures_are_printed(folder, capsys, monkeypatch):
     monkeypatch.setattr(evaluate, "_SPEED_NOTES", 1)
-    argv = words("--features_path", folder / "notes.h5", "--model", folder / "run", "--notes", 1)
+    argv = words(
+        "--features_path",
+        folder / "notes.h5",
+        "--model",
+        folder / "run",
+        "--notes",
+        1,
+        "--sounds",
+        3,
+    )
     assert evaluate.main([*argv, "--judge_path", str(folder / "notes.h5")]) == 0
     out = capsys.readouterr().out
     for word in ("are held out", "LSD", "style_from_z", "style_in_range", "other_judge", "octave"):

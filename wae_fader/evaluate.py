@@ -15,8 +15,8 @@ prints, for each model:
   style           share of generated notes that a judge takes for the style they were asked for:
                   points of the normal distribution, at random notes of --octaves, each decoded in
                   every style; ..._in_range: those only whose pitch the style has in the features;
-                  ..._of_sound: the image of their sound
-  pitch_class     share of them whose pitch class, and whose octave, is heard right (SwiftF0 and
+                  ..._of_sound: the image of the sound of some (--sounds)
+  pitch_class     share of these whose pitch class, and whose octave, is heard right (SwiftF0 and
   octave          probabilistic YIN, which know nothing of the notes)
   speed           seconds of audio that one core makes in a second
 
@@ -84,7 +84,8 @@ def build_parser() -> Parser:
         type=Path,
         help="HDF5 file of wae_fader.preprocess, of other recordings, for a second judge",
     )
-    built.add_flag("--notes", 8, "number of generated notes of a style", type=number(int, 1))
+    built.add_flag("--notes", 24, "number of generated notes of a style", type=number(int, 1))
+    built.add_flag("--sounds", 48, "largest number of them that are heard", type=number(int, 1))
     built.add_flag(
         "--octaves",
         (3, 4),
@@ -338,7 +339,8 @@ class Evaluation:
         asked = np.tile(styles, self.args.notes)
         latents, pitches = (np.repeat(one, len(styles), axis=0) for one in (latents, pitches))
         made = trained.decode_images(latents, pitches, asked)
-        found, sounds = {}, [trained.images.audio(image) for image in made]
+        chosen = rng.permutation(len(made))[: self.args.sounds]
+        found, sounds = {}, [trained.images.audio(image) for image in made[chosen]]
         if trained.told == trained.conditions.length:
             rows = self.store.rows
             reach = {
@@ -353,9 +355,9 @@ class Evaluation:
                 found[name] = float(np.mean(right))
                 found[f"{name}_in_range"] = float(np.mean(right[inside])) if any(inside) else ""
             heard = [trained.images.image(sound)[0] for sound in sounds]
-            right = self.judges["style"].names(features(np.stack(heard))) == asked
+            right = self.judges["style"].names(features(np.stack(heard))) == asked[chosen]
             found["style_of_sound"] = float(np.mean(right))
-        return found | heard_right(sounds, trained.sample_rate, pitches)
+        return found | heard_right(sounds, trained.sample_rate, pitches[chosen])
 
     def truth(self) -> dict[str, float]:
         """What the judges say of true held-out notes of the same octaves."""
@@ -370,8 +372,7 @@ class Evaluation:
             heard = self.judges["other_judge"].names(self.seen[inside])
             found["other_judge_in_range"] = float(np.mean(heard == np.array(styles)[inside]))
         rng = np.random.default_rng(self.args.seed)
-        number = self.args.notes * len(set(styles))
-        chosen = rng.permutation(np.flatnonzero(inside))[:number]
+        chosen = rng.permutation(np.flatnonzero(inside))[: self.args.sounds]
         pitches = np.array([row.pitch for row in self.held])[chosen]
         trained = next(iter(self.models.values()))
         sounds = [trained.images.audio(image) for image in self.images[chosen]]

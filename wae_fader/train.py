@@ -184,10 +184,10 @@ class Session(TrainingSession):
         """Callback that raises the strength against the classifier, as published."""
         from common.training.callbacks import Ramp
 
-        flags = self.flags
-        begin = round(flags.classifier_epochs * flags.epochs)
+        flags, before = self.flags, self.flags.epoch_offset
+        begin = before + round(flags.classifier_epochs * flags.epochs)
         alpha = flags.alpha if flags.adversary == "on" else 0.0
-        return [Ramp(model.alpha, alpha, begin, flags.epochs // 2)]
+        return [Ramp(model.alpha, alpha, begin, before + flags.epochs // 2)]
 
     def after_epoch(self, epoch: int, networks: dict[str, keras.Model]) -> None:
         """Draw some notes; after the last epoch, write the latent vectors."""
