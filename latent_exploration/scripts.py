@@ -1,0 +1,81 @@
+"""What the scripts share: flags of a model, the session of a command line, sounds that are read."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.cli import Parser, UserError, add_gpu_flag
+from common.files.audio import load_audio, peak, read_header
+from common.music.names import pitch_number
+from common.trained import shipped
+
+if TYPE_CHECKING:
+    from latent_exploration.session import LatentSession
+
+LONGEST = 600  # seconds of a recording
+DEFAULT = "move_orchestra"
+
+
+def add_model_flags(built: Parser, *, axes: bool = True) -> None:
+    """Add ``--model``, ``--pitch``, ``--voice``, ``--gpu`` and, if wanted, ``--axes``."""
+    built.add_argument(
+        "--model",
+        type=Path,
+        default=shipped(DEFAULT),
+        help=f"run folder of a model of any system (default: models/{DEFAULT})",
+    )
+    built.add_argument(
+        "--pitch", type=pitch, help="pitch that a model of notes plays, such as C4 or 60"
+    )
+    built.add_argument(
+        "--voice", help="instrument or style that a model plays that has several, such as violin"
+    )
+    if axes:
+        built.add_argument(
+            "--axes",
+            type=Path,
+            metavar="FILE",
+            help="axes.json of python -m latent_exploration.axes: dimensions become its axes, on "
+            "which values lie between -1 and 1",
+        )
+    add_gpu_flag(built)
+
+
+def pitch(text: str) -> int:
+    """Argument type: a pitch by its name or MIDI number."""
+    found = pitch_number(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no pitch; give a name such as C4, or 60")
+    return found
+
+
+def open_session(args: argparse.Namespace) -> LatentSession:
+    """Start the backend, and open the model and the axes of a command line."""
+    from common.training.devices import start_backend
+    from latent_exploration.knobs import read_knobs
+    from latent_exploration.session import LatentSession, open_latent
+
+    start_backend(args.gpu)
+    model = open_latent(args.model, args.pitch, args.voice)
+    axes = getattr(args, "axes", None)
+    return LatentSession(model, knobs=None if axes is None else read_knobs(axes, model.dims))
+
+
+def require_sound(path: Path) -> None:
+    """Raise an error if a recording is missing, unreadable or longer than ten minutes."""
+    header = read_header(path)
+    if header.frames > LONGEST * header.samplerate:
+        raise UserError(f"{path}: longer than {LONGEST // 60} minutes; cut it up")
+
+
+def read_sound(path: Path, sample_rate: int) -> np.ndarray:
+    """Audio (samples,) of a file; ``UserError`` if it is silent."""
+    require_sound(path)
+    audio, _ = load_audio(path, sample_rate=sample_rate)
+    if audio.size == 0 or peak(audio) < 1e-4:
+        raise UserError(f"{path}: is silent; give another recording")
+    return audio
