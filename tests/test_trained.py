@@ -24,6 +24,7 @@ KINDS = {
     "granular": "TrainedGrains",
     "granular.sequences": "TrainedSequences",
     "wae_fader": "TrainedFader",
+    "timbre_space": "TrainedSpace",
 }
 
 
