@@ -110,6 +110,21 @@ def test_the_loss_is_the_sum_of_its_parts():
     assert scores["reconstruction"] == pytest.approx(reconstruction, rel=1e-4)
     assert scores["kl"] == pytest.approx(kl, rel=1e-4)
     assert scores["loss"] == pytest.approx(1000 * reconstruction + 0.5 * kl, rel=1e-4)
+    model.attraction.assign(7.0)
+    drawn = model.evaluate((images(),), images(), verbose=0, return_dict=True)
+    assert 0 < drawn["mmd"] < 2
+    expected = 1000 * reconstruction + 0.5 * kl + 7 * drawn["mmd"]
+    assert drawn["loss"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_attraction_draws_the_means_to_the_prior():
+    model = compiled(weight=1e-3)
+    model.beta.assign(0)
+    model.attraction.assign(10)
+    model.encoder.get_layer("mu").bias.assign([3.0] * 5)
+    many = images(64)
+    history = model.fit((many,), many, batch_size=64, epochs=60, verbose=0).history
+    assert history["mmd"][-1] < 0.5 * history["mmd"][0]
 
 
 def test_training_learns_to_reconstruct():

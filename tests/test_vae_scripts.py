@@ -15,6 +15,7 @@ from common.cli import UserError
 from common.files.audio import peak
 from vae_generation import evaluate, generate, preprocess, train, train_continuation
 from vae_generation.chords import QUALITIES, parse_chord, progression
+from vae_generation.spectrogram import Spectrogram
 from vae_generation.store import Example, ImageStore, parse_note
 
 VOICES = {("guitar_acoustic", 0): (0.6, 1.0, 0.7), ("keyboard_acoustic", 0): (1.0, 0.4)}
@@ -298,11 +299,27 @@ def test_damaged_weights_and_silent_recordings_are_refused(folder, tmp_path, cap
 def test_figures_are_printed(folder, capsys, monkeypatch):
     monkeypatch.setattr(evaluate, "PITCHES", range(45, 76, 15))  # fewer, since each takes long
     monkeypatch.setattr(evaluate, "_SHIFTS", (0, 1))
+    monkeypatch.setattr(evaluate, "_CELLS", 2)
     argv = words("--audio_path", folder / "notes", "--model", folder / "plain")
+    argv += words("--plane_model", folder / "plane")
     assert evaluate.main([*argv, "--conditional_model", str(folder / "told")]) == 0
     out = capsys.readouterr().out
-    for word in ("mean note", "no network", "active units", "held-out pairs", "asked for"):
+    for word in ("mean note", "no network", "active units", "both", "held-out pairs", "asked for"):
         assert word in out
+
+
+def test_cells_of_a_plane_have_to_be_loud_and_pitched():
+    spectrogram = Spectrogram()
+    tone = 0.3 * make_note(60, (1, 0.5, 0.3), 2.0) * np.exp(np.arange(32000) / 16000)
+    sounds = [tone, tone * (np.arange(32000) < 8000), 0.01 * tone]
+
+    class Trained:
+        def decode_images(self, points):
+            return np.stack([spectrogram.image(sounds[place])[0] for place in points])[..., None]
+
+    Trained.spectrogram = spectrogram
+    found = evaluate.plane_cells(Trained(), np.arange(3), 0)
+    assert found == {"plane": "cells", "number": 3, "loud": 2, "pitched": 2, "both": 1}
 
 
 @pytest.mark.parametrize(

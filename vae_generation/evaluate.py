@@ -14,6 +14,10 @@ prints, for the shipped models or those given:
                   part; the same for real notes
   instrument      share of them that a small classifier, trained on real notes, recognises as the
                   requested instrument; the same for held-out real notes
+  plane           of the 64 sounds that generate.py --grid 8 makes, before they are brought to one
+                  loudness, how many are louder than -35 dB (root mean square, 0 dB is full scale),
+                  how many are voiced for 60 % of their length, as pyin hears it, and how many are
+                  both
   interpolation   between pairs of held-out notes, in nine images: length of the path divided by
                   that of the straight line (1 is the shortest), and the longest step divided by the
                   mean step
@@ -31,7 +35,7 @@ from common.audio.metrics import log_spectral_distance
 from common.cli import Parser, UserError, add_seed_flag, existing_folder, parser, run
 from common.files.audio import find_recordings, resample
 from common.report.evaluation import held_out
-from common.report.note_judges import Classifier, heard_pitch
+from common.report.note_judges import Classifier, heard_pitch, voiced_share
 from common.report.tables import as_text
 from common.trained import open_run, shipped
 from common.training.devices import start_backend
@@ -48,6 +52,8 @@ VELOCITY = 80
 _CENTS = 50
 _MARGIN = 3  # semitones by which the pitch search reaches below the lowest requested pitch
 _SHIFTS = (-2, -1, 0, 1, 2)  # semitones by which its training notes are transposed
+_CELLS = 8  # rows and columns of the grid over the plane
+_LOUD_DB, _VOICED, _LOWEST = -35.0, 0.6, 21  # of its sounds; MIDI number that is searched from
 _WAY = 9  # number of images in an interpolation
 
 
@@ -72,6 +78,12 @@ def build_parser() -> Parser:
         default=shipped("vae_notes_conditional"),
         help="run folder of a model trained with --conditional (default: "
         "models/vae_notes_conditional)",
+    )
+    built.add_argument(
+        "--plane_model",
+        type=Path,
+        default=shipped("vae_notes_plane"),
+        help="run folder of a model trained with --latent_dim 2 (default: models/vae_notes_plane)",
     )
     add_seed_flag(built, "latent vectors, classifier and phases")
     return built
@@ -209,10 +221,27 @@ def smoothness(trained: TrainedVAE, others: list[Note], seed: int) -> dict[str, 
     }
 
 
+def plane_cells(trained: TrainedVAE, points: np.ndarray, seed: int) -> dict[str, Any]:
+    """The row about the sounds of points (points, 2): how many are loud, pitched, and both."""
+    spectrogram = trained.spectrogram
+    loud, pitched = [], []
+    for image in trained.decode_images(points)[..., 0]:
+        audio = spectrogram.audio(image, seed=seed)
+        level = 10 * np.log10(np.mean(np.square(audio, dtype=np.float64)) + 1e-12)
+        loud.append(level > _LOUD_DB)
+        pitched.append(voiced_share(audio, spectrogram.sample_rate, _LOWEST) >= _VOICED)
+    loud, pitched = np.array(loud), np.array(pitched)
+    counts = {"loud": loud, "pitched": pitched, "both": loud & pitched}
+    return {"plane": "cells", "number": len(points)} | {
+        name: int(found.sum()) for name, found in counts.items()
+    }
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the script; return exit status 0."""
     args = build_parser().parse_args(argv)
     start_backend(None)
+    from common.latent import plane_grid
     from vae_generation.latents import Latents
     from vae_generation.trained import load_trained
 
@@ -223,6 +252,11 @@ def main(argv: list[str] | None = None) -> int:
     active = Latents.load(args.model / "latents.h5").active_units()
     print(f"active units: {active.sum()} of {active.size} ({active.mean():.0%})\n")
     print(as_text([smoothness(trained, others, args.seed)]), end="\n\n")
+    plane = load_trained(args.plane_model)
+    if plane.dims != 2:
+        raise UserError(f"--plane_model {args.plane_model}: its space is no plane")
+    points = plane_grid(Latents.load(args.plane_model / "latents.h5").mean, _CELLS)
+    print(as_text([plane_cells(plane, points, args.seed)]), end="\n\n")
     conditional = load_trained(args.conditional_model)
     if not conditional.conditions:
         raise UserError(f"--conditional_model {args.conditional_model}: was not trained so")

@@ -8,6 +8,7 @@ import numpy as np
 
 _RANGE_DB = 30  # range below the loudest part of a note in which its pitch is measured
 _SEEN_DB = 40  # range below the loudest value that the classifier uses
+_WINDOW = 2048  # samples of the pitch tracker
 _POOLED = (32, 4)  # rows and columns over which it averages
 
 
@@ -58,15 +59,8 @@ def heard_pitch(audio: np.ndarray, sample_rate: int, lowest: float) -> float:
     """
     import librosa
 
-    window = 2048
-    found, _, _ = librosa.pyin(
-        audio,
-        fmin=librosa.midi_to_hz(lowest),
-        fmax=sample_rate * 0.27,
-        sr=sample_rate,
-        frame_length=window,
-    )
-    loudness = librosa.feature.rms(y=audio, frame_length=window, hop_length=window // 4)[0]
+    found, _ = _pitches(audio, sample_rate, lowest)
+    loudness = librosa.feature.rms(y=audio, frame_length=_WINDOW, hop_length=_WINDOW // 4)[0]
     decibels = 20 * np.log10(np.maximum(loudness, 1e-10))
     found = found[: decibels.size][decibels[: found.size] > decibels.max() - _RANGE_DB]
     found = found[np.isfinite(found)]
@@ -86,3 +80,22 @@ def right(heard: np.ndarray, pitches: np.ndarray) -> dict[str, float]:
         # nearer to the pitch than half an octave
         "octave": float(np.mean(np.abs(np.nan_to_num(heard, nan=-99) - pitches) < 6)),
     }
+
+
+def voiced_share(audio: np.ndarray, sample_rate: int, lowest: float) -> float:
+    """Share of a sound with a pitch, by probabilistic YIN; arguments as in ``heard_pitch``."""
+    return float(_pitches(audio, sample_rate, lowest)[1].mean())
+
+
+def _pitches(audio, sample_rate, lowest):
+    """Frequencies and whether a pitch is heard, every quarter of a window."""
+    import librosa
+
+    found, voiced, _ = librosa.pyin(
+        audio,
+        fmin=librosa.midi_to_hz(lowest),
+        fmax=sample_rate * 0.27,
+        sr=sample_rate,
+        frame_length=_WINDOW,
+    )
+    return found, voiced
