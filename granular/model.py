@@ -141,13 +141,13 @@ def _convolutional(widths, size):
     return [grain, level], layers.Concatenate(name="encoder_join_again")([hidden, level])
 
 
-def gaussian_heads(hidden: Any, dims: int) -> list[Any]:
-    """Mean and log variance of a latent vector, of which the latter begins at 0."""
+def gaussian_heads(hidden: Any, dims: int, log_variance: float = _LOG_VARIANCE) -> list[Any]:
+    """Mean and log variance of a latent vector, of which the latter begins at a value."""
+    bias = keras.initializers.Constant(log_variance)
+    settings = {"kernel_initializer": "zeros", "bias_initializer": bias, "dtype": "float32"}
     return [
         layers.Dense(dims, dtype="float32", name="mean")(hidden),
-        layers.Dense(dims, kernel_initializer="zeros", dtype="float32", name="log_variance")(
-            hidden
-        ),
+        layers.Dense(dims, **settings, name="log_variance")(hidden),
     ]
 
 

@@ -4,7 +4,7 @@
     python -m granular.sample --model models/granular_orchestra --class violin --pitch A4 \\
         --output notes
 
-A sound is drawn from the normal distribution that the sequences were trained towards. Files are
+A sound is drawn from the normal distribution of the sequences of its class. Files are
 named <class>_<number>.wav, and notes also by their pitch.
 """
 
@@ -34,7 +34,7 @@ def build_parser() -> Parser:
     built.add_flag(
         "--temperature",
         1.0,
-        "standard deviation of the points; below 1, sounds are more alike",
+        "factor on the deviation of the points; below 1, sounds are more alike",
         type=number(float, 0, 5),
     )
     add_seconds_flag(built, None, "length of a sound in seconds")

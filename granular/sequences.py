@@ -91,6 +91,33 @@ def build_sequence_decoder(architecture: SequenceArchitecture, steps: int) -> ke
     return keras.Model([latent, condition], outputs, name="sequence_decoder")
 
 
+def build_sequence_prior(architecture: SequenceArchitecture) -> keras.Model:
+    """Network from classes to the distribution of the latent vectors of their sequences.
+
+    The latent vector of a sequence tells its class; from one distribution for all classes, another
+    class than that which the decoder is told would be drawn (Sohn et al. 2015, section 4).
+
+    Returns:
+        Keras model: (batch, condition) -> ``[mean, log_variance]``.
+    """
+    condition = layers.Input((architecture.condition,), name="class")
+    hidden = _dense(SIZES[architecture.size], condition, "prior")
+    heads = gaussian_heads(hidden, architecture.latent_dim, log_variance=0.0)
+    return keras.Model(condition, heads, name="sequence_prior")
+
+
+def divergence(posterior: Sequence[Any], prior: Sequence[Any]) -> Any:
+    """Kullback-Leibler divergence of diagonal Gaussians (batch, dims) from others: (batch,).
+
+    Args:
+        posterior, prior: Mean and log variance.
+    """
+    (mean, log_variance), (expected, log_width) = posterior, prior
+    # of what is normal with regard to the prior
+    spread = ops.exp(log_width / 2)
+    return kl_divergence((mean - expected) / spread, log_variance - log_width)
+
+
 class SequenceModel(TrainingModel):
     """Auto-encoder of sequences, trained by ``fit`` on batches of ``Paths``.
 
@@ -98,7 +125,7 @@ class SequenceModel(TrainingModel):
     over the grains, plus ``beta`` times the Kullback-Leibler divergence of a sequence.
 
     Args:
-        encoder, decoder: As built by this module.
+        encoder, decoder, prior: As built by this module.
 
     Attributes:
         beta: Variable.
@@ -106,34 +133,36 @@ class SequenceModel(TrainingModel):
 
     loss_names = ("loss", "reconstruction", "divergence", "weight")
 
-    def __init__(self, encoder: keras.Model, decoder: keras.Model) -> None:
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, prior: keras.Model) -> None:
         super().__init__("sequences")
         self.sequence_encoder, self.sequence_decoder = encoder, decoder
+        self.sequence_prior = prior
         self.sampling = Sampling()
         self.beta = self.add_weight(
             shape=(), initializer="zeros", trainable=False, dtype="float32", name="beta"
         )
 
     def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, ...]:
-        """Reconstruction, mean, log variance."""
+        """Reconstruction; mean and log variance, and those of the prior."""
         path, told = (self.share_out(part) for part in inputs)
         mean, log_variance = self.sequence_encoder(path, training=training)
         latent = self.sampling(mean, log_variance) if training else mean
-        return self.sequence_decoder([latent, told], training=training), mean, log_variance
+        made = self.sequence_decoder([latent, told], training=training)
+        return made, (mean, log_variance), self.sequence_prior(told, training=training)
 
     def parts(self, x: Any, y: Any, y_pred: Any = None) -> list[Any]:
         """Squared error and divergence, unweighted, as means."""
-        made, mean, log_variance = self(x, training=True) if y_pred is None else y_pred
+        made, posterior, prior = self(x, training=True) if y_pred is None else y_pred
         errors = ops.sum(ops.square(ops.cast(y, "float32") - made), axis=-1)
-        return [ops.mean(errors), ops.mean(kl_divergence(mean, log_variance))]
+        return [ops.mean(errors), ops.mean(divergence(posterior, prior))]
 
     def loss_terms(
         self, x: Any, y: Any, y_pred: Any, training: bool
     ) -> tuple[Any, dict[str, Any], Any]:
         """The loss, its parts unweighted."""
-        error, divergence = self.parts(x, y, y_pred)
-        loss = error + self.beta * divergence
-        values = (loss, error, divergence, ops.convert_to_tensor(self.beta))
+        error, distance = self.parts(x, y, y_pred)
+        loss = error + self.beta * distance
+        values = (loss, error, distance, ops.convert_to_tensor(self.beta))
         return loss, dict(zip(self.loss_names, values, strict=True)), ops.shape(y_pred[0])[0]
 
 
@@ -180,7 +209,8 @@ class TrainedSequences:
     """The auto-encoder of sequences at work.
 
     Args:
-        encoder, decoder: As built by this module; the latter for ``steps`` steps.
+        networks: Dict with the Keras models ``sequence_encoder``, ``sequence_decoder``, which is
+            built for ``steps`` steps, and ``sequence_prior``.
         architecture: ``SequenceArchitecture``.
         steps: Grains of a sound of the training.
 
@@ -190,20 +220,29 @@ class TrainedSequences:
 
     def __init__(
         self,
-        encoder: keras.Model,
-        decoder: keras.Model,
+        networks: dict[str, keras.Model],
         architecture: SequenceArchitecture,
         steps: int,
     ) -> None:
-        self.sequence_encoder, self.sequence_decoder = encoder, decoder
-        self._architecture, self._decoders = architecture, {steps: decoder}
+        self.sequence_encoder = networks["sequence_encoder"]
+        self.sequence_decoder = networks["sequence_decoder"]
+        self.sequence_prior = networks["sequence_prior"]
+        self._architecture, self._decoders = architecture, {steps: self.sequence_decoder}
         self.steps, self.dims = steps, architecture.latent_dim
-        for network in (encoder, decoder):
+        for network in networks.values():
             network.compile(jit_compile=False)
 
     def encode(self, path: np.ndarray) -> np.ndarray:
         """Mean latent vectors (sounds, dims) of paths (sounds, grains, grain_dim)."""
         return np.asarray(self.sequence_encoder.predict_on_batch(path)[0])
+
+    def draw(self, told: np.ndarray, temperature: float, rng: np.random.Generator) -> np.ndarray:
+        """Latent vectors (sounds, dims) of the distributions of classes (sounds, condition)."""
+        mean, log_variance = (
+            np.asarray(part) for part in self.sequence_prior.predict_on_batch(told)
+        )
+        noise = rng.standard_normal(mean.shape)
+        return mean + temperature * np.exp(log_variance / 2) * noise
 
     def decode(self, z: np.ndarray, told: np.ndarray, steps: int | None = None) -> np.ndarray:
         """Paths (sounds, steps, grain_dim) of latent vectors (sounds, dims) and classes."""
@@ -227,5 +266,6 @@ def open_sequences(folder: Path, config: dict[str, Any]) -> TrainedSequences:
     networks = {
         "sequence_encoder": build_sequence_encoder(architecture),
         "sequence_decoder": build_sequence_decoder(architecture, steps),
+        "sequence_prior": build_sequence_prior(architecture),
     }
-    return TrainedSequences(*load_networks(folder, networks).values(), architecture, steps)
+    return TrainedSequences(load_networks(folder, networks), architecture, steps)

@@ -41,7 +41,7 @@ class Session(TrainingSession):
 
     system = "granular.sequences"
     script = "granular.train_sequences"
-    networks = ("sequence_encoder", "sequence_decoder")
+    networks = ("sequence_encoder", "sequence_decoder", "sequence_prior")
     may_change = (*TrainingSession.may_change, "features_path", "model")
     clip_norm = 5.0
 
@@ -151,11 +151,13 @@ class Session(TrainingSession):
             SequenceModel,
             build_sequence_decoder,
             build_sequence_encoder,
+            build_sequence_prior,
         )
 
         return SequenceModel(
             build_sequence_encoder(self.architecture),
             build_sequence_decoder(self.architecture, self.store.grains.count),
+            build_sequence_prior(self.architecture),
         )
 
     def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:

@@ -157,15 +157,16 @@ class TrainedGrains:
             label: Class.
             pitch: MIDI number, for a model of notes.
             count: Number of sounds.
-            temperature: Standard deviation of the latent vectors; 1 is that of the training.
+            temperature: Factor on the deviation of the latent vectors of the class.
             seconds: Length; default that of the training.
             seed: Of latent vectors and noise.
         """
         sequences = self.require_sequences()
         rng = np.random.default_rng(seed)
-        z = temperature * rng.standard_normal((count, sequences.dims))
+        told = self.labels.vectors(label, [pitch] * count)
+        z = sequences.draw(told, temperature, rng)
         steps = None if seconds is None else max(round(seconds * self.rate) - 3, 1)
-        paths = sequences.decode(z, self.labels.vectors(label, [pitch] * count), steps)
+        paths = sequences.decode(z, told, steps)
         return [self.decode(path, seed=int(rng.integers(2**31))) for path in paths]
 
 

@@ -41,6 +41,7 @@ from granular.model import (
     encoder_inputs,
 )
 from granular.paths import way
+from granular.sequences import divergence
 from granular.sounds import Grains, Labels, Sound, SoundStore
 from granular.trained import load_trained, read_latents
 
@@ -462,3 +463,14 @@ def test_a_page_holds_sounds_of_each_class(folder, tmp_path, monkeypatch):
     assert text.count("<audio") == 3 + 2 + 3 + 4
     for word in ("Drawn sounds", "kick", "spiral", "made of grains"):
         assert word in text
+
+
+def test_the_divergence_of_gaussians_has_a_closed_form():
+    rng = np.random.default_rng(0)
+    mean, log_variance, expected, log_width = rng.normal(size=(4, 3, 5)).astype(np.float32)
+    found = np.asarray(divergence((mean, log_variance), (expected, log_width)))
+    terms = np.exp(log_variance) + np.square(mean - expected)
+    terms = terms / np.exp(log_width) - 1 + log_width - log_variance
+    np.testing.assert_allclose(found, terms.sum(axis=1) / 2, rtol=1e-3)
+    same = np.asarray(divergence((mean, log_variance), (mean, log_variance)))
+    np.testing.assert_allclose(same, 0, atol=1e-5)
