@@ -16,7 +16,7 @@ MODEL := models/keyboard_acoustic_2_guitar_acoustic
 # what depends on Keras's backend
 TESTS_JAX := $(addprefix tests/test_,$(addsuffix .py,jax golden model networks losses weights convert pairs style \
 	random_cnn stretch_model stretch_methods stretch_shipped vae_model vae_models vae_spectrogram move granular filtered_noise codebook \
-	vq_timbre wae_fader timbre_space))
+	vq_timbre wae_fader timbre_space latent_exploration latent_osc))
 
 .PHONY: demo notes test stress test-jax lint clean
 .DELETE_ON_ERROR:

@@ -1,0 +1,135 @@
+"""Play a script of timed messages to the OSC server, and print its answers.
+
+    python -m latent_exploration.client latent_exploration/piece.txt --port 9000
+
+Each line of a script is a time in seconds, an address and its arguments; # begins a comment:
+
+    0    /load example_input.ogg
+    0.5  /scale 1.5
+    2    /render scaled.wav
+
+Exit status 1 if the server has reported an error, or has not answered each message.
+"""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common.cli import Parser, UserError, missing, number, parser, run, say
+from latent_exploration.osc import HOST
+
+_LONGEST_PACKET = 65_535  # bytes of UDP
+
+
+class Line(NamedTuple):
+    """A message of a script.
+
+    Attributes:
+        seconds: When it is sent, after the beginning.
+        address: Such as "/scale".
+        values: Its arguments: whole numbers, other numbers, strings.
+    """
+
+    seconds: float
+    address: str
+    values: list[Any]
+
+
+def build_parser() -> Parser:
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument("script", type=Path, help="text file of messages")
+    built.add_flag("--port", 9000, "port of the server", type=number(int, 1, 65_535))
+    built.add_flag(
+        "--wait", 60.0, "longest time in seconds to wait for an answer", type=number(float, 0.1)
+    )
+    return built
+
+
+def read_script(path: Path) -> list[Line]:
+    """Read a script: its messages, sorted by time.
+
+    Raises:
+        UserError: No such file, or a line that is no message.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: {missing(path)}")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no text in UTF-8") from error
+    found = []
+    for row, line in enumerate(lines, 1):
+        try:
+            words = shlex.split(line, comments=True)
+            if words:
+                seconds, address, *values = words
+                found.append(Line(float(seconds), address, [_value(word) for word in values]))
+                if not (0 <= found[-1].seconds < 1e6 and address.startswith("/")):
+                    raise ValueError(line)
+        except ValueError as error:
+            raise UserError(
+                f"{path}, line {row}: no message; write a time, an address and its arguments, such "
+                "as 0.5 /scale 1.5"
+            ) from error
+    return sorted(found, key=lambda line: line.seconds)
+
+
+def _value(word):
+    for kind in (int, float):
+        try:
+            return kind(word)
+        except ValueError:
+            continue
+    return word
+
+
+def play(lines: Sequence[Line], port: int, wait: float) -> int:
+    """Send messages at their times, and print what is answered: the number of errors.
+
+    A message that is due while the server is still busy with another one waits for its answer.
+
+    Args:
+        lines: Messages, sorted by time.
+        port: Port of the server.
+        wait: Longest time in seconds to wait for an answer.
+
+    Raises:
+        UserError: The server does not answer.
+    """
+    from pythonosc.osc_message import OscMessage
+    from pythonosc.osc_message_builder import build_msg
+
+    errors, begin = 0, time.monotonic()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connected:
+        connected.connect((HOST, port))
+        connected.settimeout(wait)
+        for line in lines:
+            time.sleep(max(begin + line.seconds - time.monotonic(), 0))
+            try:
+                connected.send(build_msg(line.address, line.values).dgram)
+                answer = OscMessage(connected.recv(_LONGEST_PACKET))
+            except OSError as error:  # refused, or too late
+                raise UserError(
+                    f"--port {port}: no answer to {line.address}; start the server with python -m "
+                    "latent_exploration.osc, or raise --wait"
+                ) from error
+            said = " ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in answer)
+            say(f"{time.monotonic() - begin:.2f} s  {answer.address} {said}".rstrip())
+            errors += answer.address == "/error"
+    return errors
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; its exit status."""
+    args = build_parser().parse_args(argv)
+    return 1 if play(read_script(args.script), args.port, args.wait) else 0
+
+
+if __name__ == "__main__":
+    run(main)
