@@ -350,17 +350,6 @@ def test_the_exported_decoder_is_the_decoder(folder, trained, tmp_path, capsys):
     assert_refused(export.main, argv, capsys, "exists")
 
 
-def test_a_format_whose_library_is_missing_is_told_in_one_line(
-    folder, tmp_path, capsys, monkeypatch
-):
-    def fail(*args, **settings):
-        raise ImportError("No module named 'onnx'")
-
-    monkeypatch.setattr(keras.Model, "export", fail)
-    argv = words("--model", folder / "run", "--output", tmp_path / "out", "--format", "onnx")
-    assert_refused(export.main, argv, capsys, "--format onnx", "tf2onnx")
-
-
 def test_figures_are_printed(folder, capsys, monkeypatch):
     monkeypatch.setattr(evaluate, "_SPEED_NOTES", 1)
     argv = words(

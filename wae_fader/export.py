@@ -4,8 +4,9 @@
     python -m wae_fader.export --format litert --output exported
 
 The folder gets the decoder (a SavedModel in decoder/, decoder.onnx or decoder.tflite) and
-decoder.json, which says what its inputs and its image mean. Inputs are latent vectors (notes, dims)
-and conditions (notes, length): twelve pitch classes, nine octaves, and the weights of the styles.
+decoder.json, which says what its inputs and its image mean; so does the metadata of the file.
+Inputs are latent vectors (notes, dims) and conditions (notes, length): twelve pitch classes, nine
+octaves, and the weights of the styles.
 """
 
 from __future__ import annotations
@@ -13,25 +14,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.cli import Parser, UserError, one_line, parser, run, say
+from common.cli import Parser, UserError, parser, run, say
 from common.files.text import write_json
 from common.training.devices import start_backend
+from common.training.export import export_network, require_packages
 from common.work.lock import only_run
 from wae_fader.generate import add_model_flag
 from wae_fader.images import RANGE_DB
 
-FORMATS = {  # file, and what Keras needs for it
-    "tf_saved_model": ("decoder", "tensorflow"),
-    "onnx": ("decoder.onnx", "tf2onnx and onnx"),
-    "litert": ("decoder.tflite", "tensorflow or ai-edge-litert"),
-}
+FILES = {"savedmodel": "decoder", "onnx": "decoder.onnx", "litert": "decoder.tflite"}
 
 
 def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument("--output", type=Path, required=True, help="folder to write")
-    built.add_flag("--format", "tf_saved_model", "format of the decoder", choices=tuple(FORMATS))
+    built.add_flag("--format", "savedmodel", "format of the decoder", choices=tuple(FILES))
     add_model_flag(built)
     return built
 
@@ -39,23 +37,15 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    name, needed = FORMATS[args.format]
-    path = args.output / name
+    require_packages(args.format)
+    path = args.output / FILES[args.format]
     if path.exists():
         raise UserError(f"{path}: exists; remove it, or name another folder")
     start_backend(None)
     from wae_fader.ways import open_once
 
     trained = open_once(args.model)
-    # some formats want a network that was called
-    trained.decode_images([[0.0] * trained.dims], [trained.pitch], trained.style)
     with only_run(args.output):
-        try:
-            trained.decoder.export(path, format=args.format, verbose=False)
-        except (ImportError, AttributeError) as error:
-            raise UserError(
-                f"--format {args.format}: needs {needed} ({one_line(error)})"
-            ) from error
         parts = trained.conditions.parts
         described = {
             "inputs": {
@@ -69,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "styles": list(trained.conditions.instruments),
             "image": {**trained.images._asdict(), "decibels_below_loudest": RANGE_DB},
         }
+        export_network(trained.decoder, path, args.format, described)
         write_json(args.output / "decoder.json", described)
     say(f"{path}: the decoder of {args.model}")
     return 0
