@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.cli import UserError
-from common.files.audio import fit_length
+from common.files.audio import fit_length, safe_peak
 from common.files.store import read_arrays, write_arrays
 from common.trained import load_networks, open_run
 from common.training.run_folder import RunFolder
@@ -99,7 +99,7 @@ class TrainedGrains:
         return np.stack([self._means(sound[np.newaxis]) for sound in sounds])
 
     def decode(self, z: np.ndarray, *, seed: int = 0) -> np.ndarray:
-        """Audio (samples,) float32 of latent vectors (grains, dims), in [-1, 1].
+        """Audio (samples,) float32 of latent vectors (grains, dims), turned down if it would clip.
 
         Args:
             z: Latent vectors.
@@ -118,7 +118,7 @@ class TrainedGrains:
             left = start + _CONTEXT if start else 0
             right = stop + _CONTEXT
             made[left * hop : right * hop] = audio[(left - first) * hop : (right - first) * hop]
-        return np.clip(made, -1, 1)
+        return safe_peak(made)
 
     def synthesize(
         self, z: np.ndarray, noise: np.ndarray, first: bool = True, last: bool = True
