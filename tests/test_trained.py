@@ -53,7 +53,14 @@ def test_a_model_says_what_it_is():
 
 @pytest.mark.parametrize(
     "name",
-    ["vae_notes", "time_stretching", "move_orchestra", "wae_fader_orchestra", "granular_drums"],
+    [
+        "vae_notes",
+        "time_stretching",
+        "move_orchestra",
+        "wae_fader_orchestra",
+        "granular_drums",
+        "vq_trumpet",
+    ],
 )
 def test_a_latent_space_lies_between_audio_and_audio(name):
     model = open_model(shipped(name))

@@ -93,7 +93,7 @@ def map_codes(trained: TrainedTimbre, seed: int = 0) -> Table:
     """
     count = SPAN * _TAKES + 2 * CONTEXT
     powers = []
-    for code in range(len(trained.codes)):
+    for code in range(len(trained.code_vectors)):
         audio = trained.decode_codes(np.full(count, code), np.full(count, _LEVEL), seed=seed + code)
         frames = analyse(audio)
         whole = len(frames.power) // _TAKES
@@ -181,7 +181,7 @@ def read_table(trained: TrainedTimbre, folder: Path) -> Table:
     path = folder / "codes.csv"
     if not path.is_file():
         return map_codes(trained)
-    count = len(trained.codes)
+    count = len(trained.code_vectors)
     found = Table(*({name: np.full(count, np.nan) for name in NAMES} for _ in range(2)))
     try:
         with path.open(newline="", encoding="utf-8") as file:

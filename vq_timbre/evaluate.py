@@ -78,8 +78,8 @@ def build_parser() -> Parser:
         "--model",
         type=Path,
         nargs="+",
-        default=[shipped("vq_violin")],
-        help="run folders (default: models/vq_violin)",
+        default=[shipped("vq_trumpet")],
+        help="run folders (default: models/vq_trumpet)",
     )
     built.add_argument("--output", type=Path, help="folder for pictures and sounds (default: none)")
     built.add_flag("--seconds", 6.0, "length of an excerpt", type=number(float, 1))
@@ -162,7 +162,7 @@ def distances(trained: TrainedTimbre, excerpts: Sequence[np.ndarray]) -> dict[st
     transform, found = STFT(2048, HOP), []
     for audio in excerpts:
         vectors, gains = trained.encode_vectors(audio)
-        codes = trained.codes[trained.nearest(vectors)]
+        codes = trained.code_vectors[trained.nearest(vectors)]
         reference, *estimates = (
             np.abs(transform.forward(sound[: audio.size]))
             for sound in (
@@ -277,8 +277,8 @@ def evaluate(
     row = {
         "model": folder.name,
         "excerpts": len(own),
-        **code_use(np.concatenate(numbers), len(trained.codes)),
-        "codes": len(trained.codes),
+        **code_use(np.concatenate(numbers), len(trained.code_vectors)),
+        "codes": len(trained.code_vectors),
         **level_measures(trained, own),
         **distances(trained, own),
         **speed(trained, own[0]),

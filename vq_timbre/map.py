@@ -1,6 +1,6 @@
 """Measure the descriptors of all codes of a model.
 
-    python -m vq_timbre.map --model models/vq_violin --output map
+    python -m vq_timbre.map --model models/vq_trumpet --output map
 
 writes codes.csv, a line for each code and descriptor with mean and standard deviation, and
 codebook.png, the code book on its first two principal axes, coloured by each descriptor.
@@ -26,8 +26,8 @@ def build_parser() -> Parser:
     built.add_argument(
         "--model",
         type=Path,
-        default=shipped("vq_violin"),
-        help="run folder of vq_timbre.train (default: models/vq_violin)",
+        default=shipped("vq_trumpet"),
+        help="run folder of vq_timbre.train (default: models/vq_trumpet)",
     )
     add_seed_flag(built, "the noise")
     add_gpu_flag(built)
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, values in table.mean.items():
         low, middle, high = np.nanpercentile(values, [0, 50, 100])
         say(f"{name}: {low:.4g} to {high:.4g}, median {middle:.4g}")
-    say(f"{args.output}: {len(trained.codes)} codes")
+    say(f"{args.output}: {len(trained.code_vectors)} codes")
     return 0
 
 

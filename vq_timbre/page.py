@@ -53,8 +53,8 @@ def build_parser() -> Parser:
     built.add_argument(
         "--model",
         type=Path,
-        default=shipped("vq_violin"),
-        help="run folder of vq_timbre.train (default: models/vq_violin)",
+        default=shipped("vq_trumpet"),
+        help="run folder of vq_timbre.train (default: models/vq_trumpet)",
     )
     built.add_flag(
         "--seconds", 8.0, "longest part of a recording", type=number(float, above=0, high=60)
@@ -89,7 +89,7 @@ def conversion(trained: TrainedTimbre, name: str, audio: np.ndarray) -> Section:
         "played by harmonics": trained.decode_codes(codes, gains, hertz=hertz),
     }
     clips = [_clip(label, sound, trained) for label, sound in sounds.items()]
-    roll = code_roll(codes[1:-1], len(trained.codes))
+    roll = code_roll(codes[1:-1], len(trained.code_vectors))
     clips.append(Clip("codes over time", pixels_webp(roll), None))
     return Section(name, clips)
 
@@ -115,7 +115,7 @@ def plane(trained: TrainedTimbre, table: Any) -> Plane:
     """Codes on the first two principal axes, to be played."""
     from vq_timbre.plots import codebook_figure
 
-    points, _ = plane_points(trained.codes)
+    points, _ = plane_points(trained.code_vectors)
     clips = []
     for place in plane_grid(points, _CELLS):
         code = int(np.square(points - place).sum(axis=1).argmin())
@@ -162,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "that it follows, and its codes.",
             settings={
                 "model": args.model.name,
-                "codes": len(trained.codes),
+                "codes": len(trained.code_vectors),
                 "sample rate": f"{rate} Hz",
                 "frames": f"{HOP} samples apart",
             },

@@ -56,7 +56,7 @@ def plot_conversion(
         xlabel="time (s)",
         ylabel="code",
         xlim=axes[0, 0].get_xlim(),
-        ylim=(-1, len(trained.codes)),
+        ylim=(-1, len(trained.code_vectors)),
     )
     save_figure(figure, path)
 
@@ -68,7 +68,7 @@ def codebook_figure(trained: TrainedTimbre, table: Table) -> Figure:
         trained: ``vq_timbre.trained.TrainedTimbre``.
         table: ``vq_timbre.descriptors.Table``.
     """
-    points, names = plane_points(trained.codes)
+    points, names = plane_points(trained.code_vectors)
     figure, axes = new_figure(1, len(table.mean), (4 * len(table.mean), 3.6))
     for axis, (name, values) in zip(axes[0], table.mean.items(), strict=True):
         known = np.isfinite(values)

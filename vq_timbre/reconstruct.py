@@ -1,6 +1,6 @@
 """Pass a recording of the instrument itself through its model.
 
-    python -m vq_timbre.reconstruct --input phrase.wav --model models/vq_violin --output again.wav
+    python -m vq_timbre.reconstruct --input phrase.wav --model models/vq_trumpet --output again.wav
 
 Beside the output, <name>_unquantised is what the decoder makes of the vectors of the encoder, so
 that one hears what the codes cost. Otherwise like vq_timbre.transfer.

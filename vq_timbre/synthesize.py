@@ -51,8 +51,8 @@ def build_parser() -> Parser:
     built.add_argument(
         "--model",
         type=Path,
-        default=shipped("vq_violin"),
-        help="run folder of vq_timbre.train (default: models/vq_violin)",
+        default=shipped("vq_trumpet"),
+        help="run folder of vq_timbre.train (default: models/vq_trumpet)",
     )
     add_seed_flag(built, "the noise")
     add_gpu_flag(built)

@@ -35,7 +35,7 @@ class TrainedTimbre:
     Attributes:
         dims: Length of a latent vector.
         rate: Latent vectors a second.
-        codes: (codes, dims - 1) float32, the code book.
+        code_vectors: (codes, dims - 1) float32, the code book.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class TrainedTimbre:
         self._speak = _compiled_speak()
 
     @property
-    def codes(self) -> np.ndarray:
+    def code_vectors(self) -> np.ndarray:
         """The code book."""
         return np.asarray(self.codebook.get_weights()[0])
 
     @property
     def dims(self) -> int:
         """Length of a latent vector."""
-        return self.codes.shape[1] + 1
+        return self.code_vectors.shape[1] + 1
 
     def encode_inputs(self, inputs: np.ndarray) -> np.ndarray:
         """Vectors (frames, dims - 1) of the ``inputs`` of ``vq_timbre.frames.Frames``."""
@@ -78,7 +78,7 @@ class TrainedTimbre:
         """Number of the code nearest to each vector (frames, dims - 1): (frames,)."""
         from common.networks.codebook import nearest
 
-        return np.asarray(nearest(vectors.astype(np.float32), self.codes))
+        return np.asarray(nearest(vectors.astype(np.float32), self.code_vectors))
 
     def encode_vectors(self, audio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Vectors of an audio before they are quantised.
@@ -121,18 +121,18 @@ class TrainedTimbre:
             gains: (frames,).
             options: ``hertz`` and ``seed``.
         """
-        return self.decode_vectors(self.codes[codes], gains, **options)
+        return self.decode_vectors(self.code_vectors[codes], gains, **options)
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
-        """Latent vectors (hops + 1, dims) of an audio (samples,) float32."""
+        """Latent vectors (hops, dims) of an audio (samples,) float32."""
         codes, gains = self.encode_codes(audio)
         level = np.log10(np.maximum(gains, 10**_FAINTEST))
         # without the frames whose middle lies outside
-        return np.column_stack([self.codes[codes], level])[1:-1].astype(np.float32)
+        return np.column_stack([self.code_vectors[codes], level])[1:-2].astype(np.float32)
 
     def decode(self, z: np.ndarray, seed: int = 0) -> np.ndarray:
         """Audio (samples,) of latent vectors (steps, dims); each becomes the nearest code."""
-        z = np.pad(np.asarray(z, np.float32), ((1, max(4 - len(z), 1)), (0, 0)), mode="edge")
+        z = np.pad(np.asarray(z, np.float32), ((1, 2), (0, 0)), mode="edge")
         gains = np.where(z[:, -1] > _FAINTEST, 10 ** np.minimum(z[:, -1], 0), 0)
         return np.clip(self.decode_codes(self.nearest(z[:, :-1]), gains, seed=seed), -1, 1)
 
@@ -258,7 +258,7 @@ class Converter:
             found, trained = analyse(part, self._trained.sees), self._trained
             vectors = trained.encode_inputs(found.inputs)
             if self._quantised:
-                vectors = trained.codes[trained.nearest(vectors)]
+                vectors = trained.code_vectors[trained.nearest(vectors)]
             hertz = np.zeros(frames)
             if self._track is not None and found.gains.any():
                 hertz = self._track(part, trained.sample_rate)

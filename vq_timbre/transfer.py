@@ -1,6 +1,6 @@
 """Play a recording of anything with the timbre of a trained instrument.
 
-    python -m vq_timbre.transfer --input hummed.wav --model models/vq_violin --output violin.wav
+    python -m vq_timbre.transfer --input hummed.wav --model models/vq_trumpet --output violin.wav
 
 The recording may be of another instrument, a voice or a vocal imitation, of any length, rate and
 number of channels; each channel is converted by itself. Each frame becomes the nearest code of the
@@ -30,8 +30,8 @@ def add_conversion_flags(built: Parser) -> None:
     built.add_argument(
         "--model",
         type=Path,
-        default=shipped("vq_violin"),
-        help="run folder of vq_timbre.train (default: models/vq_violin)",
+        default=shipped("vq_trumpet"),
+        help="run folder of vq_timbre.train (default: models/vq_trumpet)",
     )
     built.add_flag(
         "--excitation",

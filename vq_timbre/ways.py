@@ -36,7 +36,7 @@ def transfer_timbre(
     Args:
         audio: (samples,) or (channels, samples) float32 in [-1, 1], or integers.
         sample_rate: Hz.
-        model: Run folder of ``vq_timbre.train``; default ``models/vq_violin``.
+        model: Run folder of ``vq_timbre.train``; default ``models/vq_trumpet``.
         harmonic: Filter harmonics at the pitch of the sound instead of noise.
 
     Returns:
@@ -48,7 +48,7 @@ def transfer_timbre(
     audio = checked_audio(audio, sample_rate)
     if not audio.any():
         raise UserError("the audio is silent; nothing can be transferred")
-    trained, _ = open_once(Path(model or shipped("vq_violin")))
+    trained, _ = open_once(Path(model or shipped("vq_trumpet")))
     given = resample(np.atleast_2d(audio), sample_rate, trained.sample_rate)
     made = list(convert_blocks([given], trained, track=track if harmonic else None))
     made = resample(np.concatenate(made, axis=-1), trained.sample_rate, sample_rate)
@@ -68,7 +68,7 @@ def synthesize_descriptor(
     Args:
         name: One of ``vq_timbre.descriptors.NAMES``.
         curve: (seconds, value) pairs, joined by straight lines; times ascend.
-        model: Run folder of ``vq_timbre.train``; default ``models/vq_violin``.
+        model: Run folder of ``vq_timbre.train``; default ``models/vq_trumpet``.
         gain: Likewise, the level in dB below full scale.
         seed: Integer, of the noise.
 
@@ -80,7 +80,7 @@ def synthesize_descriptor(
     """
     if name not in NAMES:
         raise UserError(f"descriptor {name!r}: choose from {', '.join(NAMES)}")
-    trained, table = open_once(Path(model or shipped("vq_violin")))
+    trained, table = open_once(Path(model or shipped("vq_trumpet")))
     frames = hops_of(int(curve[-1][0] * trained.sample_rate)) + CONTEXT
     seconds = frame_seconds(frames, trained.sample_rate)
     choice = choose_codes(table, name, np.interp(seconds, *np.array(curve, float).T))
