@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,8 @@ def open_session(args: argparse.Namespace) -> LatentSession:
     from latent_exploration.session import LatentSession, open_latent
 
     start_backend(args.gpu)
+    # paths of many lengths are what TensorFlow warns of at length
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     model = open_latent(args.model, args.pitch, args.voice)
     axes = getattr(args, "axes", None)
     return LatentSession(model, knobs=None if axes is None else read_knobs(axes, model.dims))
