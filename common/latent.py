@@ -4,6 +4,7 @@ A latent vector has the shape (dims,). A path (steps, dims) is a sequence of ``r
 second. No function modifies its arguments.
 """
 
+import time
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -28,6 +29,19 @@ class LatentModel(Protocol):
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         """Decode a path (steps, dims) to audio (samples,) float32 in [-1, 1]."""
+
+
+def decoding_speed(model: LatentModel, vectors: np.ndarray) -> float:
+    """Seconds of audio that a model makes in a second of processor time.
+
+    Args:
+        model: A ``LatentModel``.
+        vectors: Path (steps, dims) that it decodes, once before the measurement.
+    """
+    model.decode(vectors)  # the first call traces
+    begin = time.process_time()
+    audio = model.decode(vectors)
+    return audio.size / model.sample_rate / (time.process_time() - begin)
 
 
 def interpolate(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:

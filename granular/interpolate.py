@@ -16,12 +16,12 @@ import numpy as np
 from common.cli import Parser, number, parser, run
 from common.files.audio import read_header
 from common.latent import interpolate
+from common.music.names import pitch_argument
 from common.work.lock import only_run
 from granular.scripts import (
     add_model_flags,
     add_seconds_flag,
     open_trained,
-    pitch,
     read_sound,
     require_folder,
     write_sound,
@@ -37,7 +37,11 @@ def build_parser() -> Parser:
     for name, dest, which in (("--from", "first", "first"), ("--to", "second", "second")):
         built.add_argument(name, dest=dest, required=True, help=f"class of the {which}")
     built.add_argument(
-        "--pitches", type=pitch, nargs=2, default=[60, 60], help="their pitches (default: C4 C4)"
+        "--pitches",
+        type=pitch_argument,
+        nargs=2,
+        default=[60, 60],
+        help="their pitches (default: C4 C4)",
     )
     built.add_argument("--output", type=Path, required=True, help="folder to write")
     built.add_flag("--steps", 5, "number of sounds", type=number(int, 2, 1000))

@@ -17,11 +17,12 @@ import numpy as np
 from common.cli import Parser, number, parser, run, say
 from common.files.audio import read_header, safe_peak
 from common.latent import plane_grid, principal_axes
+from common.music.names import pitch_argument
 from common.report.page import Clip, Plane, Section, mp3, write_page
 from common.report.plots import figure_png, new_figure, pixels_webp
 from common.work.lock import only_run
 from granular.paths import KINDS, way
-from granular.scripts import add_model_flags, loudest_grain, open_trained, pitch, read_sound
+from granular.scripts import add_model_flags, loudest_grain, open_trained, read_sound
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +41,10 @@ def build_parser() -> Parser:
     built.add_argument("--input", type=Path, nargs="+", default=[], help="recordings to make anew")
     built.add_flag("--count", 6, "number of drawn sounds of a class", type=number(int, 1, 20))
     built.add_argument(
-        "--pitch", type=pitch, default=60, help="their pitch, for a model of notes (default: C4)"
+        "--pitch",
+        type=pitch_argument,
+        default=60,
+        help="their pitch, for a model of notes (default: C4)",
     )
     add_model_flags(built)
     return built

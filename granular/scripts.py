@@ -11,7 +11,7 @@ import numpy as np
 
 from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, say
 from common.files.audio import peak, require_audio_suffix, safe_peak
-from common.music.names import pitch_number
+from common.music.names import pitch_argument
 from common.trained import shipped
 from common.training.devices import start_backend
 from data import load_audio, write_audio
@@ -43,7 +43,7 @@ def add_label_flags(built: Parser, *, required: bool = True) -> None:
     )
     built.add_argument(
         "--pitch",
-        type=pitch,
+        type=pitch_argument,
         default=60,
         help="pitch for a model of notes, such as C4 or 60 (default: C4)",
     )
@@ -52,14 +52,6 @@ def add_label_flags(built: Parser, *, required: bool = True) -> None:
 def add_seconds_flag(built: Parser, default: float | None, what: str) -> None:
     """Add ``--seconds``."""
     built.add_flag("--seconds", default, what, type=number(float, 0.05, 3600))
-
-
-def pitch(text: str) -> int:
-    """Argument type: a pitch by its name or MIDI number."""
-    found = pitch_number(text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no pitch; give a name such as C4, or 60")
-    return found
 
 
 def open_trained(args: argparse.Namespace) -> TrainedGrains:

@@ -11,7 +11,7 @@ import numpy as np
 
 from common.cli import Parser, UserError, add_gpu_flag
 from common.files.audio import load_audio, peak, read_header
-from common.music.names import pitch_number
+from common.music.names import pitch_argument
 from common.trained import shipped
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def add_model_flags(built: Parser, *, axes: bool = True) -> None:
         help=f"run folder of a model of any system (default: models/{DEFAULT})",
     )
     built.add_argument(
-        "--pitch", type=pitch, help="pitch that a model of notes plays, such as C4 or 60"
+        "--pitch", type=pitch_argument, help="pitch that a model of notes plays, such as C4 or 60"
     )
     built.add_argument(
         "--voice", help="instrument or style that a model plays that has several, such as violin"
@@ -44,14 +44,6 @@ def add_model_flags(built: Parser, *, axes: bool = True) -> None:
             "which values lie between -1 and 1",
         )
     add_gpu_flag(built)
-
-
-def pitch(text: str) -> int:
-    """Argument type: a pitch by its name or MIDI number."""
-    found = pitch_number(text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no pitch; give a name such as C4, or 60")
-    return found
 
 
 def open_session(args: argparse.Namespace) -> LatentSession:

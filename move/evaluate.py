@@ -21,7 +21,6 @@ prints, for each model:
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
@@ -29,8 +28,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from common.audio.metrics import image_distance
 from common.cli import Parser, UserError, add_seed_flag, existing_folder, number, parser, run
 from common.files.audio import find_recordings, fit_length
+from common.latent import decoding_speed
 from common.music.names import NoteName, parse_note
 from common.music.split import note_of
 from common.report.evaluation import held_out
@@ -114,12 +115,6 @@ def load_notes(folder: Path, trained: TrainedMove) -> Notes:
             f"{folder}: no notes of {', '.join(conditions.instruments)}, named as in NSynth"
         )
     return found
-
-
-def spectral_distance(images: np.ndarray, others: np.ndarray) -> float:
-    """Log-spectral distance in dB of slices (slices, bins, COLUMNS) in [0, 1]."""
-    squares = np.square(RANGE_DB * (images - others))
-    return float(np.sqrt(squares.mean(axis=1)).mean())
 
 
 class Pair(NamedTuple):
@@ -263,16 +258,6 @@ def heard_right(
     return right(heard, np.array([note.pitch for note in notes]))
 
 
-def speed(trained: TrainedMove, seed: int) -> float:
-    """Seconds of audio that are made of latent vectors in a second of one core's time."""
-    rng = np.random.default_rng(seed)
-    latents = rng.standard_normal((round(_SPEED_SECONDS * trained.rate), trained.dims))
-    trained.decode(latents)  # the first call traces
-    begin = time.process_time()
-    audio = trained.decode(latents)
-    return audio.size / trained.sample_rate / (time.process_time() - begin)
-
-
 def evaluate(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Print all about one model; a row for the table of models."""
     from common.report.note_judges import Classifier
@@ -296,7 +281,7 @@ def evaluate(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
         slices, note = cut(notes.images[index], COLUMNS), notes.names[index]
         pitch, name = np.full(len(slices), note.pitch), note.instrument
         made = trained.transfer(slices, pitch, name, name)
-        distances.append(spectral_distance(slices, made))
+        distances.append(image_distance(slices, made, RANGE_DB))
     pairs = transfer_pairs(trained, notes, others, names, most=args.notes, rng=rng)
     if not pairs:
         raise UserError(f"{args.audio_path}: no held-out note that two instruments play")
@@ -312,12 +297,13 @@ def evaluate(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     print(f"{folder}: {len(others)} notes of {len(every)} are held out\n")
     last = [{"from": "overall", "to": "", **means}, {"from": "true notes", "to": "", **truth}]
     print(as_text([*rows, *last]), end="\n\n")
+    latents = rng.standard_normal((round(_SPEED_SECONDS * trained.rate), trained.dims))
     return {
         "model": folder.name,
         "LSD": float(np.mean(distances)),
         "worst_mmd_ratio": max(row["mmd_ratio"] for row in rows),
         "fewest_nearer": min(row["nearer_of_8"] for row in rows),
-        "speed": speed(trained, args.seed),
+        "speed": decoding_speed(trained, latents),
     }
 
 

@@ -1,11 +1,13 @@
 """Paths through a latent space."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.latent import plane_points, principal_axes, shift, smooth, spread
+from common.latent import decoding_speed, plane_points, principal_axes, shift, smooth, spread
 
 PATH = np.random.default_rng(0).normal(0, (3, 1, 0.5, 0.1), (50, 4))
 
@@ -50,3 +52,18 @@ def test_a_path_is_averaged_over_the_steps_around():
     np.testing.assert_allclose(smooth(PATH, 3)[5], PATH[4:7].mean(axis=0))
     np.testing.assert_allclose(smooth(PATH, 3)[0], PATH[:2].mean(axis=0))
     assert smooth(PATH.astype(np.float32), 4).dtype == np.float32
+
+
+def test_the_speed_of_a_model_is_that_of_its_second_decoding():
+    class Slow:
+        sample_rate = 100
+        calls = 0
+
+        def decode(self, z):
+            Slow.calls += 1
+            begin = time.process_time()
+            while time.process_time() - begin < 0.2 / Slow.calls:
+                pass
+            return np.zeros(50 * len(z))
+
+    assert 15 < decoding_speed(Slow(), PATH[:4]) <= 20  # two seconds of audio in 0.1 s

@@ -284,3 +284,11 @@ def test_border_flux_passes_over_what_alternates_from_column_to_column():
     flux = np.where(np.arange(1023) % 2, 0.5, 2.0)
     image = np.concatenate([[0], np.cumsum(flux)])[np.newaxis].repeat(3, axis=0) / 2000
     assert border_flux(image)[0] == pytest.approx(1, rel=1e-3)
+
+
+def test_the_distance_of_images_is_that_of_their_levels():
+    ones = np.ones((2, 5, 3))
+    assert metrics.image_distance(ones, ones, 80) == 0
+    assert metrics.image_distance(ones, ones - 0.1, 80) == pytest.approx(8)
+    half = ones - np.array([[0.2], [0.2], [0.2], [0.2], [0]])
+    assert metrics.image_distance(ones, half, 80) == pytest.approx(16 * np.sqrt(0.8))

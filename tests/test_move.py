@@ -369,8 +369,5 @@ def test_figures_are_printed(folder, capsys, monkeypatch):
 
 
 def test_measures_have_closed_forms():
-    ones = np.ones((2, 500, COLUMNS), np.float32)
-    assert evaluate.spectral_distance(ones, ones) == 0
-    assert evaluate.spectral_distance(ones, ones - 0.1) == pytest.approx(8.0, rel=1e-4)
     found = right(np.array([60.2, 72.1, 61.0, np.nan]), np.array([60, 60, 60, 60]))
     assert found == {"pitch_class": 0.5, "octave": 0.5}

@@ -1,5 +1,7 @@
 """Names of notes and renderings, and the MIDI files of renderings."""
 
+import argparse
+
 import pytest
 from conftest import write_midi
 from hypothesis import given
@@ -10,6 +12,7 @@ from common.music.names import (
     Variation,
     find_instrument,
     parse_note,
+    pitch_argument,
     pitch_number,
     split_variation,
     tempo_of,
@@ -98,3 +101,11 @@ def test_instruments_by_an_everyday_name(word, found):
 
 def test_a_piano_keeps_its_name_where_there_is_one():
     assert find_instrument("piano", ("keyboard_acoustic", "piano_acoustic")) == "piano_acoustic"
+
+
+def test_a_pitch_on_a_command_line_is_a_name_or_a_number():
+    assert pitch_argument("C4") == pitch_argument("60") == 60
+    with pytest.raises(
+        argparse.ArgumentTypeError, match="'H9' is no pitch; give a name such as C4"
+    ):
+        pitch_argument("H9")

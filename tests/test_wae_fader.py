@@ -408,7 +408,6 @@ def test_notes_to_hear_are_far_from_each_other():
 
 def test_measures_have_closed_forms():
     ones = np.ones((2, 192, 64), np.float32)
-    assert evaluate.spectral_distance(ones, ones - 0.1) == pytest.approx(8.0, rel=1e-4)
     assert np.abs(evaluate.features(ones)).max() < 1e-5  # a flat envelope has no coefficients
     rng = np.random.default_rng(0)
     latents, labels = rng.normal(size=(80, 3)), np.arange(80) % 2

@@ -29,7 +29,6 @@ folder: told nothing, the note, note and style, and the latter with the adversar
 from __future__ import annotations
 
 import argparse
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,8 +36,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from common.audio.metrics import image_distance
 from common.cli import Parser, UserError, add_seed_flag, number, parser, run
 from common.files.store import Store
+from common.latent import decoding_speed
 from common.music.split import note_of
 from common.report.evaluation import held_out
 from common.report.tables import as_text
@@ -212,12 +213,6 @@ def read_all(trained: TrainedFader, store: Store, sides: tuple, seed: int) -> di
     return found
 
 
-def spectral_distance(images: np.ndarray, others: np.ndarray) -> float:
-    """Log-spectral distance in dB of images (notes, bins, frames) in [0, 1]."""
-    squares = np.square(RANGE_DB * (images - others))
-    return float(np.sqrt(squares.mean(axis=1)).mean())
-
-
 def heard_right(
     sounds: Sequence[np.ndarray], sample_rate: int, pitches: np.ndarray
 ) -> dict[str, float]:
@@ -227,15 +222,6 @@ def heard_right(
 
     heard = [measure_pitch(sound, sample_rate) for sound in sounds]
     return right(np.array([one.pitch if one else np.nan for one in heard]), pitches)
-
-
-def speed(trained: TrainedFader, seed: int) -> float:
-    """Seconds of audio that are made of latent vectors in a second of one core's time."""
-    latents = np.random.default_rng(seed).standard_normal((_SPEED_NOTES, trained.dims))
-    trained.decode(latents)  # the first call traces
-    begin = time.process_time()
-    audio = trained.decode(latents)
-    return audio.size / trained.sample_rate / (time.process_time() - begin)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -321,10 +307,13 @@ class Evaluation:
         )
         return {
             "model": name,
-            "LSD": spectral_distance(self.images, made),
+            "LSD": image_distance(self.images, made, RANGE_DB),
             **read_all(trained, self.store, self.sides, self.args.seed),
             **self.generated(trained),
-            "speed": speed(trained, self.args.seed),
+            "speed": decoding_speed(
+                trained,
+                np.random.default_rng(self.args.seed).standard_normal((_SPEED_NOTES, trained.dims)),
+            ),
         }
 
     def generated(self, trained: TrainedFader) -> dict[str, float]:

@@ -53,6 +53,20 @@ def log_spectral_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
     return float(np.sqrt(np.square(one - other).mean(axis=0)).mean())
 
 
+def image_distance(reference: np.ndarray, estimate: np.ndarray, range_db: float) -> float:
+    """Log-spectral distance in dB of images whose values are levels.
+
+    Args:
+        reference, estimate: (images, bins, columns) in [0, 1].
+        range_db: What the range from 0 to 1 stands for, in dB.
+
+    Returns:
+        Root mean square over the bins, and its mean over columns and images.
+    """
+    squares = np.square(range_db * (reference - estimate))
+    return float(np.sqrt(squares.mean(axis=1)).mean())
+
+
 def spectral_convergence(reference: np.ndarray, estimate: np.ndarray) -> float:
     """``||estimate - reference|| / ||reference||`` of two magnitudes (Arik et al. 2019, eq. 2)."""
     reference, estimate = _same_shape(reference, estimate)

@@ -4,6 +4,7 @@ A note of NSynth is named ``<family>_<source>_<preset:03d>-<pitch:03d>-<velocity
 of ``synthesize_audios.py`` ``<piece>[~<variation>][@<preset:03d>]``.
 """
 
+import argparse
 import re
 from collections.abc import Collection
 from typing import NamedTuple
@@ -58,6 +59,14 @@ def pitch_number(text: str) -> int | None:
         shift = accidentals.count("#") - accidentals.count("b")
         number = 12 * (int(octave) + 1) + _STEPS[letter.upper()] + shift
     return number if 0 <= number < 128 else None
+
+
+def pitch_argument(text: str) -> int:
+    """Argument type: a pitch by its name or MIDI number."""
+    found = pitch_number(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no pitch; give a name such as C4, or 60")
+    return found
 
 
 def find_instrument(word: str, instruments: Collection[str]) -> str | None:
