@@ -60,6 +60,7 @@ def test_a_model_says_what_it_is():
         "wae_fader_orchestra",
         "granular_drums",
         "vq_trumpet",
+        "vq_violin",
     ],
 )
 def test_a_latent_space_lies_between_audio_and_audio(name):
