@@ -180,7 +180,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the script; return exit status 0."""
     built = parser(__doc__)
     built.add_argument("--model", type=Path, required=True, help="run folder of any system")
-    built.add_argument("--format", choices=PACKAGES, required=True, help="what to write")
+    built.add_argument("--format", choices=PACKAGES, required=True, help="format to write")
     built.add_argument(
         "--output", type=Path, required=True, help="file to write; a folder for savedmodel"
     )

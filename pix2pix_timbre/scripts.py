@@ -69,8 +69,9 @@ def add_flags(built: Parser, name: str) -> None:
         "--runtime",
         choices=RUNTIMES,
         default="keras",
-        help="what computes the network: keras, or onnx (ONNX Runtime on the CPU), for which "
-        "export.py has to write generator.onnx into the folder of the model once (default: keras)",
+        help="program that computes the network: keras, or onnx (ONNX Runtime, on the CPU), for "
+        "which export.py has to write generator.onnx into the folder of the model once "
+        "(default: keras)",
     )
     add_gpu_flag(built)
 

@@ -39,7 +39,7 @@ def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument(
-        "--descriptor", required=True, choices=NAMES, help="what the curve is a curve of"
+        "--descriptor", required=True, choices=NAMES, help="descriptor that the curve draws"
     )
     built.add_argument("--curve", required=True, type=Path, help="text file of the curve")
     built.add_argument(

@@ -22,7 +22,7 @@ def gradient_norms(losses: Callable[..., Sequence[Any]], variables: Sequence[Any
         gradient by all variables together.
 
     Raises:
-        NotImplementedError: The backend is neither TensorFlow nor JAX.
+        ValueError: The backend is neither TensorFlow nor JAX.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -51,7 +51,7 @@ def gradient_norms(losses: Callable[..., Sequence[Any]], variables: Sequence[Any
             return ops.sqrt(sum(squares))
 
     else:
-        raise NotImplementedError(f"gradients on the backend {backend}")
+        raise ValueError(f"no gradients on the backend {backend}: choose tensorflow or jax")
     return lambda *inputs: np.array([float(value) for value in norms(*inputs)])
 
 
