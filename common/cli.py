@@ -420,6 +420,23 @@ def add_seed_flag(built: Parser, what: str) -> None:
     built.add_flag("--seed", 0, f"random seed for {what}", type=number(int, 0))
 
 
+def add_features_flag(built: Parser, system: str) -> None:
+    """Add ``--features_path``, the file that ``<system>.preprocess`` writes, to a training."""
+    built.add_argument(
+        "--features_path",
+        required=True,
+        type=Path,
+        help=f"HDF5 file made by {system}.preprocess",
+    )
+
+
+def add_run_flag(built: Parser, default: str) -> None:
+    """Add ``--output``, the run folder of a training."""
+    built.add_argument(
+        "--output", type=Path, default=Path(default), help=f"run folder (default: {default})"
+    )
+
+
 def add_gpu_flag(built: Parser) -> None:
     """Add ``--gpu`` to the parser of a script that computes on one device."""
     built.add_argument(

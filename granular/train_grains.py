@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.cli import Parser, UserError, number, run
+from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
 from common.training.flags import add_training_flags
 from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
@@ -48,18 +47,8 @@ class Session(TrainingSession):
     @staticmethod
     def add_flags(built: Parser) -> None:
         """Flags of the script."""
-        built.add_argument(
-            "--features_path",
-            required=True,
-            type=Path,
-            help="HDF5 file made by granular.preprocess",
-        )
-        built.add_argument(
-            "--output",
-            type=Path,
-            default=Path("runs/granular"),
-            help="run folder (default: runs/granular)",
-        )
+        add_features_flag(built, "granular")
+        add_run_flag(built, "runs/granular")
         built.add_flag(
             "--decoder",
             "filter_post",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import Parser, UserError, number, run
+from common.cli import Parser, UserError, add_features_flag, number, run
 from common.training.flags import add_training_flags
 from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
@@ -49,12 +49,7 @@ class Session(TrainingSession):
     def add_flags(built: Parser) -> None:
         """Flags of the script."""
         built.add_argument("--model", required=True, type=Path, help="run folder of the grains")
-        built.add_argument(
-            "--features_path",
-            required=True,
-            type=Path,
-            help="HDF5 file made by granular.preprocess",
-        )
+        add_features_flag(built, "granular")
         built.add_flag(
             "--size",
             "small",

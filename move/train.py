@@ -11,10 +11,9 @@ and pitch, is held out.
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.cli import Parser, UserError, number, run
+from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
 from common.music.split import note_of
 from common.networks.conditions import NoteConditions
 from common.training.flags import add_training_flags
@@ -52,15 +51,8 @@ class Session(TrainingSession):
     @staticmethod
     def add_flags(built: Parser) -> None:
         """Flags of the script."""
-        built.add_argument(
-            "--features_path",
-            required=True,
-            type=Path,
-            help="HDF5 file made by move.preprocess",
-        )
-        built.add_argument(
-            "--output", type=Path, default=Path("runs/move"), help="run folder (default: runs/move)"
-        )
+        add_features_flag(built, "move")
+        add_run_flag(built, "runs/move")
         built.add_flag(
             "--size",
             "small",

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -336,3 +337,14 @@ def test_counted_nouns():
 def test_a_folder_is_told_from_nothing(tmp_path):
     assert cli.missing(tmp_path) == "is a folder; name a file"
     assert cli.missing(tmp_path / "a", "style") == "no such style"
+
+
+def test_a_training_names_its_features_and_its_run_folder():
+    built = cli.parser("Train.")
+    cli.add_features_flag(built, "toy")
+    cli.add_run_flag(built, "runs/toy")
+    args = built.parse_args(["--features_path", "toy.h5"])
+    assert (args.features_path, args.output) == (Path("toy.h5"), Path("runs/toy"))
+    assert "made by toy.preprocess" in " ".join(built.format_help().split())
+    with pytest.raises(SystemExit):
+        built.parse_args([])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import Parser, UserError, number, run
+from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
 from common.training.flags import add_training_flags
 from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
@@ -51,18 +51,8 @@ class Session(TrainingSession):
     @staticmethod
     def add_flags(built: Parser) -> None:
         """Flags of the script."""
-        built.add_argument(
-            "--features_path",
-            required=True,
-            type=Path,
-            help="HDF5 file made by timbre_space.preprocess",
-        )
-        built.add_argument(
-            "--output",
-            type=Path,
-            default=Path("runs/space"),
-            help="run folder (default: runs/space)",
-        )
+        add_features_flag(built, "timbre_space")
+        add_run_flag(built, "runs/space")
         built.add_argument(
             "--ratings_path",
             type=Path,

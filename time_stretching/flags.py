@@ -1,8 +1,6 @@
 """Flags that several scripts of time stretching share."""
 
-from pathlib import Path
-
-from common.cli import Parser, number
+from common.cli import Parser, add_features_flag, number
 from common.training.flags import add_training_flags
 
 CLIP_NORM = 0.5  # largest norm of gradients, as published
@@ -32,12 +30,7 @@ def add_window_flags(built: Parser, lr: float) -> None:
         built: Parser.
         lr: Default learning rate.
     """
-    built.add_argument(
-        "--features_path",
-        required=True,
-        type=Path,
-        help="HDF5 file made by time_stretching.preprocess",
-    )
+    add_features_flag(built, "time_stretching")
     built.add_flag(
         "--columns",
         96,

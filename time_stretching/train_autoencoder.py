@@ -11,13 +11,12 @@ history is the error in the published scale, 0 to 1 for 130 dB. To train as publ
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from common.audio.spectrograms import Scale
-from common.cli import Parser, UserError, counted, number, run
+from common.cli import Parser, UserError, add_run_flag, counted, number, run
 from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from time_stretching.flags import CLIP_NORM, add_window_flags
@@ -52,12 +51,7 @@ class Session(TrainingSession):
     @staticmethod
     def add_flags(built: Parser) -> None:
         """Add the flags of the script."""
-        built.add_argument(
-            "--output",
-            type=Path,
-            default=Path("runs/stretch"),
-            help="run folder (default: runs/stretch)",
-        )
+        add_run_flag(built, "runs/stretch")
         built.add_argument(
             "--as_published",
             action="store_true",

@@ -12,10 +12,9 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.cli import Parser, UserError, counted, number, run
+from common.cli import Parser, UserError, add_features_flag, add_run_flag, counted, number, run
 from common.music.titles import note_title
 from common.training.flags import add_training_flags
 from common.training.resuming import recorded_split
@@ -68,15 +67,8 @@ class Session(TrainingSession):
     @staticmethod
     def add_flags(built: Parser) -> None:
         """Add the flags of the script."""
-        built.add_argument(
-            "--features_path",
-            required=True,
-            type=Path,
-            help="HDF5 file made by vae_generation.preprocess",
-        )
-        built.add_argument(
-            "--output", type=Path, default=Path("runs/vae"), help="run folder (default: runs/vae)"
-        )
+        add_features_flag(built, "vae_generation")
+        add_run_flag(built, "runs/vae")
         built.add_argument(
             "--latent_dim",
             type=number(int, 1, 4096),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import Parser, UserError, counted, number, run
+from common.cli import Parser, UserError, add_features_flag, counted, number, run
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
 from vae_generation.store import ImageStore
@@ -44,12 +44,7 @@ class Session(TrainingSession):
         built.add_argument(
             "--model", required=True, type=Path, help="run folder of the auto-encoder"
         )
-        built.add_argument(
-            "--features_path",
-            required=True,
-            type=Path,
-            help="HDF5 file made by vae_generation.preprocess",
-        )
+        add_features_flag(built, "vae_generation")
         built.add_flag(
             "--steps", 16, "number of windows in a training sequence", type=number(int, 2)
         )

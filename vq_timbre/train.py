@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.cli import Parser, UserError, number, run
+from common.cli import Parser, UserError, add_run_flag, number, run
 from common.training.devices import OneDevice
 from common.training.flags import add_training_flags
 from common.training.resuming import recorded_split
@@ -59,12 +59,7 @@ class Session(TrainingSession):
             help="folder of recordings of one instrument, or HDF5 file made by "
             "vq_timbre.preprocess",
         )
-        built.add_argument(
-            "--output",
-            type=Path,
-            default=Path("runs/vq_timbre"),
-            help="run folder (default: runs/vq_timbre)",
-        )
+        add_run_flag(built, "runs/vq_timbre")
         built.add_flag(
             "--sample_rate",
             RATES[0],

@@ -11,12 +11,11 @@ out.
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import Parser, UserError, number, run
+from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
 from common.music.split import note_of, split_notes
 from common.networks.conditions import OCTAVES, PITCH_CLASSES, NoteConditions
 from common.training.flags import add_training_flags
@@ -55,18 +54,8 @@ class Session(TrainingSession):
     @staticmethod
     def add_flags(built: Parser) -> None:
         """Flags of the script."""
-        built.add_argument(
-            "--features_path",
-            required=True,
-            type=Path,
-            help="HDF5 file made by wae_fader.preprocess",
-        )
-        built.add_argument(
-            "--output",
-            type=Path,
-            default=Path("runs/fader"),
-            help="run folder (default: runs/fader)",
-        )
+        add_features_flag(built, "wae_fader")
+        add_run_flag(built, "runs/fader")
         built.add_flag("--size", "small", "widths of the layers", choices=("small", "published"))
         built.add_flag(
             "--conditions",
