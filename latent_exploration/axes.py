@@ -27,10 +27,10 @@ from common.cli import (
     run,
     say,
 )
-from common.files.audio import find_recordings, peak
+from common.files.audio import peak
 from common.work.lock import only_run
 from latent_exploration.knobs import Knobs
-from latent_exploration.scripts import add_model_flags, open_session, read_sound, require_sound
+from latent_exploration.scripts import add_model_flags, find_sounds, open_session, read_sound
 
 if TYPE_CHECKING:
     from common.latent import LatentModel
@@ -139,26 +139,10 @@ def report(
     return rows
 
 
-def _files(given):
-    """Recordings of the command line, and other files of its folders."""
-    files, others = [], []
-    for path in given:
-        if path.is_dir():
-            found = find_recordings(path)
-            files += found.files.values()
-            others += [*found.others, *(foreign for foreign, _ in found.foreign)]
-        else:
-            require_sound(path)
-            files.append(path)
-    if not files:
-        raise UserError(f"--input {given[0]}: holds no recordings; name others")
-    return files, others
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    files, others = _files(args.input)
+    files, others = find_sounds(args.input)
     session = open_session(args)
     model, found, skipped = session.model, [], []
     with only_run(args.output):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from common.cli import Parser, UserError, add_gpu_flag
-from common.files.audio import load_audio, peak, read_header
+from common.files.audio import find_recordings, load_audio, peak, read_header
 from common.music.names import pitch_argument
 from common.trained import shipped
 
@@ -21,13 +22,13 @@ LONGEST = 600  # seconds of a recording
 DEFAULT = "move_orchestra"
 
 
-def add_model_flags(built: Parser, *, axes: bool = True) -> None:
+def add_model_flags(built: Parser, *, axes: bool = True, default: str = DEFAULT) -> None:
     """Add ``--model``, ``--pitch``, ``--voice``, ``--gpu`` and, if wanted, ``--axes``."""
     built.add_argument(
         "--model",
         type=Path,
-        default=shipped(DEFAULT),
-        help=f"run folder of a model of any system (default: models/{DEFAULT})",
+        default=shipped(default),
+        help=f"run folder of a model of any system (default: models/{default})",
     )
     built.add_argument(
         "--pitch", type=pitch_argument, help="pitch that a model of notes plays, such as C4 or 60"
@@ -58,6 +59,32 @@ def open_session(args: argparse.Namespace) -> LatentSession:
     model = open_latent(args.model, args.pitch, args.voice)
     axes = getattr(args, "axes", None)
     return LatentSession(model, knobs=None if axes is None else read_knobs(axes, model.dims))
+
+
+def find_sounds(given: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Find the recordings of a command line.
+
+    Args:
+        given: Recordings, and folders of them.
+
+    Returns:
+        ``(files, others)``: the recordings, and what else lies in the folders.
+
+    Raises:
+        UserError: A file that is missing, unreadable or too long, or no recordings at all.
+    """
+    files, others = [], []
+    for path in given:
+        if path.is_dir():
+            found = find_recordings(path)
+            files += found.files.values()
+            others += [*found.others, *(foreign for foreign, _ in found.foreign)]
+        else:
+            require_sound(path)
+            files.append(path)
+    if not files:
+        raise UserError(f"--input {given[0]}: holds no recordings; name others")
+    return files, others
 
 
 def require_sound(path: Path) -> None:
