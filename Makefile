@@ -2,6 +2,8 @@
 # make test  sets everything up and runs the tests
 # make stress  kills, damages and crowds what the tests leave in peace, and tries the benchmarks, for
 #              hours; make stress SHORT=1 for minutes
+# make web  builds the page that converts recordings in a browser, and serves it; needs Node.js and npm
+# make web-test  tests it in a headless Chromium
 # make notes  adds what renders and hears notes: a SoundFont player, a pitch tracker, and the transcriber
 #             of evaluate.py
 # make test-jax  sets up JAX without TensorFlow, and runs the tests of training and prediction there
@@ -18,7 +20,7 @@ TESTS_JAX := $(addprefix tests/test_,$(addsuffix .py,jax golden model networks l
 	random_cnn stretch_model stretch_methods stretch_shipped vae_model vae_models vae_spectrogram move granular filtered_noise codebook \
 	vq_timbre wae_fader timbre_space latent_exploration latent_osc))
 
-.PHONY: demo notes test stress test-jax lint clean
+.PHONY: demo notes test stress test-jax web web-test lint clean
 .DELETE_ON_ERROR:
 
 $(VENV)/ready: requirements.txt requirements.lock
@@ -83,9 +85,28 @@ endif
 test-jax: $(VENV)/ready $(VENV_JAX)/ready
 	KERAS_BACKEND=jax TENSORFLOW_PYTHON=$(abspath $(PY)) $(PY_JAX) -m pytest $(TESTS_JAX)
 
+$(VENV)/ready-export: $(VENV)/ready requirements-export.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-export.txt -c requirements.lock
+	touch $@
+
+web/node_modules/ready: web/package-lock.json
+	cd web && npm ci --silent
+	touch $@
+
+WEB_PORT ?= 8000
+web: $(VENV)/ready-export web/node_modules/ready
+	$(PY) -m web.build
+	node web/serve.js --port $(WEB_PORT)
+
+web-test: $(VENV)/ready-export web/node_modules/ready
+	$(PY) -m web.build
+	$(PY) -m web.tests.golden --output web/tests/made
+	$(PY) -m web.tests.reference --output web/tests/made
+	node --test web/tests/unit.test.js web/tests/page.test.js web/tests/errors.test.js web/tests/speed.test.js
+
 lint: $(VENV)/ready-dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
 clean:
-	rm -rf $(VENV) $(VENV_JAX) $(DEMO)
+	rm -rf $(VENV) $(VENV_JAX) $(DEMO) web/node_modules web/dist web/tests/made
