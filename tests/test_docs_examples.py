@@ -71,8 +71,10 @@ def test_commands_can_be_pasted(page):
     assert not re.findall(r"^ *(?:\$ *)?python3? .*$", text, re.MULTILINE)
     for command in re.findall(r"\.venv/bin/python [^`\n]*(?:\\\n[^`\n]*)*", text):
         words = command.replace("\\\n", " ").split()
-        script = Path(words[2].replace(".", "/") + ".py") if words[1] == "-m" else Path(words[1])
-        assert words[1:3] == ["-m", "pip"] or (ROOT / script).exists(), command
+        module = words[2].replace(".", "/")  # a file, or a folder that is run
+        scripts = [f"{module}.py", f"{module}/__main__.py"] if words[1] == "-m" else [words[1]]
+        known = any((ROOT / script).exists() for script in scripts)
+        assert known or words[1:3] == ["-m", "pip"], command
         for word in words[2:]:
             if word.startswith(("docs/", "data/notes", "data/midi", "models/")):
                 assert (ROOT / word).exists(), command

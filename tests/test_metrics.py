@@ -12,6 +12,7 @@ from common.audio.metrics import (
     flux_ratio,
     log_spectral_distance,
     loudness_error,
+    mfcc_cosine,
     multi_resolution_spectral_distance,
     onset_ratio,
     spectral_convergence,
@@ -292,3 +293,10 @@ def test_the_distance_of_images_is_that_of_their_levels():
     assert metrics.image_distance(ones, ones - 0.1, 80) == pytest.approx(8)
     half = ones - np.array([[0.2], [0.2], [0.2], [0.2], [0]])
     assert metrics.image_distance(ones, half, 80) == pytest.approx(16 * np.sqrt(0.8))
+
+
+def test_the_cosine_of_mfccs_hears_the_envelope_and_not_the_level(noise):
+    assert mfcc_cosine(noise, noise) == pytest.approx(1)
+    rich = tone(220, 20)
+    assert mfcc_cosine(rich, 0.1 * rich[:22050]) == pytest.approx(1, abs=0.02)
+    assert mfcc_cosine(noise, rich) < 0.8

@@ -11,6 +11,7 @@ from common.music.pitch import (
     has_swift,
     measure_pitch,
     midi_number,
+    pitch_track,
     sounding_part,
 )
 
@@ -85,3 +86,20 @@ def test_the_part_that_sounds_is_at_most_two_seconds():
     part = sounding_part(note, RATE)
     assert len(part) == 2 * RATE
     np.testing.assert_array_equal(part, note[RATE // 220 * 220 :][: 2 * RATE])
+
+
+@pytest.mark.skipif(not has_swift(), reason="swift-f0 is not installed")
+def test_the_track_of_two_notes_and_a_rest():
+    rest = np.zeros(RATE // 2, np.float32)
+    notes = [make_note(pitch, PARTIALS, seconds=1.0, rate=RATE) for pitch in (60, 67)]
+    track = pitch_track(np.concatenate([notes[0], rest, notes[1]]), RATE)
+    assert track.size == pytest.approx(2.5 * 62.5, abs=2)
+    parts = track[10:50], track[70:90], track[105:145]
+    assert np.nanmedian(parts[0]) == pytest.approx(60, abs=0.15)
+    assert np.isnan(parts[1]).mean() > 0.8
+    assert np.nanmedian(parts[2]) == pytest.approx(67, abs=0.15)
+
+
+def test_without_the_tracker_there_is_no_track(monkeypatch):
+    monkeypatch.setattr(common.music.pitch, "_swift", lambda: None)
+    assert pitch_track(np.zeros(100, np.float32), RATE) is None

@@ -9,7 +9,7 @@ from conftest import make_note
 from common.cli import UserError
 from common.music import transcription
 from common.music.midi import Note
-from common.music.transcription import note_scores, require_transcriber, transcribe
+from common.music.transcription import hear, note_scores, require_transcriber
 from data import write_audio
 
 with_mir_eval = pytest.mark.skipif(not find_spec("mir_eval"), reason="mir_eval is not installed")
@@ -58,6 +58,11 @@ def test_notes_of_tones_are_heard(tmp_path):
     pitches = (60, 67, 64)
     tones = [make_note(pitch, (1.0, 0.5, 0.3), seconds=0.8, rate=44100) for pitch in pitches]
     write_audio(tmp_path / "tones.wav", np.concatenate(tones))
-    heard = transcribe(tmp_path / "tones.wav")
+    heard = hear(tmp_path / "tones.wav")
     reference = notes(*((pitch, 0.8 * place) for place, pitch in enumerate(pitches)))
-    assert note_scores(reference, heard)["recall"] == 1
+    assert note_scores(reference, heard.notes)["recall"] == 1
+    columns, keys = heard.posteriors.shape
+    assert (columns / 2.4, keys) == (pytest.approx(86, abs=1), 88)
+    # in the middle of each tone its key is the likeliest
+    middles = (columns * np.array([1, 3, 5]) / 6).astype(int)
+    assert tuple(21 + heard.posteriors[middles].argmax(axis=1)) == pitches

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from common.audio.metrics import cosine, mean_mfcc
 from common.cli import (
     Parser,
     UserError,
@@ -197,21 +198,6 @@ def sweep(
         if label != "target"
     }
     return correlations, audio, curves
-
-
-def mean_mfcc(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Mean of the MFCCs 2 to 20 over the frames within 40 dB of the loudest one: (19,)."""
-    import librosa
-
-    power = librosa.feature.melspectrogram(y=audio, sr=sample_rate, n_fft=2048, hop_length=HOP)
-    levels = power.sum(axis=0)
-    loud = levels > levels.max() * 1e-4
-    return librosa.feature.mfcc(S=librosa.power_to_db(power[:, loud]), n_mfcc=20)[1:].mean(axis=1)
-
-
-def cosine(one: np.ndarray, other: np.ndarray) -> float:
-    """Cosine of the angle between two vectors."""
-    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other) + 1e-12))
 
 
 def transfers(

@@ -139,6 +139,37 @@ def timbre_distance(reference: np.ndarray, estimate: np.ndarray) -> float:
     return float(np.linalg.norm(np.subtract(*cepstra), axis=0).mean() / np.sqrt(MEL_BANDS))
 
 
+def mean_mfcc(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Mean of the MFCCs 2 to 20 over the columns within 40 dB of the loudest one: (19,).
+
+    Args:
+        audio: (samples,) float32.
+        sample_rate: Hz.
+    """
+    import librosa
+
+    power = librosa.feature.melspectrogram(y=audio, sr=sample_rate, n_fft=2048, hop_length=HOP)
+    levels = power.sum(axis=0)
+    loud = levels >= levels.max() * 1e-4
+    return librosa.feature.mfcc(S=librosa.power_to_db(power[:, loud]), n_mfcc=20)[1:].mean(axis=1)
+
+
+def cosine(one: np.ndarray, other: np.ndarray) -> float:
+    """Cosine of the angle between two vectors."""
+    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other) + 1e-12))
+
+
+def mfcc_cosine(reference: np.ndarray, estimate: np.ndarray) -> float:
+    """Cosine of the mean MFCCs of two sounds: 1 for the same mean envelope, at any level.
+
+    The MFCCs 2 to 20 (Davis and Mermelstein 1980); the sounds may have different lengths.
+
+    Args:
+        reference, estimate: Audio, (samples,).
+    """
+    return cosine(*(mean_mfcc(audio, SAMPLE_RATE) for audio in (reference, estimate)))
+
+
 def loudness_error(reference: np.ndarray, estimate: np.ndarray) -> float:
     """Mean absolute difference of the A-weighted loudness in dB.
 

@@ -125,12 +125,13 @@ class Voice:
 
     Attributes:
         name: As in NSynth, ``keyboard_acoustic_004``.
+        files: Dict from pitch to a dict from velocity to the path of the note.
         sample_rate: Hz; the rate of the lowest note's file, to which all others are resampled.
     """
 
     def __init__(self, name: str, files: dict[int, dict[int, Path]]) -> None:
         self.name = name
-        self._files = files
+        self.files = files
         self._notes = {}  # (pitch, file) -> samples; None if silent
         self._chosen = {}  # (pitch, velocity) -> chosen note
         lowest = files[min(files)]
@@ -160,17 +161,17 @@ class Voice:
         return self._chosen[pitch, velocity]
 
     def _choose(self, pitch, velocity):
-        near = [source for source in self._files if abs(source - pitch) <= MAX_SUBSTITUTION]
+        near = [source for source in self.files if abs(source - pitch) <= MAX_SUBSTITUTION]
         for source in sorted(near, key=lambda source: (abs(source - pitch), source)):
-            layer = min(self._files[source], key=lambda known: (abs(known - velocity), known))
+            layer = min(self.files[source], key=lambda known: (abs(known - velocity), known))
             key = (pitch, source, layer)
             if key not in self._notes:
-                self._notes[key] = self._load(self._files[source][layer], pitch - source)
+                self._notes[key] = self._load(self.files[source][layer], pitch - source)
             if self._notes[key] is not None:
                 return self._notes[key], abs(source - pitch)
         raise UserError(
             f"{self.name}: no sounding note within {MAX_SUBSTITUTION} semitones of pitch {pitch}; "
-            f"it has {min(self._files)} to {max(self._files)}: transpose, or add notes"
+            f"it has {min(self.files)} to {max(self.files)}: transpose, or add notes"
         )
 
     def _load(self, path, semitones):

@@ -19,6 +19,7 @@ LOWEST, HIGHEST = 20.0, 5000.0  # Hz, the range of the other tracker here
 
 _SECONDS = 2.0  # length of the part that is measured
 _SWIFT_RATE, _YIN_RATE = 16000, 32000
+_SURE = 0.5  # confidence of SwiftF0 from which a column has a pitch
 _VOICED = 0.2  # least share of the columns that must have a pitch
 _PROBABLE = 0.1  # least probability of a column with a pitch, by probabilistic YIN
 _QUIET = 10 ** (-35 / 20)  # below the note's peak; there it has ended
@@ -69,6 +70,23 @@ def midi_number(hertz: float) -> float:
 def has_swift() -> bool:
     """Whether SwiftF0 is installed."""
     return _swift() is not None
+
+
+def pitch_track(audio: np.ndarray, rate: int) -> np.ndarray | None:
+    """Pitch of a single voice every 16 ms by SwiftF0; None where it is not installed.
+
+    Args:
+        audio: float32 (samples,).
+        rate: Hz.
+
+    Returns:
+        (columns,) fractional MIDI numbers, NaN where no pitch is sure.
+    """
+    if _swift() is None:
+        return None
+    found = _swift().detect(resample(audio, rate, _SWIFT_RATE), _SWIFT_RATE)
+    sure = (found.confidence >= _SURE) & (found.pitch_hz > 0)
+    return 69 + 12 * np.log2(np.where(sure, found.pitch_hz, np.nan) / 440)
 
 
 def measure_pitch(audio: np.ndarray, rate: int) -> Pitch | None:
@@ -153,7 +171,7 @@ def _by_swift(audio, rate):
     if _swift() is None or len(audio) == 0:
         return None
     found = _swift().detect(resample(audio, rate, _SWIFT_RATE), _SWIFT_RATE)
-    return _typical(found.pitch_hz, found.confidence >= 0.5, "swift-f0")
+    return _typical(found.pitch_hz, found.confidence >= _SURE, "swift-f0")
 
 
 def _by_yin(audio, rate, low, high):

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,14 +40,24 @@ def _model():
         logging.root.setLevel(level)
 
 
-def transcribe(path: Path) -> list[Note]:
-    """Transcribe a recording by Basic Pitch (Bittner et al. 2022) with its default thresholds.
+class Heard(NamedTuple):
+    """What Basic Pitch hears in a recording.
+
+    Attributes:
+        notes: List of ``common.music.midi.Note``, sorted.
+        posteriors: (columns, 88) float32 in [0, 1], for each key of a piano from A0; 86 columns a
+            second.
+    """
+
+    notes: list[Note]
+    posteriors: np.ndarray
+
+
+def hear(path: Path) -> Heard:
+    """Let Basic Pitch (Bittner et al. 2022) hear a recording, with its default thresholds.
 
     Args:
         path: Audio file.
-
-    Returns:
-        List of ``common.music.midi.Note``, sorted.
     """
     import contextlib
     import io
@@ -55,11 +66,17 @@ def transcribe(path: Path) -> list[Note]:
     from basic_pitch.inference import predict
 
     with contextlib.redirect_stdout(io.StringIO()):  # it prints the name of every file
-        _, _, events = predict(path, model)
-    return sorted(
+        output, _, events = predict(path, model)
+    notes = sorted(
         Note(int(pitch), max(round(127 * float(amplitude)), 1), float(start), float(end))
         for start, end, pitch, amplitude, _ in events
     )
+    return Heard(notes, output["note"])
+
+
+def transcribe(path: Path) -> list[Note]:
+    """The notes that ``hear`` finds in an audio file: list of ``common.music.midi.Note``."""
+    return hear(path).notes
 
 
 def note_scores(reference: Sequence[Note], estimated: Sequence[Note]) -> dict[str, float]:
