@@ -1,7 +1,6 @@
 """Documentation: the Python examples run, and links and commands name existing files."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
