@@ -132,9 +132,12 @@ export function emptySpectra(columns) {
 }
 
 export function magnitude(spectra) {
-  return Float32Array.from(spectra.real, (value, k) =>
-    Math.sqrt(value * value + spectra.imaginary[k] * spectra.imaginary[k]),
-  );
+  const { real, imaginary } = spectra;
+  const found = new Float32Array(real.length);
+  for (let k = 0; k < found.length; k++) {
+    found[k] = Math.sqrt(real[k] * real[k] + imaginary[k] * imaginary[k]);
+  }
+  return found;
 }
 
 // Spectra of magnitude 1 with the same phase; zeros, and what is too small to divide by, become 1.

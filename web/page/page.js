@@ -20,7 +20,15 @@ const spectrograms = {
   before: new Spectrogram(find("before")),
   after: new Spectrogram(find("after")),
 };
-const state = { recording: null, style: null, worker: null, stopRecording: null, models: null };
+const sounds = { before: find("before-sound"), after: find("after-sound") };
+const state = {
+  recording: null, // as readAudio returns it, like the next one
+  style: null,
+  models: null, // what models.json says
+  worker: null,
+  running: null, // { stopped, reject } of the conversion
+  stopRecording: null,
+};
 
 // Shows a sentence in a section of the page, or none.
 function complain(sentence, section) {
@@ -46,7 +54,7 @@ function seconds(count) {
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
-function play(audio, blob) {
+function load(audio, blob) {
   if (audio.src) URL.revokeObjectURL(audio.src);
   audio.src = URL.createObjectURL(blob);
 }
@@ -63,7 +71,7 @@ function choose(recording, sound) {
   find("result").hidden = true;
   find("status").textContent = "";
   find("convert").disabled = false;
-  play(find("before-sound"), sound);
+  load(sounds.before, sound);
 }
 
 async function chooseFile(file) {
@@ -125,6 +133,8 @@ async function convert() {
     throw new Mistake("This browser cannot compute with WebAssembly SIMD: use a newer one.");
   }
   const name = chosenTarget();
+  const running = { stopped: false, reject: () => {} };
+  state.running = running;
   working(true);
   try {
     const model = await modelOf(name);
@@ -134,15 +144,16 @@ async function convert() {
     spectrograms.after.clear();
     find("before-label").textContent = state.recording.name;
     find("after-label").textContent = NAMES[name];
-    find("after-sound").hidden = find("save").hidden = true;
+    sounds.after.hidden = find("save").hidden = true;
     find("result").hidden = false;
-    const done = await ask({
+    const done = await ask(running, {
       recording: { channels, rate },
       model: { file: model.file, phase: model.phase },
       style: style && { channels: style.channels, rate: style.rate },
     });
     finish(done, name);
   } finally {
+    state.running = null;
     working(false);
   }
 }
@@ -157,14 +168,17 @@ function working(now) {
   } else if (document.activeElement === document.body) find("convert").focus();
 }
 
+class Stopped extends Mistake {}
+
 // Sends a request to the worker; returns its result.
-function ask(request) {
+function ask(running, request) {
+  if (running.stopped) throw new Stopped("");
   const worker = (state.worker ??= new Worker(new URL("../engine/worker.js", import.meta.url), {
     type: "module",
   }));
   let began = null;
   return new Promise((resolve, reject) => {
-    state.reject = reject;
+    running.reject = reject;
     worker.onerror = () => reject(new Mistake(REASONS.unknown));
     worker.onmessage = ({ data }) => {
       if (data.kind === "picture") spectrograms[data.side].show(data);
@@ -194,22 +208,21 @@ function finish({ channels, gain, threads }, name) {
   const { rate, depth } = state.recording;
   find("result").dataset.threads = threads;
   const sound = writeWav(channels, rate, depth);
-  play(find("after-sound"), sound);
+  load(sounds.after, sound);
   const save = find("save");
-  save.href = find("after-sound").src;
+  save.href = sounds.after.src;
   save.download = `${state.recording.name.replace(/\.\w+$/, "")} (${NAMES[name]}).wav`;
-  find("after-sound").hidden = save.hidden = false;
+  sounds.after.hidden = save.hidden = false;
   const quieter = gain < 1 ? ` It was turned down by ${(-20 * Math.log10(gain)).toFixed(1)} dB.` : "";
   find("status").textContent = `Done.${quieter}`;
 }
 
-class Stopped extends Mistake {}
-
 function stop() {
-  if (!state.reject) return;
-  state.worker.terminate();
+  if (!state.running) return;
+  state.running.stopped = true;
+  state.running.reject(new Stopped(""));
+  state.worker?.terminate();
   state.worker = null;
-  state.reject(new Stopped(""));
   find("status").textContent = "Stopped.";
 }
 
@@ -235,6 +248,27 @@ find("targets").addEventListener("change", () => {
 });
 find("style").hidden = chosenTarget() !== "any";
 
+// One sound at a time; a line in its spectrogram shows where it is, and a click there leads there.
+for (const [side, other] of [
+  ["before", "after"],
+  ["after", "before"],
+]) {
+  const sound = sounds[side];
+  const frame = find(side).parentElement;
+  const follow = () => {
+    frame.style.setProperty("--played", sound.currentTime / sound.duration || 0);
+    if (!sound.paused) requestAnimationFrame(follow);
+  };
+  sound.addEventListener("play", () => {
+    sounds[other].pause();
+    follow();
+  });
+  sound.addEventListener("seeked", follow);
+  frame.addEventListener("click", ({ offsetX }) => {
+    if (sound.duration) sound.currentTime = (offsetX / frame.clientWidth) * sound.duration;
+  });
+}
+
 for (const kind of ["dragover", "dragleave", "drop"]) {
   window.addEventListener(kind, (event) => {
     event.preventDefault();
@@ -242,3 +276,5 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     if (kind === "drop") chooseFile(event.dataTransfer.files[0]);
   });
 }
+
+find("waiting").remove();

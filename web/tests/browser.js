@@ -29,6 +29,9 @@ export async function openPage({ plain = false, flags = [], script, ...settings 
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   const address = `http://127.0.0.1:${server.address().port}/`;
   await page.goto(address);
+  await page.waitForSelector("#waiting", { state: "detached", timeout: 10_000 }).catch(() => {
+    throw new Error(`the page does not start: ${errors}`);
+  });
   return {
     page,
     browser,

@@ -18,8 +18,7 @@ before(async () => {
 
 after(() => opened.close());
 
-async function compare(name, target, most) {
-  const { page } = opened;
+async function compare(name, target, most, page = opened.page) {
   await choose(page, made(name));
   const found = sound(await convert(page, target));
   const expected = sound(made(`${target}-${path.parse(name).name}.wav`));
@@ -50,6 +49,29 @@ test("an MP3 keeps its length, to a frame of the codec", async () => {
   const expected = sound(made("guitar-mp3.wav")).channels[0].length;
   console.log(`MP3: ${found} samples, predict.py ${expected}`);
   assert.ok(Math.abs(found - expected) <= CODEC_FRAME);
+});
+
+test("on a host without the headers, by touch, on a phone", async () => {
+  const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
+  const { page, close } = await openPage({ plain: true, ...phone });
+  await page.getByText("Strings", { exact: true }).tap();
+  assert.ok(await page.getByRole("radio", { name: "Strings a section" }).isChecked());
+  await page.getByRole("button", { name: "Take the example" }).tap();
+  await page.waitForSelector("#convert:enabled");
+  await compare("deep.wav", "strings", 1e-3, page);
+  assert.equal(await page.getAttribute("#result", "data-threads"), "1");
+  assert.ok(await page.getByRole("img", { name: "Spectrogram of the result" }).isVisible());
+  const [wide, seen] = await page.evaluate(() => [document.body.scrollWidth, innerWidth]);
+  assert.ok(wide <= seen, `${wide} wide, on a screen of ${seen}`);
+  await close();
+});
+
+test("a click in a spectrogram leads to its place in the sound", async () => {
+  const { page } = opened;
+  const { width } = await page.locator("#after").boundingBox();
+  await page.click("#after", { position: { x: width / 2, y: 20 } });
+  const place = await page.$eval("#after-sound", (sound) => sound.currentTime / sound.duration);
+  assert.ok(Math.abs(place - 0.5) < 0.02, `${place}`);
 });
 
 test("nothing leaves the machine, and nothing fails on the way", () => {

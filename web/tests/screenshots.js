@@ -22,9 +22,7 @@ for (const [name, settings] of Object.entries(VIEWS)) {
   await choose(page, recording);
   await page.check("input[value=any]", { force: true });
   await page.click("#convert");
-  await page.waitForFunction(() => document.querySelector("#progress").value > 0.4, null, {
-    timeout: 100_000,
-  });
+  await page.getByText("% converted").waitFor();
   await shoot("running");
   await page.click("#stop");
   await convert(page, "guitar");
