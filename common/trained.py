@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +13,7 @@ from common.training.weights import load_into
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -24,6 +26,7 @@ SYSTEMS = {
     "granular": "python -m granular.sample",
     "vq_timbre": "python -m vq_timbre.transfer",
     "wae_fader": "python -m wae_fader.generate",
+    "light_mir": "python -m light_mir.predict",
     "timbre_space": "python -m timbre_space.path",
 }
 
@@ -43,7 +46,8 @@ def open_model(folder: Path | str) -> Any:
         ``pix2pix_timbre.trained.TimbreModel``, ``vae_generation.trained.TrainedVAE``,
         ``vae_generation.continuation.Continuation``, ``time_stretching.trained.Stretcher``,
         ``move.trained.TrainedMove``, ``wae_fader.trained.TrainedFader``,
-        ``vq_timbre.trained.TrainedTimbre`` or ``timbre_space.trained.TrainedSpace``.
+        ``vq_timbre.trained.TrainedTimbre``, ``light_mir.trained.TrainedTagger`` or
+        ``timbre_space.trained.TrainedSpace``.
 
     Raises:
         UserError: The folder is not a run folder, its system is unknown, or a file is damaged.
@@ -93,12 +97,15 @@ class Examples(NamedTuple):
             may be None.
         loss: Name of the Keras loss that the network is trained by.
         seconds: Length of the sound that an example stands for.
+        error: Function of targets and outputs, arrays of all validation examples, by which
+            networks are compared; None to compare them by the loss.
     """
 
     training: object
     validation: object
     loss: str
     seconds: float
+    error: Callable[[np.ndarray, np.ndarray], float] | None = None
 
 
 def open_examples(folder: Path | str, path: Path | str, **settings: Any) -> Examples:

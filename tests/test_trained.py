@@ -25,6 +25,7 @@ KINDS = {
     "granular.sequences": "TrainedSequences",
     "wae_fader": "TrainedFader",
     "timbre_space": "TrainedSpace",
+    "light_mir": "TrainedTagger",
 }
 
 

@@ -29,7 +29,7 @@ def fitting(
     Returns:
         Function ``train(model, callbacks)`` that trains a model, leaves it with the weights of the
         best epoch and the moving averages of its training examples, and returns its loss on the
-        validation examples.
+        validation examples, or their ``error`` if the examples have one.
     """
 
     def train(model: keras.Model, callbacks: list[keras.callbacks.Callback]) -> float:
@@ -55,6 +55,10 @@ def fitting(
         if not all(np.isfinite(array).all() for array in model.get_weights()):
             return float("nan")
         recalibrate(model, examples.training)  # the averages lag behind what was learned fast
-        return float(model.evaluate(examples.validation, verbose=0))
+        if examples.error is None:
+            return float(model.evaluate(examples.validation, verbose=0))
+        parts = [examples.validation[index] for index in range(len(examples.validation))]
+        outputs = np.concatenate([model.predict_on_batch(inputs) for inputs, _ in parts])
+        return float(examples.error(np.concatenate([target for _, target in parts]), outputs))
 
     return train

@@ -38,7 +38,12 @@ def parsed(built: Parser, flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def add_training_flags(
-    built: Parser, *, what: str = "frames", batch_size: int = 8, lr: float | None = None
+    built: Parser,
+    *,
+    what: str = "frames",
+    batch_size: int = 8,
+    lr: float | None = None,
+    split: bool = True,
 ) -> None:
     """Add the flags of ``common.training.session.TrainingSession``.
 
@@ -47,6 +52,7 @@ def add_training_flags(
         what: Elements of a batch, in plural, for help texts.
         batch_size: Default batch size.
         lr: Default learning rate; None if the script has its own flags for learning rates.
+        split: Whether the script splits its data; if not, they come split.
     """
     if lr is not None:
         built.add_flag("--lr", lr, "learning rate", type=number(float, 0))
@@ -74,12 +80,13 @@ def add_training_flags(
         f"number of {what} in a batch, over all devices together",
         type=number(int, 1),
     )
-    built.add_flag(
-        "--validation_split",
-        0.1,
-        "share of the pieces that are held out for validation",
-        type=number(float, 0, below=1),
-    )
+    if split:
+        built.add_flag(
+            "--validation_split",
+            0.1,
+            "share of the pieces that are held out for validation",
+            type=number(float, 0, below=1),
+        )
     add_seed_flag(built, "weights, shuffling and dropout")
     built.add_argument(
         "--lr_decay",

@@ -1,0 +1,193 @@
+"""Choose the lightest network that a lottery left without loss of accuracy.
+
+    python -m light_mir.light --model runs/drums --tickets tickets/drums_* --output runs/light_drums
+
+Each folder of --tickets holds the rounds of `trimming.lottery` from another seed. Errors are those
+on the validation side, of which the mean over the seeds counts. The output is a run folder with the
+network of the chosen round, of the seed with the smallest error there, tickets.csv, and a picture.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.cli import Parser, UserError, existing_folder, number, parser, run, say
+from common.files.text import write_json, write_rows
+from common.report.plots import curves, save_figure
+from common.report.tables import as_text
+from common.trained import open_run
+from common.training.devices import start_backend
+from common.training.run_folder import RunFolder
+from common.work.lock import only_run
+
+TICKET, SCRATCH = "ticket", "scratch"
+
+
+def build_parser() -> Parser:
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument("--model", type=Path, required=True, help="run folder of the whole network")
+    built.add_argument(
+        "--tickets", type=existing_folder, nargs="+", required=True, help="folders of the rounds"
+    )
+    built.add_argument("--output", type=Path, required=True, help="run folder to write")
+    built.add_flag(
+        "--loss",
+        0.0,
+        "how much larger the mean error may be than that of the whole networks, as a share of it",
+        type=number(float, 0),
+    )
+    return built
+
+
+def read_rounds(folder: Path) -> list[dict[str, Any]]:
+    """Rows of ``rounds.csv`` of a lottery; ``UserError`` if there is none."""
+    try:
+        with (folder / "rounds.csv").open(newline="") as file:
+            rows = [
+                {name: text if name == "kind" else float(text) for name, text in row.items()}
+                for row in csv.DictReader(file)
+            ]
+        rows[0]["weights"], rows[0]["score"], rows[0]["round"]
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise UserError(f"{folder}/rounds.csv: no rounds of trimming.lottery in it") from error
+    return rows
+
+
+def table_of(lotteries: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Mean, smallest and largest error of each round over the seeds, and of networks from scratch.
+
+    Args:
+        lotteries: Rows of ``read_rounds``, of one seed each.
+
+    Returns:
+        Rows: ``round``, ``weights`` and ``left`` (means), ``error``, ``least``, ``most``,
+        ``multiplier`` of the mean error of the whole networks, ``scratch`` (mean error of networks
+        of the same size that were trained from scratch, or None).
+    """
+    known = [
+        {(row["kind"], int(row["round"])): row for row in rows if row["kind"] in (TICKET, SCRATCH)}
+        for rows in lotteries
+    ]
+    rounds = sorted({place for one in known for kind, place in one if kind == TICKET})
+    table = []
+    for place in rounds:
+        tickets = [one[TICKET, place] for one in known if (TICKET, place) in one]
+        if len(tickets) < len(known):
+            break  # a lottery that is not finished
+        scratch = [one[SCRATCH, place]["score"] for one in known if (SCRATCH, place) in one]
+        errors = [row["score"] for row in tickets]
+        row = {"round": place}
+        row |= {
+            name: float(np.mean([row[name] for row in tickets])) for name in ("weights", "left")
+        }
+        row |= {"error": float(np.mean(errors)), "least": min(errors), "most": max(errors)}
+        row["multiplier"] = row["error"] / max(table[0]["error"] if table else row["error"], 1e-9)
+        table.append(row | {"scratch": float(np.mean(scratch)) if scratch else None})
+    return table
+
+
+def choose(table: Sequence[dict[str, Any]], loss: float = 0.0) -> int:
+    """Last round whose multiplier is at most ``1 + loss``."""
+    return max(row["round"] for row in table if row["multiplier"] <= 1 + loss + 1e-9)
+
+
+def plot_tickets(path: Path, tables: dict[str, Sequence[dict[str, Any]]]) -> None:
+    """Draw the error multiplier against the share of the weights, for each task.
+
+    Args:
+        path: PNG file.
+        tables: Dict from the name of a task to rows of ``table_of``.
+    """
+    figure, axes = curves(list(tables), "share of the weights", (3.6, 3.4), "error multiplier")
+    for axis, rows in zip(axes, tables.values(), strict=True):
+        whole = max(rows[0]["error"], 1e-9)
+        left = [row["left"] for row in rows]
+        axis.fill_between(
+            left, [row["least"] / whole for row in rows], [row["most"] / whole for row in rows],
+            alpha=0.25, lw=0, label="seeds",
+        )  # fmt: skip
+        axis.plot(left, [row["multiplier"] for row in rows], ".-", label="mean of the tickets")
+        found = [row for row in rows if row["scratch"] is not None]
+        axis.plot(
+            [row["left"] for row in found], [row["scratch"] / whole for row in found],
+            "s", color="C1", ms=4, label="from scratch",
+        )  # fmt: skip
+        axis.axhline(1, color="grey", lw=0.8)
+        axis.axvline(0.1, color="grey", lw=0.8, ls=":")
+        axis.set(xscale="log")
+        ticks = [tick for tick in (1, 0.5, 0.2, 0.1, 0.05, 0.02) if tick >= 0.9 * min(left)]
+        axis.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
+        axis.minorticks_off()
+        axis.invert_xaxis()
+    axes[0].legend(fontsize=7)
+    save_figure(figure, path)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; exit status 0."""
+    args = build_parser().parse_args(argv)
+    config = open_run(args.model, "light_mir")
+    lotteries = [read_rounds(folder) for folder in args.tickets]
+    table = table_of(lotteries)
+    chosen = choose(table, args.loss)
+    scores = [
+        next(row["score"] for row in rows if (row["kind"], row["round"]) == (TICKET, chosen))
+        for rows in lotteries
+    ]
+    source = args.tickets[int(np.argmin(scores))] / f"round_{chosen:02d}"
+    start_backend("")
+    write_network(args.output, config, source, args.model, chosen)
+    with only_run(args.output):
+        write_rows(args.output / "tickets.csv", table)
+        plot_tickets(args.output / "tickets.png", {config["task"]: table})
+    print(as_text([{k: "" if v is None else v for k, v in row.items()} for row in table]))
+    row = table[chosen]
+    say(
+        f"{args.output}: round {chosen}, {100 * row['left']:.1f} % of the weights, error "
+        f"{row['error']:.4f} where the whole networks have {table[0]['error']:.4f}"
+    )
+    return 0
+
+
+def write_network(
+    output: Path, config: dict[str, Any], source: Path, model: Path, chosen: int
+) -> None:
+    """Write a run folder with the network of a round.
+
+    Args:
+        output: Folder to write.
+        config: Content of ``config.json`` of the whole network.
+        source: Folder of the round.
+        model: Run folder of the whole network.
+        chosen: Number of the round.
+    """
+    import shutil
+
+    from common.trained import networks_of
+    from common.training.rebuild import layer_paths
+
+    try:
+        result = json.loads((source / "result.json").read_text(encoding="utf-8"))
+        (network,) = networks_of(model).values()
+        paths = layer_paths(network)
+        sizes = {paths[int(place)]: size for place, size in result["sizes"].items()}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{source}/result.json: not that of a round of --model") from error
+    with only_run(output):
+        RunFolder(output).path.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / "network.h5", output / "network.h5")
+        write_json(
+            output / "config.json",
+            config | {"trimmed": {"network": sizes}, "round": chosen, "rounds": source.parent.name},
+        )
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,88 @@
+"""Train the network of a task.
+
+    python -m light_mir.train --features_path drums.h5 --output runs/drums
+
+The run folder gets network.h5, which consists of stock layers, config.json, history.csv and the
+curves. `trimming.lottery` makes the network lighter, and `light_mir.light` chooses among what it
+leaves.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
+from common.training.flags import add_training_flags
+from common.training.session import TrainingSession
+from light_mir.store import ExampleStore
+
+if TYPE_CHECKING:
+    from light_mir.model import Tagger
+
+
+class Session(TrainingSession):
+    """The training of the network of a task.
+
+    Args:
+        flags: Values of the script's flags.
+
+    Raises:
+        UserError: Unfit examples or flags.
+    """
+
+    system = "light_mir"
+    script = "light_mir.train"
+    networks = ("network",)
+    may_change = (*TrainingSession.may_change, "features_path")
+
+    @staticmethod
+    def add_flags(built: Parser) -> None:
+        """Flags of the script."""
+        add_features_flag(built, "light_mir")
+        add_run_flag(built, "runs/light")
+        built.add_flag("--width", 8, "filters of the first convolution", type=number(int, 1, 256))
+        add_training_flags(built, what="examples", batch_size=32, lr=3e-3, split=False)
+        built.set_defaults(epochs=10, lr_decay="cosine")
+
+    def check(self) -> None:
+        """Open the store."""
+        self.store = ExampleStore(self.flags.features_path)
+
+    def open_data(self) -> None:
+        """Take both sides of the store."""
+        from light_mir.batches import Examples
+
+        training, held_out = (self.store.side(name) for name in ("training", "validation"))
+        if not training:
+            raise UserError(f"{self.store.path}: holds no examples to train on; make more")
+        self.set_batches(partial(Examples, self.store), training, held_out)
+        self.say(
+            f"{self.store.task.name}: {len(training):,} examples to train on, {len(held_out):,} "
+            "for validation"
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The task, the width, and the sources of both sides."""
+        sides = {"training": "training", "validation": "held_out"}
+        split = {name: set() for name in sides.values()}
+        for row in self.store.rows:
+            split[sides[row.side]].add(row.source)
+        return {
+            "task": self.store.task.name,
+            "width": self.flags.width,
+            "split": {name: sorted(found) for name, found in split.items()},
+        }
+
+    def make_model(self) -> Tagger:
+        """Make the untrained model."""
+        from light_mir.model import Tagger, build_network, loss_name
+
+        task = self.store.task
+        return Tagger(build_network(task, self.flags.width), loss_name(task))
+
+
+build_parser, train, main = Session.script_functions(__doc__)
+
+if __name__ == "__main__":
+    run(main)
