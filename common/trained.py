@@ -28,6 +28,7 @@ SYSTEMS = {
     "wae_fader": "python -m wae_fader.generate",
     "light_mir": "python -m light_mir.predict",
     "timbre_space": "python -m timbre_space.path",
+    "latent_exploration": "python -m latent_exploration.render",
 }
 
 
@@ -46,8 +47,8 @@ def open_model(folder: Path | str) -> Any:
         ``pix2pix_timbre.trained.TimbreModel``, ``vae_generation.trained.TrainedVAE``,
         ``vae_generation.continuation.Continuation``, ``time_stretching.trained.Stretcher``,
         ``move.trained.TrainedMove``, ``wae_fader.trained.TrainedFader``,
-        ``vq_timbre.trained.TrainedTimbre``, ``light_mir.trained.TrainedTagger`` or
-        ``timbre_space.trained.TrainedSpace``.
+        ``vq_timbre.trained.TrainedTimbre``, ``light_mir.trained.TrainedTagger``,
+        ``timbre_space.trained.TrainedSpace`` or ``latent_exploration.trained.TrainedContinuous``.
 
     Raises:
         UserError: The folder is not a run folder, its system is unknown, or a file is damaged.

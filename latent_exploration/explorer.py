@@ -14,7 +14,7 @@ from common.latent import LatentModel
 from latent_exploration.axes import MONOTONE, report
 from latent_exploration.knobs import Knobs
 from latent_exploration.paths import curve
-from latent_exploration.session import LatentSession
+from latent_exploration.session import LatentSession, controls_of
 
 AXES = 8  # largest number
 SECONDS = 0.25, 8.0  # shortest and longest sound
@@ -124,6 +124,7 @@ class Explorer:
         knobs: ``Knobs``.
         places: (sounds, 2) on the map.
         gain: Factor that gives sounds of medium loudness a peak of 0.5.
+        names: Names of the axes.
         moves: For each axis the descriptor that it moves most, such as "centroid ↑", or "".
     """
 
@@ -134,7 +135,9 @@ class Explorer:
         if len(vectors) < 2 or not np.ptp(vectors, axis=0).any():
             raise UserError("too few vectors for a map; give more sounds")
         self.model, self.sounds = model, list(sounds)
-        self.knobs = Knobs.of(vectors, AXES) if knobs is None else knobs
+        controls = controls_of(model)
+        self.knobs = Knobs.of(vectors, AXES, controls.values()) if knobs is None else knobs
+        self.names = self.knobs.names(controls)
         self._means = np.stack([sound.path.mean(axis=0) for sound in sounds])
         shown = self.knobs.values(self._means)[:, :2]
         self.places = np.pad(shown, ((0, 0), (0, 2 - shown.shape[1])))
@@ -196,7 +199,7 @@ class Explorer:
         """What the page draws, as JSON can hold it."""
         kinds = sorted({sound.kind for sound in self.sounds})
         return {
-            "axes": self.count,
+            "axes": self.names,
             "kinds": kinds,
             "sounds": [
                 {"name": sound.name, "kind": kinds.index(sound.kind), "at": place}
@@ -208,6 +211,6 @@ class Explorer:
 
 def _told(row):
     name = row["moves"]
-    if abs(row[name]) < MONOTONE:
+    if name == row["axis"] or abs(row[name]) < MONOTONE:
         return ""
     return f"{name} {'↑' if row[name] > 0 else '↓'}"

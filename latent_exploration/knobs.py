@@ -7,6 +7,7 @@ travels far beyond what the model knows. Here each axis has a scale of its own.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from common.cli import UserError, missing
 from common.files.text import write_json
 from common.latent import Axes, principal_axes
 
+_SHORTEST = 1e-3  # distance that a knob reaches at least, for a control that stands still
 _COVERED = 0.997  # share of the vectors within -1 and 1, as of three standard deviations
 
 
@@ -31,16 +33,35 @@ class Knobs(NamedTuple):
     reach: np.ndarray
 
     @classmethod
-    def of(cls, vectors: np.ndarray, count: int) -> Knobs:
+    def of(cls, vectors: np.ndarray, count: int, controls: Sequence[int] = ()) -> Knobs:
         """Compute at most ``count`` knobs of vectors (number, dims).
 
         Between -1 and 1 lie 99.7 % of the vectors on each axis; axes without extent are left out.
+        Dimensions that are ``controls`` become knobs of their own, after the axes, which leave them
+        as they are.
         """
-        axes = principal_axes(np.asarray(vectors, float), count)
+        vectors, controls = np.asarray(vectors, float), list(controls)
+        free = vectors.copy()
+        free[:, controls] = 0
+        axes = principal_axes(free, count)
         kept = axes.deviations > 1e-9 * max(axes.deviations[0], 1e-9)
-        axes = Axes(axes.mean, axes.directions[kept], axes.deviations[kept])
+        directions = np.eye(vectors.shape[1])[controls]
+        axes = Axes(
+            vectors.mean(axis=0),
+            np.concatenate([axes.directions[kept], directions]),
+            np.concatenate([axes.deviations[kept], vectors[:, controls].std(axis=0)]),
+        )
         reach = np.quantile(np.abs(axes.coordinates(vectors)), _COVERED, axis=0)
-        return cls(axes, reach)
+        return cls(axes, np.maximum(reach, _SHORTEST))
+
+    def names(self, controls: Mapping[str, int]) -> list[str]:
+        """Names of the knobs: "axis 1", or that of a control."""
+        found = [f"axis {number + 1}" for number in range(len(self.reach))]
+        for name, dim in controls.items():
+            for number, direction in enumerate(self.axes.directions):
+                if direction[dim] == 1:
+                    found[number] = name
+        return found
 
     def values(self, path: np.ndarray) -> np.ndarray:
         """Positions (steps, count) of the knobs along a path (steps, dims)."""

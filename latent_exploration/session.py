@@ -166,6 +166,11 @@ class LatentSession:
         return dim
 
 
+def controls_of(model: LatentModel) -> dict[str, int]:
+    """Dimensions of a model that people set themselves: a dict from a name to its number."""
+    return getattr(model, "controls", {})
+
+
 def _level(audio):
     return float(np.sqrt(np.square(audio, dtype=float).mean()))
 

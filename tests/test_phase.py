@@ -4,7 +4,14 @@ import librosa
 import numpy as np
 import pytest
 
-from common.audio.phase import ESTIMATORS, estimate_phase, griffin_lim_phase, phase_slopes
+from common.audio.phase import (
+    ESTIMATORS,
+    RealTimeInversion,
+    estimate_phase,
+    griffin_lim_phase,
+    phase_slopes,
+)
+from common.audio.spectrograms import STFT
 from data import AMIN, FFT_SIZE, HOP, WINDOW, forward_transform, inverse_transform
 
 
@@ -181,3 +188,33 @@ def test_heap_integration_follows_a_steady_tone(chords):
     # a Hann window is not quite Gaussian: 0.015 bins beside the frequency
     np.testing.assert_allclose(np.diff(error), 0, atol=0.05)
     assert convergence(magnitude, found) < 0.05
+
+
+def test_inversion_in_real_time():
+    """In parts or as a whole the same, as long as the columns, and close to their magnitude."""
+    size, hop = 512, 128
+    transform = STFT(size, hop, centred=False)
+    times = np.arange(100 * hop) / 16000
+    audio = np.float32(
+        sum(np.sin(2 * np.pi * hertz * times) for hertz in (310, 620, 1400)) * times / 4
+    )
+
+    def magnitude_of(sound):
+        return np.abs(transform.forward(np.pad(sound, (size - hop, 0))))
+
+    magnitude = magnitude_of(audio)
+    whole = RealTimeInversion(size, hop)
+    made = whole.push(magnitude)
+    assert made.size == audio.size - whole.delay
+    made = np.concatenate([made, whole.finish()])
+    assert made.size == audio.size
+    parts = RealTimeInversion(size, hop)
+    pieces = [parts.push(magnitude[:, start : start + 7]) for start in range(0, 100, 7)]
+    np.testing.assert_array_equal(np.concatenate([*pieces, parts.finish()]), made)
+
+    def error(sound):
+        return np.linalg.norm(magnitude_of(sound) - magnitude) / np.linalg.norm(magnitude)
+
+    assert error(made) < 0.1
+    blind = RealTimeInversion(size, hop, ahead=0, iterations=1)
+    assert error(np.concatenate([blind.push(magnitude), blind.finish()])) > error(made)

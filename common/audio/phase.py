@@ -233,6 +233,92 @@ def _integrate(found, open_bins, magnitude, slopes, known):
         heap.append((-magnitude[seed], *map(int, seed)))
 
 
+class RealTimeInversion:
+    """Sound of magnitudes that come one after the other, by a phase that looks a few columns ahead.
+
+    Real-time iterative spectrogram inversion with look-ahead (Zhu, Beauregard and Wyse 2007,
+    section IV): what is final is kept; some later columns are projected together, and then the
+    first one of them becomes final. Column k is a Hann window that begins at ``k * hop``, as of
+    ``common.audio.spectrograms.STFT`` without centring, and the audio begins where the first
+    window ends less a hop. In parts or as a whole, the result is the same.
+
+    Args:
+        size: Length of a window in samples, a multiple of ``hop``.
+        hop: Distance of columns in samples.
+        ahead: Number of later columns that a column waits for.
+        iterations: Projections for each column.
+    """
+
+    def __init__(self, size: int, hop: int, ahead: int = 3, iterations: int = 8) -> None:
+        self._size, self._hop, self._rows = size, hop, size // hop
+        self._ahead, self._iterations = ahead, iterations
+        self._window = np.hanning(size + 1)[:-1].astype(np.float32)
+        # by hop: what final columns have added to those that are not complete, and their weights
+        self._sum, self._weight = np.zeros((2, self._rows - 1, hop), np.float32)
+        self._columns = np.zeros((0, size // 2 + 1), np.float32)
+        self._silence = np.zeros((1, self._rows, hop), np.float32)
+        self._grains = self._silence[:0]
+        self._square = np.square(self._window).reshape(self._rows, hop)
+        self._skipped = self._rows - 1  # hops before the audio
+
+    @property
+    def delay(self) -> int:
+        """Samples that are missing of those of the columns: window and look-ahead, less a hop."""
+        return self._size - self._hop + self._ahead * self._hop
+
+    def push(self, magnitude: np.ndarray) -> np.ndarray:
+        """Add columns (size // 2 + 1, columns); the audio that is final: (samples,) float32."""
+        audio = [np.zeros(0, np.float32)]
+        for column in np.asarray(magnitude, np.float32).T:
+            self._columns = np.concatenate([self._columns, column[np.newaxis]])
+            self._grains = np.concatenate([self._grains, self._silence])
+            if len(self._columns) > self._ahead:
+                audio.append(self._next())
+        return np.concatenate(audio)
+
+    def finish(self) -> np.ndarray:
+        """The last audio: (samples,) float32; in total a hop for each column."""
+        audio = [np.zeros(0, np.float32)]
+        while len(self._columns):
+            audio.append(self._next())
+        rest = self._sum / np.maximum(self._weight, self._square.max())
+        audio.append(rest[self._skipped :].ravel())
+        return np.concatenate(audio)
+
+    def _next(self):
+        """Project the columns that are not final, and make the first one so."""
+        import scipy.fft
+
+        count = len(self._columns)
+        weight = self._added(self._weight, np.repeat(self._square[np.newaxis], count, axis=0))
+        weight = np.maximum(weight, 1e-3)
+        for _ in range(self._iterations):
+            audio = (self._added(self._sum, self._grains) / weight).ravel()
+            parts = np.lib.stride_tricks.sliding_window_view(audio, self._size)[:: self._hop]
+            spectra = _with_magnitude(scipy.fft.rfft(parts * self._window), self._columns)
+            grains = scipy.fft.irfft(spectra, self._size) * self._window
+            self._grains = grains.reshape(count, self._rows, self._hop)
+        total, weights = (
+            self._added(held, new[:1])
+            for held, new in ((self._sum, self._grains), (self._weight, self._square[np.newaxis]))
+        )
+        self._sum, self._weight = total[1:], weights[1:]
+        self._columns, self._grains = self._columns[1:], self._grains[1:]
+        if self._skipped:
+            self._skipped -= 1
+            return np.zeros(0, np.float32)
+        return total[0] / np.maximum(weights[0], 1e-3)
+
+    def _added(self, held, grains):
+        """Hops (count + rows - 1, hop): what is held, and grains (count, rows, hop) added to it."""
+        count = len(grains)
+        total = np.zeros((count + self._rows - 1, self._hop), np.float32)
+        total[: self._rows - 1] = held
+        for row in range(self._rows):
+            total[row : row + count] += grains[:, row]
+        return total
+
+
 ESTIMATORS = {
     "input": lambda magnitude, phase, known=0: np.asarray(phase, np.float32),
     "griffinlim": griffin_lim_phase,

@@ -22,6 +22,22 @@ def build_classifier(dims: int, classes: int, units: Sequence[int] = (64, 64)) -
     return keras.Model(inputs, outputs, name="classifier")
 
 
+def build_frame_classifier(dims: int, classes: int, kernel: int = 5) -> keras.Model:
+    """Network from paths (batch, steps, dims) to logits (batch, steps, classes) float32.
+
+    It sees some steps before and after each; widths as in the adversary of wavae (Caillon et al.
+    2020), which predicts a Gaussian instead.
+    """
+    inputs = hidden = layers.Input((None, dims), name="path")
+    for number, width in enumerate((64, 256), start=1):
+        convolution = layers.Conv1D(width, kernel, padding="same", name=f"classifier_conv_{number}")
+        hidden = layers.LeakyReLU(0.2, name=f"classifier_relu_{number}")(convolution(hidden))
+    hidden = layers.Dense(64, name="classifier_dense")(hidden)
+    hidden = layers.LeakyReLU(0.2, name="classifier_relu_3")(hidden)
+    outputs = layers.Dense(classes, dtype="float32", name="classifier_logits")(hidden)
+    return keras.Model(inputs, outputs, name="classifier")
+
+
 def reverse_gradient(values: Any, strength: Any) -> Any:
     """The values; their gradient is multiplied by ``-strength``.
 
@@ -38,9 +54,9 @@ def adversarial_loss(
     """Cross-entropy of a classifier, to be minimised by it and by the encoder together.
 
     Args:
-        classifier: Result of ``build_classifier``.
-        latents: (batch, dims).
-        labels: (batch, classes), one-hot.
+        classifier: Result of ``build_classifier`` or ``build_frame_classifier``.
+        latents: (batch, dims), or (batch, steps, dims).
+        labels: (batch, classes), or (batch, steps, classes), one-hot.
         strength: Weight of the encoder's part, which is minus the cross-entropy; the classifier's
             is 1.
 

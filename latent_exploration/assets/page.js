@@ -167,7 +167,7 @@ class Page {
   constructor(map) {
     this.map = map;
     this.at = [0, 0];
-    this.offsets = Array(map.axes).fill(0);
+    this.offsets = map.axes.map(() => 0);
     this.curves = {};
     this.marked = null; // kind that alone is drawn in full
     this.point = 0; // of the curve, for keys
@@ -349,10 +349,10 @@ class Page {
     find("axes").replaceChildren(...this.offsets.map((_, axis) => {
       const row = document.createElement("div");
       row.className = "knob";
-      const name = `axis ${axis + 1}`;
+      const name = this.map.axes[axis];
       row.innerHTML = `<label for="axis${axis}">${name}</label>` +
         `<input type="range" id="axis${axis}" min="-1.5" max="1.5" step="0.01" value="0"><output for="axis${axis}"></output>`;
-      const moves = this.map.moves?.[axis];
+      const moves = this.map.moves[axis];
       if (moves) {
         const small = document.createElement("small");
         small.textContent = moves;
@@ -374,7 +374,7 @@ class Page {
       return row;
     }));
     this.offsets.forEach((_, axis) => this.showAxis(axis));
-    find("curve-axis").value = this.map.axes > 2 ? 2 : 0;
+    find("curve-axis").value = this.map.axes.length > 2 ? 2 : 0;
   }
 
   showAxis(axis) {

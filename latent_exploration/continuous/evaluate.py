@@ -1,0 +1,192 @@
+"""Measure the continuous model: is the loudness out of its latent vectors, and is it obeyed?
+
+    python -m latent_exploration.continuous.evaluate --without runs/without_adversary
+
+A fresh regressor, a perceptron of two hidden layers that sees five steps, learns the loudness from
+the latent vectors of four fifths of the recordings, and is tried on the rest, where it sounds. Then
+the loudness of vectors is replaced by curves, and the loudness of what is decoded is compared with
+them. At last, the model plays a stream in blocks of 2048 samples.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from common.cli import Parser, UserError, add_gpu_flag, number, parser, report_skipped, run, say
+from common.files.audio import fit_length
+from common.trained import open_run, shipped
+from latent_exploration.scripts import find_sounds, read_sound
+
+if TYPE_CHECKING:
+    from latent_exploration.continuous.trained import TrainedContinuous
+
+_SEEN = 5  # steps that the regressor sees
+_SOUNDING = 0.25  # loudness of a step that sounds: -60 dB
+_SWEPT = 0.45, 0.85  # loudness that is asked for: -44 to -12 dB
+_BLOCKS = 60  # blocks of a stream that is measured
+
+
+def build_parser() -> Parser:
+    """Flags of the script."""
+    built = parser(__doc__)
+    built.add_argument(
+        "--input",
+        type=Path,
+        nargs="+",
+        default=[Path(__file__).parent.parent.parent / "data" / "orchestra" / "audio"],
+        help="recordings, or folders of them (default: data/orchestra)",
+    )
+    built.add_argument(
+        "--model",
+        type=Path,
+        default=shipped("continuous_orchestra"),
+        help="run folder (default: models/continuous_orchestra)",
+    )
+    built.add_argument(
+        "--without", type=Path, help="run folder of a training with --adversary 0, to compare"
+    )
+    built.add_flag(
+        "--seconds", 3.0, "length of each recording that is used", type=number(float, 0.5)
+    )
+    add_gpu_flag(built)
+    return built
+
+
+def fresh_r2(paths: Sequence[np.ndarray], seed: int = 0) -> float:
+    """How well the loudness can be read from the rest of latent vectors.
+
+    Args:
+        paths: Paths (steps, dims), whose last number is the loudness; every fifth one is held out.
+        seed: Integer, of the regressor.
+
+    Returns:
+        Coefficient of determination on the paths held out; 0 for a guess of the mean.
+    """
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    sides = [[], []]
+    for place, path in enumerate(paths):
+        around = np.pad(path[:, :-1], ((_SEEN // 2, _SEEN // 2), (0, 0)), mode="edge")
+        seen = np.lib.stride_tricks.sliding_window_view(around, _SEEN, axis=0)
+        sounds = path[:, -1] > _SOUNDING
+        sides[place % 5 == 0].append((seen.reshape(len(path), -1)[sounds], path[sounds, -1]))
+    training, held_out = (
+        [np.concatenate(parts) for parts in zip(*side, strict=True)] for side in sides
+    )
+    regressor = make_pipeline(
+        StandardScaler(),
+        MLPRegressor(
+            hidden_layer_sizes=(64, 64), early_stopping=True, max_iter=40, random_state=seed
+        ),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a limit of iterations, which is late enough
+        regressor.fit(*training)
+    return float(regressor.score(*held_out))
+
+
+def obedience(decode: Callable[[np.ndarray], np.ndarray], paths: Sequence[np.ndarray]) -> float:
+    """Spearman's correlation between the loudness that is asked for and that of the sound.
+
+    The loudness of each path is replaced by a slow wave; the mean over the paths.
+
+    Args:
+        decode: As of ``TrainedContinuous``.
+        paths: Paths (steps, dims).
+    """
+    from scipy.stats import spearmanr
+
+    from latent_exploration.continuous.frames import loudness, padded
+
+    found, (low, high) = [], _SWEPT
+    for place, path in enumerate(paths):
+        waves = np.sin(np.linspace(0, 4 * np.pi, len(path)) + place)
+        asked = low + (high - low) * (1 + waves) / 2
+        audio = decode(np.column_stack([path[:, :-1], asked]))
+        made = loudness(padded(audio))[: len(asked)]
+        settled = slice(3, None)
+        found.append(spearmanr(asked[settled], made[settled])[0])
+    return float(np.mean(found))
+
+
+def stream(trained: TrainedContinuous, audio: np.ndarray) -> dict[str, float]:
+    """Play audio (samples,) in blocks, and compare with playing it as a whole.
+
+    Returns:
+        Dict: largest differences of the ``path`` and of the ``spectra``; ``share`` of the time of a
+        block that the median one takes on the processor. (The sound is not compared: rounding
+        errors decide between phases that fit equally well.)
+    """
+    from latent_exploration.continuous.stream import BLOCK, Ears, Voice
+
+    audio = fit_length(audio, len(audio) // BLOCK * BLOCK)
+    ears, voice, second = Ears(trained), Voice(trained), Voice(trained)
+    paths, spectra, times = [], [], []
+    for start in range(0, len(audio), BLOCK):
+        begin = time.process_time()
+        paths.append(ears.push(audio[start : start + BLOCK]))
+        voice.push(paths[-1])
+        times.append(time.process_time() - begin)
+        spectra.append(second.spectra(paths[-1]))
+    path = trained.encode(audio)
+    return {
+        "path": float(np.abs(np.concatenate(paths) - path).max()),
+        "spectra": float(np.abs(np.concatenate(spectra) - trained.decode_spectra(path)).max()),
+        "share": float(np.median(times) * trained.sample_rate / BLOCK),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; its exit status."""
+    args = build_parser().parse_args(argv)
+    files, _ = find_sounds(args.input)
+    if len(files) < 10:
+        raise UserError(f"--input {args.input[0]}: {len(files)} recordings; give at least 10")
+    folders = {"with an adversary": args.model, "without": args.without}
+    folders = {name: folder for name, folder in folders.items() if folder is not None}
+    for folder in folders.values():
+        open_run(folder, "latent_exploration")
+    from common.trained import open_model
+    from common.training.devices import start_backend
+    from latent_exploration.continuous.frames import RATE
+    from latent_exploration.continuous.stream import delay
+
+    start_backend(args.gpu)
+    audios, skipped = [], []
+    for file in files:
+        try:
+            audios.append(read_sound(file, RATE)[: round(args.seconds * RATE)])
+        except (UserError, OSError) as error:
+            skipped.append((file, error))
+    for name, folder in folders.items():
+        trained = open_model(folder)
+        paths = [trained.encode(audio) for audio in audios]
+        say(f"loudness read from the latent vectors, {name}: R2 {fresh_r2(paths):.2f}")
+        if folder == args.model:
+            some = paths[:: -(-len(paths) // 20)]
+            alone = obedience(partial(trained.decode, exact=False), some)
+            say(
+                "loudness that is asked for and that is heard: Spearman "
+                f"{obedience(trained.decode, some):.3f}; left to the decoder alone {alone:.3f}"
+            )
+            together = np.concatenate(audios[: -(-_BLOCKS * 2048 // round(args.seconds * RATE))])
+            found = stream(trained, together)
+            say(
+                f"stream and whole: largest difference {found['path']:.1e} of the path, "
+                f"{found['spectra']:.1e} of the spectra; "
+                f"{found['share']:.0%} of the time of a block, {delay() / RATE * 1000:.0f} ms later"
+            )
+    return report_skipped(skipped)
+
+
+if __name__ == "__main__":
+    run(main)

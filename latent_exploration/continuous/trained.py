@@ -1,0 +1,104 @@
+"""A trained continuous model at work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from common.cli import UserError
+from common.trained import load_networks
+from latent_exploration.continuous.frames import (
+    BANDS,
+    HOP,
+    PAIR,
+    RATE,
+    TRANSFORM,
+    analyse,
+    magnitudes,
+    padded,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+_LIKE = 64  # steps to a multiple of which paths are extended, so that few lengths are compiled
+
+
+class TrainedContinuous:
+    """Encoder and decoder at work, a ``common.latent.LatentModel``.
+
+    The last number of a latent vector is the loudness that is wanted, from 0, -80 dB, to 1, a root
+    mean square of 1; the others are free of it.
+
+    Args:
+        encoder, decoder: Keras models as ``latent_exploration.continuous.model`` builds them.
+
+    Attributes:
+        dims: Length of a latent vector.
+        rate: Latent vectors a second.
+        sample_rate: Hz.
+        controls: Dict from the name of a control to its dimension.
+    """
+
+    sample_rate, rate = RATE, RATE / (PAIR * HOP)
+
+    def __init__(self, encoder: keras.Model, decoder: keras.Model) -> None:
+        self.encoder, self.decoder = encoder, decoder
+        self.dims = decoder.input_shape[-1]
+        self.controls = {"loudness": self.dims - 1}
+        for network in (encoder, decoder):
+            network.compile(jit_compile=False)
+
+    def encode(self, audio: np.ndarray) -> np.ndarray:
+        """Path (steps, dims) float32 of audio (samples,)."""
+        heard = analyse(padded(audio))
+        means = self.encode_spectra(heard.spectra)
+        return np.column_stack([means, heard.loudness])
+
+    def decode(self, z: np.ndarray, *, exact: bool = True) -> np.ndarray:
+        """Audio (steps * PAIR * HOP,) float32 of a path (steps, dims).
+
+        Args:
+            z: Path.
+            exact: Bring spectra to the loudness of the path, instead of leaving it to the decoder.
+        """
+        from common.audio.phase import RealTimeInversion
+
+        inversion = RealTimeInversion(TRANSFORM.size, HOP)
+        loudness = np.asarray(z)[:, -1] if exact else None
+        audio = inversion.push(magnitudes(self.decode_spectra(z), loudness))
+        return np.clip(np.concatenate([audio, inversion.finish()]), -1, 1)
+
+    def encode_spectra(self, spectra: np.ndarray) -> np.ndarray:
+        """Mean latent vectors (frames / PAIR, dims - 1) of spectra (frames, BANDS) in [0, 1]."""
+        return self._predict(self.encoder, spectra, PAIR)[:, : self.dims - 1]
+
+    def decode_spectra(self, path: np.ndarray) -> np.ndarray:
+        """Spectra (PAIR * steps, BANDS) in [0, 1] of a path (steps, dims)."""
+        logits = self._predict(self.decoder, np.asarray(path, np.float32), 1)[:, :BANDS]
+        return 1 / (1 + np.exp(-logits))
+
+    def _predict(self, network, values, per):
+        # what follows does not change what comes before
+        steps = len(values) // per
+        missing = -steps % _LIKE * per
+        made = network.predict_on_batch(np.pad(values, ((0, missing), (0, 0)))[np.newaxis])[0]
+        return np.asarray(made)[: len(made) * steps // (steps + missing // per)]
+
+
+def open_trained(folder: Path, config: dict[str, Any]) -> TrainedContinuous:
+    """Open the ``TrainedContinuous`` of a run folder.
+
+    Raises:
+        UserError: Damaged files.
+    """
+    from latent_exploration.continuous.model import Architecture, build_decoder, build_encoder
+
+    try:
+        architecture = Architecture(**config["architecture"]).check()
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
+    networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
+    return TrainedContinuous(**load_networks(folder, networks))

@@ -1,0 +1,220 @@
+"""The continuous model: its frames, its training, its stream, and the measures."""
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+from conftest import assert_refused, outcome
+from test_latent_exploration import words
+
+from common.audio.phase import RealTimeInversion
+from common.latent import LatentModel
+from common.networks.adversary import adversarial_loss, build_frame_classifier
+from common.trained import open_model
+from latent_exploration.continuous import evaluate, preprocess, train
+from latent_exploration.continuous.frames import (
+    BANDS,
+    HOP,
+    PAIR,
+    RATE,
+    SCALE,
+    SIZE,
+    Frames,
+    analyse,
+    loudness,
+    magnitudes,
+    padded,
+)
+from latent_exploration.continuous.store import SpectraStore, stacked, unstacked
+from latent_exploration.continuous.stream import BLOCK, Ears, Voice, delay
+from latent_exploration.knobs import Knobs
+from latent_exploration.session import open_latent
+
+RNG = np.random.default_rng(0)
+
+
+def tone(seconds=1.0, hertz=440, level=0.5):
+    times = np.arange(round(RATE * seconds)) / RATE
+    return np.float32(level * np.sin(2 * np.pi * hertz * times))
+
+
+def test_loudness_is_the_level_of_a_window():
+    audio = np.float32(10 ** (-20 / 20)) * np.ones(SIZE - HOP + 8 * HOP, np.float32)
+    np.testing.assert_allclose(loudness(audio), 0.75, atol=1e-6)  # -20 of -80 dB
+    np.testing.assert_array_equal(loudness(0 * audio), 0)
+    np.testing.assert_array_equal(loudness(audio * 100), 1)
+    late = padded(np.pad(tone(0.5), (PAIR * HOP, 0)))
+    assert (loudness(late)[0], loudness(late)[2] > 0.8) == (0, True)
+
+
+def test_a_sine_lies_in_its_band_at_its_level():
+    spectra = analyse(padded(tone(level=0.1))).spectra
+    assert spectra.shape == (-(-RATE // (PAIR * HOP)) * PAIR, BANDS)
+    assert spectra[40].max() == pytest.approx(0.75, abs=0.02)
+    found = magnitudes(spectra)
+    assert np.argmax(found[:, 40]) == pytest.approx(440 * SIZE / RATE, abs=1)
+    assert not magnitudes(np.zeros((3, BANDS))).any()
+    silent = magnitudes(np.full((3, BANDS), 0.04))  # 3.2 dB above the floor
+    assert SCALE.level(0.04) == pytest.approx(-76.8)
+    assert not silent.any()
+
+
+def test_magnitudes_get_the_loudness_that_is_wanted():
+    audio = tone(1, 700, 0.3)
+    found = analyse(padded(audio))
+    louder = magnitudes(found.spectra, found.loudness + np.float32(0.1))  # 8 dB
+    plain = magnitudes(found.spectra, found.loudness)
+    np.testing.assert_allclose(louder, 10**0.4 * plain, rtol=1e-3)
+    inversion = RealTimeInversion(SIZE, HOP)
+    sound = np.concatenate([inversion.push(louder), inversion.finish()])
+    assert np.std(sound) == pytest.approx(10**0.4 * np.std(audio), rel=0.05)
+
+
+def test_frames_are_stacked_and_rests_left_out():
+    frames = Frames(np.float32(RNG.random((6, BANDS))), np.float32(RNG.random(3)))
+    for one, other in zip(frames, unstacked(stacked(frames)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    sounds = np.repeat([0, 0.9, 0, 0.9, 0, 0.9, 0], [3, 10, 5, 10, 30, 10, 2])
+    assert preprocess.between_rests(sounds) == [slice(3, 28), slice(58, 68)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A tiny model of noises and tones, one silent recording among them."""
+    folder = tmp_path_factory.mktemp("continuous")
+    (folder / "audio").mkdir()
+    for number in range(12):
+        audio = tone(1.2, 200 * (number + 1)) * np.linspace(0.1, 1, round(RATE * 1.2))
+        soundfile.write(folder / "audio" / f"{number}.wav", audio * (number < 11), RATE)
+    argv = words("--audio_path", folder / "audio", "--features_path", folder / "s.h5")
+    assert preprocess.main(argv) == 0
+    argv = words("--features_path", folder / "s.h5", "--output", folder / "run", "--width", 6)
+    argv += words("--depth", 2, "--latent_dim", 3, "--epochs", 1, "--steps_per_epoch", 3)
+    assert train.main([*argv, *words("--batch_size", 4, "--validation_split", 0.2)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(run):
+    return open_model(run / "run")
+
+
+def test_a_training_leaves_a_latent_model(run, trained):
+    with SpectraStore(run / "s.h5") as store:
+        assert len(store.rows) == 11
+        assert 0.5 < store.frames(store.rows[0]).loudness.max() < 1
+    assert isinstance(trained, LatentModel)
+    assert (trained.dims, trained.controls) == (4, {"loudness": 3})
+    path = trained.encode(tone())
+    assert path.shape == (-(-RATE // (PAIR * HOP)), 4)
+    assert path[20, 3] == pytest.approx(1 + np.log10(0.5 / np.sqrt(2)) / 4, abs=1e-3)
+    assert trained.decode(path).shape == (len(path) * PAIR * HOP,)
+    assert open_latent(run / "run").dims == 4
+
+
+def test_the_classifier_sees_the_steps_around_each():
+    classifier = build_frame_classifier(3, 4, kernel=3)
+    path = np.float32(RNG.normal(size=(1, 20, 3)))
+    other = path.copy()
+    other[0, 10] += 1
+    changed = np.abs(classifier.predict_on_batch(path) - classifier.predict_on_batch(other))
+    assert np.flatnonzero(changed.max(axis=(0, 2)) > 1e-6).tolist() == [8, 9, 10, 11, 12]
+    labels = np.eye(4, dtype=np.float32)[RNG.integers(0, 4, (1, 20))]
+    shares = keras.ops.convert_to_numpy(keras.ops.log_softmax(classifier.predict_on_batch(path)))
+    expected = -(labels * shares).sum(axis=-1).mean()
+    assert float(adversarial_loss(classifier, path, labels, 2.0)) == pytest.approx(
+        expected, rel=1e-4
+    )
+
+
+def test_nothing_looks_ahead(trained):
+    path = np.float32(RNG.normal(size=(30, 4)))
+    other = np.concatenate([path[:20], np.float32(RNG.normal(size=(10, 4)))])
+    made, changed = trained.decode_spectra(path), trained.decode_spectra(other)
+    np.testing.assert_allclose(made[:40], changed[:40], atol=1e-6)
+    assert np.abs(made[40:] - changed[40:]).max() > 1e-3
+    spectra = np.float32(RNG.random((60, BANDS)))
+    later = np.concatenate([spectra[:40], 1 - spectra[40:]])
+    whole, other = trained.encode_spectra(spectra), trained.encode_spectra(later)
+    np.testing.assert_allclose(whole[:20], other[:20], atol=1e-6)
+
+
+@pytest.mark.parametrize("sizes", [[BLOCK], [100, 3000, 1, 513], [7 * BLOCK]])
+def test_a_stream_equals_the_whole(trained, sizes):
+    audio = np.float32(RNG.normal(0, 0.1, 14 * BLOCK))
+    ears, voice, sounds, paths, spectra = Ears(trained), Voice(trained), [], [], []
+    twin, start = Voice(trained), 0
+    while start < audio.size:
+        size = sizes[len(paths) % len(sizes)]
+        paths.append(ears.push(audio[start : start + size]))
+        spectra.append(twin.spectra(paths[-1]))
+        sounds.append(voice.push(paths[-1]))
+        start += size
+    heard = np.concatenate(sounds)
+    assert heard.size == audio.size - delay()
+    path = trained.encode(audio)
+    np.testing.assert_allclose(np.concatenate(paths), path, atol=1e-4)
+    np.testing.assert_allclose(np.concatenate(spectra), trained.decode_spectra(path), atol=1e-4)
+    whole = Voice(trained)
+    sound = whole.push(np.concatenate(paths))
+    np.testing.assert_allclose(heard, sound, atol=1e-3)
+    assert np.concatenate([heard, voice.finish()]).size == audio.size
+
+
+def test_the_regressor_finds_what_is_there():
+    level = [np.sin(np.linspace(0, 9, 80) + number) / 4 + 0.6 for number in range(20)]
+    noise = [RNG.normal(size=(80, 3)) for _ in level]
+    hidden = [np.column_stack(parts) for parts in zip(noise, level, strict=True)]
+    assert evaluate.fresh_r2(hidden) < 0.1
+    told = [
+        np.column_stack([part[:, 0] + 5 * path[:, -1], path])
+        for part, path in zip(noise, hidden, strict=True)
+    ]
+    assert evaluate.fresh_r2(told) > 0.6
+
+
+def test_obedience_and_disobedience(trained):
+    class Obeys:
+        def decode(self, path):
+            level = np.repeat(10 ** (4 * (path[:, -1] - 1)), PAIR * HOP)
+            return np.float32(level * np.sqrt(2) * np.sin(np.arange(level.size) / 4))
+
+    class Refuses:
+        def decode(self, path):
+            return tone(len(path) * PAIR * HOP / RATE)
+
+    paths = [np.float32(RNG.normal(size=(100, 4))) for _ in range(3)]
+    assert evaluate.obedience(Obeys().decode, paths) > 0.97
+    assert abs(evaluate.obedience(Refuses().decode, paths)) < 0.5
+
+
+def test_the_measures_are_printed(run, capsys):
+    argv = words("--input", run / "audio", "--model", run / "run", "--without", run / "run")
+    argv += words("--seconds", 0.6)
+    status, out, err = outcome(evaluate.main, argv, capsys)
+    assert status == 1  # a silent recording is skipped, and named
+    assert "silent" in err[0]
+    assert "R2" in out[0]
+    assert "Spearman" in out[1]
+    assert "of the time of a block" in out[2]
+    assert "without" in out[3]
+
+
+def test_controls_are_knobs_of_their_own():
+    vectors = RNG.normal(size=(200, 4)) * (3, 1, 2, 0.1)
+    knobs = Knobs.of(vectors, 2, [3])
+    assert knobs.names({"loudness": 3}) == ["axis 1", "axis 2", "loudness"]
+    values = knobs.values(vectors)
+    values[:, 2] += 1
+    made = knobs.turned(vectors, values)
+    np.testing.assert_allclose(made[:, :3], vectors[:, :3], atol=1e-9)
+    np.testing.assert_allclose(made[:, 3] - vectors[:, 3], knobs.reach[2])
+    assert Knobs.of(vectors * (1, 1, 1, 0), 2, [3]).reach[2] > 0
+
+
+def test_mistakes(run, tmp_path, capsys):
+    features = words("--features_path", run / "s.h5", "--output", tmp_path / "r")
+    assert_refused(train.main, [*features, "--width", "0"], capsys, "--width")
+    assert_refused(train.main, [*features, "--validation_split", "0.999"], capsys, "held out")
+    argv = words("--input", run / "audio" / "1.wav", "--model", run / "run")
+    assert_refused(evaluate.main, argv, capsys, "at least 10")
