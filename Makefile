@@ -102,7 +102,7 @@ web-test: $(VENV)/ready-export web/node_modules/ready
 	$(PY) -m web.build
 	$(PY) -m web.tests.golden --output web/tests/made
 	$(PY) -m web.tests.reference --output web/tests/made
-	node --test web/tests/unit.test.js web/tests/page.test.js web/tests/errors.test.js web/tests/speed.test.js
+	node --test --test-concurrency=1 web/tests/unit.test.js web/tests/page.test.js web/tests/errors.test.js web/tests/speed.test.js
 
 lint: $(VENV)/ready-dev
 	$(PY) -m ruff check .

@@ -47,9 +47,12 @@ export async function convert(channels, { predict, phase, progress, given, found
     let stop = first + shifts * PART_COLUMNS;
     last = samples <= (stop - 1) * hop + FFT_SIZE / 2;
     if (last) stop = columns;
-    for (const voice of voices) await voice.part(first, stop, last);
+    const asked = voices.map((voice) => voice.convert(first, stop, last));
+    for (const voice of voices) voice.sound(); // while the network converts the next part
+    await Promise.all(asked);
     first = stop;
   }
+  for (const voice of voices) voice.sound();
   return voices.map((voice) => voice.converted);
 }
 
@@ -66,28 +69,35 @@ class Voice {
     this.conversions = Array.from({ length: HOP / Method.hop }, () => new Conversion(predict));
     this.played = null; // magnitudes of the recording that are not yet converted
     this.phasors = null; // of the same columns
+    this.ready = null; // what method.push takes next
   }
 
-  async part(first, stop, last) {
+  // Converts the magnitude of the next columns.
+  async convert(first, stop, last) {
     const spectra = forward(this.audio, this.hop, first, stop);
     const played = magnitude(spectra);
     this.played = joined(this.played, played);
     this.phasors = joinedSpectra(this.phasors, phasors(spectra));
     const images = apart(toScale(played), this.conversions.length);
     this.seen.given(images[0]);
-    const found = [];
-    for (const [shift, image] of images.entries()) {
-      let converted = await this.conversions[shift].push(image);
-      if (last) converted = joined(converted, await this.conversions[shift].finish());
-      found.push(converted);
-    }
+    const asked = this.conversions.map(async (conversion, shift) => {
+      const converted = await conversion.push(images[shift]);
+      return last ? joined(converted, await conversion.finish()) : converted;
+    });
+    const found = await Promise.all(asked);
     this.seen.found(found[0]);
     const wanted = fromScale(together(found)).subarray(0, this.played.length);
     const ready = wanted.length;
     const given = partOfSpectra(this.phasors, 0, ready);
-    this.write(this.method.push(wanted, this.played.subarray(0, ready), given, last));
+    this.ready = [wanted, this.played.subarray(0, ready), given, last];
     this.played = this.played.slice(ready);
     this.phasors = partOfSpectra(this.phasors, ready);
+  }
+
+  // Makes sound of what was converted, if anything was.
+  sound() {
+    if (this.ready) this.write(this.method.push(...this.ready));
+    this.ready = null;
   }
 
   write(audio) {

@@ -3,6 +3,7 @@
 const PCM = 1;
 const FLOAT = 3;
 const EXTENSIBLE = 0xfffe;
+const UNKNOWN = 0x7fffff00; // sizes from here on stand for one that was not known beforehand
 
 // Returns { channels: Float32Arrays, rate, depth }; null if the samples are in a compressed format.
 // depth: bits of a sample; 32 stands for floating-point numbers.
@@ -12,8 +13,10 @@ export function readWav(buffer) {
   for (let place = 12; place + 8 <= view.byteLength; ) {
     const name = text(view, place);
     const start = place + 8;
-    const size = Math.min(view.getUint32(place + 4, true), view.byteLength - start);
+    const stated = view.getUint32(place + 4, true);
+    const size = Math.min(stated, view.byteLength - start);
     if (name === "fmt " && size >= 16) format = readFormat(view, start, size);
+    if (name === "data" && stated > size && stated < UNKNOWN) throw new Error("cut off");
     if (name === "data" && format) return readSamples(view, start, size, format);
     place = start + size + (size % 2);
   }

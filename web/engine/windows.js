@@ -48,10 +48,11 @@ export class Conversion {
 
   async convert(windows) {
     const size = HOP_COLUMNS * BINS;
+    const asked = Array.from({ length: windows }, (_, number) =>
+      this.predict(this.pending.subarray(number * size, number * size + FRAME)),
+    );
     const finished = new Float32Array(windows * size);
-    for (let number = 0; number < windows; number++) {
-      const frame = this.pending.subarray(number * size, number * size + FRAME);
-      const converted = await this.predict(frame);
+    for (const [number, converted] of (await Promise.all(asked)).entries()) {
       if (converted) this.add(converted);
       this.take(finished.subarray(number * size, (number + 1) * size));
     }

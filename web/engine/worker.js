@@ -6,13 +6,14 @@
 
 import { SAMPLE_RATE, columnCount } from "./codec.js";
 import { convert } from "./convert.js";
-import { openNetwork, threads } from "./network.js";
+import { Network } from "./network.js";
 import { Picture } from "./picture.js";
 import { resample } from "./resample.js";
 import { styleFrame } from "./style.js";
 
 const PEAK = 0.999; // to which louder results are turned down
 const cached = new Map(); // bytes of networks, by address
+const network = new Network();
 
 self.onmessage = async ({ data }) => {
   try {
@@ -28,7 +29,7 @@ async function run({ recording, model, style }) {
   const frame = style && styleFrame(style.channels, style.rate);
   if (style && !frame) throw failure("silent-style");
   const bytes = await load(new URL(model.file, self.location.href).href);
-  const predict = await openNetwork(bytes, frame);
+  const threads = await network.open(bytes, frame);
   const { channels, rate } = recording;
   const samples = channels[0].length;
   const given = channels.map((audio) => resample(audio, rate, SAMPLE_RATE));
@@ -39,7 +40,7 @@ async function run({ recording, model, style }) {
     if (change) self.postMessage({ kind: "picture", side, ...change });
   };
   const converted = await convert(given, {
-    predict,
+    predict: (window) => network.convert(window),
     phase: model.phase,
     progress: (share) => self.postMessage({ kind: "progress", share }),
     given: (channel, image) => show("before", before.add(channel, image)),

@@ -2,7 +2,7 @@
 
 import { readWav } from "../engine/wav.js";
 
-const LONGEST = 10 * 60; // seconds of stereo; what memory of a phone may hold
+const LONGEST = 10 * 60; // seconds of stereo, which need about 1.5 GB of memory
 const RATES = [4000, 192000]; // Hz
 
 // What a user can mend, as a sentence.

@@ -28,6 +28,7 @@ const state = {
   worker: null,
   running: null, // { stopped, reject } of the conversion
   stopRecording: null,
+  clock: null, // of the recording
 };
 
 // Shows a sentence in a section of the page, or none.
@@ -88,12 +89,18 @@ async function record() {
   const button = find("record");
   if (!state.stopRecording) {
     state.stopRecording = await startRecording();
-    button.textContent = "Stop recording";
+    const began = performance.now();
+    const count = () => {
+      button.textContent = `Stop recording (${seconds((performance.now() - began) / 1000)})`;
+    };
+    count();
+    state.clock = setInterval(count, 1000);
     button.classList.add("on");
     return;
   }
   const finish = state.stopRecording;
   state.stopRecording = null;
+  clearInterval(state.clock);
   button.textContent = "Record";
   button.classList.remove("on");
   const recording = { name: "My recording", ...(await finish()) };

@@ -1,7 +1,8 @@
 // Time and memory of a conversion in headless Chromium: node tests/speed.js RECORDING...
 //
 // Each recording on one thread, as on a host without the headers that threads need, and with
-// threads. Memory: the most that the process of the page has held.
+// threads. Of the process of the page: the seconds that it has computed, and the most memory that it
+// has held.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -10,7 +11,9 @@ import { fileURLToPath } from "node:url";
 import { choose, convert, openPage } from "./browser.js";
 import { sound } from "./measures.js";
 
-// Returns { seconds, length, threads, megabytes, file }.
+const TICKS = 100; // of a second, in Linux's figures
+
+// Returns { seconds, computed, length, channels, threads, megabytes }.
 export async function measure(recording, plain) {
   const { page, browser, close } = await openPage({ plain });
   await choose(page, recording);
@@ -19,27 +22,37 @@ export async function measure(recording, plain) {
   const seconds = (performance.now() - began) / 1000;
   const { channels, rate } = sound(file);
   const threads = Number(await page.getAttribute("#result", "data-threads"));
-  const megabytes = await peakMemory(browser);
+  const process = await busiest(browser);
   await close();
-  return { seconds, length: channels[0].length / rate, channels: channels.length, threads, megabytes };
+  const length = channels[0].length / rate;
+  return { seconds, length, channels: channels.length, threads, ...process };
 }
 
-async function peakMemory(browser) {
+// Of the page's process, which computes most.
+async function busiest(browser) {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
-  const peaks = processInfo
+  const found = processInfo
     .filter(({ type }) => type === "renderer")
-    .map(({ id }) => /VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${id}/status`, "utf8"))[1] / 1e3);
-  return Math.max(...peaks);
+    .map(({ id }) => {
+      const status = readFileSync(`/proc/${id}/status`, "utf8");
+      const times = readFileSync(`/proc/${id}/stat`, "utf8").split(") ")[1].split(" ");
+      return {
+        megabytes: Math.round(/VmHWM:\s+(\d+)/.exec(status)[1] / 1e3),
+        computed: (Number(times[11]) + Number(times[12])) / TICKS,
+      };
+    });
+  return found.reduce((one, other) => (other.computed > one.computed ? other : one));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  console.log("| recording | channels | threads | times real time | MB |\n|---|---|---|---|---|");
+  console.log("| recording | channels | threads | times real time | s computed | MB |");
+  console.log("|---|---|---|---|---|---|");
   for (const recording of process.argv.slice(2)) {
     for (const plain of [true, false]) {
-      const { seconds, length, channels, threads, megabytes } = await measure(recording, plain);
+      const { seconds, computed, length, channels, threads, megabytes } = await measure(recording, plain);
       const speed = (length / seconds).toFixed(2);
-      const cells = [path.basename(recording), channels, threads, speed, Math.round(megabytes)];
+      const cells = [path.basename(recording), channels, threads, speed, computed, megabytes];
       console.log(`| ${cells.join(" | ")} |`);
     }
   }
