@@ -18,12 +18,12 @@ import numpy as np
 
 from common.cli import number, parser, run
 from common.report.tables import as_text
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from data import load_audio, write_audio
 from time_stretching.evaluate import known_sounds
 from time_stretching.methods import METHODS, stretch
 from time_stretching.resize import HIGHEST, LOWEST
-from time_stretching.stretch import SHIPPED
 
 RUBBERBAND = "rubberband"
 RATES = (0.5, 0.75, 1.0, 1.5, 2.0)
@@ -33,9 +33,7 @@ def main(argv=None):
     """Run the benchmark; return exit status 0."""
     built = parser(__doc__)
     built.add_argument("--input", type=Path, required=True, help="recording to stretch")
-    built.add_argument(
-        "--model", type=Path, default=SHIPPED, help="run folder (default: models/time_stretching)"
-    )
+    add_model_flag(built, "time_stretching")
     built.add_argument(
         "--rates",
         nargs="+",

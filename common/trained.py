@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from common.cli import UserError
+from common.cli import Parser, UserError
 from common.training.run_folder import RunFolder
 from common.training.weights import load_into
 
@@ -35,6 +35,28 @@ SYSTEMS = {
 def shipped(name: str) -> Path:
     """Return the folder of a model that comes with the kit."""
     return MODELS / name
+
+
+def add_model_flag(
+    built: Parser, default: str, *, several: bool = False, name: str = "--model", what: str = ""
+) -> None:
+    """Add the flag of a run folder.
+
+    Args:
+        built: ``common.cli.parser``.
+        default: Name of the shipped model that is the default.
+        several: Take several run folders, as a list.
+        name: Name of the flag.
+        what: What follows the words "run folder" in the help text.
+    """
+    folder = shipped(default)
+    noun, given = (
+        ("run folders", {"nargs": "+", "default": [folder]})
+        if several
+        else ("run folder", {"default": folder})
+    )
+    text = " ".join(filter(None, [noun, what, f"(default: models/{default})"]))
+    built.add_argument(name, type=Path, help=text, **given)
 
 
 def open_model(folder: Path | str) -> Any:

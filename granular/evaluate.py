@@ -32,7 +32,7 @@ from common.cli import Parser, UserError, add_seed_flag, existing_folder, number
 from common.files.audio import find_recordings
 from common.report.evaluation import held_out
 from common.report.tables import as_text
-from common.trained import open_run, shipped
+from common.trained import add_model_flag, open_run
 from common.training.devices import start_backend
 from data import load_audio
 from granular.corpus import Corpus
@@ -54,13 +54,7 @@ def build_parser() -> Parser:
     built.add_argument(
         "--audio_path", required=True, type=existing_folder, help="folder of sounds of classes"
     )
-    built.add_argument(
-        "--model",
-        type=Path,
-        nargs="+",
-        default=[shipped("granular_drums")],
-        help="run folders (default: models/granular_drums)",
-    )
+    add_model_flag(built, "granular_drums", several=True)
     built.add_argument(
         "--judge_path", type=existing_folder, help="folder of sounds to train the classifier on"
     )

@@ -11,42 +11,37 @@ class, and files that an index.json marks as held out are left out and counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import Parser, existing_folder, parser, printable, report_skipped, run
+from common.cli import Parser, counted, parser, printable, report_skipped, run
 from common.music.dataset import INDEX, read_index
-from common.work.fill import fill_store, find_recordings
+from common.work.fill import Recording, add_fill_flags, fill_store, find_recordings, left_out
 from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from granular.sounds import RATES, Grains, Sound
 
 
-class Recording(NamedTuple):
-    """A file to prepare, and how."""
-
-    path: Path
-    name: str
-    grains: Grains
-
-
 def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("features_path",))
-    built.add_argument(
-        "--audio_path", required=True, type=existing_folder, nargs="+", help="folders of sounds"
-    )
-    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+    add_fill_flags(built, "sounds")
     rates = sorted(RATES)
     built.add_flag("--sample_rate", rates[0], "sample rate in Hz", type=int, choices=rates)
     add_job_flags(built)
     return built
 
 
-def prepare(recording: Recording) -> tuple[list[tuple[Sound, np.ndarray]], dict[str, int]]:
+def prepare(
+    recording: Recording, grains: Grains
+) -> tuple[list[tuple[Sound, np.ndarray]], dict[str, int]]:
     """The sound of one file, for ``fill_store``.
+
+    Args:
+        recording: File of a sound.
+        grains: How it is made equally long and loud.
 
     Returns:
         ``(items, counts)``: list of (``Sound``, (1, samples)); counts of what was left out, files
@@ -55,8 +50,8 @@ def prepare(recording: Recording) -> tuple[list[tuple[Sound, np.ndarray]], dict[
     row = Sound.of(recording.name)
     if row is None:
         return [], {"unnamed": 1}
-    audio, _ = load_audio(recording.path, sample_rate=recording.grains.sample_rate)
-    sound = recording.grains.prepare(audio)
+    audio, _ = load_audio(recording.path, sample_rate=grains.sample_rate)
+    sound = grains.prepare(audio)
     return ([], {"silent": 1}) if sound is None else ([(row, sound[np.newaxis])], {})
 
 
@@ -76,27 +71,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_job_args(build_parser(), argv)
     grains = Grains.published(args.sample_rate)
     marked = marked_paths(args.audio_path)
-    files, foreign = find_recordings(args.audio_path)
+    recordings, foreign = find_recordings(args.audio_path)
     rows, counts, skipped = fill_store(
         args.features_path,
         Sound,
-        prepare,
-        [Recording(path, name, grains) for name, path in files.items() if path not in marked],
+        partial(prepare, grains=grains),
+        [recording for recording in recordings if recording.path not in marked],
         settings=grains._asdict(),
         shape=(1, grains.samples),
         folders=args.audio_path,
         jobs=args.jobs,
         scheduler=args.scheduler,
     )
-    counts["marked"] = len(marked & set(files.values()))
-    said = [f"{len(rows):,} sounds of {len({row.label for row in rows})} classes"]
-    for name, what in (
-        ("silent", "silent files"),
-        ("unnamed", "files in no folder of a class"),
-        ("marked", "files marked as held out"),
-    ):
-        if counts[name]:
-            said.append(f"{counts[name]:,} {what} left out")
+    counts["marked"] = len(marked & {recording.path for recording in recordings})
+    said = [
+        f"{counted(len(rows), 'sound')} of "
+        f"{counted(len({row.label for row in rows}), 'class', 'classes')}"
+    ]
+    said += left_out(
+        counts,
+        silent="silent file",
+        unnamed=("file in no folder of a class", "files in no folder of a class"),
+        marked=("file marked as held out", "files marked as held out"),
+    )
     print(f"{printable(args.features_path)}: {', '.join(said)}")
     return report_skipped([*foreign, *skipped])
 

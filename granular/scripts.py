@@ -12,7 +12,7 @@ import numpy as np
 from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, say
 from common.files.audio import peak, require_audio_suffix, safe_peak
 from common.music.names import pitch_argument
-from common.trained import shipped
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from data import load_audio, write_audio
 
@@ -22,12 +22,7 @@ if TYPE_CHECKING:
 
 def add_model_flags(built: Parser, *, default: str = "granular_drums") -> None:
     """Add ``--model``, ``--seed`` and ``--gpu``."""
-    built.add_argument(
-        "--model",
-        type=Path,
-        default=shipped(default),
-        help=f"run folder (default: models/{default})",
-    )
+    add_model_flag(built, default)
     add_seed_flag(built, "noise and points")
     add_gpu_flag(built)
 

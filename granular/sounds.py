@@ -8,14 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
-from common.files.audio import fit_length, peak
+from common.files.audio import fit_length, is_silent, peak
 from common.files.store import Store
 from common.music.names import find_instrument, parse_note
 from common.networks.conditions import NoteConditions
 
 RATES = {16000: 1024, 22050: 2048}  # Hz and samples of a grain, as published
 SECONDS = 22528 / 22050  # of a sound, as in the published code: 41 grains
-_SILENCE = 1e-4  # peak of a recording
 _ONSET = 1e-3  # of the peak: 60 dB below
 _HIGH_PASS = 50  # Hz
 _PEAK = 0.9
@@ -69,7 +68,7 @@ class Grains(NamedTuple):
         """
         import scipy.signal
 
-        if audio.size == 0 or not peak(audio) > _SILENCE:
+        if is_silent(audio):
             return None
         filters = scipy.signal.butter(2, _HIGH_PASS, "highpass", fs=self.sample_rate, output="sos")
         audio = scipy.signal.sosfilt(filters, audio - audio.mean()).astype(np.float32)

@@ -41,7 +41,6 @@ class Session(TrainingSession):
     system = "granular"
     script = "granular.train_grains"
     networks = ("encoder", "decoder", "post")
-    may_change = (*TrainingSession.may_change, "features_path")
     clip_norm = 5.0
 
     @staticmethod

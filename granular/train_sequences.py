@@ -42,7 +42,7 @@ class Session(TrainingSession):
     system = "granular.sequences"
     script = "granular.train_sequences"
     networks = ("sequence_encoder", "sequence_decoder", "sequence_prior")
-    may_change = (*TrainingSession.may_change, "features_path", "model")
+    may_change = (*TrainingSession.may_change, "model")
     clip_norm = 5.0
 
     @staticmethod

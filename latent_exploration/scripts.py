@@ -13,7 +13,7 @@ import numpy as np
 from common.cli import Parser, UserError, add_gpu_flag
 from common.files.audio import find_recordings, load_audio, peak, read_header
 from common.music.names import pitch_argument
-from common.trained import shipped
+from common.trained import add_model_flag
 
 if TYPE_CHECKING:
     from latent_exploration.session import LatentSession
@@ -24,12 +24,7 @@ DEFAULT = "move_orchestra"
 
 def add_model_flags(built: Parser, *, axes: bool = True, default: str = DEFAULT) -> None:
     """Add ``--model``, ``--pitch``, ``--voice``, ``--gpu`` and, if wanted, ``--axes``."""
-    built.add_argument(
-        "--model",
-        type=Path,
-        default=shipped(default),
-        help=f"run folder of a model of any system (default: models/{default})",
-    )
+    add_model_flag(built, default, what="of a model of any system")
     built.add_argument(
         "--pitch", type=pitch_argument, help="pitch that a model of notes plays, such as C4 or 60"
     )

@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import UserError
-from common.files.audio import peak, safe_peak
+from common.files.audio import is_silent, safe_peak
 from common.latent import LatentModel, smooth, spread
 from common.trained import open_model
 from latent_exploration import paths
 from latent_exploration.knobs import Knobs
-
-_SILENCE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class LatentSession:
         Raises:
             UserError: The audio is silent.
         """
-        if audio.size == 0 or peak(audio) < _SILENCE:
+        if is_silent(audio):
             raise UserError("the recording is silent; give another one")
         return self.follow(self.model.encode(np.asarray(audio, np.float32)))
 

@@ -36,7 +36,7 @@ from common.music.names import NoteName, parse_note
 from common.music.split import note_of
 from common.report.evaluation import held_out
 from common.report.tables import as_text
-from common.trained import open_run, shipped
+from common.trained import add_model_flag, open_run
 from common.training.devices import start_backend
 from data import load_audio
 from move.slices import COLUMNS, RANGE_DB, cut, join
@@ -61,13 +61,7 @@ def build_parser() -> Parser:
         type=existing_folder,
         help="folder of notes named as in NSynth",
     )
-    built.add_argument(
-        "--model",
-        type=Path,
-        nargs="+",
-        default=[shipped("move_orchestra")],
-        help="run folders (default: models/move_orchestra)",
-    )
+    add_model_flag(built, "move_orchestra", several=True)
     built.add_argument(
         "--judge_path", type=existing_folder, help="folder of notes to train the classifier on"
     )

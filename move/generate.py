@@ -17,7 +17,7 @@ import numpy as np
 from common.audio.loudness import at_loudness
 from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
 from common.music.names import NoteName
-from common.trained import shipped
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import write_audio
@@ -33,12 +33,7 @@ def build_parser() -> Parser:
         "--notes", nargs="+", required=True, metavar="NOTE", help='such as "violin C4"'
     )
     built.add_argument("--output", type=Path, required=True, help="folder to write")
-    built.add_argument(
-        "--model",
-        type=Path,
-        default=shipped("move_orchestra"),
-        help="run folder (default: models/move_orchestra)",
-    )
+    add_model_flag(built, "move_orchestra")
     built.add_argument(
         "--points",
         type=number(float),

@@ -10,39 +10,26 @@ notes below C0 or above B8.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 
-from common.cli import Parser, existing_folder, parser, printable, report_skipped, run
-from common.files.audio import peak
+from common.cli import Parser, counted, parser, printable, report_skipped, run
+from common.files.audio import is_silent
 from common.music.names import parse_note
-from common.work.fill import fill_store, find_recordings
+from common.work.fill import Recording, add_fill_flags, fill_store, find_recordings, left_out
 from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from move.slices import COLUMNS, FAINT, RATES, Slices, cut
 from move.store import Slice
 
-_SILENCE = 1e-4  # peak of a note
 _PITCHES = range(12, 120)  # that have a condition: see common.networks.conditions
-
-
-class Recording(NamedTuple):
-    """A note's file to cut, and how."""
-
-    path: Path
-    name: str
-    slices: Slices
 
 
 def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("features_path",))
-    built.add_argument(
-        "--audio_path", required=True, type=existing_folder, nargs="+", help="folders of notes"
-    )
-    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+    add_fill_flags(built, "notes")
     built.add_flag(
         "--sample_rate", RATES[0], "sample rate in Hz; 22050 as published", type=int, choices=RATES
     )
@@ -50,8 +37,14 @@ def build_parser() -> Parser:
     return built
 
 
-def cut_note(recording: Recording) -> tuple[list[tuple[Slice, np.ndarray]], dict[str, int]]:
+def cut_note(
+    recording: Recording, slices: Slices
+) -> tuple[list[tuple[Slice, np.ndarray]], dict[str, int]]:
     """Slices of one file, for ``fill_store``.
+
+    Args:
+        recording: File of a note.
+        slices: How to cut it.
 
     Returns:
         ``(items, counts)``: list of (``Slice``, image); counts of ``notes``, and of what was left
@@ -63,44 +56,43 @@ def cut_note(recording: Recording) -> tuple[list[tuple[Slice, np.ndarray]], dict
         return [], {"unnamed": 1}
     if note.pitch not in _PITCHES:
         return [], {"beyond": 1}
-    audio, _ = load_audio(recording.path, sample_rate=recording.slices.sample_rate)
-    if peak(audio) < _SILENCE:
+    audio, _ = load_audio(recording.path, sample_rate=slices.sample_rate)
+    if is_silent(audio):
         return [], {"silent": 1}
-    slices = cut(recording.slices.image(audio)[0], hop=COLUMNS)
+    images = cut(slices.image(audio)[0], hop=COLUMNS)
     items = [
         (Slice(recording.name, note.instrument, note.pitch, note.velocity, number), image)
-        for number, image in enumerate(slices)
+        for number, image in enumerate(images)
         if image.max() > FAINT
     ]
-    return items, {"notes": 1, "faint": len(slices) - len(items)}
+    return items, {"notes": 1, "faint": len(images) - len(items)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
     slices = Slices(args.sample_rate).check()
-    files, foreign = find_recordings(args.audio_path)
+    recordings, foreign = find_recordings(args.audio_path)
     rows, counts, skipped = fill_store(
         args.features_path,
         Slice,
-        cut_note,
-        [Recording(path, name, slices) for name, path in files.items()],
+        partial(cut_note, slices=slices),
+        recordings,
         settings=slices._asdict(),
         shape=(slices.bins, COLUMNS),
         folders=args.audio_path,
         jobs=args.jobs,
         scheduler=args.scheduler,
     )
-    said = [f"{len(rows):,} slices of {counts['notes']:,} notes"]
-    said.append(f"{len({row.instrument for row in rows})} instruments")
-    for name, what in (
-        ("faint", "faint slices"),
-        ("silent", "silent notes"),
-        ("beyond", "notes out of reach"),
-        ("unnamed", "files not named as notes"),
-    ):
-        if counts[name]:
-            said.append(f"{counts[name]:,} {what} left out")
+    said = [f"{counted(len(rows), 'slice')} of {counted(counts['notes'], 'note')}"]
+    said.append(counted(len({row.instrument for row in rows}), "instrument"))
+    said += left_out(
+        counts,
+        faint="faint slice",
+        silent="silent note",
+        beyond=("note out of reach", "notes out of reach"),
+        unnamed=("file not named as a note", "files not named as notes"),
+    )
     print(f"{printable(args.features_path)}: {', '.join(said)}")
     return report_skipped([*foreign, *skipped])
 

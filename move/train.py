@@ -46,7 +46,6 @@ class Session(TrainingSession):
     system = "move"
     script = "move.train"
     networks = ("encoder", "decoder")
-    may_change = (*TrainingSession.may_change, "features_path")
 
     @staticmethod
     def add_flags(built: Parser) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from common.audio.streaming import stream_file
 from common.cli import Parser, UserError, add_gpu_flag, number, parser, run, say
 from common.files.audio import read_header, require_audio_suffix
-from common.trained import shipped
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
 
@@ -39,12 +39,7 @@ def build_parser() -> Parser:
         metavar="INSTRUMENT",
         help="instrument of the recording, if the model knows it (default: unknown)",
     )
-    built.add_argument(
-        "--model",
-        type=Path,
-        default=shipped("move_orchestra"),
-        help="run folder (default: models/move_orchestra)",
-    )
+    add_model_flag(built, "move_orchestra")
     built.add_flag(
         "--iterations", ITERATIONS, "number of iterations of Griffin-Lim", type=number(int, 1)
     )

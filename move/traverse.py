@@ -16,7 +16,7 @@ import numpy as np
 
 from common.audio.descriptors import describe_shape
 from common.cli import Parser, UserError, number, parser, run, say
-from common.trained import shipped
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 
 if TYPE_CHECKING:
@@ -32,12 +32,7 @@ def build_parser() -> Parser:
     built = parser(__doc__)
     built.add_argument("--note", required=True, help='instrument and pitch: "violin C#3"')
     built.add_argument("--output", type=Path, required=True, help="PNG file to write")
-    built.add_argument(
-        "--model",
-        type=Path,
-        default=shipped("move_orchestra"),
-        help="run folder (default: models/move_orchestra)",
-    )
+    add_model_flag(built, "move_orchestra")
     built.add_flag("--points", 15, "number of points along an axis", type=number(int, 2, 100))
     return built
 

@@ -67,7 +67,7 @@ def test_recordings_have_names_of_their_own(tmp_path):
     for name in ("one/a.wav", "one/deep/b.flac", "two/c.wav"):
         write_audio(tmp_path / name, np.zeros(9), 16000)
     folders = [tmp_path / "one", tmp_path / "two"]
-    assert list(find_recordings(folders)[0]) == ["a", "deep/b", "c"]
+    assert [found.name for found in find_recordings(folders)[0]] == ["a", "deep/b", "c"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="empty: no audio file in it or below it"):
         find_recordings([*folders, tmp_path / "empty"])

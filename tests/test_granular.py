@@ -137,8 +137,8 @@ def test_a_store_leaves_out_and_counts(tmp_path, capsys):
     argv = words("--audio_path", tmp_path / "notes", "--features_path", tmp_path / "x.h5")
     status, out, _ = outcome(preprocess.main, [*argv, "--jobs", "1"], capsys)
     assert status == 0
-    assert "1 sounds of 1 classes, 1 silent files left out" in out[0]
-    assert "1 files marked as held out left out" in out[0]
+    assert "1 sound of 1 class, 1 silent file left out" in out[0]
+    assert "1 file marked as held out left out" in out[0]
     with SoundStore(tmp_path / "x.h5") as store:
         assert store.labels == Labels(("flute_acoustic",), pitched=True)
         expected = GRAINS.prepare(make_note(60, (1.0,), level=0.5 * 80 / 127))

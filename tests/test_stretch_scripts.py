@@ -104,7 +104,7 @@ def test_bad_files_are_named_and_silence_is_counted(folder, tmp_path, capsys):
     argv += words("--max_seconds", 1, "--random_rates", 3)
     status, out, err = outcome(preprocess.main, argv, capsys)
     assert status == 1
-    assert "1 recording, 3 stretched, 1 silent left out" in out[0]
+    assert "1 recording, 3 stretched, 1 silent recording left out" in out[0]
     assert any("broken.wav" in line for line in err)
 
 

@@ -109,7 +109,7 @@ def test_bad_files_are_named_and_silence_is_counted(tmp_path, capsys):
     argv = words("--audio_path", tmp_path / "notes", "--features_path", tmp_path / "x.h5")
     status, out, err = outcome(preprocess.main, [*argv, "--jobs", "1"], capsys)
     assert status == 1
-    assert "1 note, 0 windows, 3 silent left out" in out[0]
+    assert "1 note, 0 windows, 3 silent parts left out" in out[0]
     assert any("broken.wav" in line for line in err)
 
 

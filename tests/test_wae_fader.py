@@ -122,8 +122,8 @@ def test_styles_are_instruments_techniques_or_folders(tmp_path, capsys):
     argv = words("--audio_path", notes, "--features_path", tmp_path / "x.h5", "--jobs", 1)
     status, out, err = outcome(preprocess.main, argv, capsys)
     assert status == 1
-    assert "2 notes, 1 styles, 1 silent notes left out, 2 notes out of reach" in out[0]
-    assert "1 files not named as notes left out" in out[0]
+    assert "2 notes, 1 style, 1 silent note left out, 2 notes out of reach" in out[0]
+    assert "1 file not named as a note left out" in out[0]
     assert any("000-062-080.wav" in line for line in err)
     assert_refused(preprocess.main, [*argv, "--styles", "techniques"], capsys, "examples.json")
     assert_refused(preprocess.main, [*argv, "--take", "tuba"], capsys, "--take tuba")

@@ -20,7 +20,7 @@ import numpy as np
 from common.audio.descriptors import describe_shape
 from common.cli import Parser, UserError, missing, number, parser, run, say
 from common.files.audio import require_audio_suffix
-from common.trained import shipped
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from data import write_audio
 from timbre_space.spectra import FLOOR_DB
@@ -48,12 +48,7 @@ def build_parser() -> Parser:
     built.add_argument("--start", help='note to begin near: "flute E5", or an audio file')
     built.add_flag("--seconds", 4.0, "length of the sound in seconds", type=number(float, 0.1, 60))
     built.add_flag("--points", 25, "points along the side of a map", type=number(int, 2, 100))
-    built.add_argument(
-        "--model",
-        type=Path,
-        default=shipped("timbre_space_erb"),
-        help="run folder (default: models/timbre_space_erb)",
-    )
+    add_model_flag(built, "timbre_space_erb")
     return built
 
 

@@ -46,7 +46,7 @@ from common.music.instruments import family_of
 from common.music.names import parse_note
 from common.report.evaluation import held_out
 from common.report.tables import as_text
-from common.trained import open_run, shipped
+from common.trained import add_model_flag, open_run
 from common.training.devices import start_backend
 from data import load_audio
 from timbre_space.preprocess import sustained
@@ -83,12 +83,7 @@ def build_parser() -> Parser:
         metavar="STORE",
         help="store to train small spaces on, each instrument in turn left out of the penalty",
     )
-    built.add_argument(
-        "--model",
-        type=Path,
-        default=shipped("timbre_space_erb"),
-        help="run folder (default: models/timbre_space_erb)",
-    )
+    add_model_flag(built, "timbre_space_erb")
     built.add_argument(
         "--ratings_path",
         type=Path,

@@ -18,7 +18,7 @@ from common.cli import Parser, UserError, number, parser, run, say
 from common.files.audio import require_audio_suffix
 from common.latent import interpolate
 from common.music.names import find_instrument, pitch_number
-from common.trained import shipped
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from data import load_audio, write_audio
 
@@ -41,12 +41,7 @@ def build_parser() -> Parser:
     )
     built.add_flag("--points", 8, "number of points, with both ends", type=number(int, 2, 100))
     built.add_flag("--seconds", 0.5, "length of a point in seconds", type=number(float, 0.05, 10))
-    built.add_argument(
-        "--model",
-        type=Path,
-        default=shipped("timbre_space_erb"),
-        help="run folder (default: models/timbre_space_erb)",
-    )
+    add_model_flag(built, "timbre_space_erb")
     return built
 
 

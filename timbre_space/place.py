@@ -16,7 +16,7 @@ import numpy as np
 
 from common.cli import Parser, UserError, parser, run, say
 from common.report.tables import as_text
-from common.trained import shipped
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from data import load_audio
 from timbre_space.preprocess import sustained
@@ -31,12 +31,7 @@ def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument("--input", type=Path, required=True, nargs="+", help="recordings of notes")
-    built.add_argument(
-        "--model",
-        type=Path,
-        default=shipped("timbre_space_erb"),
-        help="run folder (default: models/timbre_space_erb)",
-    )
+    add_model_flag(built, "timbre_space_erb")
     return built
 
 

@@ -11,51 +11,36 @@ of their note are left out and counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 
 from common.cli import (
     Parser,
     counted,
-    existing_folder,
     number,
     parser,
     printable,
     report_skipped,
     run,
 )
-from common.files.audio import peak
+from common.files.audio import is_silent
 from common.music.names import parse_note
-from common.work.fill import fill_store, find_recordings
+from common.work.fill import Recording, add_fill_flags, fill_store, find_recordings, left_out
 from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from timbre_space.spectra import FLOOR_DB, KINDS, RATE, Spectra
 from timbre_space.store import Column
 
-_SILENCE = 1e-4  # peak of a note
 _PART = 0.4, 1.4  # seconds
 _SECONDS = 2.0  # of a note that are transformed
 _FAINT_DB = 30
 
 
-class Recording(NamedTuple):
-    """A note's file, and what is taken from it."""
-
-    path: Path
-    name: str
-    spectra: Spectra
-    columns: int
-
-
 def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("features_path",))
-    built.add_argument(
-        "--audio_path", required=True, type=existing_folder, nargs="+", help="folders of notes"
-    )
-    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+    add_fill_flags(built, "notes")
     built.add_flag(
         "--transform",
         "erb",
@@ -88,15 +73,17 @@ def sustained(audio: np.ndarray, spectra: Spectra, columns: int) -> tuple[np.nda
     return levels[numbers[sounds]], numbers[sounds]
 
 
-def cut(recording: Recording) -> tuple[list[tuple[Column, np.ndarray]], dict[str, int]]:
-    """Columns of one file, for ``fill_store``."""
+def cut(
+    recording: Recording, spectra: Spectra, columns: int
+) -> tuple[list[tuple[Column, np.ndarray]], dict[str, int]]:
+    """Columns of one file, some of them faint, for ``fill_store``."""
     note = parse_note(recording.name)
     if note is None:
         return [], {"unnamed": 1}
-    audio, _ = load_audio(recording.path, sample_rate=recording.spectra.sample_rate)
-    if peak(audio) < _SILENCE:
+    audio, _ = load_audio(recording.path, sample_rate=spectra.sample_rate)
+    if is_silent(audio):
         return [], {"silent": 1}
-    levels, numbers = sustained(audio, recording.spectra, recording.columns)
+    levels, numbers = sustained(audio, spectra, columns)
     items = [
         (
             Column(recording.name, note.instrument, note.pitch, note.velocity, int(place)),
@@ -104,19 +91,19 @@ def cut(recording: Recording) -> tuple[list[tuple[Column, np.ndarray]], dict[str
         )
         for place, column in zip(numbers, levels, strict=True)
     ]
-    return items, {"notes": 1, "faint": recording.columns - len(items)}
+    return items, {"notes": 1, "faint": columns - len(items)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
     spectra = Spectra(args.transform, args.sample_rate).check()
-    files, foreign = find_recordings(args.audio_path)
+    recordings, foreign = find_recordings(args.audio_path)
     rows, counts, skipped = fill_store(
         args.features_path,
         Column,
-        cut,
-        [Recording(path, name, spectra, args.columns) for name, path in files.items()],
+        partial(cut, spectra=spectra, columns=args.columns),
+        recordings,
         settings=spectra._asdict(),
         shape=(len(spectra.frequencies), 1),
         folders=args.audio_path,
@@ -125,14 +112,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     said = [f"{counted(len(rows), 'column')} of {counted(counts['notes'], 'note')}"]
     said.append(counted(len({row.instrument for row in rows}), "instrument"))
-    for name, what in (
-        ("faint", "faint column"),
-        ("silent", "silent note"),
-        ("unnamed", "file not named as a note"),
-    ):
-        if counts[name]:
-            plural = "files not named as notes" if name == "unnamed" else None
-            said.append(f"{counted(counts[name], what, plural)} left out")
+    said += left_out(
+        counts,
+        faint="faint column",
+        silent="silent note",
+        unnamed=("file not named as a note", "files not named as notes"),
+    )
     print(f"{printable(args.features_path)}: {', '.join(said)}")
     return report_skipped([*foreign, *skipped])
 

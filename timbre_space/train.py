@@ -46,7 +46,6 @@ class Session(TrainingSession):
     system = "timbre_space"
     script = "timbre_space.train"
     networks = ("encoder", "decoder")
-    may_change = (*TrainingSession.may_change, "features_path")
 
     @staticmethod
     def add_flags(built: Parser) -> None:

@@ -40,7 +40,7 @@ from common.files.audio import find_recordings, fit_length
 from common.music.names import piece_below, tempo_of
 from common.report.evaluation import held_out
 from common.report.tables import as_text
-from common.trained import open_run
+from common.trained import add_model_flag, open_run
 from common.training.devices import start_backend
 from data import load_audio
 from time_stretching import measures
@@ -48,7 +48,6 @@ from time_stretching.measures import level_difference
 from time_stretching.methods import ITERATIONS, LEVEL, METHODS, encode_audio, mixture, stretch
 from time_stretching.resize import HIGHEST, LOWEST, positions, resize
 from time_stretching.spectrogram import PUBLISHED, SAMPLE_RATE, TRANSFORM, WIDE
-from time_stretching.stretch import SHIPPED
 
 if TYPE_CHECKING:
     from time_stretching.trained import Stretcher
@@ -74,9 +73,7 @@ _SHOWN_SECONDS = 6.0
 def build_parser() -> Parser:
     """Create the parser of the command line."""
     built = parser(__doc__)
-    built.add_argument(
-        "--model", type=Path, default=SHIPPED, help="run folder (default: models/time_stretching)"
-    )
+    add_model_flag(built, "time_stretching")
     built.add_argument(
         "--audio_path", required=True, type=existing_folder, help="folder of audio files"
     )

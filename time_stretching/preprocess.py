@@ -19,15 +19,14 @@ from common.cli import (
     Parser,
     add_seed_flag,
     counted,
-    existing_folder,
     number,
     parser,
     printable,
     report_skipped,
     run,
 )
-from common.files.audio import peak
-from common.work.fill import fill_store, find_recordings
+from common.files.audio import SILENT_PEAK, peak
+from common.work.fill import add_fill_flags, fill_store, find_recordings, left_out
 from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from time_stretching.flags import add_onsets_flag
@@ -35,8 +34,6 @@ from time_stretching.methods import LEVEL, stretch
 from time_stretching.resize import HIGHEST, LOWEST, draw_rates
 from time_stretching.spectrogram import HOP, SAMPLE_RATE, TRANSFORM, WIDE
 from time_stretching.store import SETTINGS, SHAPE, Recording
-
-_SILENCE = 1e-4  # peak
 
 
 class Task(NamedTuple):
@@ -52,10 +49,7 @@ class Task(NamedTuple):
 def build_parser() -> Parser:
     """Create the parser of the command line."""
     built = parser(__doc__, writes=("features_path",))
-    built.add_argument(
-        "--audio_path", required=True, type=existing_folder, help="folder of recordings"
-    )
-    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+    add_fill_flags(built, "recordings", several=False)
     built.add_argument(
         "--rates",
         type=number(float, LOWEST, HIGHEST),
@@ -93,7 +87,7 @@ def cut(task: Task) -> tuple[list[tuple[Recording, np.ndarray]], dict[str, int]]
     audio, _ = load_audio(task.path, sample_rate=SAMPLE_RATE)
     audio = audio[: round(task.seconds * SAMPLE_RATE)]
     loudest = peak(audio)
-    if loudest < _SILENCE:
+    if loudest < SILENT_PEAK:
         return [], {"silent": 1}
     audio = audio * (LEVEL / np.float32(loudest))
     found = [(Recording(task.name, 1.0), spectrogram(audio))]
@@ -106,7 +100,7 @@ def cut(task: Task) -> tuple[list[tuple[Recording, np.ndarray]], dict[str, int]]
 def main(argv: list[str] | None = None) -> int:
     """Run the script; return its exit status."""
     args = parse_job_args(build_parser(), argv)
-    files, foreign = find_recordings([args.audio_path])
+    recordings, foreign = find_recordings([args.audio_path])
     tasks = [
         Task(
             path,
@@ -115,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
             args.max_seconds,
             args.onsets == "place",
         )
-        for name, path in files.items()
+        for path, name in recordings
     ]
     rows, counts, skipped = fill_store(
         args.features_path,
@@ -131,8 +125,7 @@ def main(argv: list[str] | None = None) -> int:
     seconds = sum(row.columns for row in rows) * HOP / SAMPLE_RATE
     originals = len({row.name for row in rows})
     said = [counted(originals, "recording"), f"{len(rows) - originals:,} stretched"]
-    if counts["silent"]:
-        said.append(f"{counts['silent']:,} silent left out")
+    said += left_out(counts, silent="silent recording")
     print(f"{printable(args.features_path)}: {', '.join(said)}; {seconds / 60:.1f} minutes")
     return report_skipped([*foreign, *skipped])
 

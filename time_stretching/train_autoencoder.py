@@ -45,7 +45,6 @@ class Session(TrainingSession):
     system = "time_stretching"
     script = "time_stretching.train_autoencoder"
     networks = ("encoder", "decoder")
-    may_change = (*TrainingSession.may_change, "features_path")
     clip_norm = CLIP_NORM
 
     @staticmethod

@@ -42,7 +42,7 @@ class Session(TrainingSession):
     system = "time_stretching.corrector"
     script = "time_stretching.train_corrector"
     networks = ("corrector",)
-    may_change = (*TrainingSession.may_change, "features_path", "model")
+    may_change = (*TrainingSession.may_change, "model")
     may_vary = ("pairs",)
     clip_norm = CLIP_NORM
 

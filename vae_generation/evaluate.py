@@ -37,7 +37,7 @@ from common.files.audio import find_recordings, resample
 from common.report.evaluation import held_out
 from common.report.note_judges import Classifier, heard_pitch, voiced_share
 from common.report.tables import as_text
-from common.trained import open_run, shipped
+from common.trained import add_model_flag, open_run
 from common.training.devices import start_backend
 from data import load_audio
 from vae_generation.store import Example, parse_note
@@ -66,24 +66,18 @@ def build_parser() -> Parser:
         type=existing_folder,
         help="folder of notes named as in NSynth",
     )
-    built.add_argument(
-        "--model",
-        type=Path,
-        default=shipped("vae_notes"),
-        help="run folder (default: models/vae_notes)",
+    add_model_flag(built, "vae_notes")
+    add_model_flag(
+        built,
+        "vae_notes_conditional",
+        name="--conditional_model",
+        what="of a model trained with --conditional",
     )
-    built.add_argument(
-        "--conditional_model",
-        type=Path,
-        default=shipped("vae_notes_conditional"),
-        help="run folder of a model trained with --conditional (default: "
-        "models/vae_notes_conditional)",
-    )
-    built.add_argument(
-        "--plane_model",
-        type=Path,
-        default=shipped("vae_notes_plane"),
-        help="run folder of a model trained with --latent_dim 2 (default: models/vae_notes_plane)",
+    add_model_flag(
+        built,
+        "vae_notes_plane",
+        name="--plane_model",
+        what="of a model trained with --latent_dim 2",
     )
     add_seed_flag(built, "latent vectors, classifier and phases")
     return built

@@ -8,8 +8,8 @@ other audio files are cut into windows, without overlap unless --hop_seconds is 
 their folder counts as their instrument. Silent windows are left out and counted.
 """
 
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -17,45 +17,24 @@ from common.audio.loudness import TARGET_LUFS, at_loudness
 from common.cli import (
     Parser,
     counted,
-    existing_folder,
     number,
     parser,
     printable,
     report_skipped,
     run,
 )
-from common.files.audio import peak, resample
-from common.work.fill import fill_store, find_recordings
+from common.files.audio import is_silent, resample
+from common.work.fill import Recording, add_fill_flags, fill_store, find_recordings, left_out
 from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from vae_generation.spectrogram import DEFAULT_FFT, FRAMES, KINDS, Spectrogram
 from vae_generation.store import Example, parse_note
 
-_SILENCE = 1e-4  # peak
-
-
-class Recording(NamedTuple):
-    """An audio file, and how to cut it."""
-
-    path: Path
-    name: str
-    spectrogram: Spectrogram
-    hop_seconds: float
-    transpose: tuple[int, ...]
-    even_level: bool
-
 
 def build_parser() -> Parser:
     """Create the parser of the command line."""
     built = parser(__doc__, writes=("features_path",))
-    built.add_argument(
-        "--audio_path",
-        required=True,
-        type=existing_folder,
-        nargs="+",
-        help="folders of notes or recordings",
-    )
-    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+    add_fill_flags(built, "notes or recordings")
     built.add_flag("--spectrogram", "mel", "kind of spectrogram", choices=KINDS)
     built.add_flag("--sample_rate", 16000, "sample rate in Hz", type=number(int, 1000, 192000))
     built.add_argument(
@@ -106,14 +85,27 @@ def build_parser() -> Parser:
     return built
 
 
-def cut(recording: Recording) -> tuple[list[tuple[Example, np.ndarray]], dict[str, float]]:
+def cut(
+    recording: Recording,
+    spectrogram: Spectrogram,
+    *,
+    hop_seconds: float,
+    transpose: Sequence[int] = (0,),
+    even_level: bool = False,
+) -> tuple[list[tuple[Example, np.ndarray]], dict[str, float]]:
     """Compute the images of one file for ``fill_store``.
+
+    Args:
+        recording: File of a note or of other audio.
+        spectrogram: How to compute an image.
+        hop_seconds: Distance of the windows that are cut out of other audio.
+        transpose: Semitones by which copies of a note are shifted.
+        even_level: Bring each image to -23 LUFS.
 
     Returns:
         ``(items, counts)``: list of (``Example``, image); counts of ``notes``, ``windows``, silent
         windows left out (``silent``), and the sum of the shares of ``clipped`` values.
     """
-    spectrogram = recording.spectrogram
     note = parse_note(recording.name)
     if note is not None:
         audio, rate = load_audio(recording.path, sample_rate=None)
@@ -122,12 +114,12 @@ def cut(recording: Recording) -> tuple[list[tuple[Example, np.ndarray]], dict[st
                 note._replace(source=f"{recording.name}~{shift:+d}", pitch=note.pitch + shift),
                 resample(audio, rate * 2 ** (shift / 12), spectrogram.sample_rate),
             )
-            for shift in recording.transpose
+            for shift in transpose
             if 0 <= note.pitch + shift < 128
         ]
     else:
         audio, _ = load_audio(recording.path, sample_rate=spectrogram.sample_rate)
-        hop = max(round(recording.hop_seconds * spectrogram.sample_rate), 1)
+        hop = max(round(hop_seconds * spectrogram.sample_rate), 1)
         instrument = recording.path.parent.name
         last = max(audio.size - spectrogram.samples, 0)
         windows = [
@@ -139,7 +131,7 @@ def cut(recording: Recording) -> tuple[list[tuple[Example, np.ndarray]], dict[st
             for start in dict.fromkeys([*range(0, last + 1, hop), last])
         ]
     sounding = [(example, audio) for example, audio in windows if _sounds(audio, spectrogram)]
-    if recording.even_level:
+    if even_level:
         sounding = [
             (example, at_loudness(audio[: spectrogram.samples], spectrogram.sample_rate))
             for example, audio in sounding
@@ -154,7 +146,7 @@ def cut(recording: Recording) -> tuple[list[tuple[Example, np.ndarray]], dict[st
 
 
 def _sounds(audio, spectrogram):
-    return peak(audio[: spectrogram.samples]) > _SILENCE
+    return not is_silent(audio[: spectrogram.samples])
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -171,15 +163,17 @@ def main(argv: list[str] | None = None) -> int:
     ).check()
     hop_seconds = args.hop_seconds or spectrogram.seconds
     shifts = tuple(dict.fromkeys(args.transpose))
-    files, foreign = find_recordings(args.audio_path)
-    recordings = [
-        Recording(path, name, spectrogram, hop_seconds, shifts, args.even_level)
-        for name, path in files.items()
-    ]
+    recordings, foreign = find_recordings(args.audio_path)
     rows, counts, skipped = fill_store(
         args.features_path,
         Example,
-        cut,
+        partial(
+            cut,
+            spectrogram=spectrogram,
+            hop_seconds=hop_seconds,
+            transpose=shifts,
+            even_level=args.even_level,
+        ),
         recordings,
         settings=spectrogram._asdict(),
         shape=(spectrogram.bins, spectrogram.frames),
@@ -188,8 +182,7 @@ def main(argv: list[str] | None = None) -> int:
         scheduler=args.scheduler,
     )
     said = [counted(counts["notes"], "note"), counted(counts["windows"], "window")]
-    if counts["silent"]:
-        said.append(f"{counts['silent']:,} silent left out")
+    said += left_out(counts, silent="silent part")
     print(
         f"{printable(args.features_path)}: {', '.join(said)}; "
         f"{spectrogram.bins}x{spectrogram.frames}, {spectrogram.seconds:.2f} s each, "

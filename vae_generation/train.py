@@ -62,7 +62,6 @@ class Session(TrainingSession):
     system = "vae_generation"
     script = "vae_generation.train"
     networks = ("encoder", "decoder")
-    may_change = (*TrainingSession.may_change, "features_path")
 
     @staticmethod
     def add_flags(built: Parser) -> None:

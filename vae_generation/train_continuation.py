@@ -36,7 +36,7 @@ class Session(TrainingSession):
     system = "vae_generation.continuation"
     script = "vae_generation.train_continuation"
     networks = ("predictor",)
-    may_change = (*TrainingSession.may_change, "features_path", "model")
+    may_change = (*TrainingSession.may_change, "model")
 
     @staticmethod
     def add_flags(built: Parser) -> None:

@@ -42,7 +42,7 @@ from common.cli import (
 from common.files.audio import PEAK, find_recordings, peak, write_audio
 from common.report.evaluation import held_out
 from common.report.tables import as_text
-from common.trained import open_run, shipped
+from common.trained import add_model_flag, open_run
 from common.training.devices import start_backend
 from data import load_audio
 from vq_timbre.descriptors import choose_codes, describe_audio, rank_correlation, read_table
@@ -75,13 +75,7 @@ def build_parser() -> Parser:
         default=[],
         help="folders of recordings of other instruments and voices to transfer (default: none)",
     )
-    built.add_argument(
-        "--model",
-        type=Path,
-        nargs="+",
-        default=[shipped("vq_trumpet")],
-        help="run folders (default: models/vq_trumpet)",
-    )
+    add_model_flag(built, "vq_trumpet", several=True)
     built.add_argument("--output", type=Path, help="folder for pictures and sounds (default: none)")
     built.add_flag("--seconds", 6.0, "length of an excerpt", type=number(float, 1))
     built.add_flag("--excerpts", 20, "largest number of excerpts of each kind", type=number(int, 1))

@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import Parser, add_gpu_flag, add_seed_flag, parser, run, say
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
-from vq_timbre.flags import add_model_flag
 
 
 def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument("--output", required=True, type=Path, help="folder to write")
-    add_model_flag(built)
+    add_model_flag(built, "vq_trumpet")
     add_seed_flag(built, "the noise")
     add_gpu_flag(built)
     return built

@@ -21,11 +21,11 @@ from common.files.audio import read_header, safe_peak
 from common.latent import plane_grid, plane_points
 from common.report.page import Clip, Plane, Section, mp3, write_page
 from common.report.plots import figure_png, pixels_webp
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import load_audio
 from vq_timbre.evaluate import SWEPT, sweep
-from vq_timbre.flags import add_model_flag
 from vq_timbre.frames import BINS, CONTEXT, HOP, analyse, padded
 from vq_timbre.humming import hum
 from vq_timbre.pitch import track
@@ -50,7 +50,7 @@ def build_parser() -> Parser:
         help="recordings to convert (default: a hummed melody)",
     )
     built.add_argument("--output", type=Path, required=True, help="HTML file to write")
-    add_model_flag(built)
+    add_model_flag(built, "vq_trumpet")
     built.add_flag(
         "--seconds", 8.0, "longest part of a recording", type=number(float, above=0, high=60)
     )

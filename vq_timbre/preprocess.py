@@ -9,43 +9,34 @@ A phrase is what lies between rests of a quarter of a second or more; longer one
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import Parser, existing_folder, parser, printable, report_skipped, run
-from common.files.audio import fit_length, peak
-from common.work.fill import Filled, fill_store, find_recordings
+from common.cli import Parser, counted, parser, printable, report_skipped, run
+from common.files.audio import SILENT_PEAK, fit_length, peak
+from common.work.fill import (
+    Filled,
+    Recording,
+    add_fill_flags,
+    fill_store,
+    find_recordings,
+    left_out,
+)
 from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from vq_timbre.frames import HOP, RATES, hops_of
 from vq_timbre.store import Phrase
 
-_SILENCE = 1e-4  # peak of a recording
 _REST_DB = -50.0  # level of a hop below the peak of the recording
 _REST_SECONDS, _LONGEST_SECONDS, _SHORTEST_SECONDS = 0.25, 20.0, 0.2
-
-
-class Recording(NamedTuple):
-    """A file to cut, and how."""
-
-    path: Path
-    name: str
-    sample_rate: int
 
 
 def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("features_path",))
-    built.add_argument(
-        "--audio_path",
-        required=True,
-        type=existing_folder,
-        nargs="+",
-        help="folders of recordings of one instrument or voice, one note at a time",
-    )
-    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+    add_fill_flags(built, "recordings of one instrument or voice, one note at a time")
     built.add_flag(
         "--sample_rate", RATES[0], "sample rate in Hz; 22050 as published", type=int, choices=RATES
     )
@@ -75,16 +66,22 @@ def phrases_of(hops: np.ndarray, rate: int) -> Iterator[slice]:
                 yield slice(start, min(start + longest, run_of[-1] + 1))
 
 
-def cut_recording(recording: Recording) -> tuple[list[tuple[Phrase, np.ndarray]], dict[str, int]]:
+def cut_recording(
+    recording: Recording, sample_rate: int
+) -> tuple[list[tuple[Phrase, np.ndarray]], dict[str, int]]:
     """Phrases of one file, for ``fill_store``.
+
+    Args:
+        recording: File of a recording.
+        sample_rate: Hz.
 
     Returns:
         ``(items, counts)``: list of (``Phrase``, image (HOP, hops)); counts of ``recordings``, of
         ``silent`` ones, and of all ``hops``.
     """
-    audio, rate = load_audio(recording.path, sample_rate=recording.sample_rate)
+    audio, rate = load_audio(recording.path, sample_rate=sample_rate)
     loudest = peak(audio)
-    if loudest < _SILENCE:
+    if loudest < SILENT_PEAK:
         return [], {"silent": 1}
     hops = hops_of(audio.size)
     audio = fit_length(audio / loudest, hops * HOP).reshape(hops, HOP)
@@ -112,12 +109,12 @@ def fill_phrases(
     Raises:
         UserError: No recordings, or none that sounds.
     """
-    files, foreign = find_recordings(folders)
+    recordings, foreign = find_recordings(folders)
     filled = fill_store(
         path,
         Phrase,
-        cut_recording,
-        [Recording(file, name, sample_rate) for name, file in files.items()],
+        partial(cut_recording, sample_rate=sample_rate),
+        recordings,
         settings={"sample_rate": sample_rate},
         shape=(HOP, None),
         folders=folders,
@@ -138,11 +135,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         scheduler=args.scheduler,
     )
     hops, counts = sum(row.columns for row in filled.rows), filled.counts
-    said = [f"{len(filled.rows):,} phrases of {counts['recordings']:,} recordings"]
+    said = [
+        f"{counted(len(filled.rows), 'phrase')} of {counted(counts['recordings'], 'recording')}"
+    ]
     said.append(f"{hops * HOP / args.sample_rate / 60:.1f} minutes")
     said.append(f"{1 - hops / counts['hops']:.0%} rests left out")
-    if counts["silent"]:
-        said.append(f"{counts['silent']:,} silent recordings left out")
+    said += left_out(counts, silent="silent recording")
     print(f"{printable(args.features_path)}: {', '.join(said)}")
     return report_skipped([*foreign, *filled.skipped])
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, parser, run, say
 from common.files.audio import PEAK, peak, require_audio_suffix, write_audio
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from vq_timbre.curves import read_curve
@@ -29,7 +30,6 @@ from vq_timbre.descriptors import (
     rank_correlation,
     read_table,
 )
-from vq_timbre.flags import add_model_flag
 from vq_timbre.frames import CONTEXT, hops_of
 
 _GAIN_DB = -20.0
@@ -48,7 +48,7 @@ def build_parser() -> Parser:
         help=f"text file of the level (default: {_GAIN_DB:g} dB throughout)",
     )
     built.add_argument("--output", required=True, type=Path, help="audio file to write")
-    add_model_flag(built)
+    add_model_flag(built, "vq_trumpet")
     add_seed_flag(built, "the noise")
     add_gpu_flag(built)
     return built

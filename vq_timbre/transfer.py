@@ -16,9 +16,9 @@ from pathlib import Path
 from common.audio.streaming import stream_file
 from common.cli import Parser, UserError, add_gpu_flag, parser, run, say
 from common.files.audio import read_header, require_audio_suffix
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
-from vq_timbre.flags import add_model_flag
 
 EXCITATIONS = ("noise", "harmonic")
 
@@ -27,7 +27,7 @@ def add_conversion_flags(built: Parser) -> None:
     """Add the flags of a conversion of a recording."""
     built.add_argument("--input", type=Path, required=True, help="recording to convert")
     built.add_argument("--output", type=Path, required=True, help="audio file to write")
-    add_model_flag(built)
+    add_model_flag(built, "vq_trumpet")
     built.add_flag(
         "--excitation",
         EXCITATIONS[0],

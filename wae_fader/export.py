@@ -16,10 +16,11 @@ from pathlib import Path
 
 from common.cli import Parser, UserError, parser, run, say
 from common.files.text import write_json
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.training.export import export_network, require_packages
 from common.work.lock import only_run
-from wae_fader.generate import add_model_flag
+from wae_fader.generate import MODEL
 from wae_fader.images import RANGE_DB
 
 FILES = {"savedmodel": "decoder", "onnx": "decoder.onnx", "litert": "decoder.tflite"}
@@ -30,7 +31,7 @@ def build_parser() -> Parser:
     built = parser(__doc__)
     built.add_argument("--output", type=Path, required=True, help="folder to write")
     built.add_flag("--format", "savedmodel", "format of the decoder", choices=tuple(FILES))
-    add_model_flag(built)
+    add_model_flag(built, MODEL)
     return built
 
 

@@ -16,11 +16,12 @@ import numpy as np
 from common.audio.loudness import at_loudness
 from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
 from common.music.names import NoteName
-from common.trained import shipped
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import write_audio
 
+MODEL = "wae_fader_orchestra"  # the shipped one
 _VELOCITY = 100  # in the names of files
 
 
@@ -44,19 +45,9 @@ def add_point_flags(built: Parser) -> None:
         metavar="NUMBER",
         help="coordinates in the latent space (default: drawn for each note)",
     )
-    add_model_flag(built)
+    add_model_flag(built, MODEL)
     add_seed_flag(built, "points")
     add_gpu_flag(built)
-
-
-def add_model_flag(built: Parser) -> None:
-    """Add ``--model`` to a parser."""
-    built.add_argument(
-        "--model",
-        type=Path,
-        default=shipped("wae_fader_orchestra"),
-        help="run folder (default: models/wae_fader_orchestra)",
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

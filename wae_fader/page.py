@@ -14,9 +14,10 @@ from pathlib import Path
 from common.audio.loudness import at_loudness
 from common.cli import Parser, UserError, number, parser, run, say
 from common.music.instruments import in_words
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
-from wae_fader.generate import add_model_flag
+from wae_fader.generate import MODEL
 
 
 def build_parser() -> Parser:
@@ -24,7 +25,7 @@ def build_parser() -> Parser:
     built = parser(__doc__)
     built.add_argument("--output", type=Path, required=True, help="HTML file to write")
     built.add_flag("--sounds", 100, "number of notes that are heard", type=number(int, 1))
-    add_model_flag(built)
+    add_model_flag(built, MODEL)
     return built
 
 

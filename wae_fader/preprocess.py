@@ -17,23 +17,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import Names, Parser, UserError, existing_folder, parser, report_skipped, run, say
-from common.files.audio import peak
+from common.cli import Names, Parser, UserError, counted, parser, report_skipped, run, say
+from common.files.audio import is_silent
 from common.music.names import parse_note
 from common.music.nsynth import read_examples
 from common.music.sample_names import read_name
 from common.networks.conditions import NoteConditions
-from common.work.fill import fill_store, find_recordings
+from common.work.fill import add_fill_flags, fill_store, find_recordings, left_out
 from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from wae_fader.images import SIZES, NoteImages
 from wae_fader.store import Note
 
 STYLES = ("instruments", "techniques", "folders")
-_SILENCE = 1e-4  # peak of a note
 
 
-class Recording(NamedTuple):
+class Task(NamedTuple):
     """A note's file, what is known of it, and how its image is made."""
 
     path: Path
@@ -44,8 +43,7 @@ class Recording(NamedTuple):
 def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("features_path",))
-    built.add_argument("--audio_path", required=True, type=existing_folder, help="folder of notes")
-    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+    add_fill_flags(built, "notes", several=False)
     built.add_flag("--styles", STYLES[0], "what makes a style", choices=STYLES)
     built.add_argument(
         "--take", nargs="+", action=Names, metavar="STYLE", help="styles to take (default: all)"
@@ -86,25 +84,25 @@ def describe(name: str, styles: str, techniques: dict[str, str]) -> Note | None:
     return Note(name, note.instrument, style, note.pitch, 0.0) if style else None
 
 
-def make_image(recording: Recording) -> tuple[list[tuple[Note, np.ndarray]], dict[str, int]]:
+def make_image(task: Task) -> tuple[list[tuple[Note, np.ndarray]], dict[str, int]]:
     """Image of one file, for ``fill_store``.
 
     Returns:
         ``(items, counts)``: list of one (``Note``, image), or of none for a silent note, which is
         counted.
     """
-    audio, _ = load_audio(recording.path, sample_rate=recording.images.sample_rate)
-    audio = audio[: recording.images.samples]
-    if peak(audio) < _SILENCE:
+    audio, _ = load_audio(task.path, sample_rate=task.images.sample_rate)
+    audio = audio[: task.images.samples]
+    if is_silent(audio):
         return [], {"silent": 1}
-    image, level = recording.images.image(audio)
-    return [(recording.note._replace(level=float(level)), image)], {}
+    image, level = task.images.image(audio)
+    return [(task.note._replace(level=float(level)), image)], {}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
-    files, foreign = find_recordings([args.audio_path])
+    recordings, foreign = find_recordings([args.audio_path])
     techniques = {}
     if args.styles == "techniques":
         examples = read_examples(args.audio_path)
@@ -114,8 +112,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"{args.audio_path}: no examples.json in it that tells techniques; use --styles "
                 "folders"
             )
-    described = {name: describe(name, args.styles, techniques) for name in files}
-    known = [note for note in described.values() if note]
+    files = {recording.name: recording.path for recording in recordings}
+    described = [describe(name, args.styles, techniques) for name in files]
+    known = [note for note in described if note]
     beyond = [note for note in known if not NoteConditions.reaches(note.pitch)]
     styles = {note.style for note in known}
     for style in args.take or ():
@@ -130,21 +129,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.features_path,
         Note,
         make_image,
-        [Recording(files[note.source], note, images) for note in chosen],
+        [Task(files[note.source], note, images) for note in chosen],
         settings=images._asdict(),
         shape=(images.bins, images.frames),
         folders=[args.audio_path],
         jobs=args.jobs,
         scheduler=args.scheduler,
     )
-    said = [f"{len(rows):,} notes", f"{len({row.style for row in rows})} styles"]
-    for count, what in (
-        (counts["silent"], "silent notes"),
-        (len(beyond), "notes out of reach"),
-        (len(described) - len(known), "files not named as notes"),
-    ):
-        if count:
-            said.append(f"{count:,} {what} left out")
+    said = [counted(len(rows), "note"), counted(len({row.style for row in rows}), "style")]
+    counts["beyond"], counts["unnamed"] = len(beyond), len(recordings) - len(known)
+    said += left_out(
+        counts,
+        silent="silent note",
+        beyond=("note out of reach", "notes out of reach"),
+        unnamed=("file not named as a note", "files not named as notes"),
+    )
     say(f"{args.features_path}: {', '.join(said)}")
     return report_skipped([*foreign, *skipped])
 

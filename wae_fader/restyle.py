@@ -15,10 +15,11 @@ from pathlib import Path
 from common.cli import Parser, UserError, add_gpu_flag, parser, run, say
 from common.files.audio import read_header, require_audio_suffix
 from common.music.names import pitch_number
+from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import load_audio, write_audio
-from wae_fader.generate import add_model_flag
+from wae_fader.generate import MODEL
 
 
 def build_parser() -> Parser:
@@ -30,7 +31,7 @@ def build_parser() -> Parser:
     )
     built.add_argument("--output", type=Path, required=True, help="audio file to write")
     built.add_argument("--pitch", help='of the note, such as "C#4" (default: as it is heard)')
-    add_model_flag(built)
+    add_model_flag(built, MODEL)
     add_gpu_flag(built)
     return built
 

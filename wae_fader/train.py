@@ -49,7 +49,6 @@ class Session(TrainingSession):
     system = "wae_fader"
     script = "wae_fader.train"
     networks = ("encoder", "decoder")
-    may_change = (*TrainingSession.may_change, "features_path")
 
     @staticmethod
     def add_flags(built: Parser) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 PEAK = 0.999  # peak level to which louder results are turned down
+SILENT_PEAK = 1e-4  # peak level below which a recording counts as silent
 RATES = 4000, 768000  # Hz; files with other sample rates count as damaged
 _FORMATS = {  # suffix -> libsndfile's name, where they differ
     ".aif": "AIFF",
@@ -480,6 +481,11 @@ def write_audio(
 def peak(audio: np.ndarray) -> float:
     """Largest absolute sample: 0.0 for empty audio, NaN if there is a NaN."""
     return float(max(audio.max(initial=0), -audio.min(initial=0)))
+
+
+def is_silent(audio: np.ndarray) -> bool:
+    """Whether no sample of an audio reaches -80 dB; true of an empty one."""
+    return peak(audio) < SILENT_PEAK
 
 
 def safe_peak(audio: np.ndarray) -> np.ndarray:

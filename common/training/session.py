@@ -64,7 +64,14 @@ class TrainingSession(abc.ABC):
     script = ""
     networks: tuple[str, ...] = ()
     begin_anew: tuple[str, ...] = ()
-    may_change: tuple[str, ...] = ("output", "gpu", "resume", "epochs", "debug")
+    may_change: tuple[str, ...] = (
+        "output",
+        "gpu",
+        "resume",
+        "epochs",
+        "debug",
+        "features_path",
+    )
     may_vary: tuple[str, ...] = ()
     clip_norm: float | None = None
 

@@ -1,17 +1,29 @@
 """Turn recordings into a store of images in parallel, and count what was left out."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.cli import UserError, report_others, report_skipped
+from common.cli import Parser, UserError, counted, existing_folder, report_others, report_skipped
 from common.files import audio
 from common.files.store import write_store
 from common.work.jobs import run_jobs, workers_of
 from common.work.lock import only_run
+
+
+class Recording(NamedTuple):
+    """A recording to cut.
+
+    Attributes:
+        path: Audio file.
+        name: Path below the folder that was searched, without suffix.
+    """
+
+    path: Path
+    name: str
 
 
 class Filled(NamedTuple):
@@ -28,12 +40,21 @@ class Filled(NamedTuple):
     skipped: list[tuple[Path, Exception]]
 
 
-def find_recordings(
-    folders: Iterable[Path],
-) -> tuple[dict[str, Path], list[tuple[Path, str]]]:
+def add_fill_flags(built: Parser, what: str, *, several: bool = True) -> None:
+    """Add ``--audio_path``, a folder of ``what`` or several ones, and ``--features_path``."""
+    built.add_argument(
+        "--audio_path",
+        required=True,
+        type=existing_folder,
+        nargs="+" if several else None,
+        help=f"{'folders' if several else 'folder'} of {what}",
+    )
+    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+
+
+def find_recordings(folders: Iterable[Path]) -> tuple[list[Recording], list[tuple[Path, str]]]:
     """Find the audio files in and below several folders: ``(recordings, foreign)``.
 
-    ``recordings`` is a dict from name (the path below its folder without suffix) to path;
     ``foreign`` is that of ``common.files.audio.Recordings``. Other files are reported on stderr.
 
     Raises:
@@ -52,7 +73,7 @@ def find_recordings(
             name = twice[0]
             raise UserError(f"{found[name]}: named like {recordings[name]}; rename one of them")
         recordings |= found
-    return recordings, foreign
+    return [Recording(path, name) for name, path in recordings.items()], foreign
 
 
 def fill_store(
@@ -109,3 +130,19 @@ def fill_store(
             raise UserError(f"{names}: no sounding audio in it; nothing is written")
         rows = write_store(path, row_type, chain([first], stream), settings=settings, shape=shape)
     return Filled(rows, counts, skipped)
+
+
+def left_out(counts: Mapping[str, float], **kinds: str | tuple[str, str]) -> list[str]:
+    """Phrases for what was left out, such as "3 silent notes left out"; none for a count of 0.
+
+    Args:
+        counts: Numbers of what was left out.
+        kinds: Keys of ``counts`` and the nouns of what they count, in the singular, or singular
+            and plural if the plural is not the singular and an s.
+    """
+    found = []
+    for key, noun in kinds.items():
+        words = (noun,) if isinstance(noun, str) else noun
+        if counts[key]:
+            found.append(f"{counted(counts[key], *words)} left out")
+    return found
