@@ -115,7 +115,7 @@ def test_what_is_no_note_is_left_out_and_counted(tmp_path, capsys):
     argv = words("--audio_path", tmp_path / "notes", "--features_path", tmp_path / "x.h5")
     status, out, err = outcome(preprocess.main, [*argv, "--jobs", "1"], capsys)
     assert status == 1
-    assert "of 1 notes, 1 instruments" in out[0]
+    assert "of 1 note, 1 instrument" in out[0]
     assert "1 silent note left out, 1 note out of reach left out, 1 file not named" in out[0]
     assert any("000-062-080.wav" in line for line in err)
 
