@@ -20,7 +20,7 @@ from common.work.lock import only_run
 _LEFT_OUT = ("discriminator.h5",)  # nothing but a training needs it
 _KEPT = (
     *("history.csv", "history.png", "latents.h5", "latents.png", "reconstructions.png"),
-    *("codes.csv", "codebook.png", "reconstruction.png"),
+    *("codes.csv", "codebook.png", "reconstruction.png", "tickets.csv"),
 )
 _PATHS = ("input", "model", "output")  # flags
 

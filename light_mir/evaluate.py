@@ -31,8 +31,6 @@ from light_mir.tasks import TASKS, TOLERANCE, WITHIN, Task
 if TYPE_CHECKING:
     from light_mir.trained import Found
 
-_AUDIBLE = 10 ** (-40 / 20)  # of the loudest column: where a pitch counts
-
 
 def build_parser() -> Parser:
     """Flags of the script."""
@@ -96,9 +94,8 @@ def _right_name(task, scene, found):
 def _pitch_accuracy(task, scene, found):
     from mir_eval.melody import raw_pitch_accuracy
 
-    columns = np.concatenate(list(task.spectrum.columns([scene.audio]))).max(axis=1)
-    places = np.flatnonzero(columns > _AUDIBLE * columns.max())
     step = task.spectrum.hop / task.spectrum.rate
+    places = np.arange(int(scene.truth[0][1] / step))
     pitches = {round(one.start / step): one.value for one in found}
     estimated = 100 * np.array([pitches.get(int(place), -1e4) for place in places])
     truth = np.full(len(places), 100 * scene.truth[0][2])

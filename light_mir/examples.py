@@ -14,7 +14,6 @@ from light_mir.store import Example
 from light_mir.tasks import TASKS, Task
 
 WINDOWS = {"instruments": 2, "pitch": 5, "chords": 10, "drums": 3, "onsets": 3}  # of a scene
-_AUDIBLE = 10 ** (-40 / 20)  # of the loudest column: where labels and pitches are heard
 
 
 class Job(NamedTuple):
@@ -49,7 +48,6 @@ def windows(task: Task, scene: Scene, rng: np.random.Generator) -> list[tuple[np
     """Images of a scene, (bands, frames), with their targets as the store has them."""
     spectrum, found = task.spectrum, []
     columns = np.concatenate(list(spectrum.columns([scene.audio])))
-    loud = columns.max(axis=1)
     places = np.arange(max(len(columns) - task.frames + 1, 0))
     places = rng.permutation(places)[: 4 * WINDOWS[task.name]]
     for place in places:
@@ -59,8 +57,7 @@ def windows(task: Task, scene: Scene, rng: np.random.Generator) -> list[tuple[np
         else:
             second = (place + (task.frames - 1) / 2) * spectrum.hop / spectrum.rate
             value = next((v for start, end, v in scene.truth if start <= second < end), None)
-            quiet = loud[part].max() < _AUDIBLE * loud.max() and task.name != "chords"
-            if value is None or quiet:
+            if value is None:
                 continue
             target = f"{value:g}"
         found.append((image_of(columns[part]).T, target))

@@ -4,7 +4,8 @@
 
 Each folder of --tickets holds the rounds of `trimming.lottery` from another seed. Errors are those
 on the validation side, of which the mean over the seeds counts. The output is a run folder with the
-network of the chosen round, of the seed with the smallest error there, tickets.csv, and a picture.
+network of the chosen round, of the seed with the smallest error there, and tickets.csv, which
+`light_mir.picture` draws.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import numpy as np
 
 from common.cli import Parser, UserError, existing_folder, number, parser, run, say
 from common.files.text import write_json, write_rows
-from common.report.plots import curves, save_figure
 from common.report.tables import as_text
 from common.trained import open_run
 from common.training.devices import start_backend
@@ -43,6 +43,7 @@ def build_parser() -> Parser:
         "how much larger the mean error may be than that of the whole networks, as a share of it",
         type=number(float, 0),
     )
+    built.add_argument("--round", type=number(int, 0), help="take this round (default: choose)")
     return built
 
 
@@ -98,45 +99,15 @@ def choose(table: Sequence[dict[str, Any]], loss: float = 0.0) -> int:
     return max(row["round"] for row in table if row["multiplier"] <= 1 + loss + 1e-9)
 
 
-def plot_tickets(path: Path, tables: dict[str, Sequence[dict[str, Any]]]) -> None:
-    """Draw the error multiplier against the share of the weights, for each task.
-
-    Args:
-        path: PNG file.
-        tables: Dict from the name of a task to rows of ``table_of``.
-    """
-    figure, axes = curves(list(tables), "share of the weights", (3.6, 3.4), "error multiplier")
-    for axis, rows in zip(axes, tables.values(), strict=True):
-        whole = max(rows[0]["error"], 1e-9)
-        left = [row["left"] for row in rows]
-        axis.fill_between(
-            left, [row["least"] / whole for row in rows], [row["most"] / whole for row in rows],
-            alpha=0.25, lw=0, label="seeds",
-        )  # fmt: skip
-        axis.plot(left, [row["multiplier"] for row in rows], ".-", label="mean of the tickets")
-        found = [row for row in rows if row["scratch"] is not None]
-        axis.plot(
-            [row["left"] for row in found], [row["scratch"] / whole for row in found],
-            "s", color="C1", ms=4, label="from scratch",
-        )  # fmt: skip
-        axis.axhline(1, color="grey", lw=0.8)
-        axis.axvline(0.1, color="grey", lw=0.8, ls=":")
-        axis.set(xscale="log")
-        ticks = [tick for tick in (1, 0.5, 0.2, 0.1, 0.05, 0.02) if tick >= 0.9 * min(left)]
-        axis.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
-        axis.minorticks_off()
-        axis.invert_xaxis()
-    axes[0].legend(fontsize=7)
-    save_figure(figure, path)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
     config = open_run(args.model, "light_mir")
     lotteries = [read_rounds(folder) for folder in args.tickets]
     table = table_of(lotteries)
-    chosen = choose(table, args.loss)
+    chosen = choose(table, args.loss) if args.round is None else args.round
+    if chosen >= len(table):
+        raise UserError(f"--round {chosen}: the last one of all seeds is {len(table) - 1}")
     scores = [
         next(row["score"] for row in rows if (row["kind"], row["round"]) == (TICKET, chosen))
         for rows in lotteries
@@ -146,7 +117,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     write_network(args.output, config, source, args.model, chosen)
     with only_run(args.output):
         write_rows(args.output / "tickets.csv", table)
-        plot_tickets(args.output / "tickets.png", {config["task"]: table})
     print(as_text([{k: "" if v is None else v for k, v in row.items()} for row in table]))
     row = table[chosen]
     say(

@@ -33,6 +33,8 @@ _SHARE = 0.2  # of the notes that is held out for validation
 _NONE = CHORDS.index("N")
 _MAJOR_KEY = ((0, 0), (2, 1), (4, 1), (5, 0), (7, 0), (9, 1))  # steps, and whether minor
 _HIGHEST_PITCH = 95
+_AUDIBLE = 10 ** (-40 / 20)
+_NOTE_SECONDS = 1.5
 _LEVELS = (0.35, 1.0)  # of a hit
 
 
@@ -164,7 +166,21 @@ def _single_note(sounds, names, rng, *, pitched):
     audio = sounds.note(name, pitch, rng)
     audio = resample(audio, RATE * 2 ** (cents / 1200), RATE)  # so it sounds higher by the cents
     value = pitch + cents / 100 if pitched else names.index(name)
-    return Scene(audio, f"{name}-{pitch}", [(0.0, len(audio) / RATE, value)])
+    begin, end = audible(audio)
+    length = round(_NOTE_SECONDS * RATE)
+    if rng.random() < 0.5 and end - begin > length:  # else with its attack
+        begin = int(rng.integers(begin, end - length))
+    seconds = (min(end, begin + length) - begin) / RATE
+    return Scene(audio[begin : begin + length], f"{name}-{pitch}", [(0.0, seconds, value)])
+
+
+def audible(audio: np.ndarray) -> tuple[int, int]:
+    """First and last sample of what is within 40 dB of the loudest 20 ms of a sound (samples,)."""
+    size = RATE // 50
+    parts = np.pad(audio, (0, -len(audio) % size)).reshape(-1, size)
+    level = np.sqrt(np.square(parts).mean(axis=1))
+    loud = np.flatnonzero(level >= _AUDIBLE * level.max())
+    return int(loud[0]) * size, min(int(loud[-1] + 1) * size, len(audio))
 
 
 def progression(sounds: Sounds, rng: np.random.Generator, chords: int = 8) -> Scene:
@@ -322,7 +338,7 @@ def _phrase(sounds, rng):
         truth.append((begin, begin, 0))
         begin += length
     audio = resample(mix(sorted(notes), voice, 1.0)[0], voice.sample_rate, RATE)
-    return Scene(audio[: 5 * RATE], name, truth)
+    return Scene(audio[: 5 * RATE], "", truth)
 
 
 def _distinct(events):

@@ -168,8 +168,8 @@ TASKS = {
             Spectrum(rate=16000, size=4096, hop=2048, bands=132, lowest=55.0, octave=24),
             *(8, CHORDS, False, (3, 5), ((1, 2), (2, 2), (2, 2)), 1),
         ),
-        Task("drums", labels=DRUMS, pools=((1, 2), (1, 2), (1, 2)), **_HITS),
-        Task("onsets", labels=("onset",), pools=((1, 2), (1, 2), (1, 2)), **_HITS),
+        Task("drums", labels=DRUMS, pools=((1, 4), (1, 2), (1, 2)), **_HITS),
+        Task("onsets", labels=("onset",), pools=((1, 4), (1, 2), (1, 2)), **_HITS),
     )
 }
 

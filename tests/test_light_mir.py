@@ -8,9 +8,18 @@ import soundfile
 from conftest import ROOT, assert_refused, outcome, read_csv, write_notes
 
 from common.cli import UserError
-from light_mir import evaluate, hear, light, predict, preprocess, sheet, train
+from light_mir import evaluate, hear, light, picture, predict, preprocess, sheet, train
 from light_mir.examples import windows
-from light_mir.scenes import RATE, Sounds, Sources, drum_loop, make_scene, progression, roughened
+from light_mir.scenes import (
+    RATE,
+    Sounds,
+    Sources,
+    audible,
+    drum_loop,
+    make_scene,
+    progression,
+    roughened,
+)
 from light_mir.spectrum import image_of
 from light_mir.store import ExampleStore
 from light_mir.tasks import CHORDS, TASKS, find_task, matches, peaks, pitch_of
@@ -123,6 +132,13 @@ def test_a_note_has_the_pitch_of_its_truth(notes):
     scene = make_scene(TASKS["pitch"], Sounds(Sources((notes,)), "test"), np.random.default_rng(3))
     heard = librosa.yin(scene.audio, fmin=60, fmax=1500, sr=RATE)
     assert librosa.hz_to_midi(np.median(heard)) == pytest.approx(scene.truth[0][2], abs=0.1)
+
+
+def test_the_audible_part_of_a_note_ends_40_dB_below_its_loudest():
+    decay = np.exp(-np.arange(2 * RATE) / RATE * 12)  # 40 dB after 0.38 s
+    begin, end = audible(np.concatenate([np.zeros(RATE), decay]))
+    assert begin == RATE
+    assert (end - begin) / RATE == pytest.approx(np.log(100) / 12, abs=0.03)
 
 
 def test_a_loop_begins_to_sound_with_its_events():
@@ -314,3 +330,18 @@ def test_mistakes_take_one_line(folder, notes, tmp_path, capsys):
     argv = words("--features_path", tmp_path / "none.h5", "--output", tmp_path / "run")
     assert_refused(train.main, argv, capsys, "none.h5")
     assert not (tmp_path / "x.h5").exists()
+
+
+def test_tables_become_a_picture(folder, tmp_path):
+    from common.files.text import write_rows
+
+    with pytest.raises(UserError, match=r"tickets\.csv"):
+        picture.read_table(folder / "run")
+    table = light.table_of([rounds([0.2, 0.3, 0.19], 0)])
+    for name in ("config.json", "network.h5"):
+        (tmp_path / name).write_bytes((folder / "run" / name).read_bytes())
+    write_rows(tmp_path / "tickets.csv", table)
+    assert picture.read_table(tmp_path)[2] == pytest.approx(table[2], rel=1e-6)
+    argv = words("--model", tmp_path, "--output", tmp_path / "a.png")
+    assert picture.main(argv) == 0
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")

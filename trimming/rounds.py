@@ -137,7 +137,7 @@ def lottery(
                 "bytes": (one["place"] / "network.h5").stat().st_size,
                 "latency_ms": 1000 * latency,
                 "score": one["score"],
-                "multiplier": one["score"] / found[0]["score"],
+                "multiplier": one["score"] / (found[0]["score"] or 1e-9),
             }
         )
     names = list(graph.widths())
