@@ -31,6 +31,40 @@ class LatentModel(Protocol):
         """Decode a path (steps, dims) to audio (samples,) float32 in [-1, 1]."""
 
 
+class Control(NamedTuple):
+    """A dimension that people set themselves, in decibels.
+
+    A ``LatentModel`` may have an attribute ``controls``, a dict from names to these.
+
+    Attributes:
+        dim: Number of the dimension.
+        full_scale: Its value at 0 dB, a root mean square of 1.
+        per_db: By how much it grows with a decibel.
+    """
+
+    dim: int
+    full_scale: float
+    per_db: float
+
+    def values(self, decibels: np.ndarray) -> np.ndarray:
+        """Values of the dimension for levels in dB below full scale."""
+        return self.full_scale + self.per_db * np.asarray(decibels)
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A ``LatentModel`` that finds a path whose sound has a descriptor of a given course.
+
+    Attributes:
+        descriptors: Their names.
+    """
+
+    descriptors: tuple[str, ...]
+
+    def follow(self, name: str, target: np.ndarray) -> np.ndarray:
+        """Path (steps, dims) for values of a descriptor (steps,)."""
+
+
 def decoding_speed(model: LatentModel, vectors: np.ndarray) -> float:
     """Seconds of audio that a model makes in a second of processor time.
 

@@ -31,7 +31,7 @@ from common.files.audio import peak
 from common.work.lock import only_run
 from latent_exploration.knobs import Knobs
 from latent_exploration.scripts import add_model_flags, find_sounds, open_session, read_sound
-from latent_exploration.session import controls_of
+from latent_exploration.session import control_dims
 
 if TYPE_CHECKING:
     from common.latent import LatentModel
@@ -129,7 +129,7 @@ def report(
         A row for each axis: its number from 1, or the name of a control; the standard deviation
         along it, the correlation with each descriptor, and the descriptor with the strongest one.
     """
-    rows, names = [], knobs.names(controls_of(model))
+    rows, names = [], knobs.names(control_dims(model))
     for axis, deviation in enumerate(knobs.axes.deviations):
         each = [rank_correlations(sweep(model, knobs, start, axis, seconds)) for start in starts]
         links = {name: float(np.mean([one[name] for one in each])) for name in DESCRIPTORS}
@@ -162,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UserError(
                 f"--input: {counted(len(vectors), 'vector')}, too few for axes; give more sounds"
             )
-        controls = controls_of(model)
+        controls = control_dims(model)
         knobs = Knobs.of(vectors, args.count, controls.values())
         starts = [path.mean(axis=0) for path in found[:: -(-len(found) // _SWEEPS)]]
         rows = report(model, knobs, starts, args.seconds)

@@ -18,10 +18,13 @@ import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from common.cli import Parser, UserError, missing, number, parser, run, say
 from latent_exploration.osc import HOST
+
+if TYPE_CHECKING:
+    from pythonosc.osc_message import OscMessage
 
 _LONGEST_PACKET = 65_535  # bytes of UDP
 
@@ -44,11 +47,16 @@ def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
     built.add_argument("script", type=Path, help="text file of messages")
+    add_link_flags(built)
+    return built
+
+
+def add_link_flags(built: Parser) -> None:
+    """Add ``--port`` and ``--wait``."""
     built.add_flag("--port", 9000, "port of the server", type=number(int, 1, 65_535))
     built.add_flag(
         "--wait", 60.0, "longest time in seconds to wait for an answer", type=number(float, 0.1)
     )
-    return built
 
 
 def read_script(path: Path) -> list[Line]:
@@ -69,7 +77,7 @@ def read_script(path: Path) -> list[Line]:
             words = shlex.split(line, comments=True)
             if words:
                 seconds, address, *values = words
-                found.append(Line(float(seconds), address, [_value(word) for word in values]))
+                found.append(Line(float(seconds), address, [word_value(word) for word in values]))
                 if not (0 <= found[-1].seconds < 1e6 and address.startswith("/")):
                     raise ValueError(line)
         except ValueError as error:
@@ -80,7 +88,8 @@ def read_script(path: Path) -> list[Line]:
     return sorted(found, key=lambda line: line.seconds)
 
 
-def _value(word):
+def word_value(word: str) -> int | float | str:
+    """A word of a script as what it says: a whole number, another number, or a string."""
     for kind in (int, float):
         try:
             return kind(word)
@@ -102,27 +111,59 @@ def play(lines: Sequence[Line], port: int, wait: float) -> int:
     Raises:
         UserError: The server does not answer.
     """
-    from pythonosc.osc_message import OscMessage
-    from pythonosc.osc_message_builder import build_msg
-
     errors, begin = 0, time.monotonic()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connected:
-        connected.connect((HOST, port))
-        connected.settimeout(wait)
+    with Link(port, wait) as link:
         for line in lines:
             time.sleep(max(begin + line.seconds - time.monotonic(), 0))
-            try:
-                connected.send(build_msg(line.address, line.values).dgram)
-                answer = OscMessage(connected.recv(_LONGEST_PACKET))
-            except OSError as error:  # refused, or too late
-                raise UserError(
-                    f"--port {port}: no answer to {line.address}; start the server with python -m "
-                    "latent_exploration.osc, or raise --wait"
-                ) from error
-            said = " ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in answer)
-            say(f"{time.monotonic() - begin:.2f} s  {answer.address} {said}".rstrip())
+            answer = link.ask(line.address, line.values)
+            say(f"{time.monotonic() - begin:.2f} s  {told(answer)}")
             errors += answer.address == "/error"
     return errors
+
+
+class Link:
+    """A connection to the server; a context manager.
+
+    Args:
+        port: Port of the server.
+        wait: Longest time in seconds to wait for an answer.
+    """
+
+    def __init__(self, port: int, wait: float) -> None:
+        self._port = port
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect((HOST, port))
+        self._socket.settimeout(wait)
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._socket.close()
+
+    def ask(self, address: str, values: Sequence[Any]) -> OscMessage:
+        """Send a message: its answer.
+
+        Raises:
+            UserError: The server does not answer.
+        """
+        from pythonosc.osc_message import OscMessage
+        from pythonosc.osc_message_builder import build_msg
+
+        try:
+            self._socket.send(build_msg(address, values).dgram)
+            return OscMessage(self._socket.recv(_LONGEST_PACKET))
+        except OSError as error:  # refused, or too late
+            raise UserError(
+                f"--port {self._port}: no answer to {address}; start the server with python -m "
+                "latent_exploration.osc, or raise --wait"
+            ) from error
+
+
+def told(answer: OscMessage) -> str:
+    """An answer in a line."""
+    said = " ".join(f"{one:g}" if isinstance(one, float) else str(one) for one in answer)
+    return f"{answer.address} {said}".rstrip()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from common.latent import LatentModel
 from latent_exploration.axes import MONOTONE, report
 from latent_exploration.knobs import Knobs
 from latent_exploration.paths import curve
-from latent_exploration.session import LatentSession, controls_of
+from latent_exploration.session import LatentSession, control_dims
 
 AXES = 8  # largest number
 SECONDS = 0.25, 8.0  # shortest and longest sound
@@ -135,7 +135,7 @@ class Explorer:
         if len(vectors) < 2 or not np.ptp(vectors, axis=0).any():
             raise UserError("too few vectors for a map; give more sounds")
         self.model, self.sounds = model, list(sounds)
-        controls = controls_of(model)
+        controls = control_dims(model)
         self.knobs = Knobs.of(vectors, AXES, controls.values()) if knobs is None else knobs
         self.names = self.knobs.names(controls)
         self._means = np.stack([sound.path.mean(axis=0) for sound in sounds])

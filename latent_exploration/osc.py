@@ -43,6 +43,11 @@ def build_parser() -> Parser:
     built = parser(__doc__, converts=())
     built.add_flag("--port", 9000, "UDP port to listen on", type=number(int, 0, 65_535))
     built.add_argument(
+        "--reply_port",
+        type=number(int, 1, 65_535),
+        help="port that all answers go to (default: the port that a message came from)",
+    )
+    built.add_argument(
         "--sounds",
         type=existing_folder,
         default=Path(),
@@ -97,13 +102,19 @@ def _answer(player, address, given):
     return "/error", [printable(address)[:_LONGEST_REASON], reason[:_LONGEST_REASON]]
 
 
-def serve(player: Player, bound: socket.socket, goes_on: Callable[[], bool] = lambda: True) -> None:
+def serve(
+    player: Player,
+    bound: socket.socket,
+    goes_on: Callable[[], bool] = lambda: True,
+    reply_port: int | None = None,
+) -> None:
     """Answer packets as long as ``goes_on()`` is true, which is asked after each packet.
 
     Args:
         player: ``Player``.
         bound: UDP socket that is bound to a port.
         goes_on: Function.
+        reply_port: Port of this machine that is answered; default the one that has asked.
     """
     from pythonosc.osc_message_builder import build_msg
 
@@ -118,7 +129,7 @@ def serve(player: Player, bound: socket.socket, goes_on: Callable[[], bool] = la
                 for value in values
             ]
             try:
-                bound.sendto(build_msg(address, text).dgram, sender)
+                bound.sendto(build_msg(address, text).dgram, (sender[0], reply_port or sender[1]))
             except OSError as error:  # who has asked is gone
                 print(f"{address}: {one_line(error)}", file=sys.stderr)
 
@@ -137,7 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         player = Player(open_session(args), args.sounds, args.output)
         say(f"listens on {HOST}, port {bound.getsockname()[1]}, for {len(ADDRESSES)} addresses")
         sys.stdout.flush()
-        serve(player, bound)
+        serve(player, bound, reply_port=args.reply_port)
     return 0
 
 

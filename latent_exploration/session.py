@@ -10,7 +10,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.files.audio import is_silent, safe_peak
-from common.latent import LatentModel, smooth, spread
+from common.latent import Control, Follower, LatentModel, smooth, spread
 from common.trained import open_model
 from latent_exploration import paths
 from latent_exploration.knobs import Knobs
@@ -84,6 +84,45 @@ class LatentSession:
     def curve(self, dim: int, points: Sequence[tuple[float, float]]) -> LatentSession:
         """Replace a dimension by a curve, as ``paths.curve``."""
         return self.edit(lambda values: paths.curve(values, self._known(dim), points))
+
+    def control(self, name: str, points: Sequence[tuple[float, float]]) -> LatentSession:
+        """Set a control, such as "loudness", by a curve in dB below full scale.
+
+        Raises:
+            UserError: The model has no such control.
+        """
+        controls = controls_of(self.model)
+        if name not in controls:
+            known = f"it has {', '.join(controls)}" if controls else "it has none"
+            raise UserError(f"the model has no control {name!r}; {known}")
+        control = controls[name]
+        placed = [(time, float(control.values(level))) for time, level in points]
+        return self.follow(paths.curve(self._loaded(), control.dim, placed))
+
+    def descriptor(
+        self, name: str, seconds: float, points: Sequence[tuple[float, float]]
+    ) -> LatentSession:
+        """Take a path whose sound has a descriptor that follows a curve.
+
+        Args:
+            name: Such as "centroid".
+            seconds: Length of the path.
+            points: As of ``paths.curve``, in the unit of the descriptor.
+
+        Raises:
+            UserError: The model follows no curves, or not those of this descriptor.
+        """
+        names = self.model.descriptors if isinstance(self.model, Follower) else ()
+        if name not in names:
+            known = f"it follows {', '.join(names)}" if names else "it follows none"
+            raise UserError(f"the model does not follow a curve of {name!r}; {known}")
+        steps = max(round(seconds * self.model.rate), 1)
+        target = paths.curve(np.zeros((steps, 1)), 0, points)[:, 0]
+        return self.follow(self.model.follow(name, target))
+
+    def append(self, other: LatentSession) -> LatentSession:
+        """Go on with the path of another session."""
+        return self.follow(np.concatenate([self._loaded(), other._loaded()]))
 
     def randomise(self, amount: float, seed: int = 0) -> LatentSession:
         """Add Gaussian noise with a standard deviation to all values."""
@@ -164,9 +203,14 @@ class LatentSession:
         return dim
 
 
-def controls_of(model: LatentModel) -> dict[str, int]:
-    """Dimensions of a model that people set themselves: a dict from a name to its number."""
+def controls_of(model: LatentModel) -> dict[str, Control]:
+    """What people set themselves in a model: a dict from a name."""
     return getattr(model, "controls", {})
+
+
+def control_dims(model: LatentModel) -> dict[str, int]:
+    """The dimensions of ``controls_of``."""
+    return {name: control.dim for name, control in controls_of(model).items()}
 
 
 def _level(audio):

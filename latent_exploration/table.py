@@ -124,10 +124,18 @@ class Player:
         return self._change(first.mix(others, x, y))
 
     def _curve(self, dim, *numbers):
-        points = list(zip(numbers[::2], numbers[1::2], strict=True))
-        if any(not 0 <= time <= 1 for time, _ in points):
-            raise UserError("times run from 0 to 1")
-        return self._change(self._session.curve(dim - 1, points))
+        return self._change(self._session.curve(dim - 1, _points(numbers)))
+
+    def _loudness(self, *numbers):
+        return self._change(self._session.control("loudness", _points(numbers)))
+
+    def _follow(self, name, seconds, *numbers):
+        if not 0 < seconds <= LONGEST:
+            raise UserError(f"give a length of up to {LONGEST} seconds")
+        return self._change(self._session.descriptor(name, seconds, _points(numbers)))
+
+    def _append(self, slot):
+        return self._change(self._session.append(self._kept(slot)))
 
     def _set(self, dim, value):
         return self._change(self._session.curve(dim - 1, [(0, value)]))
@@ -175,6 +183,9 @@ ADDRESSES = {
     "/bias": Address("n [i]", Player._bias),
     "/set": Address("i n", Player._set),
     "/curve": Address("i n n ...", Player._curve),
+    "/loudness": Address("n n ...", Player._loudness),
+    "/follow": Address("s n n n ...", Player._follow),
+    "/append": Address("i", Player._append),
     "/spread": Address("n", Player._spread),
     "/randomise": Address("n [i]", Player._randomise),
     "/reverse": Address("", Player._reverse),
@@ -215,6 +226,13 @@ def _argument(kind, value):
     if abs(value) > _LARGEST:
         raise UserError(f"takes numbers up to {_LARGEST:,.0f}")
     return float(value)
+
+
+def _points(numbers):
+    points = list(zip(numbers[::2], numbers[1::2], strict=True))
+    if any(not 0 <= time <= 1 for time, _ in points):
+        raise UserError("times run from 0 to 1")
+    return points
 
 
 def _slot(number):

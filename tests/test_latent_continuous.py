@@ -8,7 +8,7 @@ from conftest import assert_refused, outcome
 from test_latent_exploration import words
 
 from common.audio.phase import RealTimeInversion
-from common.latent import LatentModel
+from common.latent import Control, LatentModel
 from common.networks.adversary import adversarial_loss, build_frame_classifier
 from common.trained import open_model
 from latent_exploration.continuous import evaluate, preprocess, train
@@ -104,7 +104,7 @@ def test_a_training_leaves_a_latent_model(run, trained):
         assert len(store.rows) == 11
         assert 0.5 < store.frames(store.rows[0]).loudness.max() < 1
     assert isinstance(trained, LatentModel)
-    assert (trained.dims, trained.controls) == (4, {"loudness": 3})
+    assert (trained.dims, trained.controls) == (4, {"loudness": Control(3, 1, 1 / 80)})
     path = trained.encode(tone())
     assert path.shape == (-(-RATE // (PAIR * HOP)), 4)
     assert path[20, 3] == pytest.approx(1 + np.log10(0.5 / np.sqrt(2)) / 4, abs=1e-3)

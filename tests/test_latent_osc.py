@@ -13,11 +13,13 @@ from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder, build_msg
 from test_latent_exploration import RATE, Blocks, tone, words
 
+from common.audio.descriptors import describe_shape, mean_power
 from common.cli import UserError
+from common.trained import shipped
 from latent_exploration import client, osc
 from latent_exploration.knobs import Knobs
 from latent_exploration.osc import answers, serve
-from latent_exploration.session import LatentSession
+from latent_exploration.session import LatentSession, open_latent
 from latent_exploration.table import ADDRESSES, Player
 
 
@@ -81,6 +83,7 @@ def test_slots_are_joined(player, tmp_path):
         assert ask(player, "/keep", slot) == ("/reply/keep", [slot])
     for message, expected in (
         (("/take", 1), tone()),
+        (("/append", 2), np.concatenate([tone(), tone(900)])),
         (("/crossfade", 1), tone(900)),
         (("/crossfade", 0.5), (tone() + tone(900)) / 2),
         (("/mix", 0, 1), tone()),
@@ -91,6 +94,23 @@ def test_slots_are_joined(player, tmp_path):
     made = heard(player, tmp_path)
     assert made[4] == pytest.approx(tone()[4], abs=0.02)
     assert made[-5] == pytest.approx(tone(900)[-5], abs=0.02)
+
+
+def test_curves_of_a_descriptor_and_of_the_loudness(tmp_path):
+    """The descriptor synthesis of a VQ model, played by messages alone."""
+    player = Player(
+        LatentSession(open_latent(shipped("vq_trumpet"))), tmp_path, tmp_path / "output"
+    )
+    address, (steps, dims, rate) = ask(player, "/follow", "centroid", 3, 0, 800, 1, 2400)
+    assert (address, dims, steps) == ("/reply/follow", 33, round(3 * rate))
+    ask(player, "/loudness", 0, -40, 1, -10)
+    audio = heard(player, tmp_path)
+    parts = np.array_split(audio, 6)[:-1]
+    levels = [20 * np.log10(np.std(part)) for part in parts]
+    np.testing.assert_allclose(np.diff(levels), 5, atol=2.5)
+    centroids = [describe_shape(*mean_power(part, 22050))["centroid"] for part in parts]
+    assert np.all(np.diff(centroids) > 0)
+    assert "it follows centroid" in ask(player, "/follow", "speed", 3, 0, 1)[1][1]
 
 
 def test_knobs_are_counted_as_dimensions(tmp_path):
@@ -115,6 +135,10 @@ def test_knobs_are_counted_as_dimensions(tmp_path):
         (("/curve", 1, 0, 1, 0.5), "pairs"),
         (("/curve", 1, 2, 1), "0 to 1"),
         (("/smooth", 0), "at least 1"),
+        (("/loudness", 0, -6), "no control 'loudness'; it has none"),
+        (("/follow", "centroid", 1, 0, 500), "does not follow a curve of 'centroid'"),
+        (("/follow", "centroid", 1e4, 0, 500), "up to 600 seconds"),
+        (("/append", 2), "empty"),
         (("/take", 5), "1 to 4"),
         (("/take", 3), "empty"),
         (("/feedback", 100_000, 400, 1), "1 to 20 rounds"),
@@ -249,7 +273,7 @@ def test_the_server_begins(tmp_path, capsys, monkeypatch):
     """The script up to its first packet."""
     found = []
     monkeypatch.setattr(osc, "open_session", lambda args: LatentSession(Blocks()))
-    monkeypatch.setattr(osc, "serve", lambda player, bound: found.append(bound.getsockname()))
+    monkeypatch.setattr(osc, "serve", lambda player, bound, **_: found.append(bound.getsockname()))
     status, out, _ = outcome(osc.main, words("--port", 0, "--output", tmp_path / "out"), capsys)
     assert (status, found[0][0]) == (0, "127.0.0.1")
     assert f"port {found[0][1]}" in out[0]

@@ -33,7 +33,7 @@ def test_the_lock_has_one_version_of_every_package_that_is_within_its_bounds(pyt
             (version,) = item.specifier
             assert version.operator == "=="
             locked[normalized(item.name)] = version.version
-    for name in ("", "-jax", "-dev", "-notes", "-export"):
+    for name in ("", "-jax", "-dev", "-notes", "-export", "-midi"):
         for wanted in requirements(f"requirements{name}.txt"):
             assert wanted.specifier.contains(locked[normalized(wanted.name)]), wanted
     # JAX runs with the jaxlib of its own version only

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.cli import UserError
+from common.latent import Control
 from common.trained import load_networks, open_run
+from vq_timbre.descriptors import NAMES, choose_codes, read_table
 from vq_timbre.excitation import Harmonics, Noise, envelopes
 from vq_timbre.frames import CONTEXT, HOP, RATES, analyse, hops_of, padded
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 PART = 64  # frames that are computed at once, 1.5 s
 _AHEAD = 2  # frames whose pitch an excitation needs in advance
+_FOLLOWED = -1.0  # the same of the level at which curves of descriptors are played
 _FAINTEST = -6.0  # logarithm to base 10 of the level of silence, in a latent vector
 
 
@@ -31,12 +34,17 @@ class TrainedTimbre:
         encoder, codebook, decoder: Keras models as ``vq_timbre.model`` builds them.
         sample_rate: Hz.
         sees: What the encoder sees of a frame (``vq_timbre.frames.INPUTS``).
+        folder: Run folder, for the table of the codes' descriptors; it is made if there is none.
 
     Attributes:
         dims: Length of a latent vector.
         rate: Latent vectors a second.
+        controls: The loudness.
+        descriptors: Names of the descriptors that ``follow`` knows.
         code_vectors: (codes, dims - 1) float32, the code book.
     """
+
+    descriptors = NAMES
 
     def __init__(
         self,
@@ -46,7 +54,9 @@ class TrainedTimbre:
         *,
         sample_rate: int,
         sees: str,
+        folder: Path | None = None,
     ) -> None:
+        self._folder, self._table = folder, None
         self.encoder, self.codebook, self.decoder = encoder, codebook, decoder
         self.sample_rate, self.sees = sample_rate, sees
         self.rate = sample_rate / HOP
@@ -64,6 +74,24 @@ class TrainedTimbre:
     def dims(self) -> int:
         """Length of a latent vector."""
         return self.code_vectors.shape[1] + 1
+
+    @property
+    def controls(self) -> dict[str, Control]:
+        """The loudness."""
+        return {"loudness": Control(self.dims - 1, 0.0, 1 / 20)}
+
+    def follow(self, name: str, target: np.ndarray) -> np.ndarray:
+        """Latent vectors (steps, dims) for a curve of a descriptor, at -20 dB.
+
+        Args:
+            name: One of ``descriptors``.
+            target: (steps,); where no code reaches it, the nearest is taken.
+        """
+        if self._table is None:
+            self._table = read_table(self, self._folder or Path())
+        codes = choose_codes(self._table, name, np.asarray(target)).codes
+        level = np.full(len(codes), _FOLLOWED)
+        return np.column_stack([self.code_vectors[codes], level]).astype(np.float32)
 
     def encode_inputs(self, inputs: np.ndarray) -> np.ndarray:
         """Vectors (frames, dims - 1) of the ``inputs`` of ``vq_timbre.frames.Frames``."""
@@ -332,4 +360,6 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedTimbre:
         "decoder": build_decoder(architecture),
     }
     networks = load_networks(folder, networks)
-    return TrainedTimbre(**networks, sample_rate=sample_rate, sees=architecture.sees)
+    return TrainedTimbre(
+        **networks, sample_rate=sample_rate, sees=architecture.sees, folder=Path(folder)
+    )

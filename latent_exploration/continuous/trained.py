@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.cli import UserError
+from common.latent import Control
 from common.trained import load_networks
 from latent_exploration.continuous.frames import (
     BANDS,
     HOP,
     PAIR,
     RATE,
+    SCALE,
     TRANSFORM,
     analyse,
     magnitudes,
@@ -39,7 +41,7 @@ class TrainedContinuous:
         dims: Length of a latent vector.
         rate: Latent vectors a second.
         sample_rate: Hz.
-        controls: Dict from the name of a control to its dimension.
+        controls: The loudness.
     """
 
     sample_rate, rate = RATE, RATE / (PAIR * HOP)
@@ -47,7 +49,7 @@ class TrainedContinuous:
     def __init__(self, encoder: keras.Model, decoder: keras.Model) -> None:
         self.encoder, self.decoder = encoder, decoder
         self.dims = decoder.input_shape[-1]
-        self.controls = {"loudness": self.dims - 1}
+        self.controls = {"loudness": Control(self.dims - 1, 1.0, -1 / SCALE.floor_db)}
         for network in (encoder, decoder):
             network.compile(jit_compile=False)
 
