@@ -14,14 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import Parser, counted, existing_folder, parser, printable, report_skipped, run
-from common.files.audio import peak
+from common.files.audio import is_silent
 from common.work.fill import fill_store, find_recordings
 from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from latent_exploration.continuous.frames import HOP, PAIR, RATE, Frames, analyse, padded
 from latent_exploration.continuous.store import ROWS, Piece, stacked
 
-_SILENCE = 1e-4  # peak of a recording
 _FAINTEST = 0.25  # loudness of a rest: -60 dB
 _REST = round(0.25 * RATE / (PAIR * HOP))  # pairs of hops
 
@@ -54,7 +53,7 @@ def between_rests(loudness: np.ndarray) -> list[slice]:
 def cut(recording: Recording) -> tuple[list[tuple[Piece, np.ndarray]], dict[str, int]]:
     """Pieces of one file, for ``fill_store``."""
     audio, _ = load_audio(recording.path, sample_rate=RATE)
-    if peak(audio) < _SILENCE:
+    if is_silent(audio):
         return [], {"silent": 1}
     spectra, loudness = analyse(padded(audio))
     items = []
