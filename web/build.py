@@ -86,6 +86,9 @@ def build(output: Path) -> None:
         shutil.copytree(WEB / folder, output / folder)
     for name in ("index.html", "_headers", "licences.txt"):
         (output / "page" / name).replace(output / name)
+    lines = [f"{model['model']}: {model['licence']}" for model in models]
+    with (output / "licences.txt").open("a", encoding="utf-8") as file:
+        file.write("\n".join(["", "The networks:", "", *lines, ""]))
     for folder, names in (("vendor", RUNTIME), ("examples", EXAMPLES)):
         source = runtime / "dist" if folder == "vendor" else ROOT / "docs"
         (output / folder).mkdir(exist_ok=True)

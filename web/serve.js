@@ -26,19 +26,31 @@ const TYPES = {
 // The headers in the file _headers of a built page, which some static hosts read, too.
 async function headersOf(folder) {
   const lines = (await readFile(path.join(folder, "_headers"), "utf8")).split("\n");
-  return lines
-    .filter((line) => line.startsWith(" "))
-    .map((line) => [line.slice(0, line.indexOf(":")).trim(), line.slice(line.indexOf(":") + 1).trim()]);
+  const parts = lines.map((line) => /^ +([^:]+): (.*)$/.exec(line));
+  return parts.filter(Boolean).map(([, key, value]) => [key, value]);
+}
+
+// The file of an address; null if it is not one of the folder.
+function fileOf(folder, address) {
+  try {
+    const place = decodeURIComponent(new URL(address, "http://127.0.0.1").pathname);
+    const name = path.join(folder, place.endsWith("/") ? `${place}index.html` : place);
+    return name.startsWith(folder + path.sep) && !name.includes("\0") ? name : null;
+  } catch {
+    return null; // not an address
+  }
 }
 
 // Returns a listening http.Server; port 0 takes one that is free.
 export async function serve(folder, { port = 0, plain = false } = {}) {
   const headers = plain ? [] : await headersOf(folder);
   const server = http.createServer(async (request, response) => {
-    const { pathname } = new URL(request.url, "http://127.0.0.1");
-    const name = path.join(folder, decodeURIComponent(pathname.endsWith("/") ? `${pathname}index.html` : pathname));
-    const found = name.startsWith(folder + path.sep) && (await stat(name).catch(() => null));
-    if (!found || !found.isFile()) return response.writeHead(404).end("not found");
+    const name = fileOf(folder, request.url);
+    const found = name && (await stat(name).catch(() => null));
+    if (!found?.isFile()) {
+      response.writeHead(404).end("not found");
+      return;
+    }
     for (const [key, value] of headers) response.setHeader(key, value);
     response.setHeader("content-type", TYPES[path.extname(name)] ?? "application/octet-stream");
     response.setHeader("content-length", found.size);

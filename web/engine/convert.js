@@ -23,7 +23,8 @@ const PART_COLUMNS = 4 * FRAME_COLUMNS; // of the network's columns, which are H
 // predict: async function of a window, columns of numbers in [0, 1].
 // phase: name in METHODS.
 // progress: is told the share of what is done, in [0, 1].
-// given, found: are told what the network is given and returns, (channel, image), columns HOP apart.
+// given, found: are told what the network is given and returns, (channel, image), columns HOP
+// apart.
 export async function convert(channels, { predict, phase, progress, given, found }) {
   const { hop } = METHODS[phase];
   const shifts = HOP / hop;
@@ -39,11 +40,14 @@ export async function convert(channels, { predict, phase, progress, given, found
     return converted;
   };
   const voices = channels.map((audio, channel) => {
-    const seen = { given: (image) => given?.(channel, image), found: (image) => found?.(channel, image) };
+    const seen = {
+      given: (image) => given?.(channel, image),
+      found: (image) => found?.(channel, image),
+    };
     return new Voice(audio, METHODS[phase], predictAll, seen);
   });
   let first = 0;
-  for (let last = false; !last; ) {
+  for (let last = false; !last;) {
     let stop = first + shifts * PART_COLUMNS;
     last = samples <= (stop - 1) * hop + FFT_SIZE / 2;
     if (last) stop = columns;

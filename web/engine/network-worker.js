@@ -1,8 +1,8 @@
 // Computes a network in ONNX Runtime Web, one request after the other, in their order.
 //
 // { bytes, style } opens an exported generator; style: the frame that shows the instrument, for a
-// generator that takes one. The answer is { threads }. { frame } converts a window, columns of numbers
-// in [0, 1]; the answer is { frame }. An answer to what fails is { error }.
+// generator that takes one. The answer is { threads }. { frame } converts a window, columns of
+// numbers in [0, 1]; the answer is { frame }. An answer to what fails is { error }.
 
 import * as ort from "../vendor/ort.wasm.min.mjs";
 import { BINS, FRAME_COLUMNS } from "./codec.js";

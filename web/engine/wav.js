@@ -10,7 +10,7 @@ const UNKNOWN = 0x7fffff00; // sizes from here on stand for one that was not kno
 export function readWav(buffer) {
   const view = new DataView(buffer);
   let format = null;
-  for (let place = 12; place + 8 <= view.byteLength; ) {
+  for (let place = 12; place + 8 <= view.byteLength;) {
     const name = text(view, place);
     const start = place + 8;
     const stated = view.getUint32(place + 4, true);

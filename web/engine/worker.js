@@ -18,7 +18,10 @@ const network = new Network();
 self.onmessage = async ({ data }) => {
   try {
     const done = await run(data);
-    self.postMessage({ kind: "done", ...done }, done.channels.map((one) => one.buffer));
+    self.postMessage(
+      { kind: "done", ...done },
+      done.channels.map((one) => one.buffer),
+    );
   } catch (error) {
     console.error(error);
     self.postMessage({ kind: "failed", reason: error.reason ?? "unknown" });
@@ -57,7 +60,7 @@ async function load(address) {
   const length = Number(response.headers.get("content-length"));
   const parts = [];
   let size = 0;
-  for (const reader = response.body.getReader(); ; ) {
+  for (const reader = response.body.getReader(); ;) {
     const { done, value } = await reader.read().catch(() => {
       throw failure("model");
     });
@@ -85,8 +88,10 @@ function fit(audio, samples) {
 // Turns all channels down if one of them would leave [-1, 1]; returns the factor.
 function turnDown(channels) {
   let loudest = 0;
-  for (const audio of channels) for (const value of audio) loudest = Math.max(loudest, Math.abs(value));
+  for (const audio of channels)
+    for (const value of audio) loudest = Math.max(loudest, Math.abs(value));
   const gain = loudest > PEAK ? PEAK / loudest : 1;
-  if (gain < 1) for (const audio of channels) for (let n = 0; n < audio.length; n++) audio[n] *= gain;
+  if (gain < 1)
+    for (const audio of channels) for (let n = 0; n < audio.length; n++) audio[n] *= gain;
   return gain;
 }

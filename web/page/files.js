@@ -1,8 +1,9 @@
-// Audio of a file the user has chosen, at the file's own rate, so that the browser does not resample.
+// Audio of a file that the user has chosen, at the file's own rate: the browser does not resample.
 
 import { readWav } from "../engine/wav.js";
 
 const LONGEST = 10 * 60; // seconds of stereo, which need about 1.5 GB of memory
+const LOUDEST = 16; // largest floating-point sample
 const RATES = [4000, 192000]; // Hz
 
 // What a user can mend, as a sentence.
@@ -41,7 +42,8 @@ export function check(name, { channels, rate }) {
   let sounds = false;
   for (const channel of channels) {
     for (const value of channel) {
-      if (!(Math.abs(value) <= 16)) throw new Mistake(`“${name}” holds damaged samples: save it again.`);
+      if (!(Math.abs(value) <= LOUDEST))
+        throw new Mistake(`“${name}” holds damaged samples: save it again.`);
       sounds ||= value !== 0;
     }
   }
@@ -75,7 +77,8 @@ async function decode(file, buffer, kind) {
     return { channels, rate: decoded.sampleRate, depth: depth > 16 ? 24 : 16 };
   } catch {
     throw new Mistake(
-      `“${file.name}” is not a recording that this browser can read: choose WAV, FLAC, MP3 or Ogg.`,
+      `“${file.name}” is not a recording that this browser can read: ` +
+        "choose WAV, FLAC, MP3 or Ogg.",
     );
   }
 }

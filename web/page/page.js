@@ -9,7 +9,9 @@ const NAMES = { guitar: "guitar", strings: "strings", "synth lead": "synth lead"
 const REASONS = {
   model: "The network could not be loaded: check the connection, and that the page is complete.",
   "silent-style": "The clip is silent: choose one with the sound of an instrument.",
-  unknown: "The conversion failed, perhaps for lack of memory: close other pages, or cut the recording up.",
+  unknown:
+    "The conversion failed, perhaps for lack of memory: " +
+    "close other pages, or cut the recording up.",
 };
 // a module that adds two vectors of numbers, to find out whether the browser can
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65];
@@ -220,7 +222,8 @@ function finish({ channels, gain, threads }, name) {
   save.href = sounds.after.src;
   save.download = `${state.recording.name.replace(/\.\w+$/, "")} (${NAMES[name]}).wav`;
   sounds.after.hidden = save.hidden = false;
-  const quieter = gain < 1 ? ` It was turned down by ${(-20 * Math.log10(gain)).toFixed(1)} dB.` : "";
+  const quieter =
+    gain < 1 ? ` It was turned down by ${(-20 * Math.log10(gain)).toFixed(1)} dB.` : "";
   find("status").textContent = `Done.${quieter}`;
 }
 

@@ -8,6 +8,7 @@ import { after, before, test } from "node:test";
 import { choose, convert, made, openPage } from "./browser.js";
 import { sound, spectralConvergence } from "./measures.js";
 
+const DOCS = path.resolve(import.meta.dirname, "../../docs");
 const CODEC_FRAME = 1152; // samples, of MP3
 
 let opened;
@@ -41,6 +42,26 @@ test("a clip that shows the instrument", async () => {
   await opened.page.check("input[value=any]", { force: true });
   await opened.page.selectOption("#style-choice", "example_any_synth.ogg");
   await compare("deep.wav", "any", 1e-3);
+});
+
+test("a clip of one's own", async () => {
+  const { page } = opened;
+  await page.setInputFiles("#style-file", path.join(DOCS, "example_any_synth.ogg"));
+  await page.waitForFunction(() => document.getElementById("style-choice").value === "own");
+  await compare("deep.wav", "any", 1e-3);
+});
+
+test("a recording that is dropped, and the name of the result", async () => {
+  const { page } = opened;
+  await page.evaluate(async () => {
+    const response = await fetch("examples/example_input.ogg");
+    const files = new DataTransfer();
+    files.items.add(new File([await response.blob()], "my.piano.ogg"));
+    window.dispatchEvent(new DragEvent("drop", { dataTransfer: files, cancelable: true }));
+  });
+  await page.getByText("my.piano.ogg").first().waitFor();
+  await convert(page, "strings");
+  assert.equal(await page.getAttribute("#save", "download"), "my.piano (strings).wav");
 });
 
 test("an MP3 keeps its length, to a frame of the codec", async () => {

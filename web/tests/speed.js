@@ -1,8 +1,8 @@
 // Time and memory of a conversion in headless Chromium: node tests/speed.js RECORDING...
 //
 // Each recording on one thread, as on a host without the headers that threads need, and with
-// threads. Of the process of the page: the seconds that it has computed, and the most memory that it
-// has held.
+// threads. Of the process of the page: the seconds that it has computed, and the most memory that
+// it has held.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -50,7 +50,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   console.log("|---|---|---|---|---|---|");
   for (const recording of process.argv.slice(2)) {
     for (const plain of [true, false]) {
-      const { seconds, computed, length, channels, threads, megabytes } = await measure(recording, plain);
+      const { seconds, computed, length, channels, threads, megabytes } = await measure(
+        recording,
+        plain,
+      );
       const speed = (length / seconds).toFixed(2);
       const cells = [path.basename(recording), channels, threads, speed, computed, megabytes];
       console.log(`| ${cells.join(" | ")} |`);

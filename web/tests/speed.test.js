@@ -8,7 +8,9 @@ import { measure } from "./speed.js";
 
 test("on one thread", async () => {
   const { seconds, length, threads, megabytes } = await measure(made("song.wav"), true);
-  console.log(`${threads} thread: ${(length / seconds).toFixed(2)} times real time, ${megabytes} MB`);
+  console.log(
+    `${threads} thread: ${(length / seconds).toFixed(2)} times real time, ${megabytes} MB`,
+  );
   assert.equal(threads, 1);
   assert.ok(megabytes < 1000, `${megabytes} MB`);
   assert.ok(seconds < length, `${seconds} s for ${length} s`);

@@ -145,7 +145,10 @@ test("WAV files of all sample formats", async () => {
   for (const kind of ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"]) {
     const { channels, rate, depth } = readWav(bytes(`${kind}.wav`));
     assert.equal(rate, 48000);
-    assert.deepEqual(channels.map((one) => one.length), [1001, 1001]);
+    assert.deepEqual(
+      channels.map((one) => one.length),
+      [1001, 1001],
+    );
     const step = { PCM_U8: 2 ** -7, PCM_16: 2 ** -15 }[kind] ?? 1e-6;
     channels[0].forEach((value, n) => assert.ok(Math.abs(value - (-1 + n / 500)) <= step));
     const again = readWav(await writeWav(channels, rate, depth).arrayBuffer());
