@@ -31,6 +31,7 @@ from common.training.export import (
     export_network,
     open_exported,
     require_packages,
+    written_network,
 )
 from common.work.lock import only_run
 
@@ -100,17 +101,35 @@ def compare(
     return float(largest), float(off / max(spread, 1e-12)), medians[1], medians[0]
 
 
-def describe(folder: Path, config: dict[str, Any], name: str, network: Any) -> dict[str, Any]:
-    """What an exported file says of itself.
+class Subject(NamedTuple):
+    """A network to export, and what it is tried on.
+
+    Attributes:
+        network: Keras model.
+        running: The same as the model runs it, perhaps faster.
+        inputs: (examples, ...) each.
+        drawn: Whether they are random numbers.
+        about: What an exported file says of itself.
+    """
+
+    network: Any
+    running: Any
+    inputs: list[np.ndarray]
+    drawn: bool
+    about: dict[str, Any]
+
+
+def describe(folder: Path, config: dict[str, Any], name: str) -> dict[str, Any]:
+    """What an exported file says of itself, beside the shapes of its inputs and outputs.
 
     Args:
-        folder: Of the model.
+        folder: Of the model. The licence is on its card, or on that of the folder around it.
         config: Content of its ``config.json``.
         name: Of the network's file, whose checksum is noted.
-        network: Keras model.
     """
-    card = folder / "README.md"
-    lines = card.read_text(encoding="utf-8").splitlines() if card.is_file() else []
+    cards = [place / "README.md" for place in (folder, folder.parent)]
+    card = next((path for path in cards if path.is_file()), None)
+    lines = card.read_text(encoding="utf-8").splitlines() if card else []
     licence = [line.split("|")[2].strip() for line in lines if line.startswith("| licence |")]
     kept = {"flags", "split", "versions", "script"}
     return {
@@ -118,12 +137,77 @@ def describe(folder: Path, config: dict[str, Any], name: str, network: Any) -> d
         "system": config.get("system", "pix2pix_timbre"),
         "model": folder.name,
         "network": Path(name).stem,
-        "inputs": {one.name: list(one.shape) for one in network.inputs},
-        "outputs": [list(one.shape) for one in network.outputs],
         "weights": checksum(folder / name),
         "licence": licence[0] if licence else "not stated",
         "versions": config.get("versions", {}),
     }
+
+
+def subjects(folder: Path, recording: Path = _RECORDING) -> dict[str, Subject]:
+    """The networks of a model, tried on a recording: dict from the name of a network.
+
+    Args:
+        folder: Run folder of any system.
+        recording: What the model is given.
+
+    Raises:
+        UserError: As ``common.trained.open_model``.
+    """
+    from common.trained import networks_of, open_model
+    from common.training.run_folder import RunFolder
+    from common.training.watching import example_inputs
+
+    networks = networks_of(folder)
+    audio, rate = load_audio(recording)
+    model = open_model(folder)
+    own = {name: getattr(model, Path(name).stem) for name in networks}
+    inputs, drawn = example_inputs(own, model, audio[: _SECONDS * rate], rate, EXAMPLES)
+    config = RunFolder(folder).read_config()
+    return {
+        Path(name).stem: Subject(
+            own[name],
+            running,
+            inputs[name],
+            name in drawn,
+            describe(folder, config, name),
+        )
+        for name, running in networks.items()
+    }
+
+
+def export_subject(
+    subject: Subject, form: str, output: Path, quantize: str | None = None
+) -> Comparison:
+    """Export a network, and compare it with Keras.
+
+    Args:
+        subject: ``Subject``.
+        form: Of ``common.training.export.PACKAGES``.
+        output: File to write, or folder for a SavedModel.
+        quantize: None, float16 or int8.
+
+    Raises:
+        UserError: Its outputs differ; the file is removed.
+    """
+    network = subject.network
+    written = written_network(network, form)
+    about = subject.about | {
+        "inputs": {one.name: list(one.shape) for one in written.inputs},
+        "outputs": [list(one.shape) for one in written.outputs],
+    }
+    export_network(network, output, form, about, quantize=quantize)
+    runner = open_exported(output, [one.name for one in written.inputs], threads=1)
+    inputs = [  # of a single step, if that is what was written
+        array[:, : one.shape[1]] if array.ndim == 3 else array
+        for array, one in zip(subject.inputs, written.inputs, strict=True)
+    ]
+    largest, relative, *seconds = compare(subject.running, runner, inputs)
+    if not quantize and largest > TOLERANCE:
+        shutil.rmtree(output) if output.is_dir() else output.unlink()
+        raise UserError(f"{output}: not kept, since its outputs differ from Keras's by {largest:g}")
+    files = [output] if output.is_file() else [path for path in output.rglob("*") if path.is_file()]
+    sizes = sum(path.stat().st_size for path in files), 4 * network.count_params()
+    return Comparison(largest, relative, *(size / 1e6 for size in sizes), *seconds, subject.drawn)
 
 
 def export(
@@ -149,31 +233,13 @@ def export(
         UserError: As ``common.trained.open_model``; no such network; a file whose outputs differ,
             which is removed.
     """
-    from common.trained import networks_of, open_model
-    from common.training.run_folder import RunFolder
-    from common.training.watching import example_inputs
-
-    networks = networks_of(folder)
-    known = {Path(name).stem: name for name in networks}
+    known = subjects(folder, recording)
     if network is None and len(known) > 1:
         raise UserError(f"{folder}: has several networks; name one: --network {' or '.join(known)}")
-    chosen = known.get(network or next(iter(known)))
-    if chosen is None:
+    chosen = network or next(iter(known))
+    if chosen not in known:
         raise UserError(f"--network: {folder} has none of this name, but {', '.join(known)}")
-    audio, rate = load_audio(recording)
-    model = open_model(folder)
-    own = {name: getattr(model, Path(name).stem) for name in networks}
-    inputs, drawn = example_inputs(own, model, audio[: _SECONDS * rate], rate, EXAMPLES)
-    about = describe(folder, RunFolder(folder).read_config(), chosen, own[chosen])
-    export_network(own[chosen], output, form, about, quantize=quantize)
-    runner = open_exported(output, [one.name for one in own[chosen].inputs], threads=1)
-    largest, relative, *seconds = compare(networks[chosen], runner, inputs[chosen])
-    if not quantize and largest > TOLERANCE:
-        shutil.rmtree(output) if output.is_dir() else output.unlink()
-        raise UserError(f"{output}: not kept, since its outputs differ from Keras's by {largest:g}")
-    files = [output] if output.is_file() else [path for path in output.rglob("*") if path.is_file()]
-    sizes = sum(path.stat().st_size for path in files), 4 * own[chosen].count_params()
-    return Comparison(largest, relative, *(size / 1e6 for size in sizes), *seconds, chosen in drawn)
+    return export_subject(known[chosen], form, output, quantize)
 
 
 def main(argv: list[str] | None = None) -> int:

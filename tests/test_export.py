@@ -76,6 +76,55 @@ def test_every_format_computes_what_keras_computes(network, inputs, tmp_path, fo
     assert [item.name for item in tmp_path.iterdir()] == ["exported"]
 
 
+def sequences(*, with_state):
+    """A network of a GRU over sequences of any length."""
+    keras.utils.set_random_seed(1)
+    given, state = keras.Input((None, 3), name="given"), keras.Input((4,), name="state")
+    recurrent = layers.GRU(4, return_sequences=True, return_state=True, name="recurrent")
+    heard, last = recurrent(given, initial_state=state if with_state else None)
+    if not with_state:
+        return keras.Model(given, layers.Dense(2)(heard))
+    return keras.Model([given, state], [layers.Dense(2)(heard), last])
+
+
+@pytest.mark.parametrize("form", ["onnx", "litert"])
+def test_steps_of_a_recurrent_network_make_the_sequence(tmp_path, form):
+    network, path = sequences(with_state=True), tmp_path / "exported"
+    export_network(network, path, form, {})
+    runner = open_exported(path, ["given", "state"], threads=1)
+    given = np.random.default_rng(0).standard_normal((2, 5, 3)).astype(np.float32)
+    state, found = np.zeros((2, 4), np.float32), []
+    expected, last = network([given, state])
+    for step in range(5):
+        told, state = runner([given[:, step : step + 1], state])
+        found.append(told)
+    np.testing.assert_allclose(np.concatenate(found, axis=1), expected, atol=1e-5)
+    np.testing.assert_allclose(state, last, atol=1e-5)
+
+
+def test_litert_refuses_a_network_that_hides_its_state(tmp_path):
+    with pytest.raises(UserError, match="keeps its state to itself"):
+        export_network(sequences(with_state=False), tmp_path / "exported", "litert", {})
+
+
+def test_numbers_of_codes_are_drawn_within_the_book(tmp_path):
+    codes = keras.Input((None,), dtype="int32", name="code")
+    network = keras.Model(codes, layers.Embedding(7, 2)(codes))
+    found, _ = example_inputs({"a": network}, object(), np.zeros(9, np.float32), 44100, 20)
+    assert found["a"][0].dtype == np.int32
+    assert set(found["a"][0].ravel()) == set(range(7))
+    export_network(network, tmp_path / "exported", "onnx", {})
+    (told,) = open_exported(tmp_path / "exported", ["code"])(found["a"])
+    np.testing.assert_allclose(told, network(found["a"][0]), atol=1e-6)
+
+
+def test_a_part_of_a_model_has_the_licence_of_its_card():
+    folder = ROOT / "models" / "granular_orchestra" / "sequences"
+    about = export.describe(folder, RunFolder(folder).read_config(), "sequence_prior.h5")
+    assert about["licence"].startswith("MIT")
+    assert about["system"] == "granular.sequences"
+
+
 def test_int8_files_are_a_quarter(tmp_path):
     network = keras.Sequential([keras.Input((256,)), layers.Dense(512), layers.Dense(256)])
     sizes = []

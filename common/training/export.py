@@ -17,6 +17,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.files.atomic import hidden_beside
+from common.training.rebuild import rebuild
 from common.training.weights import stand_alone
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def export_network(
     require_packages(form)
     if quantize and form == "savedmodel":
         raise UserError("--quantize: a SavedModel is not quantised; choose onnx or litert")
-    plain = stand_alone(network)  # without what this machine's training or speed added
-    zeros = [np.zeros([size or 1 for size in one.shape], np.float32) for one in plain.inputs]
+    plain = written_network(network, form)
+    zeros = [np.zeros([size or 1 for size in one.shape], one.dtype) for one in plain.inputs]
     plain(zeros if len(zeros) > 1 else zeros[0])  # Keras exports what has been called
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,6 +95,39 @@ def export_network(
             shutil.rmtree(old)
         else:
             made.replace(path)
+
+
+def written_network(network: keras.Model, form: str) -> keras.Model:
+    """The network that is written in a format: without what this machine's training or speed added.
+
+    LiteRT has no loops for recurrent layers. In that format, a network of sequences of any length
+    that takes its state and returns it becomes that of one step.
+
+    Args:
+        network: Keras model of stock layers.
+        form: Of ``PACKAGES``.
+
+    Raises:
+        UserError: A recurrent layer that keeps its state to itself, for LiteRT.
+    """
+    plain = stand_alone(network)
+    recurrent = [
+        layer.name for layer in plain.layers if type(layer).__name__ in ("GRU", "LSTM", "SimpleRNN")
+    ]
+    if form != "litert" or not recurrent:
+        return plain
+    settings = {name: {"unroll": True} for name in recurrent}
+    sequences = [one for one in plain.inputs if len(one.shape) == 3 and one.shape[1] is None]
+    if sequences and not (len(plain.inputs) > len(sequences) and len(plain.outputs) > 1):
+        raise UserError(
+            f"--format litert: {network.name} keeps its state to itself, and LiteRT has no loops; "
+            "choose onnx or savedmodel"
+        )
+    for one in sequences:
+        settings[one.name] = {"batch_shape": (None, 1, one.shape[2])}
+    step = rebuild(plain, settings)
+    step.set_weights(plain.get_weights())
+    return step
 
 
 def _write_onnx(network, path, metadata, quantize):

@@ -95,17 +95,24 @@ def example_inputs(
             same = [call for call in seen[name] if _shapes(call) == _shapes(seen[name][0])]
             arrays = [np.concatenate(parts) for parts in zip(*same, strict=True)]
             kept = np.linspace(0, len(arrays[0]) - 1, min(count, len(arrays[0]))).astype(int)
-            found[name] = [array[kept] for array in arrays]
+            found[name] = [
+                array[kept].astype(one.dtype)
+                for array, one in zip(arrays, network.inputs, strict=True)
+            ]
         else:
             drawn.add(name)
             rng = np.random.default_rng(0)
-            found[name] = [
-                rng.standard_normal((count, *(size or _SHORTEST for size in one.shape[1:]))).astype(
-                    np.float32
-                )
-                for one in network.inputs
-            ]
+            found[name] = [_drawn(network, one, count, rng) for one in network.inputs]
     return found, drawn
+
+
+def _drawn(network, one, count, rng):
+    """Random values for an input: numbers of codes, or a normal distribution."""
+    shape = count, *(size or _SHORTEST for size in one.shape[1:])
+    if "int" in one.dtype:
+        known = [layer.input_dim for layer in network.layers if hasattr(layer, "input_dim")]
+        return rng.integers(0, min(known, default=1), shape).astype(one.dtype)
+    return rng.standard_normal(shape).astype(one.dtype)
 
 
 def _has_values(array):
