@@ -144,16 +144,17 @@ async function convert() {
   const name = chosenTarget();
   const running = { stopped: false, reject: () => {} };
   state.running = running;
+  find("result").hidden = sounds.after.hidden = find("save").hidden = true;
   working(true);
   try {
     const model = await modelOf(name);
     const style = await styleOf(model);
+    if (running.stopped) throw new Stopped("");
     const { channels, rate } = state.recording;
     spectrograms.before.clear();
     spectrograms.after.clear();
     find("before-label").textContent = state.recording.name;
     find("after-label").textContent = NAMES[name];
-    sounds.after.hidden = find("save").hidden = true;
     find("result").hidden = false;
     const done = await ask(running, {
       recording: { channels, rate },
@@ -181,7 +182,6 @@ class Stopped extends Mistake {}
 
 // Sends a request to the worker; returns its result.
 function ask(running, request) {
-  if (running.stopped) throw new Stopped("");
   const worker = (state.worker ??= new Worker(new URL("../engine/worker.js", import.meta.url), {
     type: "module",
   }));
