@@ -167,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         starts = [path.mean(axis=0) for path in found[:: -(-len(found) // _SWEEPS)]]
         rows = report(model, knobs, starts, args.seconds)
         _write(args.output, knobs, rows)
-    _tell(knobs, rows, found, args)
+    _tell(knobs, rows, found, list(controls.values()), args)
     report_others(others, "audio")
     return report_skipped(skipped)
 
@@ -179,23 +179,25 @@ def _write(folder, knobs, rows):
     write_rows(folder / "axes.csv", rows)
 
 
-def _tell(knobs, rows, found, args):
+def _tell(knobs, rows, found, controls, args):
     from common.report.tables import as_text
 
     vectors = np.concatenate(found)
     print(as_text(rows))
+    rows = rows[: len(rows) - len(controls)]  # a control is set by people, and no axis
     linked = sum(max(abs(row[name]) for name in DESCRIPTORS) >= MONOTONE for row in rows)
     say(
         f"{counted(len(vectors), 'vector')} of {counted(len(found), 'sound')}; {linked} of "
         f"{counted(len(rows), 'axis', 'axes')} with a monotone link (at least {MONOTONE})"
     )
     said = f"mean absolute correlation: {mean_correlation(vectors):.3f} between latent dimensions"
-    said += f", {mean_correlation(knobs.values(vectors)):.3f} between axes"
+    said += f", {mean_correlation(knobs.values(vectors)[:, : len(rows)]):.3f} between axes"
     if len(found) > 1:
         # axes of the same vectors are uncorrelated by construction; others show whether that lasts
         halves = [np.concatenate(found[start::2]) for start in (0, 1)]
-        others = Knobs.of(halves[0], args.count).values(halves[1]) if len(halves[0]) > 1 else None
-        if others is not None and len(others) > 1:
+        if min(map(len, halves)) > 1:
+            others = Knobs.of(halves[0], args.count, controls).values(halves[1])
+            others = others[:, : others.shape[1] - len(controls)]
             said += f", {mean_correlation(others):.3f} between axes of every other sound"
             said += " in the rest"
     say(said)

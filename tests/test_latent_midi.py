@@ -3,17 +3,25 @@
 import json
 import re
 import shutil
+import socket
 import subprocess
+import threading
 
 import mido
+import numpy as np
 import pytest
+import soundfile
 from conftest import INSTALLED, ROOT, assert_refused, outcome
 from mido import Message
 from test_latent_exploration import words
 from test_latent_osc import player, port  # noqa: F401 (fixtures)
 
+from common.audio.descriptors import describe_shape, mean_power
+from common.trained import shipped
 from latent_exploration import client, midi
-from latent_exploration.table import ADDRESSES
+from latent_exploration.osc import serve
+from latent_exploration.session import LatentSession, open_latent
+from latent_exploration.table import ADDRESSES, Player
 
 FOLDER = ROOT / "latent_exploration"
 
@@ -92,6 +100,30 @@ def test_mistakes_of_the_command_line(tmp_path, capsys):
         assert_refused(midi.main, argv, capsys, name, "cannot be read as MIDI")
     assert_refused(midi.main, words(example, "--live", "no such port"), capsys, "--live")
     assert_refused(midi.main, words(example), capsys, "--file --live")
+
+
+def test_a_piece_of_a_minute_is_made_by_messages_alone(tmp_path, capsys):
+    session = LatentSession(open_latent(shipped("granular_orchestra")))
+    ends = threading.Event()
+    lines = [line._replace(seconds=0) for line in client.read_script(FOLDER / "minute.txt")]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        bound.settimeout(0.1)
+        made = Player(session, ROOT / "docs", tmp_path)
+        thread = threading.Thread(target=serve, args=(made, bound, lambda: not ends.is_set()))
+        thread.start()
+        assert client.play(lines, bound.getsockname()[1], 60) == 0
+        ends.set()
+        thread.join()
+    audio, rate = soundfile.read(tmp_path / "minute.wav")
+    assert audio.size / rate == pytest.approx(60, abs=0.5)
+    assert 0.3 < np.abs(audio).max() < 1
+    parts = audio[: rate * 56].reshape(14, -1)
+    levels = 20 * np.log10(parts.std(axis=1))
+    assert np.all(levels > -60)
+    assert np.ptp(levels) > 6
+    centroids = [describe_shape(*mean_power(part, rate))["centroid"] for part in parts]
+    assert max(centroids) > 1.5 * min(centroids)
 
 
 def objects_of(text):

@@ -16,6 +16,7 @@ from chromium import Chromium, needs_browser
 from conftest import ROOT, assert_refused, outcome, snapshot
 from test_latent_exploration import words
 
+from benchmarks import latent_page
 from common.cli import UserError
 from latent_exploration import page
 from latent_exploration.explorer import Explorer, Order, Sound
@@ -412,3 +413,9 @@ def test_mistakes_of_the_command_line(tmp_path, capsys):
         taken.listen()
         argv = words("--port", taken.getsockname()[1])
         assert_refused(page.main, argv, capsys, "--port", "in use")
+
+
+def test_the_benchmark_measures_answers(explorer):
+    spent = latent_page.answer_times(explorer, 3)
+    assert len(spent) == 3
+    assert 0 < max(spent) < 5

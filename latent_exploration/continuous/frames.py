@@ -17,7 +17,7 @@ CONTEXT = SIZE - HOP  # samples that the first spectrum needs before its own hop
 TRANSFORM = STFT(SIZE, HOP, centred=False)
 SCALE = Scale(-80.0, 0.0)
 _FLOOR = 1e-4  # root mean square of loudness 0
-_LARGEST_GAIN = 10.0
+_LARGEST_GAIN = 30.0
 _SILENT_DB = 4.0  # levels less than this above the floor become silence
 
 
@@ -77,7 +77,7 @@ def magnitudes(spectra: np.ndarray, loudness: np.ndarray | None = None) -> np.nd
 
     Args:
         spectra: (frames, BANDS) in [0, 1].
-        loudness: (frames / PAIR,) that the magnitudes get, by gains of at most 20 dB; default that
+        loudness: (frames / PAIR,) that the magnitudes get, by gains of at most 30 dB; default that
             of the spectra.
 
     Returns:
