@@ -112,6 +112,16 @@ class Sounds:
             raise UserError(f"{folders}: needs kick, snare and hat for {self._side}; name others")
         return found
 
+    def hit(self, name: str, rng: np.random.Generator) -> tuple[str, np.ndarray]:
+        """A hit of a class: (kit, samples); except for tests, at another pitch and decay."""
+        kit, audio = self.hits[name][rng.integers(len(self.hits[name]))]
+        if self._side == "test":
+            return kit, audio
+        places = np.arange(0, len(audio) - 1, 2 ** (rng.uniform(-5, 5) / 12))
+        varied = np.interp(places, np.arange(len(audio)), audio)
+        varied *= np.exp(-np.arange(len(varied)) / RATE * rng.choice([0.0, rng.uniform(0, 15)]))
+        return kit, varied.astype(np.float32)
+
     def notes(self, names: Sequence[str]) -> list[tuple[str, int]]:
         """Pairs (instrument, pitch) of the side, of instruments of these names."""
         return [
@@ -300,10 +310,7 @@ def drum_loop(sounds: Sounds, rng: np.random.Generator, *, any_hit: bool = False
         struck = steps[rng.random(32) < np.tile(chance, 2)]
         seconds = struck * sixteenth + swing * (struck % 2) + rng.normal(0, 0.006, len(struck))
         events += [(max(float(second), 0.0), label, name) for second in seconds]
-    kinds = {}
-    for name in names:
-        known = sounds.hits[name]
-        kinds[name] = known[rng.integers(len(known))]
+    kinds = {name: sounds.hit(name, rng) for name in names}
     balance = {name: 10 ** (rng.uniform(-12, 0) / 20) for name in names}
     played = [(second, kinds[name][1] * balance[name]) for second, _, name in sorted(events)]
     audio = play_hits(played, 32 * sixteenth, rng)

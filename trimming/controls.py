@@ -9,7 +9,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.training.rebuild import rebuild
-from trimming.flags import CONTROLS
+from trimming.flags import CONTROLS, LEAST_UNITS
 from trimming.graph import Graph
 from trimming.trimmer import cut_to, cutting_order
 
@@ -39,6 +39,7 @@ def control(
     early: list[np.ndarray],
     trained: list[np.ndarray],
     rng: np.random.Generator,
+    least_units: int = LEAST_UNITS,
 ) -> tuple[keras.Model, dict[str, dict]]:
     """Make the untrained model of a control.
 
@@ -48,6 +49,7 @@ def control(
         sizes: Sizes of the ticket, as in ``common.training.rebuild.rebuild``.
         early, trained: Weights of the whole model, early and after its training.
         rng: For units that are chosen at random; new weights follow Keras's own seed.
+        least_units: Number of units that every layer keeps.
 
     Returns:
         ``(model, sizes)``.
@@ -63,7 +65,8 @@ def control(
             keep[rng.choice(units, np.count_nonzero(left == family), replace=False)] = True
         return graph.cut(keep, early), sizes
     if kind == "scratch":
-        order = cutting_order(graph, rng.random(graph.units), local=True)
+        scores = rng.random(graph.units)
+        order = cutting_order(graph, scores, local=True, least_units=least_units)
         smaller = graph.settings(cut_to(graph, order, ticket.count_params()))
         return rebuild(graph.model, smaller), smaller
     if kind != "masked":

@@ -18,6 +18,7 @@ CRITERIA = (
 WITHOUT_EXAMPLES = ("magnitude", "normalisation", "random")
 SCOPES = ("local", "global", "global_then_local")
 CONTROLS = ("random", "reinitialised", "scratch", "masked")
+LEAST_UNITS = 4  # that a layer keeps by default
 SCALES = ("max", "dimension", "none")
 
 
@@ -45,6 +46,12 @@ def add_flags(built: ArgumentParser) -> None:
         0.3,
         "share of the weights that a step removes",
         type=number(float, above=0, below=1),
+    )
+    built.add_flag(
+        "--least_units",
+        LEAST_UNITS,
+        "number of units that every layer keeps, if it has as many",
+        type=number(int, 1),
     )
     built.add_argument(
         "--approximate",
@@ -75,7 +82,8 @@ def settings_of(args: Namespace, **how: Any) -> tuple[dict[str, Any], Examples |
     Raises:
         UserError: The criterion needs examples, or they do not fit the model.
     """
-    settings = {name: getattr(args, name) for name in ("criterion", "scope", "scale", "share")}
+    names = ("criterion", "scope", "scale", "share", "least_units")
+    settings = {name: getattr(args, name) for name in names}
     settings |= {"approximate": args.approximate, "seed": args.seed}
     if args.dataset_path is None:
         if args.criterion not in WITHOUT_EXAMPLES:

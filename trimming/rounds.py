@@ -24,6 +24,7 @@ from common.training.rebuild import layer_paths, rebuild, trimmed
 from common.training.weights import load_into, save_h5
 from trimming.controls import CONTROL_AT, control
 from trimming.cost import count_flops, measure_latency
+from trimming.flags import LEAST_UNITS
 from trimming.graph import Graph
 from trimming.report import write_report
 from trimming.statistics import recalibrate
@@ -119,6 +120,7 @@ def lottery(
                     early=_load(whole, {}, places[0] / "early.h5").get_weights(),
                     trained=_load(whole, {}, places[0] / "network.h5").get_weights(),
                     rng=np.random.default_rng([seed, number]),
+                    least_units=settings.get("least_units", LEAST_UNITS),
                 )
                 _run(inner, model, sizes, train, data, rewind_epoch=0, seed=seed + number)
             found.append(_result(inner, whole) | {"kind": kind, "round": number, "place": inner})

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import UserError
+from common.cli import UserError, require_whole
 from trimming.criteria import unit_scores
-from trimming.flags import CRITERIA, SCALES, SCOPES
+from trimming.flags import CRITERIA, LEAST_UNITS, SCALES, SCOPES
 from trimming.graph import Graph
 from trimming.statistics import recalibrate
 
 if TYPE_CHECKING:
     import keras
 
-LEAST_UNITS = 4  # that a layer keeps, if it has as many
 LEAST_SHARE = 0.02  # of its units that a layer keeps
 _LOCAL_BELOW = 0.1  # share of the weights from which on "global_then_local" is local
 
@@ -37,6 +36,7 @@ class Trimmer:
         loss: For the gradients; see ``trimming.criteria.unit_scores``.
         approximate: See ``trimming.graph.Graph``.
         whole: Number of weights before the first step; default those of the model.
+        least_units: Number of units that every layer keeps, if it has as many.
         seed: Random seed for criteria that draw.
 
     Attributes:
@@ -59,6 +59,7 @@ class Trimmer:
         loss: str | Callable = "mean_squared_error",
         approximate: bool = False,
         whole: int | None = None,
+        least_units: int = LEAST_UNITS,
         seed: int = 0,
     ) -> None:
         known = {"criterion": CRITERIA, "scope": SCOPES, "scale": SCALES}
@@ -67,7 +68,8 @@ class Trimmer:
                 raise UserError(f"{name} {value!r}: give one of {', '.join(known[name])}")
         if not 0 < share < 1:
             raise UserError(f"share {share!r}: give a number above 0 and below 1")
-        self.model = model
+        require_whole(least_units, "least_units", 1)
+        self.model, self._least_units = model, least_units
         self.criterion, self.scope, self.scale, self.share = criterion, scope, scale, share
         self._loss, self._approximate, self._seed = loss, approximate, seed
         self.graph, self.keep = Graph(model, approximate), None
@@ -93,7 +95,8 @@ class Trimmer:
         local = self.scope == "local" or (
             self.scope == "global_then_local" and left <= _LOCAL_BELOW
         )
-        order = cutting_order(self.graph, scores, local=local, scale=self.scale)
+        how = {"scale": self.scale, "least_units": self._least_units}
+        order = cutting_order(self.graph, scores, local=local, **how)
         self.keep = cut_to(self.graph, order, (1 - self.share) * self.graph.count())
         self.model = self.graph.cut(self.keep)
         if data is not None:
@@ -114,7 +117,12 @@ class Trimmer:
 
 
 def cutting_order(
-    graph: Graph, scores: np.ndarray, *, local: bool, scale: str = "max"
+    graph: Graph,
+    scores: np.ndarray,
+    *,
+    local: bool,
+    scale: str = "max",
+    least_units: int = LEAST_UNITS,
 ) -> np.ndarray:
     """Units that may be cut, from the first to the last.
 
@@ -123,9 +131,10 @@ def cutting_order(
         scores: (units,), NaN for units that stay.
         local: Whether each layer loses the same share of its units at any time.
         scale: Name in ``trimming.flags.SCALES``.
+        least_units: As of ``Trimmer``.
 
     Returns:
-        Integers; each layer keeps LEAST_UNITS and LEAST_SHARE of its units.
+        Integers; each layer keeps so many units, and LEAST_SHARE of its own.
     """
     made = graph.sums("makes", [np.ones(weight.shape) for weight in graph.model.weights])
     candidates, ranks = [], []
@@ -135,7 +144,7 @@ def cutting_order(
         if np.isnan(found).all():
             continue
         units = units[np.argsort(np.nan_to_num(found, nan=np.inf), kind="stable")]
-        least = max(-(-LEAST_UNITS // graph.sizes[units[0]]), np.ceil(LEAST_SHARE * len(units)))
+        least = max(-(-least_units // graph.sizes[units[0]]), np.ceil(LEAST_SHARE * len(units)))
         units = units[: max(len(units) - int(least), 0)]
         units = units[~np.isnan(scores[units])]
         if local:
