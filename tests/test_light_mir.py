@@ -66,7 +66,7 @@ def test_events_are_matched_as_by_mir_eval():
 
 def test_peaks_are_local_maxima_above_the_threshold():
     curve = np.array([0.9, 0.2, 0.6, 0.6, 0.1, 0.4, 0.1, 0.7])
-    assert peaks(curve).tolist() == [0, 2, 7]
+    assert peaks(curve, 0.5).tolist() == [0, 2, 7]
     assert peaks(curve, 0.3).tolist() == [0, 2, 5, 7]
 
 
