@@ -67,7 +67,8 @@ def recordings_of(paths: Sequence[Path]) -> tuple[dict[str, Path], list]:
     found, skipped = {}, []
     for path in paths:
         if path.is_dir():
-            inside, foreign = find_recordings([path])
+            recordings, foreign = find_recordings([path])
+            inside = {recording.name: recording.path for recording in recordings}
             skipped += foreign
         else:
             read_header(path)
