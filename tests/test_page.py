@@ -6,24 +6,22 @@ import http.server
 import io
 import json
 import queue
-import shutil
 import subprocess
 import threading
 
+import chromium
 import numpy as np
 import pytest
 import soundfile
+from chromium import needs_browser
 
 from common.report.page import Clip, Plane, Section, gains, mp3, write_page
 from common.report.plots import pixels_webp
 from common.report.tables import Term
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-needs_browser = pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
 RATE = 44100
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-FLAGS += ["--enable-logging=stderr", "--v=0", "--autoplay-policy=no-user-gesture-required"]
+FLAGS = [*chromium.FLAGS, "--enable-logging=stderr", "--v=0"]
+FLAGS += ["--autoplay-policy=no-user-gesture-required"]
 
 # Wraps a script that uses the page: sends its result, or its error, to the test.
 HARNESS = """
@@ -72,7 +70,7 @@ def use(page, script, folder, width=1200):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
         profile = f"--user-data-dir={folder / 'profile'}"
-        command = [BROWSER, *FLAGS, profile, "--remote-debugging-port=0", address]
+        command = [chromium.BROWSER, *FLAGS, profile, "--remote-debugging-port=0", address]
         browser = subprocess.Popen(command, stderr=log, stdout=log)
         try:
             result = results.get(timeout=120)
