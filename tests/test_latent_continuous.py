@@ -25,8 +25,10 @@ from latent_exploration.continuous.frames import (
     magnitudes,
     padded,
 )
+from latent_exploration.continuous.model import Architecture, build_decoder, build_encoder
 from latent_exploration.continuous.store import SpectraStore, stacked, unstacked
 from latent_exploration.continuous.stream import BLOCK, Ears, Voice, delay
+from latent_exploration.continuous.trained import TrainedContinuous
 from latent_exploration.knobs import Knobs
 from latent_exploration.session import open_latent
 
@@ -164,13 +166,9 @@ def test_a_stream_equals_the_whole(trained, sizes):
 def test_the_regressor_finds_what_is_there():
     level = [np.sin(np.linspace(0, 9, 80) + number) / 4 + 0.6 for number in range(20)]
     noise = [RNG.normal(size=(80, 3)) for _ in level]
-    hidden = [np.column_stack(parts) for parts in zip(noise, level, strict=True)]
-    assert evaluate.fresh_r2(hidden) < 0.1
-    told = [
-        np.column_stack([part[:, 0] + 5 * path[:, -1], path])
-        for part, path in zip(noise, hidden, strict=True)
-    ]
-    assert evaluate.fresh_r2(told) > 0.6
+    assert evaluate.fresh_r2(noise, level) < 0.1
+    told = [part + 5 * one[:, np.newaxis] for part, one in zip(noise, level, strict=True)]
+    assert evaluate.fresh_r2(told, level) > 0.6
 
 
 def test_obedience_and_disobedience(trained):
@@ -198,6 +196,17 @@ def test_the_measures_are_printed(run, capsys):
     assert "Spearman" in out[1]
     assert "of the time of a block" in out[2]
     assert "without" in out[3]
+
+
+def test_without_an_adversary_there_is_no_control():
+    architecture = Architecture(4, 2, 3, told=False)
+    plain = TrainedContinuous(build_encoder(architecture), build_decoder(architecture))
+    path = plain.encode(tone())
+    assert (path.shape[1], plain.dims, plain.controls) == (3, 3, {})
+    np.testing.assert_allclose(Ears(plain).push(tone()), path[: RATE // (PAIR * HOP)], atol=1e-5)
+    heard = Voice(plain).push(path)
+    assert heard.size == len(path) * PAIR * HOP - delay()
+    assert plain.decode(path).size == len(path) * PAIR * HOP
 
 
 def test_controls_are_knobs_of_their_own():

@@ -60,11 +60,12 @@ def build_parser() -> Parser:
     return built
 
 
-def fresh_r2(paths: Sequence[np.ndarray], seed: int = 0) -> float:
-    """How well the loudness can be read from the rest of latent vectors.
+def fresh_r2(paths: Sequence[np.ndarray], loudness: Sequence[np.ndarray], seed: int = 0) -> float:
+    """How well the loudness can be read from latent vectors.
 
     Args:
-        paths: Paths (steps, dims), whose last number is the loudness; every fifth one is held out.
+        paths: Paths (steps, dims), without the loudness; every fifth one is held out.
+        loudness: That of each path, (steps,).
         seed: Integer, of the regressor.
 
     Returns:
@@ -76,11 +77,11 @@ def fresh_r2(paths: Sequence[np.ndarray], seed: int = 0) -> float:
 
     every = -(-sum(map(len, paths)) // _STEPS)
     sides = [[], []]
-    for place, path in enumerate(paths):
-        around = np.pad(path[:, :-1], ((_SEEN // 2, _SEEN // 2), (0, 0)), mode="edge")
+    for place, (path, level) in enumerate(zip(paths, loudness, strict=True)):
+        around = np.pad(path, ((_SEEN // 2, _SEEN // 2), (0, 0)), mode="edge")
         seen = np.lib.stride_tricks.sliding_window_view(around, _SEEN, axis=0)
-        sounds = np.flatnonzero(path[:, -1] > _SOUNDING)[::every]
-        sides[place % 5 == 0].append((seen.reshape(len(path), -1)[sounds], path[sounds, -1]))
+        sounds = np.flatnonzero(level > _SOUNDING)[::every]
+        sides[place % 5 == 0].append((seen.reshape(len(path), -1)[sounds], level[sounds]))
     training, held_out = (
         [np.concatenate(parts) for parts in zip(*side, strict=True)] for side in sides
     )
@@ -159,7 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         open_run(folder, "latent_exploration")
     from common.trained import open_model
     from common.training.devices import start_backend
-    from latent_exploration.continuous.frames import RATE
+    from latent_exploration.continuous.frames import RATE, analyse, padded
     from latent_exploration.continuous.stream import delay
 
     start_backend(args.gpu)
@@ -171,10 +172,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             skipped.append((file, error))
     for name, folder in folders.items():
         trained = open_model(folder)
-        paths = [trained.encode(audio) for audio in audios]
-        say(f"loudness read from the latent vectors, {name}: R2 {fresh_r2(paths):.2f}")
-        if folder == args.model:
-            some = paths[:: -(-len(paths) // 20)]
+        heard = [analyse(padded(audio)) for audio in audios]
+        paths = [trained.encode_spectra(one.spectra) for one in heard]
+        r2 = fresh_r2(paths, [one.loudness for one in heard])
+        say(f"loudness read from the latent vectors, {name}: R2 {r2:.2f}")
+        if folder == args.model and trained.controls:
+            some = [trained.encode(audio) for audio in audios[:: -(-len(audios) // 20)]]
             alone = obedience(partial(trained.decode, exact=False), some)
             say(
                 "loudness that is asked for and that is heard: Spearman "

@@ -28,11 +28,13 @@ class Architecture(NamedTuple):
         width: Channels of a hidden layer.
         depth: Hidden layers of each network.
         latent_dim: Length of a latent vector, without the loudness.
+        told: Whether the decoder is told the loudness.
     """
 
     width: int = 96
     depth: int = 4
     latent_dim: int = 16
+    told: bool = True
 
     def check(self) -> Architecture:
         """Raise ``UserError`` if the settings make no network; otherwise return them."""
@@ -41,6 +43,8 @@ class Architecture(NamedTuple):
             value = getattr(self, name)
             if not isinstance(value, int) or not low <= value <= high:
                 raise UserError(f"--{name} {value}: give a whole number from {low} to {high}")
+        if not isinstance(self.told, bool):
+            raise UserError(f"told {self.told!r}: is true or false")
         return self
 
 
@@ -73,10 +77,13 @@ def build_encoder(architecture: Architecture) -> keras.Model:
 def build_decoder(architecture: Architecture) -> keras.Model:
     """Network (batch, steps, latent_dim + 1) -> (batch, PAIR * steps, 2 * BANDS).
 
-    The last input is the loudness. The first half of the outputs are logits of the spectra, the
-    second half log variances. A spectrum depends on no later step.
+    The last input is the loudness; it is missing if the decoder is not told. The first half of the
+    outputs are logits of the spectra, the second half log variances. A spectrum depends on no later
+    step.
     """
-    inputs = hidden = layers.Input((None, architecture.latent_dim + 1), name="latent")
+    inputs = hidden = layers.Input(
+        (None, architecture.latent_dim + architecture.told), name="latent"
+    )
     for number in range(1, architecture.depth + 1):
         if number == architecture.depth - _PAIR_AT + 1:
             hidden = layers.UpSampling1D(PAIR, name="decoder_up")(hidden)
@@ -119,7 +126,9 @@ class ContinuousVAE(TrainingModel):
         found = self.encoder(spectra, training=training)
         mean, log_variance = found[..., : self.dims], found[..., self.dims :] + _NARROW
         latent = self.sampling(mean, log_variance) if training else mean
-        made = self.decoder(ops.concatenate([latent, loudness], axis=-1), training=training)
+        if self.decoder.input_shape[-1] > self.dims:
+            latent = ops.concatenate([latent, loudness], axis=-1)
+        made = self.decoder(latent, training=training)
         variances = ops.clip(made[..., BANDS:], _SMALLEST, 0)
         return ops.sigmoid(made[..., :BANDS]), variances, mean, log_variance
 

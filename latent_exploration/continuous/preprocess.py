@@ -8,14 +8,12 @@ Levels are those of the recordings. Rests of more than a quarter of a second are
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import Parser, counted, existing_folder, parser, printable, report_skipped, run
+from common.cli import Parser, counted, parser, printable, report_skipped, run
 from common.files.audio import is_silent
-from common.work.fill import fill_store, find_recordings
+from common.work.fill import Recording, add_fill_flags, fill_store, find_recordings, left_out
 from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from latent_exploration.continuous.frames import HOP, PAIR, RATE, Frames, analyse, padded
@@ -25,20 +23,10 @@ _FAINTEST = 0.25  # loudness of a rest: -60 dB
 _REST = round(0.25 * RATE / (PAIR * HOP))  # pairs of hops
 
 
-class Recording(NamedTuple):
-    """A file to analyse."""
-
-    path: Path
-    name: str
-
-
 def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("features_path",))
-    built.add_argument(
-        "--audio_path", required=True, type=existing_folder, nargs="+", help="folders of recordings"
-    )
-    built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
+    add_fill_flags(built, "recordings")
     add_job_flags(built)
     return built
 
@@ -67,12 +55,12 @@ def cut(recording: Recording) -> tuple[list[tuple[Piece, np.ndarray]], dict[str,
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
-    files, foreign = find_recordings(args.audio_path)
+    recordings, foreign = find_recordings(args.audio_path)
     rows, counts, skipped = fill_store(
         args.features_path,
         Piece,
         cut,
-        [Recording(path, name) for name, path in files.items()],
+        recordings,
         settings={"sample_rate": RATE, "hop": HOP},
         shape=(ROWS, None),
         folders=args.audio_path,
@@ -81,9 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     minutes = sum(row.columns for row in rows) * PAIR * HOP / RATE / 60
     said = [f"{counted(len(rows), 'piece')} of {counted(counts['recordings'], 'recording')}"]
-    said.append(f"{minutes:.1f} minutes")
-    if counts["silent"]:
-        said.append(f"{counted(counts['silent'], 'silent recording')} left out")
+    said += [f"{minutes:.1f} minutes", *left_out(counts, silent="silent recording")]
     print(f"{printable(args.features_path)}: {', '.join(said)}")
     return report_skipped([*foreign, *skipped])
 

@@ -117,7 +117,7 @@ class Ears:
     """
 
     def __init__(self, trained: TrainedContinuous) -> None:
-        self._encoder, self._dims = Stream(trained.encoder), trained.dims - 1
+        self._encoder, self._trained = Stream(trained.encoder), trained
         self._held = np.zeros(CONTEXT, np.float32)
 
     def push(self, audio: np.ndarray) -> np.ndarray:
@@ -125,11 +125,11 @@ class Ears:
         self._held = np.concatenate([self._held, audio]).astype(np.float32)
         pairs = (self._held.size - CONTEXT) // (PAIR * HOP)
         if not pairs:
-            return np.zeros((0, self._dims + 1), np.float32)
+            return np.zeros((0, self._trained.dims), np.float32)
         heard = frames.analyse(self._held[: CONTEXT + pairs * PAIR * HOP])
         self._held = self._held[pairs * PAIR * HOP :]
-        means = self._encoder.push(heard.spectra)[:, : self._dims]
-        return np.column_stack([means, heard.loudness])
+        found = self._encoder.push(heard.spectra)
+        return self._trained.joined(found[:, : found.shape[1] // 2], heard.loudness)
 
 
 class Voice:
@@ -140,7 +140,7 @@ class Voice:
     """
 
     def __init__(self, trained: TrainedContinuous) -> None:
-        self._decoder = Stream(trained.decoder)
+        self._decoder, self._wanted = Stream(trained.decoder), trained.wanted
         self._inversion = RealTimeInversion(TRANSFORM.size, HOP)
 
     def spectra(self, path: np.ndarray) -> np.ndarray:
@@ -150,7 +150,7 @@ class Voice:
 
     def push(self, path: np.ndarray) -> np.ndarray:
         """Audio (samples,) float32 of a further part of a path, as far as it is final."""
-        return self._inversion.push(frames.magnitudes(self.spectra(path), path[:, -1]))
+        return self._inversion.push(frames.magnitudes(self.spectra(path), self._wanted(path)))
 
     def finish(self) -> np.ndarray:
         """The last audio: (samples,) float32."""

@@ -4,7 +4,7 @@
 
 The run folder gets encoder.h5 and decoder.h5, which consist of stock layers, config.json,
 history.csv and a picture of the curves. The decoder is told the loudness; an adversary takes it out
-of the latent vectors (--adversary 0: without one). A tenth of the recordings is held out.
+of the latent vectors. With --adversary 0, there is neither. A tenth of the recordings is held out.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Session(TrainingSession):
         )
         built.add_flag(
             "--adversary",
-            5.0,
+            30.0,
             "strength with which the encoder works against a classifier of the loudness; faded in "
             "from a fifth to three fifths of the epochs",
             type=number(float, 0),
@@ -106,7 +106,8 @@ class Session(TrainingSession):
         from latent_exploration.continuous.model import Architecture
 
         flags = self.flags
-        return Architecture(flags.width, flags.depth, flags.latent_dim).check()
+        told = flags.adversary > 0
+        return Architecture(flags.width, flags.depth, flags.latent_dim, told).check()
 
     def make_model(self) -> ContinuousVAE:
         """Make the untrained model."""

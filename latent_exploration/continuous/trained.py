@@ -32,7 +32,7 @@ class TrainedContinuous:
     """Encoder and decoder at work, a ``common.latent.LatentModel``.
 
     The last number of a latent vector is the loudness that is wanted, from 0, -80 dB, to 1, a root
-    mean square of 1; the others are free of it.
+    mean square of 1; the others are free of it. A model without an adversary has no such number.
 
     Args:
         encoder, decoder: Keras models as ``latent_exploration.continuous.model`` builds them.
@@ -41,7 +41,7 @@ class TrainedContinuous:
         dims: Length of a latent vector.
         rate: Latent vectors a second.
         sample_rate: Hz.
-        controls: The loudness.
+        controls: The loudness, if there is one.
     """
 
     sample_rate, rate = RATE, RATE / (PAIR * HOP)
@@ -49,15 +49,21 @@ class TrainedContinuous:
     def __init__(self, encoder: keras.Model, decoder: keras.Model) -> None:
         self.encoder, self.decoder = encoder, decoder
         self.dims = decoder.input_shape[-1]
-        self.controls = {"loudness": Control(self.dims - 1, 1.0, -1 / SCALE.floor_db)}
+        self._free = encoder.output_shape[-1] // 2
+        self.controls = {}
+        if self.dims > self._free:
+            self.controls["loudness"] = Control(self._free, 1.0, -1 / SCALE.floor_db)
         for network in (encoder, decoder):
             network.compile(jit_compile=False)
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Path (steps, dims) float32 of audio (samples,)."""
         heard = analyse(padded(audio))
-        means = self.encode_spectra(heard.spectra)
-        return np.column_stack([means, heard.loudness])
+        return self.joined(self.encode_spectra(heard.spectra), heard.loudness)
+
+    def joined(self, means: np.ndarray, loudness: np.ndarray) -> np.ndarray:
+        """Path of mean latent vectors, with their loudness if the model has it."""
+        return np.column_stack([means, loudness]) if self.controls else means
 
     def decode(self, z: np.ndarray, *, exact: bool = True) -> np.ndarray:
         """Audio (steps * PAIR * HOP,) float32 of a path (steps, dims).
@@ -69,13 +75,17 @@ class TrainedContinuous:
         from common.audio.phase import RealTimeInversion
 
         inversion = RealTimeInversion(TRANSFORM.size, HOP)
-        loudness = np.asarray(z)[:, -1] if exact else None
+        loudness = self.wanted(z) if exact else None
         audio = inversion.push(magnitudes(self.decode_spectra(z), loudness))
         return np.clip(np.concatenate([audio, inversion.finish()]), -1, 1)
 
+    def wanted(self, path: np.ndarray) -> np.ndarray | None:
+        """Loudness (steps,) of a path (steps, dims); None if the model has none."""
+        return np.asarray(path)[:, -1] if self.controls else None
+
     def encode_spectra(self, spectra: np.ndarray) -> np.ndarray:
-        """Mean latent vectors (frames / PAIR, dims - 1) of spectra (frames, BANDS) in [0, 1]."""
-        return self._predict(self.encoder, spectra, PAIR)[:, : self.dims - 1]
+        """Mean latent vectors, without the loudness, of spectra (frames, BANDS) in [0, 1]."""
+        return self._predict(self.encoder, spectra, PAIR)[:, : self._free]
 
     def decode_spectra(self, path: np.ndarray) -> np.ndarray:
         """Spectra (PAIR * steps, BANDS) in [0, 1] of a path (steps, dims)."""
