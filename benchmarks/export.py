@@ -3,10 +3,10 @@
     python -m benchmarks.export
 
 One row per network and format: size, time of an example on one core beside that of Keras, measured
-alternately, and how far the outputs differ on what the model makes of the README's example. What
-cannot be exported is listed with the reason. A file that does not say of itself which system, model
-and network it is, its licence, its weights' checksum, and the versions that trained it, ends the
-run.
+alternately, and how far the outputs differ on what the model makes of the README's example. A table
+with one row per network follows. What cannot be exported is listed with the reason. So is a file
+that does not say of itself which system, model and network it is, its licence, the checksum of its
+weights, and the versions that trained it.
 """
 
 import os
@@ -25,6 +25,10 @@ KINDS = (
     ("litert", "float16"),
     ("litert", "int8"),
     ("savedmodel", None),
+)
+COLUMNS = (
+    *("model", "network", "format", "MB", "ms", "ms, Keras", "speed-up"),
+    *("largest difference", "mean difference, %"),
 )
 SAID = ("system", "model", "network", "weights", "versions", "inputs", "outputs")
 
@@ -59,10 +63,9 @@ def main(argv=None):
     start_backend("")
     from export import subjects
 
-    columns = "model network format MB ms Keras_ms speed-up largest_difference mean_%"
-    say(f"| {' | '.join(columns.split()).replace('_', ' ')} |")
-    say("|---|---|---|---|---|---|---|---|---|")
-    refused = []
+    say(f"| {' | '.join(COLUMNS)} |")
+    say("|---" * len(COLUMNS) + "|")
+    rows, refused = [], []
     for folder in args.model or model_folders():
         title = folder.relative_to(MODELS).as_posix() if MODELS in folder.parents else folder.name
         for name, subject in subjects(folder).items():
@@ -73,10 +76,37 @@ def main(argv=None):
                 except UserError as error:
                     refused.append(f"{title}, {name}, {kind}: {one_line(error)}")
                     continue
-                print(f"| {' | '.join((title, name, kind, *cells))} |", flush=True)
-    for line in refused:
+                rows.append(dict(zip(COLUMNS, (title, name, kind, *cells), strict=True)))
+                print(f"| {' | '.join(rows[-1].values())} |", flush=True)
+    print()
+    for line in [*compact(rows), "", *refused]:
         say(line)
     return 0
+
+
+def compact(rows):
+    """Lines of a table of Markdown with one row for each network.
+
+    Args:
+        rows: Dicts from ``COLUMNS`` to text.
+    """
+    kinds = [f"{form} {quantize or ''}".strip() for form, quantize in KINDS]
+    names = ["model, network", "MB", "ms, Keras"]
+    names += [f"{kind}: {'mean %' if ' ' in kind else 'ms, difference'}" for kind in kinds]
+    lines = [names, ["---"] * len(names)]
+    for network in dict.fromkeys((row["model"], row["network"]) for row in rows):
+        own = {row["format"]: row for row in rows if (row["model"], row["network"]) == network}
+        first = next(iter(own.values()))
+        line = [", ".join(network), first["MB"], first["ms, Keras"]]
+        for kind in kinds:
+            if kind not in own:
+                line.append("-")
+            elif " " in kind:
+                line.append(own[kind]["mean difference, %"].partition(" ")[0])
+            else:
+                line.append(f"{own[kind]['ms']}, {own[kind]['largest difference']}")
+        lines.append(line)
+    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def measure(subject, form, quantize):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from benchmarks import costs, findlr, phase, random_cnn_style, train_script, training
+from benchmarks import costs, export, findlr, phase, random_cnn_style, train_script, training
 from benchmarks.floor import convolution_flops
 from common.audio.resynthesis import METHODS
 from common.cli import UserError
@@ -131,6 +131,24 @@ def test_the_phase_benchmark_measures_every_estimator(audios_folder, midi_folder
     lost = {name: float(rows[name]["lost"]) for name in METHODS}
     assert 0 < lost["fast-griffinlim"] < lost["input"] < 1
     assert all(float(row["seconds"]) >= 0 for name, row in rows.items() if name != phase.TARGET)
+
+
+def test_the_table_of_exports_has_a_row_for_each_network():
+    rows = [
+        ("a", "net", "onnx", "1.00", "2.00", "4.00", "2.00", "1e-06", "0.01"),
+        ("a", "net", "onnx int8", "0.25", "1.00", "4.00", "4.00", "1e-02", "0.5 (random inputs)"),
+        ("b", "net", "savedmodel", "3.00", "5.00", "5.00", "1.00", "0e+00", "0"),
+    ]
+    found = export.compact([dict(zip(export.COLUMNS, row, strict=True)) for row in rows])
+    assert len({line.count("|") for line in found}) == 1
+    assert found[2] == "| a, net | 1.00 | 4.00 | 2.00, 1e-06 | - | 0.5 | - | - | - | - |"
+    assert found[3] == "| b, net | 3.00 | 5.00 | - | - | - | - | - | - | 5.00, 0e+00 |"
+
+
+def test_all_included_networks_are_exported_once():
+    folders = [path.relative_to(ROOT / "models").as_posix() for path in export.model_folders()]
+    assert {"vae_notes/predictor", "granular_drums/sequences", "vq_violin"} <= set(folders)
+    assert "time_stretching/corrector" not in folders  # found with the model around it
 
 
 @pytest.mark.stress

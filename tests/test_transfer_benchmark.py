@@ -14,7 +14,15 @@ from benchmarks.transfer.measures import alike
 from benchmarks.transfer.report import distances
 from benchmarks.transfer.streaming import lag
 from benchmarks.transfer.systems import SYSTEMS, TRUTH
-from benchmarks.transfer.tables import FAD, PATCHES, as_markdown, summary, with_shares
+from benchmarks.transfer.tables import (
+    FAD,
+    PATCHES,
+    SUBJECTS,
+    TERMS,
+    as_markdown,
+    by_subject,
+    summary,
+)
 from common.audio.loudness import loudness
 from common.audio.metrics import fine_spectral_distance
 from common.cli import UserError
@@ -137,24 +145,31 @@ def test_lag_of_a_stream_that_waits(delay, part):
 
 def test_tables_are_means_over_excerpts_and_shares_of_the_truth():
     rows = [
+        {"excerpt": "c", "group": "piano", "system": "pix2pix", "F1": 0.4},  # no truth yet
         {"excerpt": "a", "group": "line", "system": TRUTH, "F1": 0.8},
         {"excerpt": "a", "group": "line", "system": "move", "F1": 0.4, "JD": 0.1},
         {"excerpt": "b", "group": "line", "system": "move", "F1": 0.4, "JD": 0.3},
-        {"excerpt": "b", "group": "line", "system": TRUTH, "F1": 0.0},  # nothing to divide by
+        {"excerpt": "b", "group": "line", "system": TRUTH, "F1": 0.2},
     ]
-    found = summary(with_shares(rows), "group", {("line", "move"): {PATCHES: 2.0}})
+    found = summary(rows, "group", {("line", "move"): {PATCHES: 2.0}})
     assert found == [
+        {"group": "piano", "system": "pix2pix", "excerpts": 1},
         {
             "group": "line",
             "system": "move",
             "excerpts": 2,
-            "F1/truth": 0.5,
+            "F1/truth": pytest.approx(0.8),  # of the means 0.4 and 0.5
             "JD": pytest.approx(0.2),
             PATCHES: 2.0,
         },
         {"group": "line", "system": TRUTH, "excerpts": 2, "F1/truth": 1.0},
     ]
-    assert as_markdown(found).splitlines()[2] == "| line | move | 2 | 0.5 | 0.2 | 2 |"
+    parts = by_subject(found)
+    assert {name for rows in parts.values() for row in rows for name in row} == {
+        *("group", "system", "excerpts", "F1/truth", "JD", PATCHES)
+    }
+    assert set(TERMS) == {name for names in SUBJECTS.values() for name in names}
+    assert as_markdown(found).splitlines()[3] == "| line | move | 2 | 0.8 | 0.2 | 2 |"
 
 
 def test_the_floor_is_the_distance_of_the_halves_of_the_truth():

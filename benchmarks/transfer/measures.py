@@ -31,8 +31,8 @@ _SCORES = {  # our name -> that of ``sound_scores``
 }
 MEASURES = {
     "F1/truth": Term(
-        "F1 of the note onsets that Basic Pitch hears within 50 ms, against the MIDI file, over "
-        "that of the true target (Bay, Ehmann and Downie 2009)",
+        "mean F1 of the note onsets that Basic Pitch hears within 50 ms, against the MIDI file "
+        "(Bay, Ehmann and Downie 2009), over that of the true targets",
         "higher",
     ),
     "DPD": Term(

@@ -18,8 +18,8 @@ from benchmarks.transfer.tables import (
     PATCHES,
     TERMS,
     as_markdown,
+    by_subject,
     summary,
-    with_shares,
 )
 from common.cli import say
 from common.files.atomic import replace_when_done
@@ -68,7 +68,7 @@ def report(
     """
     rows = [
         row | {LATENCY: latencies[row["system"]]} if row["system"] in latencies else row
-        for row in with_shares(rows)
+        for row in rows
     ]
     write_rows(output / "scores.csv", rows)
     sounds = heard(rows, excerpts, output, musicnn)
@@ -83,8 +83,12 @@ def report(
             f"{HOW_TO_GET}, and name the wheel with --musicnn"
         )
     with replace_when_done(output / "tables.md") as temporary:
-        text = "\n\n".join(map(as_markdown, tables.values()))
-        temporary.write_text(text + "\n", encoding="utf-8")
+        parts = [
+            f"## {subject}, by {key}\n\n{as_markdown(part)}\n"
+            for key, table in tables.items()
+            for subject, part in by_subject(table).items()
+        ]
+        temporary.write_text("\n".join(parts), encoding="utf-8")
     draw(output / "benchmark.png", tables["group"])
     write_listening_page(output / "benchmark.html", rows, excerpts, output, tables)
     say(f"page: {output / 'benchmark.html'}")
@@ -170,19 +174,25 @@ def draw(path: Path, table: Sequence[Row]) -> None:
     groups = list(dict.fromkeys(row["group"] for row in table))
     figure, axes = new_figure(1, len(groups), (6.5 * len(groups), 5.5))
     for axis, group in zip(axes[0], groups, strict=True):
-        for row in table:
-            if row["group"] != group or PATCHES not in row:
-                continue
-            anchor = SYSTEMS[row["system"]].anchor
-            place = row[PATCHES], row["JD"]
+        drawn = [row for row in table if row["group"] == group and PATCHES in row]
+        places = {row["system"]: (row[PATCHES], row["JD"]) for row in drawn}
+        if TRUTH in places:
+            floor, height = places[TRUTH]
+            axis.axvline(floor, color="0.7", ls=":", label="halves of the true target")
+            places[TRUTH] = 0.0, height
+        for number, system in enumerate(sorted(places, key=places.get)):
+            anchor, place = SYSTEMS[system].anchor, places[system]
             axis.plot(*place, "x" if anchor else "o", color="0.5" if anchor else "C0")
-            axis.annotate(row["system"], place, xytext=(6, 4), textcoords="offset points")
+            # every other label below, since neighbours may be near
+            offset = (6, -12 if number % 2 else 5)
+            axis.annotate(system, place, xytext=offset, textcoords="offset points")
         axis.set(
             title={"piano": "piano to guitar, strings, synth lead", "line": "single voices"}[group],
             xlabel="Frechet distance of log-mel patches from the true target",
             ylabel="Jaccard distance of pitch classes from the source",
         )
-        axis.margins(x=0.2, y=0.1)
+        axis.margins(x=0.15, y=0.1)
+        axis.legend(loc="center right")
         axis.grid(alpha=0.3)
     save_figure(figure, path)
 

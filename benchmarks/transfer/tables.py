@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from benchmarks.transfer.systems import SYSTEMS, TRUTH
 from common.report.tables import Term
 
 SPEED, LATENCY = "times real time", "latency"
+SHARE = "F1/truth"  # of the means, as there are excerpts of which nothing is heard
 FAD, PATCHES = "FAD-musicnn", "FD-patches"
 TERMS = {
     **MEASURES,
@@ -29,42 +31,52 @@ TERMS = {
         "lower",
     ),
 }
+SUBJECTS = {
+    "Notes": (SHARE, "DPD", "DPD circular", "JD", "f0", "f0 right"),
+    "Distance from the truth": (
+        *("LSD", "LSD-4096", "multi-scale", "MFCC cosine", "loudness"),
+        *(FAD, PATCHES),
+    ),
+    "Heard as the target, movement, cost": (
+        *("texture judge", "cepstra judge", "flux", "onsets"),
+        *(SPEED, LATENCY),
+    ),
+}
 Row = dict[str, Any]
-
-
-def with_shares(rows: Sequence[Row]) -> list[Row]:
-    """Rows of results with ``F1/truth``, where the truth of their excerpt has an F1 above 0."""
-    truths = {row["excerpt"]: row.get("F1") for row in rows if row["system"] == TRUTH}
-    return [
-        row | {"F1/truth": row["F1"] / truths[row["excerpt"]]}
-        if "F1" in row and truths.get(row["excerpt"])
-        else dict(row)
-        for row in rows
-    ]
 
 
 def summary(rows: Iterable[Row], key: str, distances: dict[tuple[str, str], Row]) -> list[Row]:
     """Means of the measures of each system over the excerpts of a group.
 
     Args:
-        rows: Of ``with_shares``.
+        rows: Results, with the F1 of their notes.
         key: Name of what excerpts are grouped by, "group" or "target".
         distances: Dict from (group, system) to distances over all excerpts of the group.
 
     Returns:
-        A row for each group and system, in the order of ``SYSTEMS``.
+        A row for each group, in the order of the rows, and system, in that of ``SYSTEMS``.
     """
     gathered = defaultdict(list)
     for row in rows:
         gathered[row[key], row["system"]].append(row)
+    notes = {
+        pair: float(np.mean([row["F1"] for row in given if "F1" in row] or [np.nan]))
+        for pair, given in gathered.items()
+    }
     found = []
-    for group, system in sorted(gathered, key=lambda pair: (pair[0], list(SYSTEMS).index(pair[1]))):
+    groups = list(dict.fromkeys(group for group, _ in gathered))
+    for group, system in product(groups, SYSTEMS):
+        if (group, system) not in gathered:
+            continue
         given = gathered[group, system]
         means = {
             name: float(np.mean(values))
             for name in TERMS
             if (values := [row[name] for row in given if name in row])
         }
+        share = notes[group, system] / (notes.get((group, TRUTH)) or np.nan)
+        if np.isfinite(share):
+            means[SHARE] = share
         found.append(
             {key: group, "system": system, "excerpts": len(given)}
             | means
@@ -76,6 +88,16 @@ def summary(rows: Iterable[Row], key: str, distances: dict[tuple[str, str], Row]
 def _ordered(rows):
     names = dict.fromkeys(name for row in rows for name in row)
     return [name for name in names if name not in TERMS] + [name for name in TERMS if name in names]
+
+
+def by_subject(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """A table for each of ``SUBJECTS`` of the rows of ``summary``: dict from subject to rows."""
+    found = {}
+    for subject, names in SUBJECTS.items():
+        known = [name for name in names if any(name in row for row in rows)]
+        leading = [name for name in rows[0] if name not in TERMS]
+        found[subject] = [{name: row.get(name, "") for name in (*leading, *known)} for row in rows]
+    return found
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
