@@ -90,7 +90,12 @@ async function fetchFile(name) {
 async function record() {
   const button = find("record");
   if (!state.stopRecording) {
-    state.stopRecording = await startRecording();
+    button.disabled = true; // while the browser asks for permission
+    try {
+      state.stopRecording = await startRecording();
+    } finally {
+      button.disabled = false;
+    }
     const began = performance.now();
     const count = () => {
       button.textContent = `Stop recording (${seconds((performance.now() - began) / 1000)})`;
