@@ -29,6 +29,7 @@ const state = {
   models: null, // what models.json says
   worker: null,
   running: null, // { stopped, reject } of the conversion
+  asking: false, // for the microphone
   stopRecording: null,
   clock: null, // of the recording
 };
@@ -90,11 +91,12 @@ async function fetchFile(name) {
 async function record() {
   const button = find("record");
   if (!state.stopRecording) {
-    button.disabled = true; // while the browser asks for permission
+    if (state.asking) return; // for permission, since an earlier click
+    state.asking = true;
     try {
       state.stopRecording = await startRecording();
     } finally {
-      button.disabled = false;
+      state.asking = false;
     }
     const began = performance.now();
     const count = () => {

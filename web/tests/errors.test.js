@@ -59,26 +59,27 @@ test("it can be stopped, and starts anew", async () => {
   assert.equal(sound(await convert(page)).channels[0].length, 529200);
 });
 
-test("a network that cannot be loaded", async () => {
+test("a network that cannot be loaded", async (t) => {
   const { page, close } = await openPage();
+  t.after(close);
   await page.context().route("**/*.onnx", (route) => route.abort());
   await choose(page, made("deep.wav"));
   await page.click("#convert");
   await complaint(page, /network could not be loaded/);
-  await close();
 });
 
-test("a browser without SIMD", async () => {
+test("a browser without SIMD", async (t) => {
   const { page, close } = await openPage({ script: () => (WebAssembly.validate = () => false) });
+  t.after(close);
   await choose(page, made("deep.wav"));
   await page.click("#convert");
   await complaint(page, /SIMD/);
-  await close();
 });
 
-test("the microphone, by keyboard alone", async () => {
+test("the microphone, by keyboard alone", async (t) => {
   const flags = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
   const { page, close } = await openPage({ flags });
+  t.after(close);
   const reach = async (id) => {
     for (let k = 0; k < 20; k++) {
       if ((await page.evaluate(() => document.activeElement.id)) === id) return;
@@ -99,5 +100,4 @@ test("the microphone, by keyboard alone", async () => {
   await reach("convert");
   await page.keyboard.press("Enter");
   await page.waitForSelector("#save:not([hidden])");
-  await close();
 });

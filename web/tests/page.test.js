@@ -72,9 +72,10 @@ test("an MP3 keeps its length, to a frame of the codec", async () => {
   assert.ok(Math.abs(found - expected) <= CODEC_FRAME);
 });
 
-test("on a host without the headers, by touch, on a phone", async () => {
+test("on a host without the headers, by touch, on a phone", async (t) => {
   const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
   const { page, close } = await openPage({ plain: true, ...phone });
+  t.after(close);
   await page.getByText("Strings", { exact: true }).tap();
   assert.ok(await page.getByRole("radio", { name: "Strings a section" }).isChecked());
   await page.getByRole("button", { name: "Take the example" }).tap();
@@ -84,7 +85,6 @@ test("on a host without the headers, by touch, on a phone", async () => {
   assert.ok(await page.getByRole("img", { name: "Spectrogram of the result" }).isVisible());
   const [wide, seen] = await page.evaluate(() => [document.body.scrollWidth, innerWidth]);
   assert.ok(wide <= seen, `${wide} wide, on a screen of ${seen}`);
-  await close();
 });
 
 test("a click in a spectrogram leads to its place in the sound", async () => {

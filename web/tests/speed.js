@@ -16,16 +16,18 @@ const TICKS = 100; // of a second, in Linux's figures
 // Returns { seconds, computed, length, channels, threads, megabytes }.
 export async function measure(recording, plain) {
   const { page, browser, close } = await openPage({ plain });
-  await choose(page, recording);
-  const began = performance.now();
-  const file = await convert(page);
-  const seconds = (performance.now() - began) / 1000;
-  const { channels, rate } = sound(file);
-  const threads = Number(await page.getAttribute("#result", "data-threads"));
-  const process = await busiest(browser);
-  await close();
-  const length = channels[0].length / rate;
-  return { seconds, length, channels: channels.length, threads, ...process };
+  try {
+    await choose(page, recording);
+    const began = performance.now();
+    const file = await convert(page);
+    const seconds = (performance.now() - began) / 1000;
+    const { channels, rate } = sound(file);
+    const threads = Number(await page.getAttribute("#result", "data-threads"));
+    const length = channels[0].length / rate;
+    return { seconds, length, channels: channels.length, threads, ...(await busiest(browser)) };
+  } finally {
+    await close();
+  }
 }
 
 // Of the page's process, which computes most.
