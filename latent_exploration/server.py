@@ -100,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _do(self, work):
         if not self.server.places.acquire(blocking=False):
+            self.close_connection = True  # the message is not read
             self._send(HTTPStatus.SERVICE_UNAVAILABLE, b"busy", "text/plain")
             return
         try:

@@ -17,7 +17,7 @@ WINDOWS = {"instruments": 2, "pitch": 5, "chords": 10, "drums": 3, "onsets": 3} 
 
 
 class Job(NamedTuple):
-    """Some scenes of a side."""
+    """Some scenes of a side, from a folder and others."""
 
     folder: Path
     task: str
@@ -28,7 +28,8 @@ class Job(NamedTuple):
 
 
 @functools.lru_cache
-def sounds_of(sources, side):
+def sounds_of(sources: Sources, side: str) -> Sounds:
+    """The sounds of a side, read once in a process."""
     return Sounds(sources, side)
 
 

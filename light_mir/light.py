@@ -31,7 +31,7 @@ TICKET, SCRATCH = "ticket", "scratch"
 
 def build_parser() -> Parser:
     """Flags of the script."""
-    built = parser(__doc__)
+    built = parser(__doc__, converts=("model", "tickets"))
     built.add_argument("--model", type=Path, required=True, help="run folder of the whole network")
     built.add_argument(
         "--tickets", type=existing_folder, nargs="+", required=True, help="folders of the rounds"
@@ -95,7 +95,9 @@ def table_of(lotteries: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 
 def choose(table: Sequence[dict[str, Any]], loss: float = 0.0) -> int:
-    """Last round whose multiplier is at most ``1 + loss``."""
+    """Last round whose multiplier is at most ``1 + loss``; ``UserError`` if there are no rounds."""
+    if not table:
+        raise UserError("--tickets: no round that all of them have; let the lotteries go on")
     return max(row["round"] for row in table if row["multiplier"] <= 1 + loss + 1e-9)
 
 

@@ -29,6 +29,7 @@ from common.cli import (
     run,
     say,
 )
+from common.files.audio import find_recordings, read_header
 from common.work.fill import fill_store
 from common.work.jobs import add_job_flags, parse_job_args
 from light_mir.examples import WINDOWS, Job, cut, sounds_of
@@ -49,7 +50,7 @@ def build_parser() -> Parser:
         nargs="+",
         default=[],
         action=Names,
-        help="kits whose hits are for validation only",
+        help="kits whose hits are for validation only; needed for drums and onsets",
     )
     built.add_argument("--features_path", required=True, type=Path, help="HDF5 file to write")
     built.add_flag("--examples", 3000, "number of examples, about", type=number(int, 20))
@@ -83,6 +84,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
     task, sources = TASKS[args.task], sources_of(args)
+    for folder in sources.notes:
+        for path in find_recordings(folder).files.values():
+            read_header(path)  # a note that cannot be read would cost all scenes that draw it
+    folder = [*sources.notes, *sources.drums][0]
     jobs = []
     for side, share in zip(SIDES, (0.8, 0.2), strict=True):
         make_scene(task, sounds_of(sources, side), np.random.default_rng(0))  # says what is missing
@@ -90,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for start in range(0, scenes, _AT_ONCE):
             seed = args.seed * 1_000_003 + start
             count = min(_AT_ONCE, scenes - start)
-            jobs.append(Job(args.features_path, args.task, sources, side, seed, count))
+            jobs.append(Job(folder, args.task, sources, side, seed, count))
     rows, counts, skipped = fill_store(
         args.features_path,
         Example,
@@ -105,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     said = [counted(counts["scenes"], "sound")]
     for side, count in sorted(Counter(row.side for row in rows).items()):
         sources_there = len({row.source for row in rows if row.side == side})
-        said.append(f"{counted(count, f'{side} example')} of {sources_there:,} sources")
+        said.append(f"{counted(count, f'{side} example')} of {counted(sources_there, 'source')}")
     say(f"{args.features_path}: {', '.join(said)}")
     return report_skipped(skipped)
 

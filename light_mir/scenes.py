@@ -109,7 +109,10 @@ class Sounds:
                         hits.append((kit, audio / max(peak(audio), 1e-4)))
         if not all(found[name] for name in CLASSES):
             folders = ", ".join(map(str, self._sources.drums)) or "--drums_path"
-            raise UserError(f"{folders}: needs kick, snare and hat for {self._side}; name others")
+            raise UserError(
+                f"{folders}: no kick, snare and hat for the {self._side} side; name other folders, "
+                "or divide their kits by --validation_kits"
+            )
         return found
 
     def hit(self, name: str, rng: np.random.Generator) -> tuple[str, np.ndarray]:

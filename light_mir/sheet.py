@@ -18,6 +18,7 @@ import numpy as np
 
 from common.cli import (
     Parser,
+    UserError,
     add_gpu_flag,
     add_seed_flag,
     existing_folder,
@@ -28,6 +29,7 @@ from common.cli import (
 )
 from common.files.atomic import replace_when_done
 from common.files.audio import resample
+from common.music.dataset import INDEX
 from common.music.midi import Note, read_notes
 from common.music.notes import NoteLibrary
 from common.music.synthesis import mix
@@ -118,9 +120,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     for folder in (args.chords, args.drums):
         open_run(folder, "light_mir")
     notes = [one for one in read_notes(args.midi_path).notes if one.start < args.seconds]
+    if not notes:
+        raise UserError(
+            f"{args.midi_path}: no notes in its first {args.seconds:g} s; raise --seconds"
+        )
     library = NoteLibrary(args.notes_path)
     voice = library.voice(args.instrument, library.default_preset(args.instrument))
-    hits = Sounds(Sources(drums=(args.drums_path,), held_out=True), "test").hits
+    held_out = (args.drums_path / INDEX).is_file()
+    hits = Sounds(Sources(drums=(args.drums_path,), held_out=held_out), "test").hits
     rng = np.random.default_rng(args.seed)
     start_backend(args.gpu)
     from light_mir.trained import load_trained

@@ -34,7 +34,6 @@ class Session(TrainingSession):
     system = "light_mir"
     script = "light_mir.train"
     networks = ("network",)
-    may_change = (*TrainingSession.may_change, "features_path")
 
     @staticmethod
     def add_flags(built: Parser) -> None:

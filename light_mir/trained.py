@@ -164,10 +164,10 @@ class TrainedTagger:
                     number += 1
                     if number > behind:
                         yield np.mean(rows, axis=0)
-            for _ in range(min(behind, number)):
-                rows.popleft()
-                if rows:
-                    yield np.mean(rows, axis=0)
+            for place in range(max(number - behind, 0), number):
+                while number - len(rows) < place - behind:
+                    rows.popleft()
+                yield np.mean(rows, axis=0)
 
         for place, mean in enumerate(labelled()):
             told = float(mean.max())

@@ -128,7 +128,7 @@ def planned_files(given: Path, output: Path) -> tuple[dict[Path, Path], list[tup
     """
     if given.is_dir():
         recordings, foreign = find_recordings([given])
-        return {output / f"{name}.wav": path for name, path in recordings.items()}, foreign
+        return {output / f"{name}.wav": path for path, name in recordings}, foreign
     require_audio_suffix(output)
     header = read_header(given)  # a wrong file is told before Keras is imported, and so is
     AudioWriter(output, header.samplerate, header.channels)  # a format that cannot hold the result

@@ -7,10 +7,10 @@ each system that is made for it, and by what one would do without: transcribe, a
 with samples of the target. Anchors are the unchanged source, another piece by the target, and the
 true target with an estimated phase.
 
-Written are scores.csv (each excerpt), table.csv and table.md (means), benchmark.png, and
-benchmark.html, a page to listen to. A run that is interrupted goes on when it is started again.
-What is measured, and what it found, is told in docs/benchmark.md. `make notes` installs what it
-needs.
+Written are scores.csv (each excerpt), by_group.csv, by_target.csv and tables.md (means),
+benchmark.png, and benchmark.html, a page to listen to. A run that is interrupted goes on when it is
+started again. What is measured, and what it found, is told in docs/benchmark.md. `make notes`
+installs what it needs.
 """
 
 from __future__ import annotations

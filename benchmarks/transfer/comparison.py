@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,8 @@ def result(excerpt: Excerpt, system: str, output: Path, panel: Panel, warm: set)
     """Convert an excerpt by a system, write the sound, and measure it: a row."""
     source, way = excerpt.source(), SYSTEMS[system]
     if not way.anchor and (system, excerpt.target) not in warm:
-        way.convert(excerpt, source[: round(_WARM_UP * SAMPLE_RATE)])
+        with suppress(UserError):  # a beginning may be silent where the whole is not
+            way.convert(excerpt, source[: round(_WARM_UP * SAMPLE_RATE)])
         warm.add((system, excerpt.target))
     start = time.process_time()
     made = np.asarray(way.convert(excerpt, source), np.float32)

@@ -177,6 +177,8 @@ def find_excerpts(
             if (audios / origin / path.name).is_file()
         }
         names = list(renderings)
+        # one for all pieces, so that what is made of its samples is made once
+        voice = library.voice(target, library.default_preset(target))
         for piece in pieces:
             if piece not in renderings or len(names) < 2:
                 raise UserError(
@@ -186,7 +188,6 @@ def find_excerpts(
             rendering = renderings[piece]
             style = renderings[names[(names.index(piece) + 1) % len(names)]]
             notes = lines[piece] if lines else notes_of(rendering, midi_path)
-            voice = library.voice(target, library.default_preset(target))
             kept = tuple(note for note in notes if note.start < seconds)
             found.append(
                 Excerpt(

@@ -490,7 +490,9 @@ class Page {
     find("preset-form").addEventListener("submit", event => {
       event.preventDefault();
       const given = find("preset-name").value.trim();
-      const name = given || `preset ${Object.keys(this.presets).length + 1}`;
+      let number = 1;
+      while (`preset ${number}` in this.presets) number += 1;
+      const name = given || `preset ${number}`;
       this.presets = { ...this.presets, [name]: structuredClone({ ...this.order, curves: this.curves }) };
       find("preset-name").value = "";
     });
@@ -517,7 +519,8 @@ class Page {
 
   recall(order) {
     this.offsets = this.offsets.map((_, axis) => order.offsets[axis] ?? 0);
-    this.curves = structuredClone(order.curves);
+    const known = Object.entries(order.curves).filter(([axis]) => axis < this.offsets.length);
+    this.curves = structuredClone(Object.fromEntries(known));
     find("seconds").value = order.seconds;
     find("still").checked = order.still;
     this.offsets.forEach((_, axis) => this.showAxis(axis));

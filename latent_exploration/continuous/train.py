@@ -42,7 +42,6 @@ class Session(TrainingSession):
     script = "latent_exploration.continuous.train"
     networks = ("encoder", "decoder")
     begin_anew = ()
-    may_change = (*TrainingSession.may_change, "features_path")
     clip_norm = 500.0
 
     @staticmethod

@@ -10,7 +10,9 @@ export class Network {
       else resolve(data);
     };
     this.worker.onerror = () => {
-      for (const { reject } of this.waiting.splice(0)) reject(new Error("the network's worker"));
+      // it may fail before anything is asked, so the failure is kept
+      this.failed = Object.assign(new Error("the network's worker"), { reason: "model" });
+      for (const { reject } of this.waiting.splice(0)) reject(this.failed);
     };
   }
 
@@ -25,6 +27,7 @@ export class Network {
   }
 
   ask(request, transferred) {
+    if (this.failed) return Promise.reject(this.failed);
     return new Promise((resolve, reject) => {
       this.waiting.push({ resolve, reject });
       this.worker.postMessage(request, transferred);

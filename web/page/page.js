@@ -204,7 +204,10 @@ function ask(running, request) {
         showProgress(data.share, performance.now() - began);
       }
       if (data.kind === "done") resolve(data);
-      if (data.kind === "failed") reject(new Mistake(REASONS[data.reason]));
+      if (data.kind === "failed") {
+        drop(); // the next try begins anew
+        reject(new Mistake(REASONS[data.reason]));
+      }
     };
     worker.postMessage(request);
   });
@@ -234,12 +237,16 @@ function finish({ channels, gain, threads }, name) {
   find("status").textContent = `Done.${quieter}`;
 }
 
+function drop() {
+  state.worker?.terminate();
+  state.worker = null;
+}
+
 function stop() {
   if (!state.running) return;
   state.running.stopped = true;
   state.running.reject(new Stopped(""));
-  state.worker?.terminate();
-  state.worker = null;
+  drop();
   find("status").textContent = "Stopped.";
 }
 

@@ -12,15 +12,23 @@ export async function startRecording() {
     throw new Mistake("There is no microphone to record with: allow it, or choose a file.");
   }
   const context = new AudioContext();
-  await context.audioWorklet.addModule(new URL("tap.js", import.meta.url));
-  const tap = new AudioWorkletNode(context, "tap");
-  const blocks = [];
-  tap.port.onmessage = ({ data }) => blocks.push(data);
-  context.createMediaStreamSource(stream).connect(tap).connect(context.destination);
-  return async () => {
+  const close = async () => {
     for (const track of stream.getTracks()) track.stop();
-    const rate = context.sampleRate;
     await context.close();
+  };
+  const blocks = [];
+  try {
+    await context.audioWorklet.addModule(new URL("tap.js", import.meta.url));
+    const tap = new AudioWorkletNode(context, "tap");
+    tap.port.onmessage = ({ data }) => blocks.push(data);
+    context.createMediaStreamSource(stream).connect(tap).connect(context.destination);
+  } catch {
+    await close(); // the microphone must not stay on
+    throw new Mistake("This browser could not record: choose a file.");
+  }
+  return async () => {
+    const rate = context.sampleRate;
+    await close();
     const count = Math.max(...blocks.map((block) => block.length), 1);
     const channels = Array.from({ length: count }, (_, channel) => {
       const parts = blocks.map((block) => block[channel] ?? block[0]);
