@@ -139,7 +139,8 @@ def run(main: Callable[[list[str]], int | None], argv: list[str] | None = None) 
     ``OSError``, such as a full disk or a folder without permission, is reported with its path.
     """
     argv = sys.argv[1:] if argv is None else argv
-    name = Path(sys.argv[0]).name
+    script = Path(sys.argv[0])
+    name = script.parent.name if script.name == "__main__.py" else script.name
     _survive_surroundings()
     try:
         with _standard_output():

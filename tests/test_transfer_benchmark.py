@@ -74,6 +74,12 @@ def test_a_piece_that_is_not_rendered_is_named(excerpts, library):
         find_excerpts(LINE, excerpts[0].audios, library, ["unknown"], 3.0, lines={})
 
 
+def test_a_piece_that_begins_later_is_refused(excerpts, library):
+    later = {"bach_prelude_c": (Note(60, 80, 5.0, 6.0),), "pachelbel_canon": ()}
+    with pytest.raises(UserError, match="bach_prelude_c: no note in the first 3 s"):
+        find_excerpts(LINE, excerpts[0].audios, library, list(later), 3.0, lines=later)
+
+
 def test_the_systems_take_what_they_are_made_for(excerpts):
     taken = {name for name, system in SYSTEMS.items() if system.takes(excerpts[0])}
     assert set(SYSTEMS) - taken == {"pix2pix"}

@@ -29,6 +29,7 @@ PIECES = ("bach_prelude_c", "debussy_clair_de_lune", "tchaikovsky_old_french_son
 def build_parser() -> Parser:
     """Create the parser of the command line."""
     built = parser(__doc__)
+    built.prog = "python -m benchmarks.transfer"
     built.add_argument(
         "--output",
         type=Path,

@@ -22,7 +22,9 @@ from benchmarks.transfer.tables import SPEED
 from common.cli import UserError, report_skipped, say
 from common.files.audio import fit_length, safe_peak, write_audio
 from common.files.text import write_json
+from common.music.midi import find_midi
 from common.music.notes import NoteLibrary
+from common.report.musicnn import load_musicnn
 from common.training.devices import start_backend
 from data import SAMPLE_RATE
 from pix2pix_timbre.hearing import Panel
@@ -56,8 +58,11 @@ def check_settings(args: Any) -> None:
 
 def compare(args: Any, systems: Sequence[str]) -> int:
     """Convert, measure and report; the exit status."""
-    check_settings(args)
+    if unknown := [name for name in args.pieces if name not in find_midi(args.midi_path).files]:
+        raise UserError(f"--pieces: {args.midi_path} holds no {unknown[0]}.mid")
     start_backend("")  # on the processor, as the times are those of one core
+    musicnn = args.musicnn and load_musicnn(args.musicnn)
+    check_settings(args)
     pieces = args.audios_path or args.output / "renderings" / cut.PIANO
     if args.audios_path is None:
         cut.render_pieces(args.midi_path, args.nsynth_path, pieces)
@@ -69,7 +74,7 @@ def compare(args: Any, systems: Sequence[str]) -> int:
     excerpts = cut.find_excerpts(cut.PIANO, pieces, notes, *shared, midi_path=args.midi_path)
     excerpts += cut.find_excerpts(cut.LINE, lines_path, orchestra, *shared, lines=lines)
     rows, skipped = results(excerpts, systems, args.output)
-    report(rows, excerpts, args.output, args.musicnn, latencies(excerpts, systems, args.output))
+    report(rows, excerpts, args.output, musicnn, latencies(excerpts, systems, args.output))
     return report_skipped(skipped)
 
 

@@ -167,7 +167,8 @@ def find_excerpts(
         lines: Notes of lines.
 
     Raises:
-        UserError: A piece is not there, or there is no other one to show the target's sound.
+        UserError: A piece is not there or begins too late, or there is no other one to show the
+            target's sound.
     """
     found = []
     for origin, target in PIANO_PAIRS if group == PIANO else LINE_PAIRS:
@@ -189,6 +190,8 @@ def find_excerpts(
             style = renderings[names[(names.index(piece) + 1) % len(names)]]
             notes = lines[piece] if lines else notes_of(rendering, midi_path)
             kept = tuple(note for note in notes if note.start < seconds)
+            if not kept:
+                raise UserError(f"{piece}: no note in the first {seconds:g} s; raise --seconds")
             found.append(
                 Excerpt(
                     group, origin, target, piece, rendering, audios, style, voice, kept, seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,13 +31,15 @@ from common.report.musicnn import (
     FRAMES_PER_DIMENSION,
     HOW_TO_GET,
     feature_distance,
-    load_musicnn,
     musicnn_features,
 )
 from common.report.page import Clip, Section, mp3, write_page
 from common.report.plots import new_figure, pixels_webp, save_figure
 from common.report.tables import as_text
 from data import BINS, FFT_SIZE, SAMPLE_RATE, amplitude_to_db, forward_transform, load_audio
+
+if TYPE_CHECKING:
+    import keras
 
 Row = dict[str, Any]
 _ON_PAGE = 1  # excerpts of each pair of instruments
@@ -54,7 +56,7 @@ def report(
     rows: Sequence[Row],
     excerpts: Sequence[Excerpt],
     output: Path,
-    musicnn: Path | None,
+    musicnn: keras.Model | None,
     latencies: dict[str, float],
 ) -> None:
     """Print and write everything.
@@ -63,7 +65,7 @@ def report(
         rows: One for each excerpt and system.
         excerpts: All excerpts.
         output: Folder of the benchmark.
-        musicnn: Wheel or folder of musicnn, or None.
+        musicnn: As ``common.report.musicnn.load_musicnn`` returns it, or None.
         latencies: Seconds of each system that streams.
     """
     rows = [
@@ -95,14 +97,16 @@ def report(
 
 
 def heard(
-    rows: Sequence[Row], excerpts: Sequence[Excerpt], output: Path, musicnn: Path | None
+    rows: Sequence[Row],
+    excerpts: Sequence[Excerpt],
+    output: Path,
+    musicnn: keras.Model | None,
 ) -> list[tuple[Row, np.ndarray, np.ndarray]]:
     """Describe all results: list of ``(row, patches, features)``.
 
     Features of musicnn are kept in files; without ``musicnn`` they are empty.
     """
-    network, known = None, {excerpt.name: excerpt for excerpt in excerpts}
-    found = []
+    known, found = {excerpt.name: excerpt for excerpt in excerpts}, []
     for row in rows:
         excerpt, system = known[row["excerpt"]], row["system"]
         audio = load_audio(sound_path(output, excerpt, system), SAMPLE_RATE)[0]
@@ -111,10 +115,9 @@ def heard(
         if musicnn is not None:
             path = output / "features" / excerpt.name / f"{system}.npy"
             if not path.is_file():
-                network = network or load_musicnn(musicnn)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with replace_when_done(path) as temporary, temporary.open("wb") as file:
-                    np.save(file, musicnn_features(network, audio, SAMPLE_RATE))
+                    np.save(file, musicnn_features(musicnn, audio, SAMPLE_RATE))
             features = np.load(path)
         described = patches(mel_levels(audio))
         found.append((row, described.reshape(-1, described.shape[-1]), features))
