@@ -2,7 +2,7 @@
 //
 //     node serve.js [FOLDER] [--port 8000] [--plain]
 //
-// --plain: without the headers that threads need, as many static hosts do.
+// --plain: without the headers of the built page, as many static hosts do.
 
 import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";

@@ -1,19 +1,16 @@
 // Computes a network in ONNX Runtime Web, one request after the other, in their order.
 //
 // { bytes, style } opens an exported generator; style: the frame that shows the instrument, for a
-// generator that takes one. The answer is { threads }. { frame } converts a window, columns of
+// generator that takes one. The answer is {}. { frame } converts a window, columns of
 // numbers in [0, 1]; the answer is { frame }. An answer to what fails is { error }.
 
 import * as ort from "../vendor/ort.wasm.min.mjs";
 import { BINS, FRAME_COLUMNS } from "./codec.js";
 
 const FRAME = BINS * FRAME_COLUMNS;
-const MOST_THREADS = 4; // more gain nothing with networks of this size
 
 ort.env.wasm.wasmPaths = new URL("../vendor/", import.meta.url).href;
-ort.env.wasm.numThreads = self.crossOriginIsolated
-  ? Math.min(navigator.hardwareConcurrency || 1, MOST_THREADS)
-  : 1;
+ort.env.wasm.numThreads = 1; // see network.js
 
 let session = null;
 let input = null;
@@ -37,7 +34,7 @@ async function open({ bytes, style }) {
   const shape = [1, BINS, FRAME_COLUMNS, channels];
   input = new ort.Tensor("float32", new Float32Array(FRAME * channels), shape);
   if (style) interleave(style, 1);
-  return { threads: ort.env.wasm.numThreads };
+  return {};
 }
 
 async function convert(frame) {

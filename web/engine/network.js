@@ -1,6 +1,29 @@
-// A network in a worker of its own, which computes while the phase of what is converted is found.
+// A network in workers of its own: windows are independent, so several are converted at once, and
+// the phase of the last part is found meanwhile. Unlike threads of the runtime, workers need no
+// headers of the host, and they wait less for each other.
 
 export class Network {
+  // count: of workers.
+  constructor(count) {
+    this.copies = Array.from({ length: count }, () => new Copy());
+  }
+
+  // Opens an exported generator; see network-worker.js.
+  async open(bytes, style) {
+    await Promise.all(this.copies.map((copy) => copy.ask({ bytes, style }, [])));
+  }
+
+  // Converts a window, columns of numbers in [0, 1].
+  async convert(frame) {
+    const given = frame.slice(); // since the array goes to the worker
+    const idlest = this.copies.reduce((one, other) =>
+      other.waiting.length < one.waiting.length ? other : one,
+    );
+    return (await idlest.ask({ frame: given }, [given.buffer])).frame;
+  }
+}
+
+class Copy {
   constructor() {
     this.waiting = []; // for answers, which come in the order of the requests
     this.worker = new Worker(new URL("network-worker.js", import.meta.url), { type: "module" });
@@ -14,16 +37,6 @@ export class Network {
       this.failed = Object.assign(new Error("the network's worker"), { reason: "model" });
       for (const { reject } of this.waiting.splice(0)) reject(this.failed);
     };
-  }
-
-  // See network-worker.js. Returns the number of threads.
-  async open(bytes, style) {
-    return (await this.ask({ bytes, style }, [])).threads;
-  }
-
-  async convert(frame) {
-    const copy = frame.slice(); // since the array goes to the worker
-    return (await this.ask({ frame: copy }, [copy.buffer])).frame;
   }
 
   ask(request, transferred) {

@@ -1,8 +1,8 @@
 // Converts what the page sends, and tells it how far it is.
 //
-// Given: { recording: { channels, rate }, model, style: { channels, rate } or null }.
+// Given: { recording: { channels, rate }, model, style: { channels, rate } or null, threads }.
 // Told: { kind: "loading" or "progress", share }, { kind: "picture", side, ... }, and at the end
-// { kind: "done", channels, gain, threads } or { kind: "failed", reason }.
+// { kind: "done", channels, gain } or { kind: "failed", reason }.
 
 import { SAMPLE_RATE, columnCount } from "./codec.js";
 import { convert } from "./convert.js";
@@ -13,7 +13,7 @@ import { styleFrame } from "./style.js";
 
 const PEAK = 0.999; // to which louder results are turned down
 const cached = new Map(); // bytes of networks, by address
-const network = new Network();
+let network = null;
 
 self.onmessage = async ({ data }) => {
   try {
@@ -28,11 +28,12 @@ self.onmessage = async ({ data }) => {
   }
 };
 
-async function run({ recording, model, style }) {
+async function run({ recording, model, style, threads }) {
   const frame = style && styleFrame(style.channels, style.rate);
   if (style && !frame) throw failure("silent-style");
   const bytes = await load(new URL(model.file, self.location.href).href);
-  const threads = await network.open(bytes, frame);
+  network ??= new Network(threads);
+  await network.open(bytes, frame);
   const { channels, rate } = recording;
   const samples = channels[0].length;
   const given = channels.map((audio) => resample(audio, rate, SAMPLE_RATE));
@@ -50,7 +51,7 @@ async function run({ recording, model, style }) {
     found: (channel, image) => show("after", after.add(channel, image)),
   });
   const fitted = converted.map((audio) => fit(resample(audio, SAMPLE_RATE, rate), samples));
-  return { channels: fitted, gain: turnDown(fitted), threads };
+  return { channels: fitted, gain: turnDown(fitted) };
 }
 
 async function load(address) {

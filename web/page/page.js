@@ -17,6 +17,11 @@ const REASONS = {
 const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65];
 SIMD.push(0, 253, 15, 253, 98, 11);
 
+// Workers that compute the network. With more than three, the phase is what takes longest. An
+// address that ends in ?threads=1 leaves the other cores of the machine alone.
+const asked = Number(new URLSearchParams(location.search).get("threads"));
+const threads = asked > 0 ? Math.ceil(asked) : Math.min(navigator.hardwareConcurrency || 1, 3);
+
 const find = (id) => document.getElementById(id);
 const spectrograms = {
   before: new Spectrogram(find("before")),
@@ -167,6 +172,7 @@ async function convert() {
       recording: { channels, rate },
       model: { file: model.file, phase: model.phase },
       style: style && { channels: style.channels, rate: style.rate },
+      threads,
     });
     finish(done, name);
   } finally {
@@ -223,9 +229,8 @@ function showProgress(share, elapsed) {
   if (!find("status").textContent.startsWith(text)) find("status").textContent = text + remaining;
 }
 
-function finish({ channels, gain, threads }, name) {
+function finish({ channels, gain }, name) {
   const { rate, depth } = state.recording;
-  find("result").dataset.threads = threads;
   const sound = writeWav(channels, rate, depth);
   load(sounds.after, sound);
   const save = find("save");
@@ -301,4 +306,5 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
   });
 }
 
+document.body.dataset.threads = threads;
 find("waiting").remove();

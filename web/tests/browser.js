@@ -11,9 +11,16 @@ const DIST = path.resolve(import.meta.dirname, "../dist");
 export const made = (name) => path.join(import.meta.dirname, "made", name);
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-// plain: as on a host without the headers that threads need; script: runs before the page's own.
+// plain: as on a host without headers of its own; query: of the address, such as "?threads=1";
+// script: runs before the page's own.
 // Returns { page, browser, requests, errors, address, close }.
-export async function openPage({ plain = false, flags = [], script, ...settings } = {}) {
+export async function openPage({
+  plain = false,
+  flags = [],
+  script,
+  query = "",
+  ...settings
+} = {}) {
   const server = await serve(DIST, { plain });
   const browser = await chromium.launch({
     executablePath: CHROMIUM,
@@ -28,7 +35,7 @@ export async function openPage({ plain = false, flags = [], script, ...settings 
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
   const address = `http://127.0.0.1:${server.address().port}/`;
-  await page.goto(address);
+  await page.goto(address + query);
   await page.waitForSelector("#waiting", { state: "detached", timeout: 10_000 }).catch(() => {
     throw new Error(`the page does not start: ${errors}`);
   });

@@ -72,7 +72,7 @@ test("an MP3 keeps its length, to a frame of the codec", async () => {
   assert.ok(Math.abs(found - expected) <= CODEC_FRAME);
 });
 
-test("on a host without the headers, by touch, on a phone", async (t) => {
+test("on a host without headers, by touch, on a phone", async (t) => {
   const phone = { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true };
   const { page, close } = await openPage({ plain: true, ...phone });
   t.after(close);
@@ -81,7 +81,6 @@ test("on a host without the headers, by touch, on a phone", async (t) => {
   await page.getByRole("button", { name: "Take the example" }).tap();
   await page.waitForSelector("#convert:enabled");
   await compare("deep.wav", "strings", 1e-3, page);
-  assert.equal(await page.getAttribute("#result", "data-threads"), "1");
   assert.ok(await page.getByRole("img", { name: "Spectrogram of the result" }).isVisible());
   const [wide, seen] = await page.evaluate(() => [document.body.scrollWidth, innerWidth]);
   assert.ok(wide <= seen, `${wide} wide, on a screen of ${seen}`);

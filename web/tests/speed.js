@@ -1,8 +1,8 @@
 // Time and memory of a conversion in headless Chromium: node tests/speed.js RECORDING...
 //
-// Each recording on one thread, as on a host without the headers that threads need, and with
-// threads. Of the process of the page: the seconds that it has computed, and the most memory that
-// it has held.
+// Each recording with one worker that computes the network, and with as many as the page takes
+// here. Of the process of the page: the seconds that all its threads have computed, which is what a
+// single core would need, and the most memory that it has held.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -14,15 +14,15 @@ import { sound } from "./measures.js";
 const TICKS = 100; // of a second, in Linux's figures
 
 // Returns { seconds, computed, length, channels, threads, megabytes }.
-export async function measure(recording, plain) {
-  const { page, browser, close } = await openPage({ plain });
+export async function measure(recording, query) {
+  const { page, browser, close } = await openPage({ query });
   try {
     await choose(page, recording);
     const began = performance.now();
     const file = await convert(page);
     const seconds = (performance.now() - began) / 1000;
     const { channels, rate } = sound(file);
-    const threads = Number(await page.getAttribute("#result", "data-threads"));
+    const threads = Number(await page.getAttribute("body", "data-threads"));
     const length = channels[0].length / rate;
     return { seconds, length, channels: channels.length, threads, ...(await busiest(browser)) };
   } finally {
@@ -51,10 +51,10 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   console.log("| recording | channels | threads | times real time | s computed | MB |");
   console.log("|---|---|---|---|---|---|");
   for (const recording of process.argv.slice(2)) {
-    for (const plain of [true, false]) {
+    for (const query of ["?threads=1", ""]) {
       const { seconds, computed, length, channels, threads, megabytes } = await measure(
         recording,
-        plain,
+        query,
       );
       const speed = (length / seconds).toFixed(2);
       const cells = [path.basename(recording), channels, threads, speed, computed, megabytes];
