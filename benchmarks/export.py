@@ -17,15 +17,14 @@ from common.cli import UserError, one_line, parser, run, say
 from common.trained import MODELS
 from common.training.devices import start_backend
 
-KINDS = (
-    ("onnx", None),
-    ("onnx", "float16"),
-    ("onnx", "int8"),
-    ("litert", None),
-    ("litert", "float16"),
-    ("litert", "int8"),
-    ("savedmodel", None),
-)
+KINDS = {
+    f"{form}-{quantize}" if quantize else form: (form, quantize)
+    for form, quantize in (
+        *(("onnx", None), ("onnx", "float16"), ("onnx", "int8")),
+        *(("litert", None), ("litert", "float16"), ("litert", "int8")),
+        ("savedmodel", None),
+    )
+}
 COLUMNS = (
     *("model", "network", "format", "MB", "ms", "ms, Keras", "speed-up"),
     *("largest difference", "mean difference, %"),
@@ -58,6 +57,13 @@ def main(argv=None):
     built.add_argument(
         "--model", type=Path, nargs="+", help="run folders (default: all included models)"
     )
+    built.add_argument(
+        "--formats",
+        nargs="+",
+        choices=KINDS,
+        default=list(KINDS),
+        help="formats to write (default: all)",
+    )
     args = built.parse_args(argv)
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     start_backend("")
@@ -67,12 +73,11 @@ def main(argv=None):
     say("|---" * len(COLUMNS) + "|")
     rows, refused = [], []
     for folder in args.model or model_folders():
-        title = folder.relative_to(MODELS).as_posix() if MODELS in folder.parents else folder.name
+        title = folder.resolve().as_posix().removeprefix(f"{MODELS}/")
         for name, subject in subjects(folder).items():
-            for form, quantize in KINDS:
-                kind = f"{form} {quantize or ''}".strip()
+            for kind in args.formats:
                 try:
-                    cells = measure(subject, form, quantize)
+                    cells = measure(subject, *KINDS[kind])
                 except UserError as error:
                     refused.append(f"{title}, {name}, {kind}: {one_line(error)}")
                     continue
@@ -90,18 +95,17 @@ def compact(rows):
     Args:
         rows: Dicts from ``COLUMNS`` to text.
     """
-    kinds = [f"{form} {quantize or ''}".strip() for form, quantize in KINDS]
     names = ["model, network", "MB", "ms, Keras"]
-    names += [f"{kind}: {'mean %' if ' ' in kind else 'ms, difference'}" for kind in kinds]
+    names += [f"{kind}: {'mean %' if '-' in kind else 'ms, difference'}" for kind in KINDS]
     lines = [names, ["---"] * len(names)]
     for network in dict.fromkeys((row["model"], row["network"]) for row in rows):
         own = {row["format"]: row for row in rows if (row["model"], row["network"]) == network}
         first = next(iter(own.values()))
         line = [", ".join(network), first["MB"], first["ms, Keras"]]
-        for kind in kinds:
+        for kind in KINDS:
             if kind not in own:
                 line.append("-")
-            elif " " in kind:
+            elif "-" in kind:
                 line.append(own[kind]["mean difference, %"].partition(" ")[0])
             else:
                 line.append(f"{own[kind]['ms']}, {own[kind]['largest difference']}")

@@ -136,7 +136,7 @@ def test_the_phase_benchmark_measures_every_estimator(audios_folder, midi_folder
 def test_the_table_of_exports_has_a_row_for_each_network():
     rows = [
         ("a", "net", "onnx", "1.00", "2.00", "4.00", "2.00", "1e-06", "0.01"),
-        ("a", "net", "onnx int8", "0.25", "1.00", "4.00", "4.00", "1e-02", "0.5 (random inputs)"),
+        ("a", "net", "onnx-int8", "0.25", "1.00", "4.00", "4.00", "1e-02", "0.5 (random inputs)"),
         ("b", "net", "savedmodel", "3.00", "5.00", "5.00", "1.00", "0e+00", "0"),
     ]
     found = export.compact([dict(zip(export.COLUMNS, row, strict=True)) for row in rows])
