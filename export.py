@@ -45,7 +45,8 @@ class Comparison(NamedTuple):
     """How an exported network compares with Keras.
 
     Attributes:
-        largest: Largest difference of an output's value.
+        largest: Largest difference of an output's value, over the largest value where that is
+            above 1.
         relative: Mean difference over the mean deviation of the values from their mean.
         megabytes, keras_megabytes: Size of the file, and of the weights in float32.
         seconds, keras_seconds: Time of an example on one core, in batches of one.
@@ -88,6 +89,7 @@ def compare(
         for true, found in zip(by_keras(given), runner(given), strict=True)
     ]
     largest = max(np.abs(true - found).max() for true, found in pairs)
+    largest /= max(1.0, *(np.abs(true).max() for true, _ in pairs))
     off = np.mean([np.abs(true - found).mean() for true, found in pairs])
     spread = np.mean([np.abs(true - true.mean()).mean() for true, _ in pairs])
     seconds = {by_keras: [], runner: []}

@@ -102,6 +102,16 @@ def test_steps_of_a_recurrent_network_make_the_sequence(tmp_path, form):
     np.testing.assert_allclose(state, last, atol=1e-5)
 
 
+@pytest.mark.parametrize("form", ["onnx", "litert", "savedmodel"])
+def test_an_input_named_by_a_word_of_python_gets_an_underscore(tmp_path, form):
+    latent, told = keras.Input((3,), name="latent"), keras.Input((2,), name="class")
+    network = keras.Model([latent, told], layers.Dense(4)(layers.Concatenate()([latent, told])))
+    export_network(network, tmp_path / "exported", form, {})
+    given = [np.ones((1, 3), np.float32), np.ones((1, 2), np.float32)]
+    (found,) = open_exported(tmp_path / "exported", ["latent", "class_"])(given)
+    np.testing.assert_allclose(found, network(given), atol=1e-5)
+
+
 def test_litert_refuses_a_network_that_hides_its_state(tmp_path):
     with pytest.raises(UserError, match="keeps its state to itself"):
         export_network(sequences(with_state=False), tmp_path / "exported", "litert", {})

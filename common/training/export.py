@@ -10,6 +10,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +116,7 @@ def written_network(network: keras.Model, form: str) -> keras.Model:
         layer.name for layer in plain.layers if type(layer).__name__ in ("GRU", "LSTM", "SimpleRNN")
     ]
     if form != "litert" or not recurrent:
-        return plain
+        return _with_names(plain)
     settings = {name: {"unroll": True} for name in recurrent}
     sequences = [one for one in plain.inputs if len(one.shape) == 3 and one.shape[1] is None]
     if sequences and not (len(plain.inputs) > len(sequences) and len(plain.outputs) > 1):
@@ -127,7 +128,24 @@ def written_network(network: keras.Model, form: str) -> keras.Model:
         settings[one.name] = {"batch_shape": (None, 1, one.shape[2])}
     step = rebuild(plain, settings)
     step.set_weights(plain.get_weights())
-    return step
+    return _with_names(step)
+
+
+def _with_names(network):
+    """The network, whose inputs that are named by words of Python get an underscore behind them.
+
+    TensorFlow makes parameters of functions of them.
+    """
+    from keras import Input, Model
+
+    names = [f"{one.name}_" if iskeyword(one.name) else one.name for one in network.inputs]
+    if names == [one.name for one in network.inputs]:
+        return network
+    given = [
+        Input(one.shape[1:], dtype=one.dtype, name=name)
+        for one, name in zip(network.inputs, names, strict=True)
+    ]
+    return Model(given, network(given), name=network.name)
 
 
 def _write_onnx(network, path, metadata, quantize):
