@@ -22,6 +22,7 @@ FARTHEST = 3.0  # of a place or an offset, in knobs
 MOST_POINTS = 64  # of a curve
 _NEIGHBOURS = 4  # sounds that are mixed at a place
 _SAME = 1e-4  # squared distance from a sound within which nothing else is mixed in
+_MEASURED = 0.4  # seconds of the sounds that tell what an axis moves
 _LEVEL = 0.5  # peak of a sound of medium loudness
 _HIGHEST_GAIN = 100.0
 
@@ -157,7 +158,7 @@ class Explorer:
         self.gain = min(_LEVEL / max(heard, 1e-9), _HIGHEST_GAIN)
         for seconds in lengths[1:]:
             self.render(Order(seconds=seconds))
-        rows = report(self.model, self.knobs, [self._means.mean(axis=0)], lengths[0])
+        rows = report(self.model, self.knobs, [self._means.mean(axis=0)], _MEASURED)
         self.moves = [_told(row) for row in rows]
 
     def weights(self, at: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:

@@ -60,6 +60,7 @@ def test_a_model_says_what_it_is():
         "move_orchestra",
         "wae_fader_orchestra",
         "granular_drums",
+        "continuous_orchestra",
         "vq_trumpet",
         "vq_violin",
     ],

@@ -22,20 +22,43 @@ def build_classifier(dims: int, classes: int, units: Sequence[int] = (64, 64)) -
     return keras.Model(inputs, outputs, name="classifier")
 
 
-def build_frame_classifier(dims: int, classes: int, kernel: int = 5) -> keras.Model:
+def build_frame_classifier(
+    dims: int, classes: int, kernel: int = 5, pace: float = 1.0
+) -> keras.Model:
     """Network from paths (batch, steps, dims) to logits (batch, steps, classes) float32.
 
     It sees some steps before and after each; widths as in the adversary of wavae (Caillon et al.
     2020), which predicts a Gaussian instead.
+
+    Args:
+        dims, classes: Lengths of a latent vector and of a label.
+        kernel: Size of the convolutions.
+        pace: How many times as fast as other networks it learns by Adam, whose steps do not depend
+            on the size of a gradient: its weights are so many times smaller, and its activations
+            are multiplied (Karras et al. 2018, section 4.1). A slow adversary is outrun.
     """
+    initial = keras.initializers.VarianceScaling(2 / pace**2)
+
+    def scaled(layer, hidden, number):
+        return layers.Rescaling(pace, dtype="float32", name=f"classifier_pace_{number}")(
+            layer(hidden)
+        )
+
     inputs = hidden = layers.Input((None, dims), name="path")
     for number, width in enumerate((64, 256), start=1):
-        convolution = layers.Conv1D(width, kernel, padding="same", name=f"classifier_conv_{number}")
-        hidden = layers.LeakyReLU(0.2, name=f"classifier_relu_{number}")(convolution(hidden))
-    hidden = layers.Dense(64, name="classifier_dense")(hidden)
-    hidden = layers.LeakyReLU(0.2, name="classifier_relu_3")(hidden)
-    outputs = layers.Dense(classes, dtype="float32", name="classifier_logits")(hidden)
-    return keras.Model(inputs, outputs, name="classifier")
+        convolution = layers.Conv1D(
+            width,
+            kernel,
+            padding="same",
+            kernel_initializer=initial,
+            name=f"classifier_conv_{number}",
+        )
+        hidden = scaled(convolution, hidden, number)
+        hidden = layers.LeakyReLU(0.2, name=f"classifier_relu_{number}")(hidden)
+    dense = layers.Dense(64, kernel_initializer=initial, name="classifier_dense")
+    hidden = layers.LeakyReLU(0.2, name="classifier_relu_3")(scaled(dense, hidden, 3))
+    last = layers.Dense(classes, kernel_initializer=initial, name="classifier_logits")
+    return keras.Model(inputs, scaled(last, hidden, 4), name="classifier")
 
 
 def reverse_gradient(values: Any, strength: Any) -> Any:

@@ -16,6 +16,7 @@ from latent_exploration.continuous.frames import BANDS, PAIR
 
 KERNEL = 5
 LOUDNESS_CLASSES = 16
+_PACE = 8.0  # of the adversary
 _SMALLEST = -10.0  # log variance of a decoded band
 _NARROW = -4.0  # log variance of an untrained latent vector; noise would drown what it says
 _PAIR_AT = 2  # layer with a stride
@@ -114,7 +115,7 @@ class ContinuousVAE(TrainingModel):
         super().__init__("continuous")
         self.encoder, self.decoder, self.beta = encoder, decoder, beta
         self.dims = encoder.output_shape[-1] // 2
-        self.classifier = build_frame_classifier(self.dims, LOUDNESS_CLASSES)
+        self.classifier = build_frame_classifier(self.dims, LOUDNESS_CLASSES, pace=_PACE)
         self.sampling = Sampling()
         self.strength = self.add_weight(
             shape=(), initializer="zeros", trainable=False, dtype="float32", name="strength"
