@@ -26,6 +26,7 @@ KINDS = {
     "wae_fader": "TrainedFader",
     "timbre_space": "TrainedSpace",
     "light_mir": "TrainedTagger",
+    "latent_exploration": "TrainedContinuous",
 }
 
 
