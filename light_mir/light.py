@@ -38,9 +38,9 @@ def build_parser() -> Parser:
     )
     built.add_argument("--output", type=Path, required=True, help="run folder to write")
     built.add_flag(
-        "--loss",
+        "--points",
         0.0,
-        "how much larger the mean error may be than that of the whole networks, as a share of it",
+        "how many percentage points larger the mean error may be than that of the whole networks",
         type=number(float, 0),
     )
     built.add_argument("--round", type=number(int, 0), help="take this round (default: choose)")
@@ -94,11 +94,16 @@ def table_of(lotteries: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     return table
 
 
-def choose(table: Sequence[dict[str, Any]], loss: float = 0.0) -> int:
-    """Last round whose multiplier is at most ``1 + loss``; ``UserError`` if there are no rounds."""
+def choose(table: Sequence[dict[str, Any]], points: float = 0.0) -> int:
+    """Last round whose mean error is at most so many percentage points above that of round 0.
+
+    Raises:
+        UserError: There are no rounds.
+    """
     if not table:
         raise UserError("--tickets: no round that all of them have; let the lotteries go on")
-    return max(row["round"] for row in table if row["multiplier"] <= 1 + loss + 1e-9)
+    most = table[0]["error"] + points / 100 + 1e-9
+    return max(row["round"] for row in table if row["error"] <= most)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = open_run(args.model, "light_mir")
     lotteries = [read_rounds(folder) for folder in args.tickets]
     table = table_of(lotteries)
-    chosen = choose(table, args.loss) if args.round is None else args.round
+    chosen = choose(table, args.points) if args.round is None else args.round
     if chosen >= len(table):
         raise UserError(f"--round {chosen}: the last one of all seeds is {len(table) - 1}")
     scores = [

@@ -20,7 +20,7 @@ from common.files.audio import AUDIO_SUFFIXES, peak, resample
 from common.files.split import is_held_out
 from common.music.dataset import INDEX, read_index
 from common.music.midi import Note
-from common.music.notes import NoteLibrary
+from common.music.notes import MAX_SUBSTITUTION, NoteLibrary
 from common.music.synthesis import mix
 from data import load_audio
 from light_mir.tasks import CHORDS, INSTRUMENTS, LOWEST_PITCH, ROOTS, Task
@@ -135,6 +135,17 @@ class Sounds:
             or is_held_out(f"{name}-{pitch}", _SHARE) == (self._side == "validation")
         ]
 
+    def playable(self) -> list[str]:
+        """Names of the instruments that can play any pitch between their lowest and highest one."""
+        names = [
+            name
+            for name, found in sorted(self.voices.items())
+            if len(found[0][1]) >= 6 and np.diff(list(found[0][1])).max() <= 2 * MAX_SUBSTITUTION
+        ]
+        if not names:
+            raise UserError("--notes_path: no instrument with notes enough; name another folder")
+        return names
+
     def note(self, name: str, pitch: int, rng: np.random.Generator) -> np.ndarray:
         """A note (samples,) float32 at RATE, of a preset and a velocity that are drawn."""
         known = [(voice, files) for voice, files in self.voices[name] if pitch in files]
@@ -201,9 +212,7 @@ def progression(sounds: Sounds, rng: np.random.Generator, chords: int = 8) -> Sc
 
     A tenth of the segments has no chord: silence, a single note, or a cluster.
     """
-    names = sorted(name for name, found in sounds.voices.items() if len(found[0][1]) >= 6)
-    if not names:
-        raise UserError("--notes_path: no instrument with six notes or more; name a folder")
+    names = sounds.playable()
     played_by = [
         sounds.voices[names[rng.integers(len(names))]][0] for _ in range(rng.integers(1, 4))
     ]
@@ -335,7 +344,7 @@ def play_hits(
 
 def _phrase(sounds, rng):
     """Single notes and chords of one instrument, as onsets."""
-    names = sorted(name for name, found in sounds.voices.items() if len(found[0][1]) >= 6)
+    names = sounds.playable()
     name = names[rng.integers(len(names))]
     voice, files = sounds.voices[name][rng.integers(len(sounds.voices[name]))]
     pitches, notes, truth, begin = sorted(files), [], [], rng.uniform(0.05, 0.3)

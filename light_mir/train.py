@@ -4,7 +4,7 @@
 
 The run folder gets network.h5, which consists of stock layers, config.json, history.csv and the
 curves. `trimming.lottery` makes the network lighter, and `light_mir.light` chooses among what it
-leaves.
+leaves; with --epoch_offset, that is trained on.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
+from common.trained import open_run
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
 from light_mir.store import ExampleStore
@@ -45,8 +46,18 @@ class Session(TrainingSession):
         built.set_defaults(epochs=10, lr_decay="cosine")
 
     def check(self) -> None:
-        """Open the store."""
-        self.store = ExampleStore(self.flags.features_path)
+        """Open the store, and read to what a network that is trained on was trimmed."""
+        flags = self.flags
+        self.store = ExampleStore(flags.features_path)
+        self.kept = {}
+        if flags.epoch_offset:
+            config = open_run(flags.output, self.system)
+            if (config.get("task"), config.get("width")) != (self.store.task.name, flags.width):
+                raise UserError(
+                    f"{flags.output}: of task {config.get('task')} and --width "
+                    f"{config.get('width')}; give these"
+                )
+            self.kept = {name: config[name] for name in ("trimmed", "round") if name in config}
 
     def open_data(self) -> None:
         """Take both sides of the store."""
@@ -71,14 +82,19 @@ class Session(TrainingSession):
             "task": self.store.task.name,
             "width": self.flags.width,
             "split": {name: sorted(found) for name, found in split.items()},
-        }
+        } | self.kept
 
     def make_model(self) -> Tagger:
         """Make the untrained model."""
+        from common.training.rebuild import trimmed
         from light_mir.model import Tagger, build_network, loss_name
 
         task = self.store.task
-        return Tagger(build_network(task, self.flags.width), loss_name(task))
+        network = build_network(task, self.flags.width)
+        if "trimmed" in self.kept:
+            where = self.run.path / "config.json"
+            network = trimmed(network, self.kept["trimmed"]["network"], where)
+        return Tagger(network, loss_name(task))
 
 
 build_parser, train, main = Session.script_functions(__doc__)

@@ -274,7 +274,7 @@ def test_the_lightest_round_without_loss_is_chosen():
     )
     assert table[2]["scratch"] == 0.5
     assert light.choose(table) == 2
-    assert light.choose(table, 0.1) == 3
+    assert light.choose(table, 2.1) == 3
     unfinished = light.table_of([rounds([0.2, 0.3], 0), rounds([0.2, 0.3, 0.4], 1)])
     assert len(unfinished) == 2
 
@@ -286,12 +286,17 @@ def test_a_light_network_is_a_run_folder(folder, tmp_path, capsys):
     argv = words("--model", folder / "run", "--dataset_path", folder / "drums.h5", "--rounds", 1)
     argv += words("--epochs", 1, "--steps_per_epoch", 2, "--output", tmp_path / "tickets")
     assert lottery.main([*argv, "--begin", "untrained", "--share", "0.1"]) == 0
-    argv = words("--model", folder / "run", "--tickets", tmp_path / "tickets", "--loss", 9)
+    argv = words("--model", folder / "run", "--tickets", tmp_path / "tickets", "--points", 99)
     assert light.main([*argv, "--output", str(tmp_path / "light")]) == 0
     before, after = (load_trained(path).network for path in (folder / "run", tmp_path / "light"))
     assert after.count_params() < before.count_params()
     assert len(read_csv(tmp_path / "light" / "tickets.csv")) == 2
     assert json.loads((tmp_path / "light" / "config.json").read_text())["task"] == "drums"
+    argv = words("--features_path", folder / "drums.h5", "--output", tmp_path / "light")
+    argv += words("--epochs", 1, "--epoch_offset", 1, "--steps_per_epoch", 1)
+    assert_refused(train.main, argv, capsys, "--width")
+    assert train.main([*argv, "--width", "2"]) == 0
+    assert load_trained(tmp_path / "light").network.count_params() == after.count_params()
     argv = words("--model", folder / "run", "--tickets", folder, "--output", tmp_path / "x")
     assert_refused(light.main, argv, capsys, "rounds.csv")
 
