@@ -62,7 +62,10 @@ def plot_tickets(path: Path, tables: dict[str, Sequence[dict[str, Any]]]) -> Non
         )  # fmt: skip
         axis.axhline(1, color="grey", lw=0.8)
         axis.axvline(0.1, color="grey", lw=0.8, ls=":")
-        axis.set(xscale="log")
+        axis.set(xscale="log", yscale="log")
+        high = max(row["most"] / whole for row in rows)
+        marks = [one for one in (0.5, 0.8, 1, 1.2, 1.5, 2, 3, 10, 100) if one <= 1.2 * high]
+        axis.set_yticks(marks, [f"{one:g}" for one in marks])
         ticks = [tick for tick in (1, 0.5, 0.2, 0.1, 0.05, 0.02) if tick >= 0.9 * min(left)]
         axis.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
         axis.minorticks_off()
