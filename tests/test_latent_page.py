@@ -416,6 +416,6 @@ def test_mistakes_of_the_command_line(tmp_path, capsys):
 
 
 def test_the_benchmark_measures_answers(explorer):
-    spent = latent_page.answer_times(explorer, 3)
-    assert len(spent) == 3
+    spent, worked = latent_page.answer_times(explorer, 3)
+    assert len(spent) == len(worked) == 3
     assert 0 < max(spent) < 5
