@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from benchmarks.transfer.excerpts import Excerpt
+from benchmarks.transfer.systems import pix2pix_folder, vq_folder
 from common.files.audio import resample
 from common.trained import shipped
 from data import SAMPLE_RATE
@@ -54,7 +55,7 @@ def _pix2pix(model, **style):
 def _stream_of(system: str, excerpt: Excerpt) -> tuple[Stream, int] | None:
     """Function of a stream and its sample rate; None for what needs a whole recording."""
     if system == "pix2pix":
-        return _pix2pix(shipped(f"{excerpt.origin}_2_{excerpt.target}"))
+        return _pix2pix(pix2pix_folder(excerpt))
     if system == "multitarget":
         from pix2pix_timbre.style import style_of
 
@@ -73,7 +74,7 @@ def _stream_of(system: str, excerpt: Excerpt) -> tuple[Stream, int] | None:
         from vq_timbre.pitch import track
         from vq_timbre.trained import convert_blocks, load_trained
 
-        timbre = load_trained(shipped(f"vq_{excerpt.target.partition('_')[0]}"))
+        timbre = load_trained(vq_folder(excerpt))
         tracked = track if system == "vq-harmonic" else None
         return lambda blocks: convert_blocks(blocks, timbre, track=tracked), timbre.sample_rate
     return None

@@ -62,7 +62,8 @@ def rephased(excerpt: Excerpt, source: np.ndarray) -> np.ndarray:
     return safe_peak(resynthesize(truth[:length], source[:length], METHODS["mixed"]()))
 
 
-def _pix2pix_model(excerpt):
+def pix2pix_folder(excerpt: Excerpt) -> Path:
+    """Folder of the generator of an excerpt's pair, which may not be there."""
     return shipped(f"{excerpt.origin}_2_{excerpt.target}")
 
 
@@ -70,7 +71,7 @@ def pix2pix(excerpt: Excerpt, source: np.ndarray) -> np.ndarray:
     """The shipped generator of the pair."""
     from pix2pix_timbre import convert
 
-    return convert(source, SAMPLE_RATE, _pix2pix_model(excerpt))
+    return convert(source, SAMPLE_RATE, pix2pix_folder(excerpt))
 
 
 def multitarget(excerpt: Excerpt, source: np.ndarray) -> np.ndarray:
@@ -99,7 +100,8 @@ def move(excerpt: Excerpt, source: np.ndarray) -> np.ndarray:
     return transfer_to(source, SAMPLE_RATE, excerpt.target, source=excerpt.origin)
 
 
-def _vq_model(excerpt):
+def vq_folder(excerpt: Excerpt) -> Path:
+    """Folder of the code book of an excerpt's target, which may not be there."""
     return shipped(f"vq_{excerpt.target.partition('_')[0]}")
 
 
@@ -107,14 +109,14 @@ def vq_timbre(excerpt: Excerpt, source: np.ndarray) -> np.ndarray:
     """The code book of the target, with noise as published."""
     from vq_timbre import transfer_timbre
 
-    return transfer_timbre(source, SAMPLE_RATE, _vq_model(excerpt))
+    return transfer_timbre(source, SAMPLE_RATE, vq_folder(excerpt))
 
 
 def vq_harmonic(excerpt: Excerpt, source: np.ndarray) -> np.ndarray:
     """The same with harmonics at the pitch of the source."""
     from vq_timbre import transfer_timbre
 
-    return transfer_timbre(source, SAMPLE_RATE, _vq_model(excerpt), harmonic=True)
+    return transfer_timbre(source, SAMPLE_RATE, vq_folder(excerpt), harmonic=True)
 
 
 def random_cnn(
@@ -174,7 +176,7 @@ SYSTEMS = {
         anchor=True,
     ),
     "pix2pix": System(
-        pix2pix, lambda excerpt: _pix2pix_model(excerpt).is_dir(), "generator of the pair"
+        pix2pix, lambda excerpt: pix2pix_folder(excerpt).is_dir(), "generator of the pair"
     ),
     "multitarget": System(
         multitarget, _always, "generator of any target, shown another piece by the target"
@@ -182,12 +184,12 @@ SYSTEMS = {
     "move": System(move, _is_for_move, "MoVE, told both instruments"),
     "vq": System(
         vq_timbre,
-        lambda excerpt: excerpt.group == LINE and _vq_model(excerpt).is_dir(),
+        lambda excerpt: excerpt.group == LINE and vq_folder(excerpt).is_dir(),
         "code book of the target's spectra, with noise as published",
     ),
     "vq-harmonic": System(
         vq_harmonic,
-        lambda excerpt: excerpt.group == LINE and _vq_model(excerpt).is_dir(),
+        lambda excerpt: excerpt.group == LINE and vq_folder(excerpt).is_dir(),
         "the same with harmonics at the pitch of the source",
     ),
     "random-cnn": System(
