@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import Parser, number, parser, run
-from common.files.audio import read_header
+from common.files.audio import load_sounding, read_header
 from common.latent import interpolate
 from common.music.names import pitch_argument
 from common.work.lock import only_run
@@ -22,7 +22,6 @@ from granular.scripts import (
     add_model_flags,
     add_seconds_flag,
     open_trained,
-    read_sound,
     require_folder,
     write_sound,
 )
@@ -61,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = [labels.find(name) for name in (args.first, args.second)]
     with only_run(args.output):
         sounds = [
-            trained.grains.prepare(read_sound(path, trained.sample_rate)) for path in args.input
+            trained.grains.prepare(load_sounding(path, trained.sample_rate)) for path in args.input
         ]
         ends = sequences.encode(trained.encode_sounds(np.stack(sounds)))
         told = labels.vectors(names, args.pitches)

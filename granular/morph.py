@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.cli import Parser, number, parser, run
+from common.files.audio import load_sounding
 from common.work.lock import only_run
 from granular.scripts import (
     add_model_flags,
     add_seconds_flag,
     open_trained,
-    read_sound,
     require_audio,
     write_sound,
 )
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from granular.ways import morphed
 
     with only_run(args.output, folder=False):
-        sounds = [read_sound(path, trained.sample_rate) for path in args.input]
+        sounds = [load_sounding(path, trained.sample_rate) for path in args.input]
         made = morphed(trained, *sounds, args.shares, seconds=args.seconds, seed=args.seed)
         write_sound(args.output, made, trained.sample_rate)
     return 0

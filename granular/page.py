@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.cli import Parser, number, parser, run, say
-from common.files.audio import read_header, safe_peak
+from common.files.audio import load_sounding, read_header, safe_peak
 from common.latent import plane_grid, principal_axes
 from common.music.names import pitch_argument
 from common.report.page import Clip, Plane, Section, mp3, write_page
 from common.report.plots import figure_png, new_figure, pixels_webp
 from common.work.lock import only_run
 from granular.paths import KINDS, way
-from granular.scripts import add_model_flags, loudest_grain, open_trained, read_sound
+from granular.scripts import add_model_flags, loudest_grain, open_trained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,7 +107,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         clips = [clip(name, sound, rate) for name, sounds in drawn.items() for sound in sounds]
         sections = [Plane("Drawn sounds, a row for each class", clips, args.count)]
         for path in args.input:
-            audio = read_sound(path, rate)[: round(_LONGEST * rate)]
+            audio = load_sounding(path, rate)[: round(_LONGEST * rate)]
             again = trained.decode(trained.encode(audio), seed=args.seed)[: audio.size]
             clips = [clip(path.stem, audio, rate), clip("made of grains", again, rate)]
             sections.append(Section(path.stem, clips, rate / 2000))

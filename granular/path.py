@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import Parser, UserError, number, parser, run
+from common.files.audio import load_sounding
 from common.latent import principal_axes
 from common.work.lock import only_run
 from granular.paths import KINDS, way
@@ -24,7 +25,6 @@ from granular.scripts import (
     add_seconds_flag,
     loudest_grain,
     open_trained,
-    read_sound,
     require_audio,
     write_sound,
 )
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with only_run(args.output, folder=False):
         if args.through:
             rate = trained.sample_rate
-            paths = [trained.encode(read_sound(path, rate)) for path in args.through]
+            paths = [trained.encode(load_sounding(path, rate)) for path in args.through]
         else:
             label = trained.labels.find(args.label)
             sounds = trained.sample(label, args.pitch, 2, seed=args.seed)

@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.cli import Parser, UserError, existing_folder, parser, run
+from common.files.audio import load_sounding
 from common.work.lock import only_run
 from granular.scripts import (
     add_model_flags,
     open_trained,
-    read_sound,
     require_audio,
     write_sound,
 )
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     trained = open_trained(args)
     rate = trained.sample_rate
     with only_run(args.output, folder=False):
-        audio = read_sound(args.input, rate)
+        audio = load_sounding(args.input, rate)
         if args.method == "corpus":
             from granular.corpus import Corpus
 

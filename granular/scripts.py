@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, say
-from common.files.audio import peak, require_audio_suffix, safe_peak
+from common.files.audio import require_audio_suffix, safe_peak
 from common.music.names import pitch_argument
 from common.trained import add_model_flag
 from common.training.devices import start_backend
-from data import load_audio, write_audio
+from data import write_audio
 
 if TYPE_CHECKING:
     from granular.trained import TrainedGrains
@@ -70,14 +70,6 @@ def require_audio(path: Path, *inputs: Path) -> None:
     require_audio_suffix(path)
     for one in inputs:
         read_header(one)
-
-
-def read_sound(path: Path, sample_rate: int) -> np.ndarray:
-    """Audio (samples,) of a file; ``UserError`` if it is silent."""
-    audio, _ = load_audio(path, sample_rate=sample_rate)
-    if audio.size == 0 or peak(audio) < 1e-4:
-        raise UserError(f"{path}: is silent; give another recording")
-    return audio
 
 
 def write_sound(path: Path, audio: np.ndarray, sample_rate: int) -> None:

@@ -27,7 +27,7 @@ from common.cli import (
     run,
     say,
 )
-from common.files.audio import peak
+from common.files.audio import is_silent
 from common.work.lock import only_run
 from latent_exploration.knobs import Knobs
 from latent_exploration.scripts import add_model_flags, find_sounds, open_session, read_sound
@@ -89,7 +89,7 @@ def sweep(
         values[0, axis] = position
         vector = knobs.turned(start[np.newaxis], values)
         audio = model.decode(np.repeat(vector, steps, axis=0).astype(np.float32))
-        if peak(audio) < 1e-4:
+        if is_silent(audio):
             found.append(dict.fromkeys(DESCRIPTORS, np.nan))
             continue
         power, hertz = mean_power(audio, model.sample_rate)

@@ -11,8 +11,9 @@ the value of the source, brought to the range:
     note 60          /take 1
 
 The server, python -m latent_exploration.osc, has to run. Live ports need python-rtmidi
-(requirements-midi.txt). While a message waits for its answer, only the last value of a controller
-counts. Exit status 1 if the server has reported an error.
+(requirements-midi.txt). Live, while a message waits for its answer, only the last value of a
+controller counts; of a file, all are sent, late if need be. Exit status 1 if the server has
+reported an error.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.cli import Parser, UserError, add_gpu_flag
-from common.files.audio import find_recordings, load_audio, peak, read_header
+from common.files.audio import find_recordings, load_sounding, read_header
 from common.music.names import pitch_argument
 from common.trained import add_model_flag
 
@@ -92,7 +92,4 @@ def require_sound(path: Path) -> None:
 def read_sound(path: Path, sample_rate: int) -> np.ndarray:
     """Audio (samples,) of a file; ``UserError`` if it is silent."""
     require_sound(path)
-    audio, _ = load_audio(path, sample_rate=sample_rate)
-    if audio.size == 0 or peak(audio) < 1e-4:
-        raise UserError(f"{path}: is silent; give another recording")
-    return audio
+    return load_sounding(path, sample_rate)

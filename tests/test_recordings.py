@@ -4,10 +4,20 @@ import numpy as np
 import pytest
 import soundfile
 
-from common.cli import report_others
-from common.files.audio import AudioFileError, AudioWriter, find_recordings, read_header
+from common.cli import UserError, report_others
+from common.files.audio import (
+    SILENT_PEAK,
+    AudioFileError,
+    AudioWriter,
+    find_recordings,
+    is_silent,
+    load_sounding,
+    read_header,
+    write_audio,
+)
 from common.files.kinds import true_kind
 
+RATE = 44100
 M4A = b"\0\0\0\x20ftypM4A \0\0\0\0M4A mp42isom\0\0\0\0" + bytes(500)
 
 
@@ -134,3 +144,15 @@ def test_what_is_no_recording_is_named_without_bytes(tmp_path):
         read_header(tmp_path / "text.wav")
     with pytest.raises(AudioFileError, match="is a folder; name a file"):
         read_header(tmp_path)
+
+
+def test_a_silent_recording_is_refused_by_name(tmp_path):
+    audio = np.zeros(RATE, np.float32)
+    audio[100] = 0.9 * SILENT_PEAK
+    write_audio(tmp_path / "faint.wav", audio, RATE, subtype="FLOAT")
+    audio[100] = 1.1 * SILENT_PEAK
+    write_audio(tmp_path / "heard.wav", audio, RATE, subtype="FLOAT")
+    assert np.array_equal(load_sounding(tmp_path / "heard.wav", RATE), audio)
+    with pytest.raises(UserError, match=r"faint\.wav: is silent"):
+        load_sounding(tmp_path / "faint.wav", RATE)
+    assert is_silent(np.zeros(0, np.float32))

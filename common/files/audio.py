@@ -488,6 +488,14 @@ def is_silent(audio: np.ndarray) -> bool:
     return peak(audio) < SILENT_PEAK
 
 
+def load_sounding(path: Path, sample_rate: int) -> np.ndarray:
+    """Audio (samples,) of a file at a rate in Hz; ``UserError`` if it is silent."""
+    audio, _ = load_audio(path, sample_rate=sample_rate)
+    if is_silent(audio):
+        raise UserError(f"{path}: is silent; give another recording")
+    return audio
+
+
 def safe_peak(audio: np.ndarray) -> np.ndarray:
     """Turn audio down if it would leave [-1, 1]."""
     loudest = peak(audio)

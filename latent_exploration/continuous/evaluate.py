@@ -5,7 +5,7 @@
 Fresh regressors, a perceptron and boosted trees that see five steps, learn the loudness from the
 latent vectors of four fifths of the recordings, and are tried on the rest, where it sounds. Then
 the loudness of vectors is replaced by curves, and the loudness of what is decoded is compared with
-them. At last, the model plays a stream in blocks of 2048 samples.
+them. Finally, the model plays a stream in blocks of 2048 samples.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def fresh_r2(
     return found
 
 
-def obedience(decode: Callable[[np.ndarray], np.ndarray], paths: Sequence[np.ndarray]) -> float:
+def loudness_correlation(
+    decode: Callable[[np.ndarray], np.ndarray], paths: Sequence[np.ndarray]
+) -> float:
     """Spearman's correlation between the loudness that is asked for and that of the sound.
 
     The loudness of each path is replaced by a slow wave; the mean over the paths.
@@ -141,10 +143,10 @@ def stream(trained: TrainedContinuous, audio: np.ndarray) -> dict[str, float]:
         block that the median one takes on the processor. (The sound is not compared: rounding
         errors decide between phases that fit equally well.)
     """
-    from latent_exploration.continuous.stream import BLOCK, Ears, Voice
+    from latent_exploration.continuous.stream import BLOCK, StreamDecoder, StreamEncoder
 
     audio = fit_length(audio, len(audio) // BLOCK * BLOCK)
-    ears, voice, second = Ears(trained), Voice(trained), Voice(trained)
+    ears, voice, second = StreamEncoder(trained), StreamDecoder(trained), StreamDecoder(trained)
     paths, spectra, times = [], [], []
     for start in range(0, len(audio), BLOCK):
         begin = time.process_time()
@@ -191,10 +193,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f"loudness read from the latent vectors, {name}: R2 {said}")
         if folder == args.model and trained.controls:
             some = [trained.encode(audio) for audio in audios[:: -(-len(audios) // 20)]]
-            alone = obedience(partial(trained.decode, exact=False), some)
+            alone = loudness_correlation(partial(trained.decode, exact=False), some)
+            obeyed = loudness_correlation(trained.decode, some)
             say(
                 "loudness that is asked for and that is heard: Spearman "
-                f"{obedience(trained.decode, some):.3f}; left to the decoder alone {alone:.3f}"
+                f"{obeyed:.3f}; left to the decoder alone {alone:.3f}"
             )
             together = np.concatenate(audios[: -(-_BLOCKS * 2048 // round(args.seconds * RATE))])
             found = stream(trained, together)

@@ -109,7 +109,7 @@ class _Repetition:
         return np.repeat(values, self._times, axis=0)
 
 
-class Ears:
+class StreamEncoder:
     """Hears audio in parts: the path of what is complete.
 
     Args:
@@ -132,7 +132,7 @@ class Ears:
         return self._trained.joined(found[:, : found.shape[1] // 2], heard.loudness)
 
 
-class Voice:
+class StreamDecoder:
     """Speaks a path in parts: the audio that is final.
 
     Args:
