@@ -224,7 +224,9 @@ def test_a_run_measures_each_system_and_goes_on_where_it_was(tmp_path, capsys):
         truth, copied = rows[group, TRUTH], rows[group, "copy-source"]
         assert float(truth["F1/truth"]) == float(truth["MFCC cosine"]) == 1
         assert float(truth["LSD"]) == float(truth["loudness"]) == 0
-        assert float(copied["DPD"]) == float(copied["JD"]) == pytest.approx(0, abs=0.02)
+        # not quite 0, as it is brought to the loudness of the truth
+        assert float(copied["DPD"]) < 0.1
+        assert float(copied["JD"]) < 0.05
         assert float(rows[group, "transcribed"]["LSD"]) < float(copied["LSD"])
     assert float(rows["piano", "pix2pix"]["times real time"]) > 0
     assert float(rows["line", "vq"]["latency"]) > 0
