@@ -56,15 +56,17 @@ def plot_tickets(path: Path, tables: dict[str, Sequence[dict[str, Any]]]) -> Non
         )  # fmt: skip
         axis.plot(left, [row["multiplier"] for row in rows], ".-", label="mean of the tickets")
         found = [row for row in rows if row["scratch"] is not None]
-        axis.plot(
-            [row["left"] for row in found], [row["scratch"] / whole for row in found],
-            "s", color="C1", ms=4, label="from scratch",
-        )  # fmt: skip
+        if found:
+            axis.plot(
+                [row["left"] for row in found], [row["scratch"] / whole for row in found],
+                "s", color="C1", ms=4, label="from scratch",
+            )  # fmt: skip
         axis.axhline(1, color="grey", lw=0.8)
         axis.axvline(0.1, color="grey", lw=0.8, ls=":")
         axis.set(xscale="log", yscale="log")
         high = max(row["most"] / whole for row in rows)
-        marks = [one for one in (0.5, 0.8, 1, 1.2, 1.5, 2, 3, 10, 100) if one <= 1.2 * high]
+        marks = (1, 10, 100) if high > 5 else (0.8, 1, 1.2, 1.5, 2, 3)
+        marks = [one for one in marks if one <= 1.2 * high]
         axis.set_yticks(marks, [f"{one:g}" for one in marks])
         ticks = [tick for tick in (1, 0.5, 0.2, 0.1, 0.05, 0.02) if tick >= 0.9 * min(left)]
         axis.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
