@@ -34,6 +34,7 @@ INSTALLED = "not installed"  # end of the reason for a skip that an installation
 LONG = [  # test files that take longest, without "test_"
     *("gan", "vae_scripts", "toy_devices", "training", "evaluate", "stretch_scripts", "predict"),
     *("random_cnn_scripts", "trainings", "weights", "findlr", "vae_models", "devices"),
+    *("transfer_benchmark", "silence"),
 ]
 ROOT = Path(__file__).parent.parent
 # If several processes compile librosa's functions at once, numba's cache is spoilt for good, and
