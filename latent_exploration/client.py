@@ -13,15 +13,15 @@ Exit status 1 if the server has reported an error, or has not answered each mess
 
 from __future__ import annotations
 
-import shlex
 import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from common.cli import Parser, UserError, missing, number, parser, run, say
+from common.cli import Parser, UserError, number, parser, run, say
 from latent_exploration.osc import HOST
+from latent_exploration.scripts import read_lines
 
 if TYPE_CHECKING:
     from pythonosc.osc_message import OscMessage
@@ -65,27 +65,16 @@ def read_script(path: Path) -> list[Line]:
     Raises:
         UserError: No such file, or a line that is no message.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: {missing(path)}")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no text in UTF-8") from error
-    found = []
-    for row, line in enumerate(lines, 1):
-        try:
-            words = shlex.split(line, comments=True)
-            if words:
-                seconds, address, *values = words
-                found.append(Line(float(seconds), address, [word_value(word) for word in values]))
-                if not (0 <= found[-1].seconds < 1e6 and address.startswith("/")):
-                    raise ValueError(line)
-        except ValueError as error:
-            raise UserError(
-                f"{path}, line {row}: no message; write a time, an address and its arguments, such "
-                "as 0.5 /scale 1.5"
-            ) from error
-    return sorted(found, key=lambda line: line.seconds)
+    remedy = "no message; write a time, an address and its arguments, such as 0.5 /scale 1.5"
+    return sorted(read_lines(path, _line, remedy), key=lambda line: line.seconds)
+
+
+def _line(words):
+    seconds, address, *values = words
+    found = Line(float(seconds), address, [word_value(word) for word in values])
+    if not (0 <= found.seconds < 1e6 and address.startswith("/")):
+        raise ValueError(address)
+    return found
 
 
 def word_value(word: str) -> int | float | str:

@@ -18,13 +18,13 @@ reported an error.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from common.cli import Parser, UserError, missing, one_line, parser, run, say
+from common.cli import Parser, UserError, one_line, parser, run, say
 from latent_exploration.client import Link, add_link_flags, told, word_value
+from latent_exploration.scripts import read_lines
 
 if TYPE_CHECKING:
     from mido import Message
@@ -76,24 +76,8 @@ def read_map(path: Path) -> list[Rule]:
     Raises:
         UserError: No such file, or a line that is no rule.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: {missing(path)}")
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no text in UTF-8") from error
-    found = []
-    for row, line in enumerate(lines, 1):
-        try:
-            words = shlex.split(line, comments=True)
-            if words:
-                found.append(_rule(words))
-        except (ValueError, IndexError) as error:
-            raise UserError(
-                f"{path}, line {row}: no rule; write a source, a range and a message, such as "
-                "cc 1 -1 1 /bias $ 1"
-            ) from error
-    return found
+    remedy = "no rule; write a source, a range and a message, such as cc 1 -1 1 /bias $ 1"
+    return read_lines(path, _rule, remedy)
 
 
 def _rule(words):

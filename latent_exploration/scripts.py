@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import Parser, UserError, add_gpu_flag
+from common.cli import Parser, UserError, add_gpu_flag, missing
 from common.files.audio import find_recordings, load_sounding, read_header
 from common.music.names import pitch_argument
 from common.trained import add_model_flag
@@ -93,3 +94,32 @@ def read_sound(path: Path, sample_rate: int) -> np.ndarray:
     """Audio (samples,) of a file; ``UserError`` if it is silent."""
     require_sound(path)
     return load_sounding(path, sample_rate)
+
+
+def read_lines(path: Path, parse: Callable[[list[str]], Any], remedy: str) -> list[Any]:
+    """What the lines of a text file say, those without a word left out; # begins a comment.
+
+    Args:
+        path: Text file in UTF-8.
+        parse: Function of the words of a line, quoted as in the shell.
+        remedy: What the message says of a line that ``parse`` refuses by ``ValueError`` or
+            ``IndexError``.
+
+    Raises:
+        UserError: No such file, no text, or such a line.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: {missing(path)}")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no text in UTF-8") from error
+    found = []
+    for row, line in enumerate(lines, 1):
+        try:
+            words = shlex.split(line, comments=True)
+            if words:
+                found.append(parse(words))
+        except (ValueError, IndexError) as error:
+            raise UserError(f"{path}, line {row}: {remedy}") from error
+    return found

@@ -43,7 +43,7 @@ _AT_ONCE = 20  # scenes of a job
 def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__, writes=("features_path",))
-    built.add_argument("--task", required=True, choices=tuple(TASKS), help="what to learn")
+    built.add_argument("--task", required=True, choices=tuple(TASKS), help="task to learn")
     add_source_flags(built)
     built.add_argument(
         "--validation_kits",
