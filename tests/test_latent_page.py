@@ -308,6 +308,10 @@ def test_a_drag_is_heard(browser, server, explorer):
     opened(browser, server)
     browser.click("#record")
     browser.until("page.recorder.running")
+
+    def heard_for(seconds):  # of the recording, whose clock may be behind that of a busy machine
+        browser.until(f"page.recorder.seconds > {browser.run('page.recorder.seconds') + seconds}")
+
     x, y, width, _ = browser.middle_of("#map")
     places = []
     for kind, share in (("Pressed", -0.3), *(("Moved", -0.3 + 0.06 * step) for step in range(11))):
@@ -315,7 +319,10 @@ def test_a_drag_is_heard(browser, server, explorer):
         played = browser.run("page.renderer.played")
         browser.until(f"page.renderer.played > {played} || !page.renderer.busy")
         places.append(browser.run("page.at"))
-        time.sleep(0.15)
+        heard_for(0.15)
+    browser.until("!page.renderer.busy")
+    assert browser.run("page.at") == places[-1]
+    heard_for(0.4)
     browser.mouse("Released", x + 0.3 * width, y)
     audio, rate = recorded(browser)
     heard = pitches(audio, rate)
