@@ -13,9 +13,8 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
+from common.cli import Parser, add_features_flag, add_run_flag, number, run
 from common.training.flags import add_training_flags
-from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from granular.sounds import SoundStore
 
@@ -133,13 +132,7 @@ class Session(TrainingSession):
         from granular.batches import Sounds
 
         flags = self.flags
-        self.sides = training, held_out = self.store.split(
-            flags.validation_split, lambda row: row.unit
-        )
-        if not training:
-            raise UserError(
-                f"--validation_split {flags.validation_split}: all sounds are held out; lower it"
-            )
+        training, held_out = self.split_rows("sounds", lambda row: row.unit)
         make = partial(Sounds, self.store, part=flags.part, shift=flags.shift)
         self.set_batches(make, training, held_out)
         self.say(
@@ -148,12 +141,11 @@ class Session(TrainingSession):
         )
 
     def describe(self) -> dict[str, Any]:
-        """Settings of the networks, their grains and classes, and the split."""
+        """Settings of the networks, and their grains and classes."""
         return {
             "architecture": self.architecture._asdict(),
             "grains": self.store.grains._asdict(),
             "labels": self.store.labels._asdict(),
-            "split": recorded_split(self.sides, lambda index: self.store.rows[index].unit),
         }
 
     @property

@@ -16,7 +16,6 @@ import numpy as np
 
 from common.cli import Parser, UserError, add_features_flag, number, run
 from common.training.flags import add_training_flags
-from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from granular.sounds import SoundStore
 from granular.train_grains import weigh
@@ -102,11 +101,7 @@ class Session(TrainingSession):
                 f"{flags.features_path}: other grains or classes than those of {flags.model}"
             )
         self.store, self._trained = store, trained
-        self.sides = training, held_out = store.split(flags.validation_split, lambda row: row.unit)
-        if not training:
-            raise UserError(
-                f"--validation_split {flags.validation_split}: all sounds are held out; lower it"
-            )
+        training, held_out = self.split_rows("sounds", lambda row: row.unit)
         rng, paths = np.random.default_rng(flags.seed), []
         for version in range(8 if flags.shift else 1):
             sounds = store.audio(training)
@@ -123,12 +118,8 @@ class Session(TrainingSession):
         self.say(f"{len(training):,} sounds to train on, {len(held_out):,} held out")
 
     def describe(self) -> dict[str, Any]:
-        """Settings of the networks, and the split."""
-        return {
-            "architecture": self.architecture._asdict(),
-            "steps": self.store.grains.count,
-            "split": recorded_split(self.sides, lambda index: self.store.rows[index].unit),
-        }
+        """Settings of the networks, and the number of their steps."""
+        return {"architecture": self.architecture._asdict(), "steps": self.store.grains.count}
 
     @property
     def architecture(self) -> SequenceArchitecture:

@@ -66,6 +66,7 @@ class Session(TrainingSession):
         training, held_out = (self.store.side(name) for name in ("training", "validation"))
         if not training:
             raise UserError(f"{self.store.path}: holds no examples to train on; make more")
+        self.split_rows("examples", lambda row: row.source, (training, held_out))
         self.set_batches(partial(Examples, self.store), training, held_out)
         self.say(
             f"{self.store.task.name}: {len(training):,} examples to train on, {len(held_out):,} "
@@ -73,16 +74,8 @@ class Session(TrainingSession):
         )
 
     def describe(self) -> dict[str, Any]:
-        """The task, the width, and the sources of both sides."""
-        sides = {"training": "training", "validation": "held_out"}
-        split = {name: set() for name in sides.values()}
-        for row in self.store.rows:
-            split[sides[row.side]].add(row.source)
-        return {
-            "task": self.store.task.name,
-            "width": self.flags.width,
-            "split": {name: sorted(found) for name, found in split.items()},
-        } | self.kept
+        """The task, the width, and to what the network was trimmed."""
+        return {"task": self.store.task.name, "width": self.flags.width} | self.kept
 
     def make_model(self) -> Tagger:
         """Make the untrained model."""

@@ -13,11 +13,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
+from common.cli import Parser, add_features_flag, add_run_flag, number, run
 from common.music.split import note_of
 from common.networks.conditions import NoteConditions
 from common.training.flags import add_training_flags
-from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from move.store import SliceStore
 
@@ -103,11 +102,8 @@ class Session(TrainingSession):
         from move.batches import Transfers
 
         flags, rows = self.flags, self.store.rows
-        self.sides = training, held_out = self.store.split(flags.validation_split)
-        if not training:
-            raise UserError(
-                f"--validation_split {flags.validation_split}: all notes are held out; lower it"
-            )
+        sides = self.store.split(flags.validation_split)
+        training, held_out = self.split_rows("notes", note_of, sides)
         vectors = self.conditions.vectors(
             [row.instrument for row in rows], [row.pitch for row in rows]
         )
@@ -128,12 +124,11 @@ class Session(TrainingSession):
         )
 
     def describe(self) -> dict[str, Any]:
-        """Settings of the networks, their slices and conditions, and the split by note."""
+        """Settings of the networks, and their slices and conditions."""
         return {
             "architecture": self.architecture._asdict(),
             "slices": self.store.slices._asdict(),
             "conditions": self.conditions._asdict(),
-            "split": recorded_split(self.sides, lambda index: note_of(self.store.rows[index])),
         }
 
     @property

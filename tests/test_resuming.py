@@ -164,6 +164,7 @@ def test_a_training_is_called_with_some_of_the_flags(tmp_path, finished):
         ({"resumed": True}, "resumed"),
         ({"lr_decay": "quick"}, "--lr_decay"),
         ({"output": None}, "--output"),
+        ({"validation_split": 0.999}, "all pieces are held out; lower it, or give more pieces"),
     ],
 )
 def test_a_call_with_unfit_flags_is_refused(tmp_path, flags, words):

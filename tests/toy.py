@@ -24,13 +24,22 @@ if __name__ == "__main__":  # a script outside the root does not find the projec
 import numpy as np
 
 from common.cli import number, run
-from common.files.split import is_held_out
+from common.files.store import Store
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
 
 PIECES = ("arpeggio", "fugue", "march", "scale", "waltz")  # a share of 0.3 holds out arpeggio
 ROWS = 3  # examples per piece
 NUMBERS = 4  # numbers per example
+
+
+class Pieces:
+    """A store without images, whose rows are names."""
+
+    split = Store.split
+
+    def __init__(self, rows):
+        self.rows = rows
 
 
 class Session(TrainingSession):
@@ -58,18 +67,12 @@ class Session(TrainingSession):
     def open_data(self):
         """Split the pieces."""
         flags = self.flags
-        self.sides = {"training": [], "held_out": []}
-        for piece in flags.pieces:
-            held_out = is_held_out(piece, flags.validation_split)
-            self.sides["held_out" if held_out else "training"].append(piece)
-        training, held_out = self.sides.values()
+        self.store = Pieces(flags.pieces)
+        sides = self.split_rows("pieces", str)
+        training, held_out = ([flags.pieces[index] for index in side] for side in sides)
         examples = make_examples()
         self.training = examples(training, flags.batch_size, flags.steps_per_epoch, flags.seed)
         self.validation = examples(held_out, flags.batch_size) if held_out else None
-
-    def describe(self):
-        """Return the split."""
-        return {"split": self.sides}
 
     def make_model(self):
         """Return the untrained model."""

@@ -18,7 +18,6 @@ import numpy as np
 
 from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
 from common.training.flags import add_training_flags
-from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from timbre_space.ratings import Ratings, merge, read_ratings
 from timbre_space.store import ColumnStore, note_of
@@ -122,14 +121,11 @@ class Session(TrainingSession):
 
         flags, rows = self.flags, self.store.rows
         place = {name: number for number, name in enumerate(self.classes)}
-        sides = self.store.split(flags.validation_split)
-        self.sides = training, held_out = tuple(
-            [index for index in side if rows[index].instrument in place] for side in sides
+        sides = tuple(
+            [index for index in side if rows[index].instrument in place]
+            for side in self.store.split(flags.validation_split)
         )
-        if not training:
-            raise UserError(
-                f"--validation_split {flags.validation_split}: all notes are held out; lower it"
-            )
+        training, held_out = self.split_rows("notes", note_of, sides)
         levels = self.store.levels()
         self.scale = scale_of(levels[training])
         labels = one_hot([place.get(row.instrument, -1) for row in rows], len(place))
@@ -153,13 +149,12 @@ class Session(TrainingSession):
         self.say(said + (f"; not rated and left out: {names}{more}" if missing else ""))
 
     def describe(self) -> dict[str, Any]:
-        """Settings of the networks and their columns, instruments, and the split by note."""
+        """Settings of the networks and their columns, scale, and instruments."""
         return {
             "architecture": self.architecture._asdict(),
             "spectra": self.store.spectra._asdict(),
             "scale": self.scale,
             "instruments": self.classes,
-            "split": recorded_split(self.sides, lambda index: note_of(self.store.rows[index])),
         }
 
     @property

@@ -14,10 +14,9 @@ import argparse
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from common.cli import Parser, UserError, add_features_flag, add_run_flag, counted, number, run
+from common.cli import Parser, add_features_flag, add_run_flag, counted, number, run
 from common.music.titles import note_title
 from common.training.flags import add_training_flags
-from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from vae_generation.condition import Conditions
 from vae_generation.store import UNKNOWN, ImageStore
@@ -135,11 +134,8 @@ class Session(TrainingSession):
 
         flags = self.flags
         self.architecture = self._architecture()
-        self.sides = training, held_out = self.store.split(flags.validation_split)
-        if not training:
-            raise UserError(
-                f"--validation_split {flags.validation_split}: all images are held out; lower it"
-            )
+        sides = self.store.split(flags.validation_split)
+        training, held_out = self.split_rows("images", lambda row: row.source, sides)
         vectors = self.conditions.vectors(self.store.rows) if self.conditions else None
         make = partial(Images, self.store, conditions=vectors)
         self.set_batches(make, training, held_out)
@@ -162,12 +158,11 @@ class Session(TrainingSession):
         ).check()
 
     def describe(self) -> dict[str, Any]:
-        """Settings of networks, images and conditions, and the split by source."""
+        """Settings of the networks, and their images and conditions."""
         return {
             "architecture": self.architecture._asdict(),
             "spectrogram": self.store.spectrogram._asdict(),
             "conditions": self.conditions._asdict() if self.conditions else None,
-            "split": recorded_split(self.sides, lambda index: self.store.rows[index].source),
         }
 
     def make_model(self) -> VAE:

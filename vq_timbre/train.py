@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from common.cli import Parser, UserError, add_run_flag, number, run
 from common.training.devices import OneDevice
 from common.training.flags import add_training_flags
-from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from vq_timbre.frames import HOP, INPUTS, RATES
 from vq_timbre.preprocess import fill_phrases
@@ -141,13 +140,7 @@ class Session(TrainingSession):
 
         flags, rows = self.flags, self.store.rows
         self.architecture.check()
-        self.sides = self.store.split(flags.validation_split, key=lambda row: row.source)
-        training, held_out = self.sides
-        if not training:
-            raise UserError(
-                f"--validation_split {flags.validation_split}: all recordings are held out; lower "
-                "it, or give more recordings"
-            )
+        training, held_out = self.split_rows("recordings", lambda row: row.source)
         self.set_batches(partial(Pieces, self.store, sees=flags.sees), training, held_out)
         self._trained = None
         minutes = [
@@ -160,11 +153,10 @@ class Session(TrainingSession):
         )
 
     def describe(self) -> dict[str, Any]:
-        """Settings of the networks, the sample rate, and the split by recording."""
+        """Settings of the networks, and the sample rate."""
         return {
             "architecture": self.architecture._asdict(),
             "sample_rate": self.store.sample_rate,
-            "split": recorded_split(self.sides, lambda index: self.store.rows[index].source),
         }
 
     @property

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
+from common.cli import Parser, add_features_flag, add_run_flag, number, run
 from common.music.split import note_of, split_notes
 from common.networks.conditions import OCTAVES, PITCH_CLASSES, NoteConditions
 from common.training.flags import add_training_flags
-from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from wae_fader.store import NoteStore
 
@@ -112,11 +111,8 @@ class Session(TrainingSession):
         from wae_fader.batches import Notes
 
         flags, rows = self.flags, self.store.rows
-        self.sides = training, held_out = split_notes(rows, flags.validation_split)
-        if not training:
-            raise UserError(
-                f"--validation_split {flags.validation_split}: all notes are held out; lower it"
-            )
+        sides = split_notes(rows, flags.validation_split)
+        training, held_out = self.split_rows("notes", note_of, sides)
         styles, pitches = [row.style for row in rows], [row.pitch for row in rows]
         vectors = self.conditions.vectors(styles, pitches)
         make = partial(Notes, self.store, conditions=vectors)
@@ -132,12 +128,11 @@ class Session(TrainingSession):
         )
 
     def describe(self) -> dict[str, Any]:
-        """Settings of the networks, their images and conditions, and the split by note."""
+        """Settings of the networks, and their images and conditions."""
         return {
             "architecture": self.architecture._asdict(),
             "images": self.store.images._asdict(),
             "styles": list(self.conditions.instruments),
-            "split": recorded_split(self.sides, lambda index: note_of(self.store.rows[index])),
         }
 
     @property

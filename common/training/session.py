@@ -19,7 +19,7 @@ from common.training.devices import (
     start_backend,
 )
 from common.training.flags import parsed
-from common.training.resuming import continued_config, new_pieces
+from common.training.resuming import continued_config, new_pieces, recorded_split
 from common.training.run_folder import RunFolder
 from common.training.weights import load_into
 from common.work.lock import only_run
@@ -53,6 +53,8 @@ class TrainingSession(abc.ABC):
         flags: Namespace of the flags.
         run: ``RunFolder``.
         devices: A class of ``common.training.devices``.
+        store: Data whose ``rows`` are split by ``split_rows``.
+        sides: Indices of the rows to train on and held out, which ``split_rows`` sets.
         training, validation: ``common.training.batches.Batches``; the latter may be None.
 
     Raises:
@@ -78,6 +80,7 @@ class TrainingSession(abc.ABC):
     def __init__(self, **flags: Any) -> None:
         self._given = flags
         self.flags = SimpleNamespace(**flags)
+        self._recorded = {}
         self.check()
         self.run = RunFolder(self.folder)
         self._require_networks()
@@ -123,7 +126,8 @@ class TrainingSession(abc.ABC):
     def describe(self) -> dict[str, Any]:
         """Return a dict of further entries of ``config.json``, besides flags and versions.
 
-        Its ``split`` is a dict from ``training`` and ``held_out`` to names of pieces.
+        If ``split_rows`` does not add it, ``split`` is a dict from ``training`` and ``held_out`` to
+        names of pieces.
         """
         return {}
 
@@ -182,6 +186,37 @@ class TrainingSession(abc.ABC):
             return cls(**vars(build_parser().parse_args(argv))).train()
 
         return build_parser, train, main
+
+    def split_rows(
+        self,
+        what: str,
+        name_of: Callable[[Any], str],
+        sides: tuple[list[int], list[int]] | None = None,
+    ) -> tuple[list[int], list[int]]:
+        """Split the rows of ``store``: set ``sides``, and record their names in ``config.json``.
+
+        Args:
+            what: What is held out, in plural, for the message.
+            name_of: Function that returns the name of a row that is recorded.
+            sides: Lists of the indices of the rows to train on and held out. By default,
+                ``store.split`` holds out the share --validation_split of the names.
+
+        Returns:
+            ``(training, held_out)``, which are ``sides``.
+
+        Raises:
+            UserError: Nothing is left to train on.
+        """
+        rows = self.store.rows
+        self.sides = sides or self.store.split(self.flags.validation_split, name_of)
+        if not self.sides[0]:
+            raise UserError(
+                f"--validation_split {self.flags.validation_split}: all {what} are held out; lower "
+                f"it, or give more {what}"
+            )
+        names = recorded_split(self.sides, lambda index: name_of(rows[index]))
+        self._recorded = {"split": names}
+        return self.sides
 
     def set_batches(
         self, make: Callable[..., Batches], training: Sequence, held_out: Sequence
@@ -297,6 +332,7 @@ class TrainingSession(abc.ABC):
             "flags": flags,
             "versions": versions(),
             **self.describe(),
+            **self._recorded,
         }
 
     def _require_networks(self):

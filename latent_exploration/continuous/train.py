@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
+from common.cli import Parser, add_features_flag, add_run_flag, number, run
 from common.training.flags import add_training_flags
-from common.training.resuming import recorded_split
 from common.training.session import TrainingSession
 from latent_exploration.continuous.frames import HOP, PAIR, RATE
 from latent_exploration.continuous.store import SpectraStore
@@ -73,15 +72,9 @@ class Session(TrainingSession):
         from latent_exploration.continuous.batches import Excerpts
         from latent_exploration.continuous.model import LOUDNESS_CLASSES
 
-        flags, rows = self.flags, self.store.rows
+        rows = self.store.rows
         self.architecture.check()
-        self.sides = self.store.split(flags.validation_split, key=lambda row: row.source)
-        training, held_out = self.sides
-        if not training:
-            raise UserError(
-                f"--validation_split {flags.validation_split}: all recordings are held out; lower "
-                "it, or give more recordings"
-            )
+        training, held_out = self.split_rows("recordings", lambda row: row.source)
         loudness = np.concatenate([self.store.frames(rows[index]).loudness for index in training])
         shares = np.arange(1, LOUDNESS_CLASSES) / LOUDNESS_CLASSES
         edges = np.quantile(loudness, shares)
@@ -93,11 +86,8 @@ class Session(TrainingSession):
         self.say(f"{minutes[0]:.1f} minutes to train on, {minutes[1]:.1f} minutes held out")
 
     def describe(self) -> dict[str, Any]:
-        """Settings of the networks, and the split by recording."""
-        return {
-            "architecture": self.architecture._asdict(),
-            "split": recorded_split(self.sides, lambda index: self.store.rows[index].source),
-        }
+        """Settings of the networks."""
+        return {"architecture": self.architecture._asdict()}
 
     @property
     def architecture(self) -> Architecture:
