@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
+from common.music.events import event_f1
 from common.report.tables import as_text
 from common.trained import open_run
 from common.training.devices import start_backend
 from light_mir.preprocess import add_source_flags, sources_of
 from light_mir.scenes import Scene, Sounds, make_scene, roughened
-from light_mir.tasks import TASKS, TOLERANCE, WITHIN, Task
+from light_mir.tasks import TASKS, WITHIN, Task
 
 if TYPE_CHECKING:
     from light_mir.trained import Found
@@ -61,25 +62,18 @@ def measure(task: Task, scenes: Sequence[Scene], heard: Sequence[Sequence[Found]
         heard: What a method hears in each.
     """
     if task.events:
-        return _events_f1(task, scenes, heard)
+        return event_f1(
+            (
+                np.array([start for start, _, value in scene.truth if value == number_of]),
+                np.array([one.start for one in found if one.label == label]),
+            )
+            for scene, found in zip(scenes, heard, strict=True)
+            for number_of, label in enumerate(task.labels)
+        )
     each = {"instruments": _right_name, "pitch": _pitch_accuracy, "chords": _chord_overlap}
     pairs = [each[task.name](task, *pair) for pair in zip(scenes, heard, strict=True)]
     values, weights = np.transpose(pairs)
     return float(np.average(values, weights=weights))
-
-
-def _events_f1(task, scenes, heard):
-    from mir_eval.util import match_events
-
-    hits = sums = 0
-    for scene, found in zip(scenes, heard, strict=True):
-        for number_of, label in enumerate(task.labels):
-            truth = np.array([start for start, _, value in scene.truth if value == number_of])
-            times = np.array([one.start for one in found if one.label == label])
-            sums += len(truth) + len(times)
-            if len(truth) and len(times):
-                hits += len(match_events(truth, times, TOLERANCE))
-    return 2 * hits / max(sums, 1)
 
 
 def _right_name(task, scene, found):

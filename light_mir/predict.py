@@ -30,6 +30,7 @@ from common.cli import (
 )
 from common.files.atomic import replace_when_done
 from common.files.audio import AudioFileError, read_header
+from common.music.pitch import frequency
 from common.trained import open_run
 from common.training.devices import start_backend
 from common.work.fill import find_recordings
@@ -104,7 +105,7 @@ def write_found(path: Path | None, found: Iterable[Found]) -> Counter[str]:
                 f"{one.start:.3f}",
                 f"{one.end:.3f}",
                 one.label,
-                "" if one.value != one.value else f"{440 * 2 ** ((one.value - 69) / 12):.2f}",
+                "" if one.value != one.value else f"{frequency(one.value):.2f}",
                 f"{one.probability:.3f}",
             )
             for one in _counted(found, counts)

@@ -20,10 +20,11 @@ from common.files.audio import AUDIO_SUFFIXES, peak, resample
 from common.files.split import is_held_out
 from common.music.dataset import INDEX, read_index
 from common.music.midi import Note
+from common.music.names import PITCH_CLASSES
 from common.music.notes import MAX_SUBSTITUTION, NoteLibrary
 from common.music.synthesis import mix
 from data import load_audio
-from light_mir.tasks import CHORDS, INSTRUMENTS, LOWEST_PITCH, ROOTS, Task
+from light_mir.tasks import CHORDS, INSTRUMENTS, LOWEST_PITCH, Task
 
 RATE = 16000
 CLASSES = ("kick", "snare", "hat")  # folders of the hits that ``tasks.DRUMS`` are
@@ -401,4 +402,4 @@ def chord_name(label: int) -> str:
     """Chord as musicians write it: "C", "F#m", or "-" for none."""
     if label == _NONE:
         return "-"
-    return ROOTS[label % 12] + ("m" if label >= 12 else "")
+    return PITCH_CLASSES[label % 12] + ("m" if label >= 12 else "")

@@ -30,13 +30,14 @@ from common.cli import (
 from common.files.atomic import replace_when_done
 from common.files.audio import resample
 from common.music.dataset import INDEX
+from common.music.events import event_f1
 from common.music.midi import Note, read_notes
 from common.music.notes import NoteLibrary
 from common.music.synthesis import mix
 from common.trained import open_run, shipped
 from common.training.devices import start_backend
 from light_mir.scenes import CLASSES, RATE, Sounds, Sources, chord_name, play_hits
-from light_mir.tasks import CHORDS, DRUMS, matches
+from light_mir.tasks import CHORDS, DRUMS
 
 if TYPE_CHECKING:
     from light_mir.trained import Found
@@ -147,14 +148,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     with replace_when_done(args.output) as temporary:
         temporary.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    pairs = [
+    f1 = event_f1(
         (
             np.array([second for second, drum in played if drum == place]),
             np.array([one.start for one in drums if one.label == label]),
         )
         for place, label in enumerate(DRUMS)
-    ]
-    f1 = 2 * sum(matches(*pair) for pair in pairs) / max(sum(map(len, sum(pairs, ()))), 1)
+    )
     say(f"{args.output}: {len(chords)} chords, {len(drums)} hits of {len(played)}, F1 {f1:.2f}")
     return 0
 

@@ -18,18 +18,18 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
+from common.music.events import event_f1
+from common.music.names import PITCH_CLASSES
 from light_mir.spectrum import Spectrum
 
 INSTRUMENTS = (
     *("alto_saxophone", "bassoon", "cello", "clarinet", "english_horn", "flute"),
     *("french_horn", "oboe", "piano", "trombone", "trumpet", "violin"),
 )
-ROOTS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-CHORDS = (*(f"{root}:maj" for root in ROOTS), *(f"{root}:min" for root in ROOTS), "N")
+CHORDS = (*(f"{root}:{kind}" for kind in ("maj", "min") for root in PITCH_CLASSES), "N")
 DRUMS = ("kick", "snare", "hihat")
 LOWEST_PITCH = 24  # MIDI number of C1, the first of the bins of CREPE
 CENTS, PITCH_BINS = 20, 360
-TOLERANCE = 0.05  # seconds, of events, as in MIREX
 THRESHOLD = 0.3  # least probability of an event
 WITHIN = 0.5  # semitones, of a pitch
 _BLUR = 1.25  # bins; 25 cents, as in CREPE
@@ -92,15 +92,12 @@ class Task(NamedTuple):
             outputs: Of the network, in the same shape.
         """
         if self.events:
-            hits = sums = 0
             second = self.spectrum.hop / self.spectrum.rate
-            for target, output in zip(targets, outputs, strict=True):
-                for column in range(len(self.labels)):
-                    truth = second * np.flatnonzero(target[:, column])
-                    found = second * peaks(output[:, column])
-                    hits += matches(truth, found)
-                    sums += len(truth) + len(found)
-            return 1 - 2 * hits / max(sums, 1)
+            return 1 - event_f1(
+                (second * np.flatnonzero(target[:, column]), second * peaks(output[:, column]))
+                for target, output in zip(targets, outputs, strict=True)
+                for column in range(len(self.labels))
+            )
         if self.name == "pitch":
             far = np.abs(pitch_of(outputs) - pitch_of(targets)) > WITHIN
             return float(np.mean(far))
@@ -112,25 +109,6 @@ def peaks(curve: np.ndarray, threshold: float = THRESHOLD) -> np.ndarray:
     around = np.pad(curve, 1, constant_values=-np.inf)
     is_peak = (curve >= threshold) & (curve > around[:-2]) & (curve >= around[2:])
     return np.flatnonzero(is_peak)
-
-
-def matches(truth: np.ndarray, found: np.ndarray, tolerance: float = TOLERANCE) -> int:
-    """Largest number of pairs of times that are within a tolerance, each in one pair at most.
-
-    Args:
-        truth, found: Times in seconds, ascending.
-        tolerance: Seconds.
-    """
-    count = i = j = 0
-    while i < len(truth) and j < len(found):
-        distance = found[j] - truth[i]
-        if abs(distance) <= tolerance + 1e-9:
-            count, i, j = count + 1, i + 1, j + 1
-        elif distance < 0:
-            j += 1
-        else:
-            i += 1
-    return count
 
 
 def pitch_of(outputs: np.ndarray) -> np.ndarray:

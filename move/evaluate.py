@@ -33,6 +33,7 @@ from common.cli import Parser, UserError, add_seed_flag, existing_folder, number
 from common.files.audio import find_recordings, fit_length
 from common.latent import decoding_speed
 from common.music.names import NoteName, parse_note
+from common.music.pitch import frequency
 from common.music.split import note_of
 from common.report.evaluation import held_out
 from common.report.tables import as_text
@@ -235,7 +236,7 @@ def described(audios: Sequence[np.ndarray], notes: Sequence[NoteName], rate: int
     from common.audio.descriptors import describe
 
     found = [
-        list(describe(audio, rate, 440 * 2 ** ((note.pitch - 69) / 12)).values())
+        list(describe(audio, rate, frequency(note.pitch)).values())
         for audio, note in zip(audios, notes, strict=True)
         if audio.any()
     ]

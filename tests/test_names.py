@@ -13,6 +13,7 @@ from common.music.names import (
     find_instrument,
     parse_note,
     pitch_argument,
+    pitch_name,
     pitch_number,
     split_variation,
     tempo_of,
@@ -74,6 +75,11 @@ def test_the_midi_file_of_a_rendering_is_found_whatever_its_name(tmp_path, file,
 )
 def test_pitches_by_name(text, number):
     assert pitch_number(text) == number
+
+
+def test_the_name_of_every_pitch_is_read_again():
+    assert [pitch_number(pitch_name(pitch)) for pitch in range(128)] == list(range(128))
+    assert [pitch_name(pitch) for pitch in (0, 60, 69)] == ["C-1", "C4", "A4"]
 
 
 @pytest.mark.parametrize("text", ["H4", "C", "128", "G#9", "C4x", "", "Cb-1"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from common.music.pitch import frequency
 from vq_timbre.excitation import Harmonics
 from vq_timbre.frames import HOP, hops_of
 
@@ -40,7 +41,7 @@ def hum(seconds: float, sample_rate: int, rng: np.random.Generator) -> np.ndarra
         start += length
     pitch = np.convolve(np.pad(pitch, 2, mode="edge"), np.ones(5) / 5, mode="valid")
     pitch = pitch + 0.2 * np.sin(2 * np.pi * 5.5 * time)
-    source = Harmonics(sample_rate).draw(440 * 2 ** ((pitch - 69) / 12))
+    source = Harmonics(sample_rate).draw(frequency(pitch))
     source = sosfilt(butter(2, _TILT_HERTZ, fs=sample_rate, output="sos"), source)
     voiced = 0.1 * source
     for hertz, width in _FORMANTS:

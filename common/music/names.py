@@ -9,8 +9,9 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
+PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+
 _PITCH = re.compile(r"([A-Ga-g])(##?|bb?)?(-?\d)")
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NOTE = re.compile(r"(.+)_(\d{3})-(\d{3})-(\d{3})")
 _PRESET = re.compile(r"@(\d{3})$")
 _VARIATION = re.compile(
@@ -57,8 +58,14 @@ def pitch_number(text: str) -> int | None:
             return None
         letter, accidentals, octave = match.groups(default="")
         shift = accidentals.count("#") - accidentals.count("b")
-        number = 12 * (int(octave) + 1) + _STEPS[letter.upper()] + shift
+        number = 12 * (int(octave) + 1) + PITCH_CLASSES.index(letter.upper()) + shift
     return number if 0 <= number < 128 else None
+
+
+def pitch_name(pitch: int) -> str:
+    """Name of a MIDI number: "C4" for 60."""
+    octave, number = divmod(pitch, 12)
+    return f"{PITCH_CLASSES[number]}{octave - 1}"
 
 
 def pitch_argument(text: str) -> int:

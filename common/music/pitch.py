@@ -57,8 +57,8 @@ class Check(NamedTuple):
         return None if self.deviation is None else abs(self.deviation) <= QUARTER_TONE
 
 
-def frequency(pitch: float) -> float:
-    """Frequency in Hz of a MIDI number, which may be fractional."""
+def frequency(pitch: float | np.ndarray) -> float | np.ndarray:
+    """Frequency in Hz of a MIDI number, which may be fractional, or of an array of them."""
     return 440 * 2 ** ((pitch - 69) / 12)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from common.cli import UserError
 from common.music.instruments import FAMILIES, known_instrument
-from common.music.names import parse_note
+from common.music.names import PITCH_CLASSES, parse_note
 
 ORDINARY = "ordinary"  # technique of a note that is played as usual
 DYNAMICS = {  # MIDI velocities, evenly spaced as in notation programs
@@ -26,7 +26,6 @@ DYNAMICS = {  # MIDI velocities, evenly spaced as in notation programs
 GROUPS = ("instrument", "pitch", "velocity", "dynamics", "technique", "preset")
 PITCH_SPELLINGS = "A4, A#4, As4, Bb3, a-4, or a MIDI number"
 
-_STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "s": 1, "sharp": 1, "b": -1, "♭": -1, "flat": -1}
 _PITCH = re.compile(r"([a-g])(#|♯|sharp|s|♭|flat|b)?-?(\d)", re.IGNORECASE)
 # in a name: not within a word, but followed by a velocity layer if need be, as in A4v12
@@ -96,7 +95,7 @@ def parse_pitch(text: str) -> int:
     match = _PITCH.fullmatch(text)
     if match:
         step, accidental, octave = match.groups()
-        number = _STEPS[step.lower()] + _ACCIDENTALS[(accidental or "").lower()]
+        number = PITCH_CLASSES.index(step.upper()) + _ACCIDENTALS[(accidental or "").lower()]
         number += 12 * (int(octave) + 1)
     elif re.fullmatch(r"\d{1,3}", text):
         number = int(text)

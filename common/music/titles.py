@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from common.music.names import pair_key, preset_of, split_variation
+from common.music.names import pair_key, pitch_name, preset_of, split_variation
 
 # Of files of which the rule of ``_spelled`` makes no good title.
 _PIECES = {
@@ -31,7 +31,6 @@ _FAMILIES = {
     "string": "strings",
     "vocal": "voice",
 }
-_PITCH_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _SOURCES = {"acoustic": "", "electronic": "electric ", "synthetic": "synthetic "}
 
 
@@ -88,10 +87,7 @@ def note_title(instrument: str, pitch: int, velocity: int) -> str:
         pitch: MIDI number; 60 is C4.
         velocity: MIDI velocity.
     """
-    octave, number = divmod(pitch, 12)
-    return (
-        f"{instrument_title(instrument)}, {_PITCH_CLASSES[number]}{octave - 1}, velocity {velocity}"
-    )
+    return f"{instrument_title(instrument)}, {pitch_name(pitch)}, velocity {velocity}"
 
 
 def conversion_title(origins: Iterable[str], targets: Iterable[str]) -> str:

@@ -11,12 +11,12 @@ import numpy as np
 
 from common.cli import UserError
 from common.files.quiet import silent_stderr
+from common.music.events import TOLERANCE
 from common.music.midi import Note
+from common.music.pitch import frequency
 
 PACKAGES = ("basic_pitch", "onnxruntime", "mir_eval")
 INSTALL = "make notes"
-ONSET_TOLERANCE = 0.05  # seconds, as in MIREX
-_MIDI_A4, _A4 = 69, 440.0
 
 
 def require_transcriber() -> None:
@@ -82,8 +82,8 @@ def transcribe(path: Path) -> list[Note]:
 def note_scores(reference: Sequence[Note], estimated: Sequence[Note]) -> dict[str, float]:
     """Precision, recall and F1 of transcribed notes (Bay, Ehmann and Downie 2009).
 
-    A note counts as found if its onset is within ONSET_TOLERANCE and its pitch is the same. Each
-    note is matched at most once, in the way that matches most notes. Ends are ignored.
+    A note counts as found if its onset is within 50 ms and its pitch is the same. Each note is
+    matched at most once, in the way that matches most notes. Ends are ignored.
 
     Args:
         reference, estimated: ``common.music.midi.Note`` objects.
@@ -98,8 +98,8 @@ def note_scores(reference: Sequence[Note], estimated: Sequence[Note]) -> dict[st
     arrays = []
     for notes in (reference, estimated):
         arrays.append(np.array([(note.start, note.end) for note in notes]))
-        arrays.append(_A4 * 2 ** ((np.array([note.pitch for note in notes]) - _MIDI_A4) / 12))
+        arrays.append(frequency(np.array([note.pitch for note in notes])))
     precision, recall, f1, _ = precision_recall_f1_overlap(
-        *arrays, onset_tolerance=ONSET_TOLERANCE, offset_ratio=None
+        *arrays, onset_tolerance=TOLERANCE, offset_ratio=None
     )
     return {"precision": float(precision), "recall": float(recall), "F1": float(f1)}

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from common.files.atomic import replace_when_done
+from common.music.names import PITCH_CLASSES, pitch_name
 from common.report.page import data_uri
 
-_CLASSES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _HELP = (
     "Drag to turn, or use the arrow keys. Press a large point to hear its note, <kbd>Enter</kbd> "
     "for the next one. Press a name to see it alone."
@@ -42,7 +42,7 @@ class Point(NamedTuple):
     @property
     def name(self) -> str:
         """In words, such as "violin C4"."""
-        return f"{self.style} {_CLASSES[self.pitch % 12]}{self.pitch // 12 - 1}"
+        return f"{self.style} {pitch_name(self.pitch)}"
 
 
 def spread_out(vectors: np.ndarray, number: int) -> list[int]:
@@ -88,7 +88,7 @@ def write_space(
     octaves = sorted({point.pitch // 12 - 1 for point in points})
     colours = {
         label: _colouring([styles.index(point.style) for point in points], styles, "tab20"),
-        "pitch class": _colouring([point.pitch % 12 for point in points], _CLASSES, "hsv"),
+        "pitch class": _colouring([point.pitch % 12 for point in points], PITCH_CLASSES, "hsv"),
         "octave": _colouring(
             [octaves.index(point.pitch // 12 - 1) for point in points],
             [f"octave {octave}" for octave in octaves],
