@@ -38,6 +38,7 @@ from unittest import mock
 import numpy as np
 import soundfile
 
+from benchmarks.flags import ROOT, add_data_flag
 from benchmarks.floor import timed
 from common.cli import number, parser, run
 from common.music.midi import find_midi
@@ -45,7 +46,6 @@ from common.report.tables import as_text
 from common.work.machine import cores
 from data import AMIN, BINS, FFT_SIZE, FRAME_COLUMNS, HOP, SAMPLE_RATE, WINDOW, load_audio
 
-ROOT = Path(__file__).parent.parent
 PARTS = "synthesis", "features", "memory", "input", "predict", "help"
 INSTRUMENTS = "keyboard_acoustic", "guitar_acoustic"
 NOTE_RATE = 16000  # Hz
@@ -96,12 +96,7 @@ def build_parser():
         "length of the recording for the part predict, in minutes",
         type=number(float, 0),
     )
-    built.add_argument(
-        "--midi_path",
-        type=Path,
-        default=ROOT / "data" / "midi",
-        help="folder of MIDI files (default: data/midi)",
-    )
+    add_data_flag(built, "--midi_path", "midi", "folder of MIDI files")
     return built
 
 

@@ -15,13 +15,13 @@ import numpy as np
 import compute_features
 import synthesize_audios
 import train_generator
+from benchmarks.flags import add_data_flag
 from common.cli import number, parser, run
 from common.files.text import write_rows
 from common.report.tables import as_text
 from common.training.devices import start_backend
 from common.training.run_folder import RunFolder
 
-ROOT = Path(__file__).parent.parent
 PAIR = ("keyboard_acoustic", "guitar_acoustic")
 HELD_OUT = 0.4  # share of the eleven pieces
 RENDERINGS = {  # flags of synthesize_audios.py
@@ -50,18 +50,8 @@ def main(argv=None):
         "--width", 8, "number of filters in the first block of the generator", type=number(int, 1)
     )
     built.add_flag("--steps", 2000, "number of training steps for each row", type=number(int, 10))
-    built.add_argument(
-        "--notes",
-        type=Path,
-        default=ROOT / "data" / "notes",
-        help="folder of notes (default: data/notes)",
-    )
-    built.add_argument(
-        "--midi",
-        type=Path,
-        default=ROOT / "data" / "midi",
-        help="folder of MIDI files (default: data/midi)",
-    )
+    add_data_flag(built, "--notes", "notes", "folder of notes")
+    add_data_flag(built, "--midi", "midi", "folder of MIDI files")
     args = built.parse_args(argv)
     for name, flags in RENDERINGS.items():
         render(args, name, flags)

@@ -20,9 +20,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.flags import add_data_flag
 from common.cli import Names, Parser, UserError, existing_folder, number, parser, run
 
-ROOT = Path(__file__).parents[2]
 PIECES = ("bach_prelude_c", "debussy_clair_de_lune")
 
 
@@ -36,24 +36,9 @@ def build_parser() -> Parser:
         default=Path("demo/benchmark"),
         help="output folder (default: demo/benchmark)",
     )
-    built.add_argument(
-        "--midi_path",
-        type=existing_folder,
-        default=ROOT / "data" / "midi",
-        help="folder of MIDI files (default: data/midi)",
-    )
-    built.add_argument(
-        "--nsynth_path",
-        type=existing_folder,
-        default=ROOT / "data" / "notes",
-        help="notes of the piano and its targets (default: data/notes)",
-    )
-    built.add_argument(
-        "--orchestra_path",
-        type=existing_folder,
-        default=ROOT / "data" / "orchestra",
-        help="notes of single voices (default: data/orchestra)",
-    )
+    add_data_flag(built, "--midi_path", "midi", "folder of MIDI files")
+    add_data_flag(built, "--nsynth_path", "notes", "notes of the piano and its targets")
+    add_data_flag(built, "--orchestra_path", "orchestra", "notes of single voices")
     built.add_argument(
         "--audios_path",
         type=existing_folder,
