@@ -2,19 +2,20 @@
 
     python synthesize_notes.py --soundfont GeneralMIDI.sf2 --out notes
 
-A note becomes <out>/audio/<family>_<source>_<preset>-<pitch>-<velocity>.wav: 16 kHz, mono, 16 bit,
-3 s held and 1 s released; the three numbers have three digits. <out>/examples.json describes all
-notes of the folder, as in NSynth. Notes that exist are kept, so an interrupted run can be continued
-and a second SoundFont can add its instruments. --orchestra renders the instruments of an orchestra,
-named as in violin_acoustic_000, each over its range; --drums renders hits in seven classes, as
-<out>/<class>/<kit>_<key>_<velocity>.wav. The notes are played by FluidSynth (`pip install
-pyfluidsynth` and the system package libfluidsynth3) or, if that is missing, by TinySoundFont (`make
-notes`).
+A note becomes <out>/audio/<family>_<source>_<preset>-<pitch>-<velocity>.wav: mono, 16 bit, 3 s held
+and 1 s released, at 16 kHz as in NSynth if not told otherwise; the three numbers have three digits.
+<out>/examples.json describes all notes of the folder, as in NSynth. Notes that exist are kept, so
+an interrupted run can be continued and a second SoundFont can add its instruments. --orchestra
+renders the instruments of an orchestra, named as in violin_acoustic_000, each over its range;
+--drums renders hits in seven classes, as <out>/<class>/<kit>_<key>_<velocity>.wav. The notes are
+played by FluidSynth (`pip install pyfluidsynth` and the system package libfluidsynth3) or, if that
+is missing, by TinySoundFont (`make notes`).
 """
 
 import argparse
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,12 @@ def build_parser() -> Parser:
         help="gain of the SoundFont player, the same for all notes; a note that would "
         f"clip ends the run (default: {GAIN:g})",
     )
+    built.add_flag(
+        "--sample_rate",
+        SAMPLE_RATE,
+        "sample rate of the notes in Hz",
+        type=number(int, 8000, 96000),
+    )
     built.add_flag("--format", "wav", "audio format of the notes", choices=("wav", "flac"))
     built.add_argument(
         "--jobs",
@@ -245,7 +252,8 @@ def synthesize(args: argparse.Namespace, tasks: list[Task], player: Player) -> i
     for folder in {task.path.parent for task in tasks}:
         folder.mkdir(parents=True, exist_ok=True)
     missing = [task for task in tasks if args.overwrite or not task.path.is_file()]
-    silent = write_notes(missing, player, args.jobs)
+    require_rate({task.path for task in tasks} - {task.path for task in missing}, args.sample_rate)
+    silent = write_notes(missing, player, args.jobs, args.sample_rate)
     counts = (
         f"{counted(len(missing) - len(silent), 'note')} written, {len(tasks) - len(missing)} kept, "
         f"{len(silent)} silent"
@@ -254,7 +262,7 @@ def synthesize(args: argparse.Namespace, tasks: list[Task], player: Player) -> i
         twins = remove_twins(tasks)
         print(f"{counts}, {twins} removed, as an earlier kit has the same")
     else:
-        described = write_examples(args.out, new_entries(args, tasks), SAMPLE_RATE)
+        described = write_examples(args.out, new_entries(args, tasks), args.sample_rate)
         print(f"{counts}; {described} in {printable(args.out / 'examples.json')}")
     if missing and player.name != "FluidSynth":
         print(f"played by {player.name}, as FluidSynth is missing")
@@ -271,13 +279,16 @@ def synthesize(args: argparse.Namespace, tasks: list[Task], player: Player) -> i
 
 
 def new_entries(args: argparse.Namespace, tasks: list[Task]) -> dict[str, dict[str, Any]]:
-    """Entries of ``examples.json`` for notes with a technique: dict by their names."""
+    """Entries of ``examples.json`` that may differ from those it has: dict by names of notes."""
     if args.orchestra is None:
-        return {}
+        if not args.overwrite:
+            return {}
+        stems = [task.path.stem for task in tasks if task.path.is_file()]
+        return {stem: describe(stem, args.sample_rate) for stem in stems}
     licence = {"licence": args.licence} if args.licence else {}
     return {
         task.path.stem: {
-            **describe(task.path.stem, SAMPLE_RATE),
+            **describe(task.path.stem, args.sample_rate),
             "technique": task.technique,
             "rendered": task.technique != ORDINARY,
             **licence,
@@ -285,6 +296,22 @@ def new_entries(args: argparse.Namespace, tasks: list[Task]) -> dict[str, dict[s
         for task in tasks
         if task.path.is_file()
     }
+
+
+def require_rate(kept: Iterable[Path], sample_rate: int) -> None:
+    """Raise ``UserError`` if a note that is kept has another sample rate than those to come."""
+    from common.files.audio import read_header
+
+    for path in sorted(kept):
+        try:
+            found = read_header(path).samplerate
+        except (UserError, OSError):
+            continue  # whatever it is, it is kept
+        if found != sample_rate:
+            raise UserError(
+                f"{path}: {found} Hz, not {sample_rate}; give another --out, --overwrite, or "
+                f"--sample_rate {found}"
+            )
 
 
 def remove_twins(tasks: list[Task]) -> int:
@@ -319,7 +346,7 @@ def write_index(args: argparse.Namespace, tasks: list[Task]) -> None:
                     "kit": f"{source.name} {task.played.name}",
                     "held_out": task.played.name in args.held_out,
                 }
-                further = {"class": task.path.parent.name, "sample_rate": SAMPLE_RATE, **kit}
+                further = {"class": task.path.parent.name, "sample_rate": args.sample_rate, **kit}
             files[task.path.relative_to(args.out).as_posix()] = further
     add_to_index(args.out, source, files)
 

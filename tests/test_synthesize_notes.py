@@ -181,6 +181,24 @@ def test_restart_keeps_what_exists_and_completes_the_rest(sine, tmp_path, capsys
 
 
 @pytest.mark.usefixtures("player")
+def test_notes_at_another_sample_rate(sine, tmp_path, capsys):
+    flags = ["--pitches", "69:69", "--velocities", "100", "--sample_rate", "24000"]
+    synthesize(sine, tmp_path, *flags)
+    path = tmp_path / "audio" / "keyboard_acoustic_000-069-100.wav"
+    audio, rate = load_audio(path, sample_rate=None)
+    assert (rate, audio.shape) == (24000, (96000,))
+    assert frequency(audio, rate) == pytest.approx(440, abs=0.5)
+    assert abs(audio[-1]) < 1e-4
+    examples = tmp_path / "examples.json"
+    assert json.loads(examples.read_text())[path.stem]["sample_rate"] == 24000
+    with pytest.raises(UserError, match="24000 Hz, not 16000"):  # a folder has one rate
+        synthesize(sine, tmp_path, *flags[:4])
+    synthesize(sine, tmp_path, *flags[:4], "--overwrite")
+    assert json.loads(examples.read_text())[path.stem]["sample_rate"] == 16000
+    capsys.readouterr()
+
+
+@pytest.mark.usefixtures("player")
 def test_examples_json_is_in_nsynths_schema(sine, tmp_path):
     flags = ["--pitches", "60:61", "--velocities", "100"]
     synthesize(sine, tmp_path, *flags, "--instruments", "synth_lead_synthetic_004=0:0")

@@ -15,7 +15,7 @@ from common.music.sample_names import ORDINARY
 from common.music.soundfont import SYNTH_RATE, Player
 from common.music.techniques import TECHNIQUES, play
 
-SAMPLE_RATE = 16000  # Hz, of the files
+SAMPLE_RATE = 16000  # Hz, of files unless another one is given
 FADE_SECONDS = 0.02
 SILENCE = 4 / 2**15  # a peak below this is no tone any more in 16 bit
 
@@ -63,16 +63,16 @@ def orchestra_voices(parts: list, techniques: list, step: int) -> list:
     ]
 
 
-def finish(audio: np.ndarray) -> np.ndarray:
-    """A rendered note as the file holds it: at ``SAMPLE_RATE``, its last samples faded to zero."""
-    note = resample(audio, SYNTH_RATE, SAMPLE_RATE)
-    fade = int(FADE_SECONDS * SAMPLE_RATE)
+def finish(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """A rendered note as the file holds it: at a sample rate, its last samples faded to zero."""
+    note = resample(audio, SYNTH_RATE, sample_rate)
+    fade = int(FADE_SECONDS * sample_rate)
     note[-fade:] *= np.cos(np.linspace(0, np.pi / 2, fade, dtype=np.float32)) ** 2
     return note
 
 
-def write_note(player: Player, task: Task) -> bool:
-    """Render one note and write its file.
+def write_note(player: Player, task: Task, sample_rate: int = SAMPLE_RATE) -> bool:
+    """Render one note and write its file, at a sample rate in Hz.
 
     Returns:
         Whether it was written: a note that the font does not sound is not.
@@ -82,10 +82,10 @@ def write_note(player: Player, task: Task) -> bool:
     """
     path = task.path
     player.select(task.played.bank, task.played.program)
-    note = finish(play(player, task.technique, task.pitch, task.velocity))
+    note = finish(play(player, task.technique, task.pitch, task.velocity), sample_rate)
     peak = float(abs(note).max(initial=0))
     if task.played.bank == BANK:
-        note = trimmed(note, SAMPLE_RATE)
+        note = trimmed(note, sample_rate)
     if peak < SILENCE:
         path.unlink(missing_ok=True)  # of another font, with --overwrite
         return False
@@ -94,17 +94,18 @@ def write_note(player: Player, task: Task) -> bool:
             f"{path}: would clip at {peak:.2f} of full scale; give a lower --gain, and --overwrite "
             "so that all notes share it"
         )
-    write_audio(path, note, SAMPLE_RATE)
+    write_audio(path, note, sample_rate)
     return True
 
 
-def write_notes(tasks: list, player: Player, jobs: int) -> list:
+def write_notes(tasks: list, player: Player, jobs: int, sample_rate: int = SAMPLE_RATE) -> list:
     """Write notes in several threads: players and the writing of files run outside of Python.
 
     Args:
         tasks: List of ``Task``.
         player: ``common.music.soundfont.Player``; each further thread makes another.
         jobs: Number of threads.
+        sample_rate: Hz, of the files.
 
     Returns:
         The tasks whose note is silent.
@@ -118,7 +119,7 @@ def write_notes(tasks: list, player: Player, jobs: int) -> list:
     def work(task):
         free = idle.get()
         try:
-            return write_note(free, task)
+            return write_note(free, task, sample_rate)
         finally:
             idle.put(free)
 
