@@ -81,6 +81,12 @@ class Session(TrainingSession):
             type=number(float, 0, 0.5),
         )
         built.add_flag(
+            "--classifier_pace",
+            1.0,
+            "how many times as fast as the other networks the classifier learns",
+            type=number(float, above=0),
+        )
+        built.add_flag(
             "--latent_dim", 3, "number of dimensions of the latent space", type=number(int, 1, 512)
         )
         built.add_flag(
@@ -156,7 +162,9 @@ class Session(TrainingSession):
         return Fader(
             build_encoder(self.architecture),
             build_decoder(self.architecture),
-            build_classifier(flags.latent_dim, len(self.conditions.instruments)),
+            build_classifier(
+                flags.latent_dim, len(self.conditions.instruments), pace=flags.classifier_pace
+            ),
             weight=flags.reconstruction_weight,
             prior=flags.prior_weight,
             published_kernel=flags.kernel == "published",

@@ -12,14 +12,25 @@ import keras
 from keras import layers, ops
 
 
-def build_classifier(dims: int, classes: int, units: Sequence[int] = (64, 64)) -> keras.Model:
-    """Network from latent vectors (batch, dims) to logits (batch, classes) float32."""
+def build_classifier(
+    dims: int, classes: int, units: Sequence[int] = (64, 64), pace: float = 1.0
+) -> keras.Model:
+    """Network from latent vectors (batch, dims) to logits (batch, classes) float32.
+
+    Args:
+        dims, classes: Lengths of a latent vector and of a label.
+        units: Widths of its hidden layers.
+        pace: How many times as fast as other networks it learns by Adam, whose steps do not depend
+            on the size of a gradient: its weights are so many times smaller, and its activations
+            are multiplied (Karras et al. 2018, section 4.1). A slow adversary is outrun.
+    """
     inputs = hidden = layers.Input((dims,), name="latent")
+    scaled = _Scaled(pace)
     for number, width in enumerate(units, start=1):
-        hidden = layers.Dense(width, name=f"classifier_dense_{number}")(hidden)
-        hidden = layers.LeakyReLU(0.2, name=f"classifier_relu_{number}")(hidden)
-    outputs = layers.Dense(classes, dtype="float32", name="classifier_logits")(hidden)
-    return keras.Model(inputs, outputs, name="classifier")
+        dense = layers.Dense(width, **scaled.start(), name=f"classifier_dense_{number}")
+        hidden = layers.LeakyReLU(0.2, name=f"classifier_relu_{number}")(scaled(dense, hidden))
+    last = layers.Dense(classes, **scaled.start(), dtype="float32", name="classifier_logits")
+    return keras.Model(inputs, scaled(last, hidden), name="classifier")
 
 
 def build_frame_classifier(
@@ -33,32 +44,41 @@ def build_frame_classifier(
     Args:
         dims, classes: Lengths of a latent vector and of a label.
         kernel: Size of the convolutions.
-        pace: How many times as fast as other networks it learns by Adam, whose steps do not depend
-            on the size of a gradient: its weights are so many times smaller, and its activations
-            are multiplied (Karras et al. 2018, section 4.1). A slow adversary is outrun.
+        pace: As in ``build_classifier``.
     """
-    initial = keras.initializers.VarianceScaling(2 / pace**2)
-
-    def scaled(layer, hidden, number):
-        return layers.Rescaling(pace, dtype="float32", name=f"classifier_pace_{number}")(
-            layer(hidden)
-        )
-
+    scaled = _Scaled(pace, 2.0)
     inputs = hidden = layers.Input((None, dims), name="path")
     for number, width in enumerate((64, 256), start=1):
         convolution = layers.Conv1D(
-            width,
-            kernel,
-            padding="same",
-            kernel_initializer=initial,
-            name=f"classifier_conv_{number}",
+            width, kernel, padding="same", **scaled.start(), name=f"classifier_conv_{number}"
         )
-        hidden = scaled(convolution, hidden, number)
+        hidden = scaled(convolution, hidden)
         hidden = layers.LeakyReLU(0.2, name=f"classifier_relu_{number}")(hidden)
-    dense = layers.Dense(64, kernel_initializer=initial, name="classifier_dense")
-    hidden = layers.LeakyReLU(0.2, name="classifier_relu_3")(scaled(dense, hidden, 3))
-    last = layers.Dense(classes, kernel_initializer=initial, name="classifier_logits")
-    return keras.Model(inputs, scaled(last, hidden, 4), name="classifier")
+    dense = layers.Dense(64, **scaled.start(), name="classifier_dense")
+    hidden = layers.LeakyReLU(0.2, name="classifier_relu_3")(scaled(dense, hidden))
+    last = layers.Dense(classes, **scaled.start(), name="classifier_logits")
+    return keras.Model(inputs, scaled(last, hidden), name="classifier")
+
+
+class _Scaled:
+    """Puts a multiplication by the pace after each layer, whose first weights are divided by it.
+
+    Args:
+        pace: As in ``build_classifier``.
+        variance: Variance of the first outputs, relative to that of the inputs.
+    """
+
+    def __init__(self, pace, variance=1.0):
+        self._pace, self._variance, self._number = pace, variance, 0
+
+    def start(self):
+        initial = keras.initializers.VarianceScaling(self._variance / self._pace**2)
+        return {"kernel_initializer": initial}
+
+    def __call__(self, layer, hidden):
+        self._number += 1
+        name = f"classifier_pace_{self._number}"
+        return layers.Rescaling(self._pace, dtype="float32", name=name)(layer(hidden))
 
 
 def reverse_gradient(values: Any, strength: Any) -> Any:
