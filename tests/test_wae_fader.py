@@ -42,6 +42,7 @@ VOICES = {
 PITCHES = (48, 50, 53, 55, 57, 60, 62, 64, 65, 67, 69, 70)
 NUMBER = len(PITCHES) * len(VOICES)
 CONDITIONS = NoteConditions(tuple(name for name, _ in VOICES))
+ROW = {"LSD": 0.5, "mmd_of_samples": 0.1}  # of a table
 
 
 def words(*parts):
@@ -370,17 +371,23 @@ def test_figures_are_printed(folder, capsys, monkeypatch):
     assert "chance" in out
 
 
-def test_the_ablation_trains_four_models(folder, monkeypatch):
+def test_the_ablation_is_four_lines_of_a_table(folder, monkeypatch, capsys):
     made = []
-    monkeypatch.setattr(train, "train", lambda **flags: made.append(flags) or flags["output"])
-    argv = words("--features_path", folder / "notes.h5", "--ablation", folder / "four")
-    args = evaluate.build_parser().parse_args([*argv, "--epochs", "3"])
-    folders = evaluate.train_ablation(args)
-    assert [path.name for path in folders] == ["WAE-MMD", "WAE-note", "WAE-style", "WAE-Fader"]
-    assert [flags["conditions"] for flags in made] == ["none", "note", "style", "style"]
-    assert [flags["adversary"] for flags in made] == ["off", "off", "off", "on"]
-    for flags in made:
+
+    def without_training(**flags):
         parsed(train.build_parser(), flags)
+        made.append((flags["conditions"], flags["adversary"], flags["seed"]))
+        return folder / "run"
+
+    monkeypatch.setattr(train, "train", without_training)
+    monkeypatch.setattr(evaluate.Evaluation, "row", lambda self, name, _: {"model": name} | ROW)
+    argv = words("--features_path", folder / "notes.h5", "--ablation", folder / "four")
+    assert evaluate.main([*argv, "--seeds", "2", "--epochs", "3"]) == 0
+    four = ("none", "off"), ("note", "off"), ("style", "off"), ("style", "on")
+    assert made == [(*one, seed) for one in four for seed in (0, 1)]
+    lines = capsys.readouterr().out.splitlines()
+    for name in ("WAE-MMD", "WAE-note", "WAE-style", "WAE-Fader"):
+        assert sum(line.startswith(name) and "0.500 ± 0.000" in line for line in lines) == 1
 
 
 def test_a_page_shows_the_space_and_plays_its_notes(folder, tmp_path, capsys):

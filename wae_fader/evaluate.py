@@ -1,7 +1,7 @@
 """Evaluate trained models on notes that they were not trained on.
 
     python -m wae_fader.evaluate --features_path notes.h5 --model runs/fader
-    python -m wae_fader.evaluate --features_path notes.h5 --ablation runs/ablation
+    python -m wae_fader.evaluate --features_path notes.h5 --ablation runs/ablation --seeds 3
 
 prints, for each model:
 
@@ -19,11 +19,13 @@ prints, for each model:
   pitch_class     share of these whose pitch class, and whose octave, is heard right (SwiftF0 and
   octave          probabilistic YIN, which know nothing of the notes)
   speed           seconds of audio that one core makes in a second
+  minutes         that the training took, by its history
 
 The judge of the style learned from the held-out notes, which no model has seen; the row of true
 notes tells how it does on held-out notes of other pitches (five-fold). With --judge_path, another
 column is of a judge that learned from other recordings. --ablation first trains four models in that
-folder: told nothing, the note, note and style, and the latter with the adversary.
+folder, as far as they are not there: told nothing, the note, note and style, and the latter with
+the adversary. With several --seeds, each is a line of means and standard deviations.
 """
 
 from __future__ import annotations
@@ -41,6 +43,12 @@ from common.cli import Parser, UserError, add_seed_flag, number, parser, run
 from common.files.store import Store
 from common.latent import decoding_speed
 from common.music.split import note_of
+from common.report.ablation import (
+    add_ablation_flags,
+    over_seeds,
+    train_variants,
+    training_minutes,
+)
 from common.report.evaluation import held_out
 from common.report.tables import as_text
 from common.trained import open_run, shipped
@@ -95,32 +103,9 @@ def build_parser() -> Parser:
         type=number(int, 0, 8),
         metavar=("FIRST", "LAST"),
     )
-    built.add_argument(
-        "--ablation", type=Path, help="folder of four models to train, if they are not there"
-    )
-    built.add_flag("--epochs", 6, "epochs of these trainings", type=number(int, 1))
-    built.add_flag("--steps_per_epoch", 40, "batches of an epoch of these", type=number(int, 1))
-    add_seed_flag(built, "points, notes, and the trainings")
+    add_ablation_flags(built, ABLATION, epochs=6, steps=40)
+    add_seed_flag(built, "points and notes")
     return built
-
-
-def train_ablation(args: argparse.Namespace) -> list[Path]:
-    """Train the four models that are not there yet; their run folders."""
-    from wae_fader.train import train
-
-    return [
-        train(
-            features_path=args.features_path,
-            output=args.ablation / name,
-            epochs=args.epochs,
-            steps_per_epoch=args.steps_per_epoch,
-            lr=3e-3,
-            lr_decay="cosine",
-            seed=args.seed,
-            **changes,
-        )
-        for name, changes in ABLATION.items()
-    ]
 
 
 def features(images: np.ndarray) -> np.ndarray:
@@ -230,13 +215,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.octaves[0] > args.octaves[1]:
         raise UserError("--octaves: the first one is above the last one")
     store = NoteStore(args.features_path)
-    start_backend(None)
-    folders = args.model or ([] if args.ablation else [shipped("wae_fader_orchestra")])
-    if args.ablation:
-        folders = [*folders, *train_ablation(args)]
-    for folder in folders:
+    given = args.model or ([] if args.ablation else [shipped("wae_fader_orchestra")])
+    for folder in given:
         open_run(folder, "wae_fader")
-    print(as_text(Evaluation(store, folders, args).rows()))
+    start_backend(None)
+    models = {folder.name: [folder] for folder in given}
+    if args.ablation:
+        from wae_fader.train import train
+
+        models |= train_variants(
+            train,
+            ABLATION,
+            args.ablation,
+            args.seeds,
+            features_path=args.features_path,
+            epochs=args.epochs,
+            steps_per_epoch=args.steps_per_epoch,
+            lr=3e-3,
+            lr_decay="cosine",
+        )
+    print(as_text(Evaluation(store, models, args).rows()))
     return 0
 
 
@@ -245,21 +243,24 @@ class Evaluation:
 
     Args:
         store: ``wae_fader.store.NoteStore``.
-        folders: Run folders.
+        models: Dict from the name of a line to run folders, which differ in the seed.
         args: Flags of the script.
     """
 
-    def __init__(self, store: NoteStore, folders: Sequence[Path], args: argparse.Namespace) -> None:
+    def __init__(
+        self, store: NoteStore, models: dict[str, list[Path]], args: argparse.Namespace
+    ) -> None:
         from wae_fader.trained import load_trained
 
-        self.args, self.store = args, store
-        self.models = {folder.name: load_trained(folder) for folder in folders}
-        for name, trained in self.models.items():
+        self.args, self.store, self.models = args, store, models
+        folders = [folder for group in models.values() for folder in group]
+        self.trained = {folder: load_trained(folder) for folder in folders}
+        for folder, trained in self.trained.items():
             known = set(trained.conditions.instruments)
             unknown = {row.style for row in store.rows} - known
             if unknown or trained.images != store.images:
                 what = f"style {min(unknown)}" if unknown else "images of another size"
-                raise UserError(f"{store.path}: has {what}, which {name} does not know")
+                raise UserError(f"{store.path}: has {what}, which {folder.name} does not know")
         configs = [open_run(folder, "wae_fader") for folder in folders]
         notes = {note_of(row) for row in store.rows}
         others = set(held_out(notes, configs, str, where=store.path))
@@ -285,7 +286,10 @@ class Evaluation:
 
     def rows(self) -> list[dict[str, Any]]:
         """Rows of the table: one of each model, of true notes, and of chance."""
-        rows = [self.row(name, trained) for name, trained in self.models.items()]
+        rows = [
+            over_seeds([self.row(name, folder) for folder in group])
+            for name, group in self.models.items()
+        ]
         styles = {row.style for row in self.held}
         chance = {
             "mmd_prior": rows[0]["mmd_of_samples"],
@@ -298,8 +302,9 @@ class Evaluation:
             del row["mmd_of_samples"]
         return [*rows, {"model": "true notes", **self.truth()}, {"model": "chance", **chance}]
 
-    def row(self, name: str, trained: TrainedFader) -> dict[str, Any]:
+    def row(self, name: str, folder: Path) -> dict[str, Any]:
         """All about one model."""
+        trained = self.trained[folder]
         made = trained.decode_images(
             trained.encode_images(self.images),
             [row.pitch for row in self.held],
@@ -314,6 +319,7 @@ class Evaluation:
                 trained,
                 np.random.default_rng(self.args.seed).standard_normal((_SPEED_NOTES, trained.dims)),
             ),
+            "minutes": training_minutes(folder),
         }
 
     def generated(self, trained: TrainedFader) -> dict[str, float]:
@@ -363,7 +369,7 @@ class Evaluation:
         rng = np.random.default_rng(self.args.seed)
         chosen = rng.permutation(np.flatnonzero(inside))[: self.args.sounds]
         pitches = np.array([row.pitch for row in self.held])[chosen]
-        trained = next(iter(self.models.values()))
+        trained = next(iter(self.trained.values()))
         sounds = [trained.images.audio(image) for image in self.images[chosen]]
         heard = self.seen.copy()
         heard[chosen] = features(np.stack([trained.images.image(sound)[0] for sound in sounds]))

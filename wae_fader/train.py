@@ -82,7 +82,7 @@ class Session(TrainingSession):
         )
         built.add_flag(
             "--classifier_pace",
-            1.0,
+            5.0,
             "how many times as fast as the other networks the classifier learns",
             type=number(float, above=0),
         )
@@ -96,7 +96,7 @@ class Session(TrainingSession):
             "that is published",
             choices=("several", "published"),
         )
-        built.add_flag("--prior_weight", 3.0, "weight of that discrepancy", type=number(float, 0))
+        built.add_flag("--prior_weight", 8.0, "weight of that discrepancy", type=number(float, 0))
         built.add_flag(
             "--reconstruction_weight",
             300.0,
