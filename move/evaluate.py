@@ -1,54 +1,80 @@
 """Evaluate trained transfers on notes that they were not trained on.
 
     python -m move.evaluate --audio_path data/notes --judge_path other_notes
+    python -m move.evaluate --audio_path data/notes --ablation runs/ablation --features_path \
+        slices.h5 --seeds 3
 
 prints, for each model:
 
-  reconstruction  log-spectral distance in dB between held-out slices and their reconstructions,
+  LSD             log-spectral distance in dB between held-out slices and their reconstructions,
                   the root mean square over the bins, averaged over the columns
-  discrepancy     for pairs of instruments, the squared maximum mean discrepancy between transferred
+  mmd_ratio       for pairs of instruments, the squared maximum mean discrepancy between transferred
                   held-out notes and true notes of the target at the same pitches, divided by that
                   between the notes as they were and the same true notes: below 1 is nearer
-  descriptors     how many of eight descriptors of timbre (``common.audio.descriptors``) are nearer
+  nearer_of_8     how many of eight descriptors of timbre (``common.audio.descriptors``) are nearer
                   to those of true notes after the transfer, by the first Wasserstein distance
-  judges          share of transferred notes that a classifier takes for their target, and whose
-                  pitch class and octave probabilistic YIN hears right; the same for true held-out
-                  notes. The classifier is trained on the notes of --judge_path, which should be of
-                  other recordings of the same instruments (default: none, and no such column)
+  pitch_class     share of transferred notes whose pitch class, and whose octave, probabilistic YIN
+  octave          hears right; the same for true held-out notes
+  judge           share of transferred notes that a classifier takes for their target. It learned
+                  from the held-out notes, which the models have not seen, if there are five of
+                  each instrument; the row of true notes tells how it does on other pitches than it
+                  learned from (five-fold)
+  other_judge     the same by a classifier that learned from the notes of --judge_path, which should
+                  be of other recordings of the same instruments
   speed           seconds of audio a second that one core makes of latent vectors
+  minutes         that the training took, by its history
+
+With --recordings, a second table is of recorded notes that are transferred, from any instrument.
+--ablation first trains models in that folder, as far as they are not there, and prints one line for
+each: MoVE, its networks told the note by no modulation, or beside the input, its loss without the
+discrepancy, or with an adversary in place of it. With several --seeds, a line has means and
+standard deviations.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from common.audio.metrics import image_distance
 from common.cli import Parser, UserError, add_seed_flag, existing_folder, number, parser, run
-from common.files.audio import find_recordings, fit_length
 from common.latent import decoding_speed
-from common.music.names import NoteName, parse_note
-from common.music.pitch import frequency
+from common.music.names import NoteName
 from common.music.split import note_of
+from common.report.ablation import (
+    add_ablation_flags,
+    over_seeds,
+    train_variants,
+    training_minutes,
+)
 from common.report.evaluation import held_out
+from common.report.note_judges import envelopes, judge_of, right_of_others
 from common.report.tables import as_text
 from common.trained import add_model_flag, open_run
 from common.training.devices import start_backend
-from data import load_audio
-from move.slices import COLUMNS, RANGE_DB, cut, join
-from move.trained import ITERATIONS
+from move.pairs import NoteSound, Pair, describe_notes, load_notes, transfer_pairs
+from move.slices import COLUMNS, RANGE_DB, cut
+from move.trained import ITERATIONS, load_trained
 
 if TYPE_CHECKING:
-    from common.report.note_judges import Classifier
+    from common.report.judges import Judge
     from move.trained import TrainedMove
 
 
-_SECONDS = 3.0  # length of what is compared of each note
+ABLATION = {  # what the training differs in
+    "MoVE": {},
+    "no-FiLM": {"modulation": "none"},
+    "concatenation": {"modulation": "concatenate"},
+    "no-MMD": {"mmd_weight": 0},
+    "adversarial": {"translation": "adversarial"},
+}
+_FEWEST = 5  # held-out notes of an instrument of which a judge can learn
 _LOWEST = 28  # MIDI number from which on pitches are listened for
 _SPEED_SECONDS = 10
 
@@ -64,7 +90,12 @@ def build_parser() -> Parser:
     )
     add_model_flag(built, "move_orchestra", several=True)
     built.add_argument(
-        "--judge_path", type=existing_folder, help="folder of notes to train the classifier on"
+        "--judge_path", type=existing_folder, help="folder of notes to train a second judge on"
+    )
+    built.add_argument(
+        "--recordings",
+        type=existing_folder,
+        help="folder of recorded notes of any instruments, named as in NSynth, to transfer as well",
     )
     built.add_argument(
         "--instruments",
@@ -75,108 +106,15 @@ def build_parser() -> Parser:
     built.add_flag(
         "--notes", 8, "largest number of transferred notes of a pair", type=number(int, 1)
     )
+    add_ablation_flags(built, ABLATION, epochs=6, steps=50)
+    built.add_argument(
+        "--features_path", type=Path, help="HDF5 file of move.preprocess to train these on"
+    )
     add_seed_flag(built, "choice of notes")
     return built
 
 
-class Notes(NamedTuple):
-    """Notes of a folder, three seconds each.
-
-    Attributes:
-        names: List of ``common.music.names.NoteName``.
-        audios: List of (samples,) float32 at the rate of the model.
-        images: List of (bins, columns) float32.
-    """
-
-    names: list
-    audios: list
-    images: list
-
-
-def load_notes(folder: Path, trained: TrainedMove) -> Notes:
-    """The ``Notes`` of a folder that a model can be told."""
-    found, conditions = Notes([], [], []), trained.conditions
-    for name, path in find_recordings(folder).files.items():
-        note = parse_note(name)
-        if note and note.instrument in conditions.instruments and conditions.reaches(note.pitch):
-            audio, rate = load_audio(path, sample_rate=trained.sample_rate)
-            audio = fit_length(audio, int(_SECONDS * rate))
-            if audio.any():
-                found.names.append(note)
-                found.audios.append(audio)
-                found.images.append(trained.slices.image(audio)[0])
-    if not found.names:
-        raise UserError(
-            f"{folder}: no notes of {', '.join(conditions.instruments)}, named as in NSynth"
-        )
-    return found
-
-
-class Pair(NamedTuple):
-    """Notes of one instrument that were transferred to another.
-
-    Attributes:
-        source, target: Names.
-        given: Indices of the notes.
-        true: Indices of true notes of the target at the same pitches.
-        made: Transferred images of the notes.
-    """
-
-    source: str
-    target: str
-    given: list
-    true: list
-    made: list
-
-
-def transfer_pairs(
-    trained: TrainedMove,
-    notes: Notes,
-    others: set[str],
-    names: Sequence[str],
-    *,
-    most: int,
-    rng: np.random.Generator,
-) -> list[Pair]:
-    """Transfer held-out notes between all pairs of instruments.
-
-    Args:
-        trained: ``move.trained.TrainedMove``.
-        notes: ``Notes``.
-        others: Names of the held-out notes.
-        names: Instruments.
-        most: Largest number of notes of a pair.
-        rng: ``numpy.random.Generator`` that chooses them.
-
-    Returns:
-        List of ``Pair``.
-    """
-    pairs = []
-    for source, target in permutations(names, 2):
-        played = {note.pitch for note in notes.names if note.instrument == target}
-        given = [
-            index
-            for index, note in enumerate(notes.names)
-            if note.instrument == source and note_of(note) in others and note.pitch in played
-        ]
-        given = sorted(rng.permutation(given)[:most].astype(int).tolist())
-        pitches = {notes.names[index].pitch for index in given}
-        true = [
-            index
-            for index, note in enumerate(notes.names)
-            if note.instrument == target and note.pitch in pitches
-        ]
-        made = []
-        for index in given:
-            slices = cut(notes.images[index])
-            pitch = np.full(len(slices), notes.names[index].pitch)
-            made.append(join(trained.transfer(slices, pitch, target, source)))
-        if given:
-            pairs.append(Pair(source, target, given, true, made))
-    return pairs
-
-
-def discrepancy(images: list[np.ndarray], others: list[np.ndarray]) -> float:
+def discrepancy(images: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> float:
     """Squared maximum mean discrepancy of the means over time of the slices of two lists."""
     from common.networks.mmd import squared_mmd
 
@@ -187,128 +125,239 @@ def discrepancy(images: list[np.ndarray], others: list[np.ndarray]) -> float:
     return float(squared_mmd(*(means[means.max(axis=1) > 0] for means in seen)))
 
 
-def compare(
-    pairs: list[Pair], trained: TrainedMove, notes: Notes, judge: Classifier | None
-) -> list[dict[str, Any]]:
-    """Rows about each pair: discrepancy, descriptors, pitches, and what the judge says.
+def compare(pair: Pair, trained: TrainedMove, judges: dict[str, Judge]) -> dict[str, Any]:
+    """Row about a pair: discrepancy, descriptors, pitches, and what the judges say.
 
     Args:
-        pairs: List of ``Pair``.
+        pair: ``move.pairs.Pair``.
         trained: ``move.trained.TrainedMove``.
-        notes: ``Notes``.
-        judge: ``common.report.note_judges.Classifier``, or None.
+        judges: Dict from the name of a column to a judge of ``envelopes``.
     """
     from scipy.stats import wasserstein_distance
 
-    rate, rows = trained.sample_rate, []
-    for pair in pairs:
-        asked = [notes.names[index] for index in pair.given]
-        sounds = [trained.slices.audio(image, ITERATIONS) for image in pair.made]
-        before, truth = (
-            described([notes.audios[i] for i in part], [notes.names[i] for i in part], rate)
-            for part in (pair.given, pair.true)
-        )
-        after = described(sounds, asked, rate)
-        nearer = [
-            wasserstein_distance(*one) < wasserstein_distance(*other)
-            for one, other in zip(
-                zip(after, truth, strict=True), zip(before, truth, strict=True), strict=True
-            )
-        ]
-        true, given = ([notes.images[i] for i in part] for part in (pair.true, pair.given))
-        ratio = discrepancy(pair.made, true) / discrepancy(given, true)
-        row = {
-            "from": pair.source.removesuffix("_acoustic"),
-            "to": pair.target.removesuffix("_acoustic"),
-            "notes": len(asked),
-            "mmd_ratio": ratio,
-            "nearer_of_8": int(np.sum(nearer)),
-            **heard_right(sounds, asked, rate),
-        }
-        if judge is not None:
-            row["judge"] = judge.accuracy(np.stack(pair.made), [pair.target] * len(asked))
-        rows.append(row)
-    return rows
-
-
-def described(audios: Sequence[np.ndarray], notes: Sequence[NoteName], rate: int) -> np.ndarray:
-    """Descriptors of sounding audios of notes: (8, notes)."""
-    from common.audio.descriptors import describe
-
-    found = [
-        list(describe(audio, rate, frequency(note.pitch)).values())
-        for audio, note in zip(audios, notes, strict=True)
-        if audio.any()
+    rate, asked = trained.sample_rate, [note.name for note in pair.given]
+    sounds = [trained.slices.audio(image, ITERATIONS) for image in pair.made]
+    before, truth = (
+        describe_notes([note.audio for note in part], [note.name for note in part], rate)
+        for part in (pair.given, pair.true)
+    )
+    after = describe_notes(sounds, asked, rate)
+    nearer = [
+        wasserstein_distance(made, true) < wasserstein_distance(given, true)
+        for made, given, true in zip(after, before, truth, strict=True)
     ]
-    return np.array(found).T
+    true, given = ([note.image for note in part] for part in (pair.true, pair.given))
+    row = {
+        "from": pair.source.removesuffix("_acoustic"),
+        "to": pair.target.removesuffix("_acoustic"),
+        "notes": len(asked),
+        "mmd_ratio": discrepancy(pair.made, true) / discrepancy(given, true),
+        "nearer_of_8": int(np.sum(nearer)),
+        **heard_right(sounds, asked, rate),
+    }
+    seen = envelopes(np.stack(pair.made), RANGE_DB)
+    for name, judge in judges.items():
+        row[name] = float(np.mean(judge.names(seen) == pair.target))
+    return row
 
 
 def heard_right(
-    audios: Sequence[np.ndarray], notes: Sequence[NoteName], rate: int
+    audios: Sequence[np.ndarray], names: Sequence[NoteName], rate: int
 ) -> dict[str, float]:
-    """``right`` of what is heard in audios of notes."""
+    """``common.report.note_judges.right`` of what is heard in audios of notes."""
     from common.report.note_judges import heard_pitch, right
 
     heard = np.array([heard_pitch(audio, rate, _LOWEST) for audio in audios])
-    return right(heard, np.array([note.pitch for note in notes]))
+    return right(heard, np.array([name.pitch for name in names]))
+
+
+def means(rows: Sequence[dict[str, Any]], **texts: str) -> dict[str, Any]:
+    """A row of the means of rows, with other texts."""
+    return texts | {
+        name: float(np.mean([row[name] for row in rows]))
+        for name, value in rows[0].items()
+        if not isinstance(value, str)
+    }
+
+
+class Evaluation:
+    """Figures of a model.
+
+    Args:
+        folder: Run folder.
+        args: Flags of the script.
+
+    Attributes:
+        trained: ``move.trained.TrainedMove``.
+
+    Raises:
+        UserError: A folder has no notes for it.
+    """
+
+    def __init__(self, folder: Path, args: argparse.Namespace) -> None:
+        self.folder, self.args = folder, args
+        self.trained = trained = load_trained(folder)
+        self.rng = np.random.default_rng(args.seed)
+        find, known = trained.conditions.instrument, trained.conditions.instruments
+        self.names = [find(name) for name in args.instruments or known]
+        self.notes = load_notes(args.audio_path, trained)
+        every = {note_of(note.name) for note in self.notes}
+        others = set(held_out(every, [open_run(folder, "move")], str, where=args.audio_path))
+        self.count = f"{len(others)} notes of {len(every)} are held out"
+        self.held = [note for note in self.notes if note_of(note.name) in others]
+        self.seen = envelopes(np.stack([note.image for note in self.held]), RANGE_DB)
+        self.judges = {}
+        counts = Counter(self.instruments(self.held))
+        if len(counts) > 1 and min(counts.values()) >= _FEWEST:
+            self.judges["judge"] = judge_of(self.seen, self.instruments(self.held))
+        if args.judge_path:
+            learned = load_notes(args.judge_path, trained)
+            seen = envelopes(np.stack([note.image for note in learned]), RANGE_DB)
+            self.judges["other_judge"] = judge_of(seen, self.instruments(learned))
+
+    @staticmethod
+    def instruments(notes: Sequence[NoteSound]) -> np.ndarray:
+        """Names of the instruments of notes."""
+        return np.array([note.name.instrument for note in notes])
+
+    def pairs(self) -> list[dict[str, Any]]:
+        """Rows of the pairs of instruments."""
+        pairs = transfer_pairs(
+            self.trained,
+            self.held,
+            self.notes,
+            permutations(self.names, 2),
+            most=self.args.notes,
+            rng=self.rng,
+        )
+        if not pairs:
+            raise UserError(f"{self.args.audio_path}: no held-out note that two instruments play")
+        return [compare(pair, self.trained, self.judges) for pair in pairs]
+
+    def truth(self) -> dict[str, Any]:
+        """Row of true held-out notes."""
+        asked = np.isin(self.instruments(self.held), self.names)
+        chosen = self.rng.permutation(np.flatnonzero(asked))[: 8 * self.args.notes]
+        notes = [self.held[index] for index in chosen]
+        found = self._heard(notes)
+        if "judge" in self.judges:
+            right = right_of_others(
+                self.seen,
+                self.instruments(self.held),
+                [note_of(note.name) for note in self.held],
+                self.seen,
+            )
+            found["judge"] = float(right[asked].mean())
+        if "other_judge" in self.judges:
+            heard = self.judges["other_judge"].names(self.seen[asked])
+            found["other_judge"] = float(np.mean(heard == self.instruments(self.held)[asked]))
+        return {"from": "true notes", "to": "", **found}
+
+    def _heard(self, notes):
+        audios, names = [note.audio for note in notes], [note.name for note in notes]
+        return heard_right(audios, names, self.trained.sample_rate)
+
+    def recorded(self) -> list[dict[str, Any]]:
+        """Rows of recorded notes: each instrument transferred to all others, and as they are."""
+        trained, judges = self.trained, self.judges
+        notes = load_notes(self.args.recordings, trained, known=False)
+        sources = sorted(set(self.instruments(notes)))
+        pairs = transfer_pairs(
+            trained,
+            notes,
+            self.notes,
+            [(one, other) for one, other in product(sources, self.names) if one != other],
+            most=max(self.args.notes // len(self.names), 1),
+            rng=self.rng,
+        )
+        rows = [compare(pair, trained, judges) for pair in pairs]
+        if not rows:
+            raise UserError(f"{self.args.recordings}: no note at a pitch of --audio_path")
+        by_source = {}
+        for row in rows:
+            by_source.setdefault(row["from"], []).append(row)
+        found = [means(part, **{"from": name}) for name, part in by_source.items()]
+        known = [note for note in notes if note.name.instrument in trained.conditions.instruments]
+        truth = self._heard(notes[:: -(-len(notes) // (8 * self.args.notes))])
+        if known:
+            seen = envelopes(np.stack([note.image for note in known]), RANGE_DB)
+            for name, judge in judges.items():
+                truth[name] = float(np.mean(judge.names(seen) == self.instruments(known)))
+        return [*found, means(rows, **{"from": "overall"}), {"from": "recordings", **truth}]
+
+    def reconstruction(self) -> float:
+        """Log-spectral distance of the reconstructions of held-out notes in dB."""
+        distances = []
+        for note in self.held:
+            slices, name = cut(note.image, COLUMNS), note.name.instrument
+            made = self.trained.transfer(slices, np.full(len(slices), note.name.pitch), name, name)
+            distances.append(image_distance(slices, made, RANGE_DB))
+        return float(np.mean(distances))
+
+    def summary(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Row of the model, given those of its pairs."""
+        latents = self.rng.standard_normal(
+            (round(_SPEED_SECONDS * self.trained.rate), self.trained.dims)
+        )
+        return {
+            "model": self.folder.name,
+            "LSD": self.reconstruction(),
+            **means(rows),
+            "worst_mmd_ratio": max(row["mmd_ratio"] for row in rows),
+            "fewest_nearer": float(min(row["nearer_of_8"] for row in rows)),
+            "speed": decoding_speed(self.trained, latents),
+            "minutes": training_minutes(self.folder),
+        }
 
 
 def evaluate(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Print all about one model; a row for the table of models."""
-    from common.report.note_judges import Classifier
-    from move.trained import load_trained
-
-    trained = load_trained(folder)
-    rate, rng = trained.sample_rate, np.random.default_rng(args.seed)
-    notes = load_notes(args.audio_path, trained)
-    every = set(map(note_of, notes.names))
-    others = set(held_out(every, [open_run(folder, "move")], str, where=args.audio_path))
-    known = trained.conditions.instruments
-    names = [trained.conditions.instrument(name) for name in args.instruments or known]
-    judge = None
-    if args.judge_path:
-        learned = load_notes(args.judge_path, trained)
-        instruments = [note.instrument for note in learned.names]
-        judge = Classifier(np.stack(learned.images), instruments, RANGE_DB)
-    real = [index for index, note in enumerate(notes.names) if note_of(note) in others]
-    distances = []
-    for index in real:
-        slices, note = cut(notes.images[index], COLUMNS), notes.names[index]
-        pitch, name = np.full(len(slices), note.pitch), note.instrument
-        made = trained.transfer(slices, pitch, name, name)
-        distances.append(image_distance(slices, made, RANGE_DB))
-    pairs = transfer_pairs(trained, notes, others, names, most=args.notes, rng=rng)
-    if not pairs:
-        raise UserError(f"{args.audio_path}: no held-out note that two instruments play")
-    rows = compare(pairs, trained, notes, judge)
-    numbers = [name for name, value in rows[0].items() if not isinstance(value, str)]
-    means = {name: float(np.mean([row[name] for row in rows])) for name in numbers}
-    asked = [index for index in real if notes.names[index].instrument in names]
-    chosen = rng.permutation(asked)[: 8 * args.notes]
-    truth = heard_right([notes.audios[i] for i in chosen], [notes.names[i] for i in chosen], rate)
-    if judge is not None:
-        stack = np.stack([notes.images[index] for index in asked])
-        truth["judge"] = judge.accuracy(stack, [notes.names[index].instrument for index in asked])
-    print(f"{folder}: {len(others)} notes of {len(every)} are held out\n")
-    last = [{"from": "overall", "to": "", **means}, {"from": "true notes", "to": "", **truth}]
+    found = Evaluation(folder, args)
+    rows = found.pairs()
+    print(f"{folder}: {found.count}\n")
+    last = [means(rows, **{"from": "overall", "to": ""}), found.truth()]
     print(as_text([*rows, *last]), end="\n\n")
-    latents = rng.standard_normal((round(_SPEED_SECONDS * trained.rate), trained.dims))
-    return {
-        "model": folder.name,
-        "LSD": float(np.mean(distances)),
-        "worst_mmd_ratio": max(row["mmd_ratio"] for row in rows),
-        "fewest_nearer": min(row["nearer_of_8"] for row in rows),
-        "speed": decoding_speed(trained, latents),
-    }
+    if args.recordings:
+        print(as_text(found.recorded()), end="\n\n")
+    return found.summary(rows)
+
+
+def train_ablation(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Train the models of the ablation, and evaluate them: rows, one of each variant."""
+    from move.train import train
+
+    models = train_variants(
+        train,
+        ABLATION,
+        args.ablation,
+        args.seeds,
+        features_path=args.features_path,
+        epochs=args.epochs,
+        steps_per_epoch=args.steps_per_epoch,
+        batch_size=64,
+        lr=3e-3,
+        lr_decay="cosine",
+    )
+    rows = []
+    for name, folders in models.items():
+        evaluations = [Evaluation(folder, args) for folder in folders]
+        row = over_seeds([one.summary(one.pairs()) for one in evaluations])
+        rows.append(row | {"model": name})
+    return rows
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
-    for folder in args.model:
+    if args.ablation and not args.features_path:
+        raise UserError("--ablation: also name --features_path, the slices to train on")
+    for folder in () if args.ablation else args.model:
         open_run(folder, "move")
     start_backend(None)
-    print(as_text([evaluate(folder, args) for folder in args.model]))
+    if args.ablation:
+        print(as_text(train_ablation(args)))
+    else:
+        print(as_text([evaluate(folder, args) for folder in args.model]))
     return 0
 
 

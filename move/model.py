@@ -15,6 +15,7 @@ import keras
 from keras import layers, ops
 
 from common.cli import UserError
+from common.networks.adversary import translation_losses
 from common.networks.film import film
 from common.networks.gaussian import Sampling, kl_divergence
 from common.networks.mmd import mmd_to_prior, squared_mmd
@@ -189,6 +190,33 @@ def build_decoder(architecture: Architecture) -> keras.Model:
     return keras.Model([latent, condition], outputs, name="decoder")
 
 
+def build_critic(architecture: Architecture, instruments: int) -> keras.Model:
+    """Network that tells true slices from transferred ones, one output for each instrument.
+
+    Args:
+        architecture: ``Architecture``; the widths are those of the encoder's first layers.
+        instruments: Number of outputs.
+
+    Returns:
+        Keras model: (batch, bins, COLUMNS, 1) -> (batch, instruments) logits, in float32.
+    """
+    widths = SIZES[architecture.size]
+    image = hidden = layers.Input((architecture.bins, COLUMNS, 1), name="slice")
+    for number, (filters, stride) in enumerate(
+        zip(widths.filters, widths.strides, strict=True), start=1
+    ):
+        name = f"critic_convolution_{number}"
+        hidden = layers.Conv2D(filters, _kernel(stride), strides=stride, padding="same", name=name)(
+            hidden
+        )
+        hidden = layers.LeakyReLU(0.2, name=f"{name}_relu")(hidden)
+    hidden = layers.Flatten(name="critic_flat")(hidden)
+    hidden = layers.Dense(widths.units[-1], name="critic_dense")(hidden)
+    hidden = layers.LeakyReLU(0.2, name="critic_dense_relu")(hidden)
+    logits = layers.Dense(instruments, dtype="float32", name="critic_logits")(hidden)
+    return keras.Model(image, logits, name="critic")
+
+
 def _kernel(stride):
     """Twice the stride, at least 3."""
     return tuple(max(2 * step, 3) for step in stride)
@@ -250,25 +278,59 @@ class Move(TrainingModel):
         decoded, transferred, mean, log_variance, latent = y_pred
         _, _, own, target, matched = x
         y = ops.cast(y, "float32")
+        instruments = tuple(note[:, self.instruments] for note in (own, target))
         reconstruction = ops.mean(ops.square(y - decoded))
         if self.prior == "kl":
             prior = ops.mean(kl_divergence(mean, log_variance))
         else:
             prior = mmd_to_prior(self.gather(latent), self.noise)
-        groups = tuple(self.gather(note[:, self.instruments] * matched) for note in (target, own))
-        transferred, true = self.gather(transferred), self.gather(y)
-        discrepancy = sum(
-            squared_mmd(seen(transferred), seen(true), groups=groups)
-            for seen in (_over_time, _mean)
-        )
-        loss = self.weight * reconstruction + self.beta * prior + self.transfer * discrepancy
-        values = {
-            "loss": loss,
-            "reconstruction": reconstruction,
-            "prior": prior,
-            "discrepancy": discrepancy,
-        }
+        towards, values = self.translation(y, transferred, instruments, matched, training)
+        loss = self.weight * reconstruction + self.beta * prior + towards
+        values |= {"loss": loss, "reconstruction": reconstruction, "prior": prior}
         return loss, values, ops.shape(decoded)[0]
+
+    def translation(
+        self, true: Any, made: Any, domains: tuple[Any, Any], matched: Any, training: bool
+    ) -> tuple[Any, dict[str, Any]]:
+        """The part of the loss that brings transferred slices to true ones, and its values.
+
+        Args:
+            true, made: Slices (batch, bins, COLUMNS, 1), and the same transferred.
+            domains: (batch, instruments) one-hot of ``true``, and the same of ``made``.
+            matched: (batch, 1), 1 where a slice takes part.
+            training: Whether this is a training step.
+        """
+        groups = tuple(self.gather(names * matched) for names in domains[::-1])
+        made, true = self.gather(made), self.gather(true)
+        discrepancy = sum(
+            squared_mmd(seen(made), seen(true), groups=groups) for seen in (_over_time, _mean)
+        )
+        return self.transfer * discrepancy, {"discrepancy": discrepancy}
+
+
+class AdversarialMove(Move):
+    """``Move`` with an adversary in place of the discrepancy, as the paper begins.
+
+    Args:
+        critic: As built by ``build_critic``.
+        networks, settings: Arguments of ``Move``.
+    """
+
+    loss_names = (*Move.loss_names, "critic")
+
+    def __init__(self, critic: keras.Model, *networks: keras.Model, **settings: Any) -> None:
+        super().__init__(*networks, **settings)
+        self.critic = critic
+
+    def translation(
+        self, true: Any, made: Any, domains: tuple[Any, Any], matched: Any, training: bool
+    ) -> tuple[Any, dict[str, Any]]:
+        """As of ``Move``; the discrepancy is only told."""
+        _, values = super().translation(true, made, domains, matched, training)
+        judging, making = translation_losses(
+            self.critic, true, made, domains, weights=matched, training=training
+        )
+        return judging + self.transfer * making, values | {"critic": judging}
 
 
 def _over_time(slices):

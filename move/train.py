@@ -65,6 +65,13 @@ class Session(TrainingSession):
             choices=("film", "concatenate", "none"),
         )
         built.add_flag(
+            "--translation",
+            "mmd",
+            "what brings transferred slices to true ones: their maximum mean discrepancy, or an "
+            "adversary that learns to tell them apart",
+            choices=("mmd", "adversarial"),
+        )
+        built.add_flag(
             "--latent_dim", 3, "number of dimensions of the latent space", type=number(int, 1, 512)
         )
         built.add_flag(
@@ -84,8 +91,8 @@ class Session(TrainingSession):
         built.add_flag(
             "--mmd_weight",
             5.0,
-            "weight of the maximum mean discrepancy between transferred slices and true ones; 0 "
-            "trains by reconstruction alone",
+            "weight of the maximum mean discrepancy between transferred slices and true ones, or "
+            "of the adversary; 0 trains by reconstruction alone",
             type=number(float, 0),
         )
         add_training_flags(built, what="slices", batch_size=128, lr=2e-3)
@@ -143,15 +150,18 @@ class Session(TrainingSession):
 
     def make_model(self) -> Move:
         """Make the untrained model."""
-        from move.model import Move, build_decoder, build_encoder
+        from move.model import AdversarialMove, Move, build_critic, build_decoder, build_encoder
 
-        return Move(
-            build_encoder(self.architecture),
-            build_decoder(self.architecture),
-            weight=self.flags.reconstruction_weight,
-            prior=self.flags.prior,
-            instruments=self.conditions.parts["instrument"],
-        )
+        networks = build_encoder(self.architecture), build_decoder(self.architecture)
+        settings = {
+            "weight": self.flags.reconstruction_weight,
+            "prior": self.flags.prior,
+            "instruments": self.conditions.parts["instrument"],
+        }
+        if self.flags.translation == "mmd":
+            return Move(*networks, **settings)
+        critic = build_critic(self.architecture, len(self.conditions.instruments))
+        return AdversarialMove(critic, *networks, **settings)
 
     def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
         """Callbacks that fade in the prior over the first third, then the discrepancy."""

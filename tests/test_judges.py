@@ -12,6 +12,7 @@ from common.report.judges import (
     patch_distance,
     patches,
 )
+from common.report.note_judges import envelopes, right_of_others
 
 PARTIALS = {"flute": (1.0, 0.1), "reed": (1.0, 0.8, 0.9, 0.7, 0.8, 0.6), "bell": (0.2, 0, 0, 1.0)}
 
@@ -122,3 +123,18 @@ def test_melodies_of_one_instrument_are_nearer_than_those_of_two():
 
     same = patch_distance(of("reed", range(4)), of("reed", range(4, 8)))
     assert patch_distance(of("reed", range(4)), of("flute", range(4, 8))) > 3 * same
+
+
+def test_envelopes_of_notes_have_closed_forms():
+    flat = np.ones((2, 192, 64), np.float32)
+    assert np.abs(envelopes(flat, 80)).max() < 1e-5  # a flat envelope has no coefficients
+    rng = np.random.default_rng(0)
+    tilted = np.linspace(1, 0.5, 192, dtype=np.float32)[:, np.newaxis] * flat
+    assert envelopes(tilted, 80).shape == (2, 64)
+    np.testing.assert_allclose(envelopes(tilted - 0.1, 80), envelopes(tilted, 80), atol=1e-3)
+    labels = np.arange(80) % 2
+    seen = np.eye(2)[labels] + 0.01 * rng.normal(size=(80, 2))
+    names = np.array(["a", "b"])[labels]
+    notes = [str(number // 4) for number in range(80)]
+    assert right_of_others(seen, names, notes, seen).all()
+    assert not right_of_others(seen, names, notes, seen[:, ::-1]).any()

@@ -13,8 +13,19 @@ from common.music.split import held_out_notes
 from common.networks.conditions import NoteConditions
 from common.networks.mmd import squared_mmd
 from common.report.note_judges import right
+from common.training.flags import parsed
 from common.training.weights import save_h5
-from move import evaluate, generate, preprocess, sections, train, transfer, transfer_to, traverse
+from move import (
+    evaluate,
+    generate,
+    pairs,
+    preprocess,
+    sections,
+    train,
+    transfer,
+    transfer_to,
+    traverse,
+)
 from move.batches import Transfers
 from move.model import MODULATIONS, Architecture, Move, build_decoder, build_encoder
 from move.pitches import heard_pitches
@@ -227,6 +238,23 @@ def test_the_loss_is_the_sum_of_its_parts(folder):
     assert scores["loss"] == pytest.approx(total, rel=1e-4)
 
 
+def test_an_adversary_may_take_the_place_of_the_discrepancy(folder):
+    flags = {"features_path": folder / "slices.h5", "output": folder / "none", "batch_size": 8}
+    session = train.Session(
+        **parsed(train.build_parser(), flags | {"translation": "adversarial", "mmd_weight": 3})
+    )
+    model = session.build()
+    x, y = session.training[0]
+    kept = [np.array(weight) for weight in model.critic.get_weights()]
+    scores = model.train_on_batch(x, y, return_dict=True)
+    session.store.close()
+    assert scores["critic"] == pytest.approx(2 * np.log(2) * x[-1].mean(), rel=0.2)
+    parts = 1e4 * scores["reconstruction"] + scores["prior"] + scores["critic"]
+    assert scores["loss"] == pytest.approx(parts, rel=1e-3)
+    assert scores["discrepancy"] > 0
+    assert not np.array_equal(model.critic.get_weights()[0], kept[0])
+
+
 def test_pitches_are_heard_in_each_slice():
     notes = [make_note(pitch, (1, 0.5), 0.5) for pitch in (60, 67)]
     silence = np.zeros(RATE // 2, np.float32)
@@ -349,12 +377,14 @@ def test_maps_of_the_latent_space(folder, tmp_path):
     assert maps["centroid"].shape == (2, 2)
 
 
-def test_figures_are_printed(folder, capsys, monkeypatch):
-    monkeypatch.setattr(evaluate, "_SECONDS", 0.5)
+def test_figures_are_printed(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pairs, "_SECONDS", 0.5)
     monkeypatch.setattr(evaluate, "_SPEED_SECONDS", 1)
+    recorded = tmp_path / "audio"
+    write_notes(recorded, {("horn_acoustic", 0): (1.0, 0.6)}, (60, 62), (80,))
     argv = words("--audio_path", folder / "notes", "--model", folder / "run", "--notes", 1)
     argv += words("--judge_path", folder / "notes", "--instruments", "oboe", "violin")
-    assert evaluate.main(argv) == 0
+    assert evaluate.main([*argv, "--recordings", str(recorded)]) == 0
     out = capsys.readouterr().out
     for word in (
         "are held out",
@@ -362,10 +392,39 @@ def test_figures_are_printed(folder, capsys, monkeypatch):
         "nearer_of_8",
         "pitch_class",
         "judge",
+        "other_judge",
+        "horn",
+        "recordings",
         "LSD",
         "speed",
     ):
         assert word in out
+
+
+def test_the_ablation_is_one_command(folder, monkeypatch, capsys):
+    made = []
+
+    def without_training(**flags):
+        parsed(train.build_parser(), flags)
+        made.append((flags.get("modulation"), flags.get("mmd_weight"), flags["seed"]))
+        return folder / "run"
+
+    monkeypatch.setattr(train, "train", without_training)
+    monkeypatch.setattr(evaluate.Evaluation, "pairs", lambda self: [])
+    monkeypatch.setattr(evaluate.Evaluation, "summary", lambda self, rows: {"LSD": 0.5})
+    argv = words("--audio_path", folder / "notes", "--ablation", folder / "five", "--seeds", 2)
+    assert_refused(evaluate.main, argv, capsys, "--features_path")
+    assert evaluate.main([*argv, "--features_path", str(folder / "slices.h5")]) == 0
+    assert made[::2] == [
+        (None, None, 0),
+        ("none", None, 0),
+        ("concatenate", None, 0),
+        (None, 0, 0),
+        (None, None, 0),
+    ]
+    lines = capsys.readouterr().out.splitlines()
+    for name in evaluate.ABLATION:
+        assert any(name in line and "0.500 ± 0.000" in line for line in lines)
 
 
 def test_measures_have_closed_forms():

@@ -9,7 +9,12 @@ from layer_cases import check_part, network_of
 from test_devices import started, succeed
 
 from common.cli import UserError
-from common.networks.adversary import adversarial_loss, build_classifier, reverse_gradient
+from common.networks.adversary import (
+    adversarial_loss,
+    build_classifier,
+    reverse_gradient,
+    translation_losses,
+)
 from common.networks.conditions import NoteConditions
 from common.networks.film import adaptive_instance_normalization, film
 from common.networks.mmd import mmd_to_prior, squared_distances, squared_mmd
@@ -172,6 +177,45 @@ def test_a_reversed_gradient_has_the_values_and_minus_the_gradient():
 
         gradient = jax.grad(lambda x: ops.sum(ops.square(reverse_gradient(x, 2.5))))(variable.value)
     np.testing.assert_allclose(gradient, -2.5 * 2 * normal(4), rtol=1e-5)
+
+
+def test_a_critic_and_a_translation_learn_from_their_own_losses():
+    inputs = keras.Input((2,))
+    critic = keras.Model(inputs, keras.layers.Dense(2, use_bias=False)(inputs))
+    critic.set_weights([np.eye(2, dtype=np.float32)])
+    true = np.array([[2.0, 0], [0, 1]], np.float32)
+    made = np.array([[0.5, 0], [0, 3]], np.float32)
+    own, weights = np.eye(2, dtype=np.float32), np.array([[1.0], [0]], np.float32)
+    judging, making = translation_losses(critic, true, made, (own, own), weights=weights)
+    expected = np.log1p(np.exp(-2)) + np.log1p(np.exp(0.5))
+    assert float(judging) == pytest.approx(expected / 2)  # the second example does not count
+    assert float(making) == 0
+    decoder = keras.Model(inputs, keras.layers.Dense(2, use_bias=False)(inputs))
+    decoder.set_weights([np.eye(2, dtype=np.float32)])
+    for part, network, other in ((0, critic, decoder), (1, decoder, critic)):
+        model = Minimised(decoder, critic, part, (true, made, own, weights))
+        model.compile(keras.optimizers.SGD(0.1))
+        kept = np.array(network.get_weights()[0]), np.array(other.get_weights()[0])
+        model.fit(np.zeros((1, 2), np.float32), verbose=0)
+        assert not np.array_equal(network.get_weights()[0], kept[0])
+        np.testing.assert_allclose(other.get_weights()[0], kept[1], atol=1e-7)
+
+
+class Minimised(keras.Model):
+    """One of the losses of ``translation_losses``, minimised by all weights."""
+
+    def __init__(self, decoder, critic, part, given):
+        super().__init__()
+        self.decoder, self.critic, self.part, self.given = decoder, critic, part, given
+
+    def call(self, inputs):
+        return inputs
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        true, given, own, weights = self.given
+        made = self.decoder(given)
+        losses = translation_losses(self.critic, true, made, (own, own), weights=weights)
+        return losses[self.part] + 0 * losses[1 - self.part]  # all weights have a gradient
 
 
 def test_a_classifier_of_latent_vectors(tmp_path):

@@ -50,6 +50,7 @@ from common.report.ablation import (
     training_minutes,
 )
 from common.report.evaluation import held_out
+from common.report.note_judges import envelopes, judge_of, right_of_others
 from common.report.tables import as_text
 from common.trained import open_run, shipped
 from common.training.devices import start_backend
@@ -57,7 +58,6 @@ from wae_fader.images import RANGE_DB
 from wae_fader.store import NoteStore
 
 if TYPE_CHECKING:
-    from common.report.judges import Judge
     from wae_fader.trained import TrainedFader
 
 ABLATION = {  # name of the paper -> what the training differs in
@@ -66,9 +66,7 @@ ABLATION = {  # name of the paper -> what the training differs in
     "WAE-style": {"conditions": "style", "adversary": "off"},
     "WAE-Fader": {"conditions": "style", "adversary": "on"},
 }
-# what the judge of the style sees: dB below the loudest value, bands, parts of a note, coefficients
-_LEVELS_DB, _BANDS, _QUARTERS, _CEPSTRA = 70, 48, 4, 16
-_FOLDS, _FEWEST = 5, 3  # parts of the notes; notes of a style
+_FEWEST = 3  # notes of a style
 _SPEED_NOTES = 8
 _FEW = 400  # latent vectors of a discrepancy
 
@@ -106,54 +104,6 @@ def build_parser() -> Parser:
     add_ablation_flags(built, ABLATION, epochs=6, steps=40)
     add_seed_flag(built, "points and notes")
     return built
-
-
-def features(images: np.ndarray) -> np.ndarray:
-    """Features (notes, any) by which the judge of the style knows images (notes, bins, frames).
-
-    The spectral envelope and its course: the first cepstral coefficients of the power in some bands
-    and quarters of the note. Finer movements, by which true notes differ from those of any
-    auto-encoder, are not seen.
-    """
-    from scipy.fft import dct
-
-    level = RANGE_DB * (images - images.max(axis=(1, 2), keepdims=True))
-    power, counts = 10 ** (level / 10), 1
-    for axis, parts in ((1, _BANDS), (2, _QUARTERS)):
-        edges = np.linspace(0, images.shape[axis], parts, endpoint=False).astype(int)
-        power = np.add.reduceat(power, edges, axis=axis)
-        counts = np.diff([*edges, images.shape[axis]]).reshape(-1, *(2 - axis) * [1]) * counts
-    decibels = np.maximum(10 * np.log10(power / counts), -_LEVELS_DB)
-    return dct(decibels, axis=1, norm="ortho")[:, 1 : _CEPSTRA + 1].reshape(len(images), -1)
-
-
-def judge_of(seen: np.ndarray, styles: Sequence[str]) -> Judge:
-    """``common.report.judges.Judge`` of features (notes, any) of true notes of styles."""
-    from common.report.judges import Judge
-
-    styles = np.asarray(styles)
-    return Judge({name: seen[styles == name] for name in sorted(set(styles))})
-
-
-def right_of_others(
-    seen: np.ndarray, styles: Sequence[str], notes: Sequence[str], heard: np.ndarray
-) -> np.ndarray:
-    """Whether judges that learned from other notes are right about true notes: (notes,) of bool.
-
-    Args:
-        seen: Features (notes, any) that judges learn from.
-        styles: Style of each.
-        notes: Name of each; those of a name are never on both sides.
-        heard: Features (notes, any) that they judge.
-    """
-    from sklearn.model_selection import GroupKFold
-
-    styles, right = np.asarray(styles), np.zeros(len(styles), bool)
-    folds = min(_FOLDS, len(set(notes)))
-    for learned, judged in GroupKFold(folds).split(seen, groups=notes):
-        named = judge_of(seen[learned], styles[learned]).names(heard[judged])
-        right[judged] = named == styles[judged]
-    return right
 
 
 def read_from(
@@ -276,11 +226,11 @@ class Evaluation:
                 f"styles; a judge needs {_FEWEST} of each of two"
             )
         self.images = store.read(self.sides[1])
-        self.seen = features(self.images)
+        self.seen = envelopes(self.images, RANGE_DB)
         self.judges = {"style": judge_of(self.seen, [row.style for row in self.held])}
         if args.judge_path:
             with NoteStore(args.judge_path) as known:
-                learned = features(known.read(range(len(known))))
+                learned = envelopes(known.read(range(len(known))), RANGE_DB)
                 self.judges["other_judge"] = judge_of(learned, [row.style for row in known.rows])
         print(f"{len(others)} of {len(notes)} notes are held out, {len(self.held)} images\n")
 
@@ -346,11 +296,13 @@ class Evaluation:
                 for style, pitch in zip(asked, pitches, strict=True)
             ]
             for name, judge in self.judges.items():
-                right = judge.names(features(made)) == asked
+                right = judge.names(envelopes(made, RANGE_DB)) == asked
                 found[name] = float(np.mean(right))
                 found[f"{name}_in_range"] = float(np.mean(right[inside])) if any(inside) else ""
             heard = [trained.images.image(sound)[0] for sound in sounds]
-            right = self.judges["style"].names(features(np.stack(heard))) == asked[chosen]
+            right = (
+                self.judges["style"].names(envelopes(np.stack(heard), RANGE_DB)) == asked[chosen]
+            )
             found["style_of_sound"] = float(np.mean(right))
         return found | heard_right(sounds, trained.sample_rate, pitches[chosen])
 
@@ -372,7 +324,9 @@ class Evaluation:
         trained = next(iter(self.trained.values()))
         sounds = [trained.images.audio(image) for image in self.images[chosen]]
         heard = self.seen.copy()
-        heard[chosen] = features(np.stack([trained.images.image(sound)[0] for sound in sounds]))
+        heard[chosen] = envelopes(
+            np.stack([trained.images.image(sound)[0] for sound in sounds]), RANGE_DB
+        )
         right = right_of_others(self.seen, styles, notes, heard)
         found["style_of_sound"] = float(right[chosen].mean())
         return found | heard_right(sounds, trained.sample_rate, pitches)

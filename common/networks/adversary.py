@@ -1,8 +1,9 @@
-"""A classifier that an encoder works against, so that a latent vector does not tell a class.
+"""Adversaries: a classifier that an encoder works against, and a critic of what a decoder makes.
 
-Classifier and encoder share one loss and one optimiser: the classifier reads the latent vector
-behind ``reverse_gradient``, so that what makes it better makes the encoder worse for it (Ganin and
-Lempitsky 2015; Lample et al. 2017 alternate the two instead).
+Both share one loss and one optimiser with the network that works against them. The classifier reads
+the latent vector behind ``reverse_gradient``, so that what makes it better makes the encoder worse
+for it (Ganin and Lempitsky 2015; Lample et al. 2017 alternate the two instead). It keeps a latent
+vector from telling a class.
 """
 
 from collections.abc import Sequence
@@ -109,3 +110,43 @@ def adversarial_loss(
     logits = classifier(reverse_gradient(latents, strength), training=training)
     losses = keras.losses.categorical_crossentropy(labels, logits, from_logits=True)
     return ops.mean(losses)
+
+
+def translation_losses(
+    critic: keras.Model,
+    true: Any,
+    made: Any,
+    domains: tuple[Any, Any],
+    *,
+    weights: Any,
+    training: bool | None = None,
+) -> tuple[Any, Any]:
+    """Losses of a critic of several domains, and of what translates between them.
+
+    The critic has an output for each domain, which tells true examples of the domain from
+    translated ones (Choi et al. 2020, section 3.2). Losses are cross-entropies, that of the
+    translation the one that does not saturate (Goodfellow et al. 2014, section 3). Both are
+    minimised together: the critic learns nothing from the second one, and the translation nothing
+    from the first one.
+
+    Args:
+        critic: Network from examples to logits (batch, domains).
+        true: Examples (batch, ...).
+        made: Translated examples (batch, ...).
+        domains: (batch, domains) one-hot of ``true``, and the same of ``made``.
+        weights: (batch, 1); 0 leaves an example out.
+
+    Returns:
+        ``(critic's, translation's)``: scalars in nats, means over the batch. The value of the
+        second one is always 0; only its gradient counts.
+    """
+
+    def logit(examples, chosen):
+        return ops.sum(critic(examples, training=training) * chosen, axis=-1, keepdims=True)
+
+    own, target = domains
+    fixed = logit(ops.stop_gradient(made), target)
+    judging = ops.softplus(-logit(true, own)) + ops.softplus(fixed)
+    # what is taken away has the same gradient by the critic's weights
+    making = ops.softplus(-logit(made, target)) - ops.softplus(-fixed)
+    return ops.mean(weights * judging), ops.mean(weights * making)

@@ -1,15 +1,22 @@
-"""Judges of generated notes that know nothing of the model: a classifier, and a pitch tracker."""
+"""Judges of generated notes that know nothing of the model: classifiers, and a pitch tracker."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from common.report.judges import Judge
 
 _RANGE_DB = 30  # range below the loudest part of a note in which its pitch is measured
 _SEEN_DB = 40  # range below the loudest value that the classifier uses
 _WINDOW = 2048  # samples of the pitch tracker
 _POOLED = (32, 4)  # rows and columns over which it averages
+# what the judge of envelopes sees: dB below the loudest value, bands, parts of a note, coefficients
+_LEVELS_DB, _BANDS, _QUARTERS, _CEPSTRA = 70, 48, 4, 16
+_FOLDS = 5  # parts of the notes
 
 
 class Classifier:
@@ -44,6 +51,58 @@ class Classifier:
     def accuracy(self, images: np.ndarray, names: Sequence[str]) -> float:
         """Share of images that are classified correctly."""
         return float(np.mean(self._analysis.predict(self._seen(images)) == np.asarray(names)))
+
+
+def envelopes(images: np.ndarray, decibels: float) -> np.ndarray:
+    """Features (notes, 64) by which a judge knows notes.
+
+    The spectral envelope and its course: the first cepstral coefficients of the power in some bands
+    and quarters of the note. Finer movements, by which true notes differ from those of any
+    auto-encoder, are not seen.
+
+    Args:
+        images: (notes, bins, frames) in [0, 1].
+        decibels: Range of their values in dB.
+    """
+    from scipy.fft import dct
+
+    level = decibels * (images - images.max(axis=(1, 2), keepdims=True))
+    power, counts = 10 ** (level / 10), 1
+    for axis, parts in ((1, _BANDS), (2, _QUARTERS)):
+        edges = np.linspace(0, images.shape[axis], parts, endpoint=False).astype(int)
+        power = np.add.reduceat(power, edges, axis=axis)
+        counts = np.diff([*edges, images.shape[axis]]).reshape(-1, *(2 - axis) * [1]) * counts
+    levels = np.maximum(10 * np.log10(power / counts), -_LEVELS_DB)
+    return dct(levels, axis=1, norm="ortho")[:, 1 : _CEPSTRA + 1].reshape(len(images), -1)
+
+
+def judge_of(seen: np.ndarray, names: Sequence[str]) -> Judge:
+    """``common.report.judges.Judge`` of features (notes, any) of true notes of names."""
+    from common.report.judges import Judge
+
+    names = np.asarray(names)
+    return Judge({name: seen[names == name] for name in sorted(set(names))})
+
+
+def right_of_others(
+    seen: np.ndarray, names: Sequence[str], notes: Sequence[str], heard: np.ndarray
+) -> np.ndarray:
+    """Whether judges that learned from other notes are right about true notes: (notes,) of bool.
+
+    Args:
+        seen: Features (notes, any) that judges learn from.
+        names: Instrument or style of each.
+        notes: Name of each note; those of one name are never on both sides.
+        heard: Features (notes, any) that they judge.
+    """
+    from sklearn.model_selection import GroupKFold
+
+    names, right = np.asarray(names), np.zeros(len(names), bool)
+    folds = min(_FOLDS, len(set(notes)))
+    for learned, judged in GroupKFold(folds).split(seen, groups=notes):
+        found = judge_of(seen[learned], names[learned]).names(heard[judged])
+        right[judged] = found == names[judged]
+    return right
 
 
 def heard_pitch(audio: np.ndarray, sample_rate: int, lowest: float) -> float:
