@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -100,6 +101,22 @@ def open_run(folder: Path | str, system: str) -> dict[str, Any]:
             f"{SYSTEMS[found.partition('.')[0]]}"
         )
     return config
+
+
+@contextlib.contextmanager
+def reading_config(folder: Path | str) -> Iterator[None]:
+    """Context manager for reading settings of ``config.json``; missing and unfit ones are damage.
+
+    Args:
+        folder: Run folder.
+
+    Raises:
+        UserError: An entry is missing, or of another kind.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
 
 
 def _system(folder, config):

@@ -12,7 +12,7 @@ from keras import layers, ops
 
 from common.cli import UserError
 from common.networks.gaussian import Sampling, kl_divergence
-from common.trained import load_networks
+from common.trained import load_networks, reading_config
 from common.training.batches import Batches
 from common.training.model import TrainingModel
 from granular.model import gaussian_heads
@@ -258,11 +258,9 @@ class TrainedSequences:
 
 def open_sequences(folder: Path, config: dict[str, Any]) -> TrainedSequences:
     """The ``TrainedSequences`` of a folder of ``granular.train_sequences``."""
-    try:
+    with reading_config(folder):
         architecture = SequenceArchitecture(**config["architecture"]).check()
         steps = int(config["steps"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
     networks = {
         "sequence_encoder": build_sequence_encoder(architecture),
         "sequence_decoder": build_sequence_decoder(architecture, steps),

@@ -11,7 +11,7 @@ import numpy as np
 from common.cli import UserError
 from common.files.audio import fit_length, safe_peak
 from common.files.store import read_arrays, write_arrays
-from common.trained import load_networks, open_run
+from common.trained import load_networks, open_run, reading_config
 from common.training.run_folder import RunFolder
 from granular.sounds import Grains, Labels, Sound, SoundStore
 
@@ -207,14 +207,12 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedGrains | Traine
         return open_sequences(folder, config)
     from granular.model import Architecture, build_decoder, build_encoder, build_post
 
-    try:
+    with reading_config(folder):
         architecture = Architecture(**config["architecture"]).check()
         grains = Grains(**config["grains"]).check()
         labels = Labels(tuple(config["labels"]["classes"]), bool(config["labels"]["pitched"]))
         if not labels.classes or grains.size != architecture.grain:
             raise TypeError("its classes or its grains do not fit its networks")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
     networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
     if architecture.decoder == "filter_post":
         networks["post"] = build_post(architecture)

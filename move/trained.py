@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import UserError
 from common.files.store import read_arrays, write_arrays
 from common.networks.conditions import NoteConditions
-from common.trained import load_networks, open_run
+from common.trained import load_networks, open_run, reading_config
 from move.slices import HOP, RANGE_DB, Slices, cut, join
 from move.store import Slice, SliceStore
 
@@ -190,15 +189,13 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedMove:
     """As ``load_trained``, given the content of ``config.json``."""
     from move.model import Architecture, build_decoder, build_encoder
 
-    try:
+    with reading_config(folder):
         architecture = Architecture(**config["architecture"]).check()
         slices = Slices(**config["slices"]).check()
         names = {name: tuple(value) for name, value in config["conditions"].items()}
         conditions = NoteConditions(**names)
         if not conditions.instruments or conditions.length != architecture.condition:
             raise TypeError("its conditions do not fit its networks")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
     networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
     networks = load_networks(folder, networks)
     return TrainedMove(**networks, slices=slices, conditions=conditions)

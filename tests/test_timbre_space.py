@@ -11,6 +11,7 @@ from conftest import assert_refused, make_note, outcome, write_notes
 
 from common.cli import UserError
 from common.latent import LatentModel
+from common.music.split import note_of
 from common.training.weights import save_h5
 from timbre_space import (
     descriptors,
@@ -34,7 +35,7 @@ from timbre_space.ratings import (
     scaled_positions,
 )
 from timbre_space.spectra import BANDS, FLOOR_DB, KINDS, Spectra
-from timbre_space.store import ColumnStore, note_of
+from timbre_space.store import ColumnStore
 from timbre_space.study import Data, Settings, Trainer, centre_distances, nearest_is_kin
 from timbre_space.trained import load_trained, read_latents
 

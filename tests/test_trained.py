@@ -10,7 +10,7 @@ from conftest import ROOT
 
 from common.cli import UserError
 from common.latent import LatentModel
-from common.trained import MODELS, SYSTEMS, open_model, open_run, shipped
+from common.trained import MODELS, SYSTEMS, open_model, open_run, reading_config, shipped
 
 FOLDERS = sorted(path.parent for path in MODELS.rglob("config.json"))
 KINDS = {
@@ -97,3 +97,9 @@ def test_systems_are_imported_without_keras():
     program = "import sys\nimport " + ", ".join(f"{name}, {name}.trained" for name in SYSTEMS)
     program += "\nassert not {'keras', 'tensorflow', 'jax'} & {*sys.modules}"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("config", [{}, {"steps": "many"}, {"steps": None}, []])
+def test_unfit_settings_are_damage_of_the_config(tmp_path, config):
+    with pytest.raises(UserError, match=r"config\.json: damaged"), reading_config(tmp_path):
+        int(config["steps"])

@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from common.training.batches import Batches
+from common.training.batches import RowBatches
 
 
-class Columns(Batches):
-    """Batches ``((columns, labels), columns)``; the order of an epoch depends on its seed alone.
+class Columns(RowBatches):
+    """Batches ``((columns, labels), columns)``.
 
     Args:
         indices: Indices of the examples.
-        batch_size: Columns of a batch; the last one may be smaller.
+        batch_size: Columns of a batch.
         columns: Scaled columns, (columns, bins) float32.
         labels: (columns, classes) float32, one-hot.
-        shuffle: Draw a new order in each epoch.
-        steps: Batches of an epoch; default as many as the columns fill.
-        seed: Integer.
+        order: ``shuffle``, ``steps`` and ``seed`` of ``RowBatches``.
     """
 
     def __init__(
         self,
-        indices: list[int],
+        indices: Sequence[int],
         batch_size: int,
         *,
         columns: np.ndarray,
         labels: np.ndarray,
-        shuffle: bool = False,
-        steps: int | None = None,
-        seed: int = 0,
+        **order: Any,
     ) -> None:
-        super().__init__(len(indices), batch_size, steps)
-        self._indices = np.asarray(indices)
+        super().__init__(indices, batch_size, **order)
         self._columns, self._labels = columns, labels
-        self._shuffle, self._seed = shuffle, seed
-
-    def draw(self, epoch: int) -> np.ndarray:
-        """Indices of the columns in the order of an epoch."""
-        order = np.tile(self._indices, (-(-self._count // len(self._indices)), 1))
-        if self._shuffle:
-            order = np.random.default_rng([self._seed, epoch]).permuted(order, axis=1)
-        return order.ravel()
 
     def cut(self, positions: range, epoch: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
         """The columns at some positions of an epoch as a batch."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.files.store import Store
+from common.music.split import note_of
 from timbre_space.spectra import Spectra
 
 
@@ -62,8 +63,3 @@ class ColumnStore(Store):
     ) -> tuple[list[int], list[int]]:
         """Like ``Store.split``; by default the columns of a note stay together."""
         return super().split(share, key or note_of)
-
-
-def note_of(row: Column) -> str:
-    """Name of a note of any strength, the unit of a split: such as ``violin_acoustic-060``."""
-    return f"{row.instrument}-{row.pitch:03d}"

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.cli import Parser, UserError, add_features_flag, add_run_flag, number, run
+from common.music.split import note_of
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
 from timbre_space.ratings import Ratings, merge, read_ratings
-from timbre_space.store import ColumnStore, note_of
+from timbre_space.store import ColumnStore
 
 if TYPE_CHECKING:
     import keras

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from common.cli import UserError
 from common.files.audio import safe_peak
 from common.files.store import read_arrays, write_arrays
 from common.latent import Axes, principal_axes
-from common.trained import load_networks, open_run
+from common.trained import load_networks, open_run, reading_config
 from timbre_space.spectra import FLOOR_DB, Spectra
 from timbre_space.store import Column, ColumnStore
 
@@ -161,7 +160,7 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedSpace:
     """As ``load_trained``, given the content of ``config.json``."""
     from timbre_space.model import Architecture, build_decoder, build_encoder
 
-    try:
+    with reading_config(folder):
         given = config["architecture"]
         architecture = Architecture(**given | {"units": tuple(given["units"])}).check()
         spectra = Spectra(**config["spectra"]).check()
@@ -169,8 +168,6 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedSpace:
         instruments = list(map(str, config["instruments"]))
         if architecture.bins != len(spectra.frequencies) or scale["deviation"] <= 0:
             raise ValueError("its columns do not fit its networks")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
     networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
     networks = load_networks(folder, networks)
     return TrainedSpace(**networks, spectra=spectra, scale=scale, instruments=instruments)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import UserError
 from common.latent import Control
-from common.trained import load_networks, open_run
+from common.trained import load_networks, open_run, reading_config
 from vq_timbre.descriptors import NAMES, choose_codes, read_table
 from vq_timbre.excitation import Harmonics, Noise, envelopes
 from vq_timbre.frames import CONTEXT, HOP, RATES, analyse, hops_of, padded
@@ -347,13 +346,11 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedTimbre:
     from common.networks.codebook import build_table
     from vq_timbre.model import Architecture, build_decoder, build_encoder
 
-    try:
+    with reading_config(folder):
         architecture = Architecture(**config["architecture"]).check()
         sample_rate = config["sample_rate"]
         if sample_rate not in RATES:
             raise ValueError(f"sample_rate {sample_rate!r}")
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
     networks = {
         "encoder": build_encoder(architecture),
         "codebook": build_table(architecture.codes, architecture.widths.dims),

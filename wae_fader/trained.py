@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import UserError
 from common.files.audio import fit_length, safe_peak
 from common.files.store import read_arrays, write_arrays
 from common.networks.conditions import NoteConditions
-from common.trained import load_networks, open_run
+from common.trained import load_networks, open_run, reading_config
 from wae_fader.images import ITERATIONS, RANGE_DB, NoteImages
 from wae_fader.store import Note, NoteStore
 
@@ -187,14 +186,12 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedFader:
     """As ``load_trained``, given the content of ``config.json``."""
     from wae_fader.model import Architecture, build_decoder, build_encoder
 
-    try:
+    with reading_config(folder):
         architecture = Architecture(**config["architecture"]).check()
         images = NoteImages(**config["images"]).check()
         conditions = NoteConditions(tuple(config["styles"]))
         if not conditions.instruments or architecture.condition > conditions.length:
             raise TypeError("its styles do not fit its networks")
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
     networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
     networks = load_networks(folder, networks)
     return TrainedFader(**networks, images=images, conditions=conditions)

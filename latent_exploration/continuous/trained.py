@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import UserError
 from common.latent import Control
-from common.trained import load_networks
+from common.trained import load_networks, reading_config
 from latent_exploration.continuous.frames import (
     BANDS,
     HOP,
@@ -108,9 +107,7 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedContinuous:
     """
     from latent_exploration.continuous.model import Architecture, build_decoder, build_encoder
 
-    try:
+    with reading_config(folder):
         architecture = Architecture(**config["architecture"]).check()
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{folder}/config.json: damaged ({error!r})") from error
     networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
     return TrainedContinuous(**load_networks(folder, networks))
