@@ -183,6 +183,10 @@ class TrainedTagger:
         if run is not None:
             yield run
 
+    def try_out(self, audio: np.ndarray) -> None:
+        """Let the network work on audio (samples,) float32 at ``sample_rate``."""
+        deque(self.find([audio]), maxlen=0)
+
     def find_in_file(self, path: Path) -> Iterator[Found]:
         """As ``find``, in a recording; errors as of ``common.audio.streaming.read_resampled``."""
         resampler = make_resampler(read_header(path).samplerate, self.sample_rate, 1)

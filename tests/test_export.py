@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import soundfile
 from conftest import ROOT
 from keras import layers
 
@@ -29,6 +30,7 @@ from pix2pix_timbre.trained import load_model
 pytest.importorskip("tf2onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("ai_edge_litert")
+pytest.importorskip("ai_edge_quantizer")
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="networks are exported by TensorFlow"
 )
@@ -60,6 +62,7 @@ def inputs():
         ("onnx", "int8"),
         ("litert", None),
         ("litert", "float16"),
+        ("litert", "int8"),
         ("savedmodel", None),
     ],
 )
@@ -135,11 +138,12 @@ def test_a_part_of_a_model_has_the_licence_of_its_card():
     assert about["system"] == "granular.sequences"
 
 
-def test_int8_files_are_a_quarter(tmp_path):
+@pytest.mark.parametrize("form", ["onnx", "litert"])
+def test_int8_files_are_a_quarter(tmp_path, form):
     network = keras.Sequential([keras.Input((256,)), layers.Dense(512), layers.Dense(256)])
     sizes = []
     for quantize in (None, "float16", "int8"):
-        export_network(network, tmp_path / "network", "onnx", {}, quantize=quantize)
+        export_network(network, tmp_path / "network", form, {}, quantize=quantize)
         sizes.append((tmp_path / "network").stat().st_size)
     assert sizes[1] < 0.55 * sizes[0]
     assert sizes[2] < 0.3 * sizes[0]
@@ -160,13 +164,23 @@ def test_inputs_are_recorded_and_the_network_stays_as_it_was(network, inputs):
     assert [5, 5] in sizes
     assert [1, 1] in sizes
     assert "call" not in vars(network)
-    assert "predict_on_batch" not in vars(network)
 
 
 def test_a_network_that_the_sound_does_not_reach_gets_random_numbers(network):
     found, drawn = example_inputs({"a": network}, object(), np.zeros(9, np.float32), 44100, 4)
     assert drawn == {"a"}
     assert [array.shape for array in found["a"]] == [(4, 8, 8, 1), (4, 3)]
+
+
+@pytest.mark.parametrize(
+    "name", ["granular_drums", "light_mir_pitch", "time_stretching", "vae_notes_conditional"]
+)
+def test_a_recording_reaches_the_networks_of_every_system(name, tmp_path):
+    noise = np.random.default_rng(0).uniform(-0.1, 0.1, 8000)
+    soundfile.write(tmp_path / "noise.wav", noise, 16000)
+    found = export.subjects(ROOT / "models" / name, tmp_path / "noise.wav")
+    assert found
+    assert not [network for network, subject in found.items() if subject.drawn]
 
 
 def test_the_script_exports_one_network_of_a_model(tmp_path, capsys):
@@ -185,10 +199,14 @@ def test_the_script_exports_one_network_of_a_model(tmp_path, capsys):
         export.main([*argv, "--network", "generator"])
 
 
-def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+@pytest.mark.parametrize(
+    ("quantize", "tolerance"), [(None, "TOLERANCE"), ("int8", "QUANTISED_TOLERANCE")]
+)
+def test_a_file_that_differs_is_not_kept(tmp_path, monkeypatch, quantize, tolerance):
+    path = tmp_path / "encoder.tflite"
+    monkeypatch.setattr(export, tolerance, -1.0)
     with pytest.raises(UserError, match="not kept"):
-        export.export(MODEL, "litert", tmp_path / "encoder.tflite", network="encoder")
+        export.export(MODEL, "litert", path, network="encoder", quantize=quantize)
     assert not list(tmp_path.iterdir())
 
 

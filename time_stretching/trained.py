@@ -12,6 +12,7 @@ from common.audio.spectrograms import Scale
 from common.cli import UserError
 from common.trained import load_networks, open_run, shipped
 from time_stretching.resize import positions
+from time_stretching.spectrogram import SAMPLE_RATE
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +33,12 @@ class Stretcher:
         scale: ``Scale`` of the images.
         encoder, decoder: As built by ``time_stretching.model``.
         corrector: As built by the same, or None.
+
+    Attributes:
+        sample_rate: Sample rate of the audio in Hz.
     """
+
+    sample_rate = SAMPLE_RATE
 
     def __init__(
         self,
@@ -59,6 +65,11 @@ class Stretcher:
         from time_stretching.latent import Codes
 
         return Codes(self)
+
+    def try_out(self, audio: np.ndarray) -> None:
+        """Let all networks work on audio (samples,) float32 at ``sample_rate``."""
+        codes = self.codes.encode(audio)
+        self.codes.decode(self.correct(codes.T, 1.0).T if self.corrector else codes)
 
     def encode(self, image: np.ndarray) -> np.ndarray:
         """Encode an image (BINS, columns): (code, columns) float32."""

@@ -67,6 +67,14 @@ class TrainedVAE:
         image = cross_fade(self.decode_images(z)[..., 0], self._hop)
         return self.spectrogram.audio(image, seed=seed, exact=exact)
 
+    def try_out(self, audio: np.ndarray) -> None:
+        """Let the networks work on audio (samples,) float32, told one note if any."""
+        images, told = self.windows(audio), None
+        if self.conditions:
+            note = (self.conditions.instruments[0], self.conditions.lowest, 64)
+            told = self.condition_vectors([note] * len(images))
+        self.reconstruct(images, told)
+
     def windows(self, audio: np.ndarray, hop: int | None = None) -> np.ndarray:
         """Cut audio into windows, and convert them to images: (windows, bins, columns, 1) float32.
 

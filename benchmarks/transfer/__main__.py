@@ -23,7 +23,12 @@ from pathlib import Path
 from benchmarks.flags import add_data_flag
 from common.cli import Names, Parser, UserError, existing_folder, number, parser, run
 
-PIECES = ("bach_prelude_c", "debussy_clair_de_lune")
+PIECES = (  # those of data/midi that no model was trained on
+    *("bach_prelude_c", "beethoven_fur_elise", "chopin_prelude_op28_no7"),
+    *("chopin_prelude_op28_no20", "debussy_clair_de_lune", "grieg_mountain_king"),
+    *("pachelbel_canon", "satie_gymnopedie_1", "schumann_wild_horseman"),
+    "tchaikovsky_old_french_song",
+)
 
 
 def build_parser() -> Parser:
@@ -50,7 +55,8 @@ def build_parser() -> Parser:
         nargs="+",
         action=Names,
         default=list(PIECES),
-        help=f"names of MIDI files whose beginnings are converted (default: {', '.join(PIECES)})",
+        help="names of MIDI files whose beginnings are converted (default: the ten of data/midi "
+        "that no model was trained on)",
     )
     built.add_flag("--seconds", 12.0, "length of an excerpt in seconds", type=number(float, 3, 60))
     built.add_argument(

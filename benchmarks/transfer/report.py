@@ -43,6 +43,16 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _ON_PAGE = 1  # excerpts of each pair of instruments
+_BESIDE = [
+    (6, 5),
+    (6, -12),
+    (-60, 5),
+    (-60, -12),
+    (6, 18),
+    (6, -25),
+    (6, 31),
+    (6, -38),
+]  # in points
 
 
 def sound_path(output: Path, excerpt: Excerpt, system: str) -> Path:
@@ -183,21 +193,42 @@ def draw(path: Path, table: Sequence[Row]) -> None:
             floor, height = places[TRUTH]
             axis.axvline(floor, color="0.7", ls=":", label="halves of the true target")
             places[TRUTH] = 0.0, height
-        for number, system in enumerate(sorted(places, key=places.get)):
-            anchor, place = SYSTEMS[system].anchor, places[system]
+        for system, place in places.items():
+            anchor = SYSTEMS[system].anchor
             axis.plot(*place, "x" if anchor else "o", color="0.5" if anchor else "C0")
-            # every other label below, since neighbours may be near
-            offset = (6, -12 if number % 2 else 5)
-            axis.annotate(system, place, xytext=offset, textcoords="offset points")
         axis.set(
             title={"piano": "piano to guitar, strings, synth lead", "line": "single voices"}[group],
             xlabel="Frechet distance of log-mel patches from the true target",
             ylabel="Jaccard distance of pitch classes from the source",
         )
-        axis.margins(x=0.15, y=0.1)
+        axis.margins(x=0.22, y=0.1)
         axis.legend(loc="center right")
         axis.grid(alpha=0.3)
+        _name(axis, places)
     save_figure(figure, path)
+
+
+def _name(axis, places):
+    """Write names beside points, each where it covers no other one.
+
+    Args:
+        axis: Axes of matplotlib with a legend, whose limits are settled.
+        places: Dict from names to points of the plane.
+    """
+    from matplotlib.transforms import Bbox
+
+    axis.figure.canvas.draw()  # settles where things are
+    spots = axis.transData.transform(list(places.values()))
+    taken = [Bbox.from_bounds(x - 4, y - 4, 8, 8) for x, y in spots]
+    taken.append(axis.get_legend().get_window_extent())
+    for name in places:
+        for offset in _BESIDE:
+            label = axis.annotate(name, places[name], xytext=offset, textcoords="offset points")
+            box = label.get_window_extent()
+            if not any(box.overlaps(other) for other in taken) or offset == _BESIDE[-1]:
+                taken.append(box)
+                break
+            label.remove()
 
 
 def write_listening_page(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 import tempfile
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # What writes and runs each format, beside TensorFlow.
 PACKAGES = {
     "onnx": ("tf2onnx", "onnx", "onnxruntime"),
-    "litert": ("ai_edge_litert",),
+    "litert": ("ai_edge_litert", "ai_edge_quantizer"),
     "savedmodel": (),
 }
 QUANTIZATIONS = ("float16", "int8")
@@ -69,8 +70,8 @@ def export_network(
         path: File to write, or folder for a SavedModel. One that exists is replaced.
         form: Of ``PACKAGES``.
         metadata: What the file says of itself, of types that JSON has.
-        quantize: Of ``QUANTIZATIONS``: the weights are stored in 16 or 8 bits. LiteRT also computes
-            with 8 bits then. SavedModel has neither.
+        quantize: Of ``QUANTIZATIONS``: the weights are stored in 16 or 8 bits. SavedModel has
+            neither.
 
     Raises:
         UserError: Packages are missing, or the format has no such quantisation.
@@ -194,15 +195,32 @@ def _store_as_int8(graph):
 def _write_litert(network, path, metadata, quantize):
     import tensorflow as tf
 
-    options = {"optimizations": [tf.lite.Optimize.DEFAULT]} if quantize else {}
+    options = {}
     if quantize == "float16":
+        options["optimizations"] = [tf.lite.Optimize.DEFAULT]
         options["target_spec"] = {"supported_types": [tf.float16]}
     made = path.with_suffix(".tflite")  # Keras wants the suffix
     network.export(made, format="litert", verbose=False, **options)
+    if quantize == "int8":
+        _store_in_8_bits(made)
     # files that belong to a LiteRT model are a ZIP archive behind it
     with zipfile.ZipFile(made, "a") as archive:
         archive.writestr(_METADATA, metadata)
     made.replace(path)
+
+
+def _store_in_8_bits(path):
+    """Store the weights of a LiteRT file in 8 bits, to be computed with in float32.
+
+    TensorFlow's own converter makes networks that also compute with 8 bits: more than ten times as
+    slow with transposed convolutions, and four times as far from Keras.
+    """
+    from ai_edge_quantizer import quantizer, recipe
+
+    made = quantizer.Quantizer(str(path), recipe.weight_only_wi8_afp32())
+    with contextlib.redirect_stderr(io.StringIO()):  # it draws a progress bar
+        found = made.quantize()
+    path.write_bytes(found.quantized_model)
 
 
 def _write_savedmodel(network, path, metadata, quantize):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.cli import UserError
 from common.latent import LatentModel
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ _SHORTEST = 16  # steps of a sequence, where its length is open
 
 @contextlib.contextmanager
 def watched(networks: dict[str, keras.Model]) -> Iterator[dict[str, list[list[np.ndarray]]]]:
-    """Context manager that records the inputs of networks.
+    """Context manager that records the inputs of networks; TensorFlow compiles nothing meanwhile.
 
     Args:
         networks: Dict from a name to a Keras model.
@@ -27,31 +26,37 @@ def watched(networks: dict[str, keras.Model]) -> Iterator[dict[str, list[list[np
     Yields:
         Dict from the name to the inputs of each call: lists of arrays (batch, ...).
     """
+    import tensorflow as tf
+
     seen = {name: [] for name in networks}
 
-    def watch(network, method, calls):
-        original = getattr(network, method)
+    def watch(network, calls):
+        original = network.call
 
         def watching(inputs, *args, **kwargs):
             given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-            if all(_has_values(array) for array in given):
-                calls.append([np.array(_values(array), np.float32) for array in given])
+            if not any(tf.is_symbolic_tensor(array) for array in given):
+                calls.append([np.array(array, np.float32) for array in given])
             return original(inputs, *args, **kwargs)
 
-        setattr(network, method, watching)
+        network.call = watching
 
     for name, network in networks.items():
-        watch(network, "predict_on_batch", seen[name])
-        watch(network, "call", seen[name])
+        watch(network, seen[name])
+    eagerly = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
     try:
         yield seen
     finally:
+        tf.config.run_functions_eagerly(eagerly)
         for network in networks.values():
-            del network.predict_on_batch, network.call
+            del network.call
 
 
 def play_through(model: Any, audio: np.ndarray, rate: int) -> None:
     """Let a model work on a sound: convert it, or encode and decode it.
+
+    What does neither, or has networks that this does not reach, has a method ``try_out``.
 
     Args:
         model: As opened by ``common.trained.open_model``.
@@ -60,8 +65,9 @@ def play_through(model: Any, audio: np.ndarray, rate: int) -> None:
     """
     from common.files.audio import resample
 
-    model = getattr(model, "codes", model)  # the latent model of time stretching
-    if isinstance(model, LatentModel):
+    if hasattr(model, "try_out"):
+        model.try_out(resample(audio, rate, model.sample_rate))
+    elif isinstance(model, LatentModel):
         model.decode(model.encode(resample(audio, rate, model.sample_rate)))
     elif hasattr(model, "convert"):
         model.convert(audio, rate, phase="input", style=audio if model.styled else None)
@@ -87,8 +93,8 @@ def example_inputs(
         Dict from the name to the inputs (examples, ...); names of the networks that the sound did
         not reach, whose inputs are drawn from a normal distribution.
     """
-    with watched(networks) as seen, contextlib.suppress(UserError):
-        play_through(model, audio, rate)  # refused by models that must be told the note
+    with watched(networks) as seen:
+        play_through(model, audio, rate)
     found, drawn = {}, set()
     for name, network in networks.items():
         if seen[name]:
@@ -113,15 +119,6 @@ def _drawn(network, one, count, rng):
         known = [layer.input_dim for layer in network.layers if hasattr(layer, "input_dim")]
         return rng.integers(0, min(known, default=1), shape).astype(one.dtype)
     return rng.standard_normal(shape).astype(one.dtype)
-
-
-def _has_values(array):
-    """Whether it is no symbol of an array, as networks are given while they are traced."""
-    return isinstance(array, np.ndarray) or hasattr(array, "numpy")
-
-
-def _values(array):
-    return array if isinstance(array, np.ndarray) else array.numpy()
 
 
 def _shapes(call):
