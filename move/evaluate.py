@@ -58,9 +58,9 @@ from common.report.note_judges import envelopes, judge_of, right_of_others
 from common.report.tables import as_text
 from common.trained import add_model_flag, open_run
 from common.training.devices import start_backend
-from move.pairs import NoteSound, Pair, describe_notes, load_notes, transfer_pairs
+from move.pairs import NoteSound, Pair, describe_notes, load_notes, sounds_of, transfer_pairs
 from move.slices import COLUMNS, RANGE_DB, cut
-from move.trained import ITERATIONS, load_trained
+from move.trained import load_trained
 
 if TYPE_CHECKING:
     from common.report.judges import Judge
@@ -136,7 +136,7 @@ def compare(pair: Pair, trained: TrainedMove, judges: dict[str, Judge]) -> dict[
     from scipy.stats import wasserstein_distance
 
     rate, asked = trained.sample_rate, [note.name for note in pair.given]
-    sounds = [trained.slices.audio(image, ITERATIONS) for image in pair.made]
+    sounds = sounds_of(trained, pair)
     before, truth = (
         describe_notes([note.audio for note in part], [note.name for note in part], rate)
         for part in (pair.given, pair.true)

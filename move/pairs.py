@@ -13,6 +13,7 @@ from common.files.audio import find_recordings, fit_length
 from common.music.names import NoteName, parse_note
 from data import load_audio
 from move.slices import cut, join
+from move.trained import ITERATIONS
 
 if TYPE_CHECKING:
     from move.trained import TrainedMove
@@ -28,11 +29,13 @@ class NoteSound(NamedTuple):
         name: ``common.music.names.NoteName``.
         audio: (samples,) float32 at the rate of the model.
         image: (bins, columns) float32.
+        peak: Magnitude that 1 stands for in the image; a transfer has the same.
     """
 
     name: NoteName
     audio: np.ndarray
     image: np.ndarray
+    peak: float
 
 
 def load_notes(folder: Path, trained: TrainedMove, *, known: bool = True) -> list[NoteSound]:
@@ -57,7 +60,7 @@ def load_notes(folder: Path, trained: TrainedMove, *, known: bool = True) -> lis
             audio, rate = load_audio(path, sample_rate=trained.sample_rate)
             audio = fit_length(audio, int(_SECONDS * rate))
             if audio.any():
-                found.append(NoteSound(name, audio, trained.slices.image(audio)[0]))
+                found.append(NoteSound(name, audio, *trained.slices.image(audio)))
     if not found:
         which = f"notes of {', '.join(conditions.instruments)}" if known else "notes"
         raise UserError(f"{folder}: no {which}, named as in NSynth")
@@ -133,6 +136,14 @@ def change(trained: TrainedMove, note: NoteSound, target: str, source: str | Non
     """
     slices = cut(note.image)
     return join(trained.transfer(slices, np.full(len(slices), note.name.pitch), target, source))
+
+
+def sounds_of(trained: TrainedMove, pair: Pair) -> list[np.ndarray]:
+    """Sounds (samples,) of the transfers of a pair, each at the level of its note."""
+    return [
+        trained.slices.audio(image, ITERATIONS, note.peak)
+        for image, note in zip(pair.made, pair.given, strict=True)
+    ]
 
 
 def describe_notes(

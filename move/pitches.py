@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.cli import UserError
 from move.slices import Slices
 
+TRACKERS = ("pyin", "swift-f0")
 LOWEST, HIGHEST = 24, 107  # MIDI numbers that are searched for, C1 to B7
 _WINDOW = 4096  # samples
 _STEPS = 4  # of the tracker in a slice
@@ -25,35 +27,58 @@ class Heard(NamedTuple):
     voiced: np.ndarray
 
 
-def heard_pitches(audio: np.ndarray, slices: Slices) -> Heard:
-    """Track the pitch of a recording by probabilistic YIN (Mauch and Dixon 2014, librosa's pyin).
+def heard_pitches(audio: np.ndarray, slices: Slices, tracker: str = TRACKERS[0]) -> Heard:
+    """Track the pitch of a recording.
 
     Args:
         audio: (samples,) float32.
         slices: ``move.slices.Slices``.
+        tracker: "pyin": probabilistic YIN (Mauch and Dixon 2014, librosa's); "swift-f0": SwiftF0
+            (Nieradzik 2025), which is quicker, and hears 47 to 2,094 Hz.
 
     Returns:
         ``Heard``.
+
+    Raises:
+        UserError: SwiftF0 is asked for, and not installed.
     """
+    parts = max(-(-audio.size // slices.samples), 1)
+    padded = np.pad(audio, (0, parts * slices.samples - audio.size))
+    follow = {"pyin": _by_yin, "swift-f0": _by_swift}[tracker]
+    midi, places = follow(padded, slices)
+    starts = np.arange(2 * parts - 1) * slices.samples / 2
+    first, last = (np.searchsorted(places, at) for at in (starts, starts + slices.samples))
+    inside = [midi[one:other] for one, other in zip(first, last, strict=True)]
+    found = np.array([2 * np.isfinite(part).sum() >= max(part.size, 1) for part in inside])
+    pitches = np.full(len(inside), 60)
+    for number in np.flatnonzero(found):
+        pitches[number] = np.rint(np.nanmedian(inside[number]))
+    # hold the last pitch; before the first one, take that
+    place = np.maximum.accumulate(np.where(found, np.arange(found.size), -1))
+    return Heard(pitches[np.where(place < 0, int(np.argmax(found)), place)], found)
+
+
+def _by_yin(audio, slices):
+    """MIDI numbers, NaN where none is heard, and the sample that each is about."""
     import librosa
 
-    whole = slices.samples * max(-(-audio.size // slices.samples), 1)
     step = slices.samples // _STEPS
     hertz, voiced, _ = librosa.pyin(
-        np.pad(audio, (0, whole - audio.size)),
+        audio,
         fmin=librosa.midi_to_hz(LOWEST),
         fmax=min(librosa.midi_to_hz(HIGHEST), slices.sample_rate / 4),
         sr=slices.sample_rate,
         frame_length=_WINDOW,
         hop_length=step,
     )
-    midi = librosa.hz_to_midi(np.where(voiced, hertz, np.nan))[: whole // step]
-    midi = np.lib.stride_tricks.sliding_window_view(midi, _STEPS)[:: _STEPS // 2]
-    found = np.isfinite(midi).sum(axis=1) >= _STEPS // 2
-    count = len(midi)
-    pitches = np.full(count, 60)
-    pitches[found] = np.rint(np.nanmedian(midi[found], axis=1)).astype(int)
-    # hold the last pitch; before the first one, take that
-    place = np.maximum.accumulate(np.where(found, np.arange(count), -1))
-    first = int(np.argmax(found))
-    return Heard(pitches[np.where(place < 0, first, place)], found)
+    midi = librosa.hz_to_midi(np.where(voiced, hertz, np.nan))
+    return midi, step * np.arange(midi.size)
+
+
+def _by_swift(audio, slices):
+    from common.music.pitch import TRACK_SECONDS, pitch_track
+
+    midi = pitch_track(audio, slices.sample_rate)
+    if midi is None:
+        raise UserError("swift-f0 is not installed: `make notes` does that, or track with pyin")
+    return midi, TRACK_SECONDS * slices.sample_rate * np.arange(midi.size)

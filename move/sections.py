@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.files.audio import to_mono
-from move.pitches import heard_pitches
+from move.pitches import TRACKERS, heard_pitches
 from move.slices import FAINT, Slices, cut, join
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def transfer_blocks(
     target: str,
     *,
     source: str | None = None,
+    tracker: str = TRACKERS[0],
     iterations: int,
 ) -> Iterator[np.ndarray]:
     """Transfer a stream of audio to another instrument.
@@ -37,6 +38,7 @@ def transfer_blocks(
         trained: ``move.trained.TrainedMove``.
         target: Name of an instrument of the model.
         source: Source of the recording, or None.
+        tracker: Of its pitch, one of ``move.pitches.TRACKERS``.
         iterations: Number of Griffin-Lim iterations.
 
     Yields:
@@ -50,7 +52,7 @@ def transfer_blocks(
         silent = ~near | (slices.max(axis=(1, 2)) < FAINT)
         return join(np.where(silent[:, np.newaxis, np.newaxis], np.float32(0), changed))
 
-    return change_blocks(blocks, trained.slices, change, iterations=iterations)
+    return change_blocks(blocks, trained.slices, change, tracker=tracker, iterations=iterations)
 
 
 def change_blocks(
@@ -58,6 +60,7 @@ def change_blocks(
     slices: Slices,
     change: Callable[..., np.ndarray] | None = None,
     *,
+    tracker: str = TRACKERS[0],
     iterations: int,
 ) -> Iterator[np.ndarray]:
     """Change the images of a stream of audio, and find phases for them.
@@ -67,7 +70,7 @@ def change_blocks(
         slices: ``move.slices.Slices``.
         change: Function of an image (bins, columns) in [0, 1] and ``move.pitches.Heard`` of its
             slices, that returns an image of the same shape; None leaves it as it is.
-        iterations: As in ``transfer_blocks``.
+        tracker, iterations: As in ``transfer_blocks``.
 
     Yields:
         (channels, samples) float32.
@@ -75,7 +78,7 @@ def change_blocks(
     lead, section = _LEAD * slices.samples, _SECTION * slices.samples
     before = None
     for audio, size in _sections(blocks, lead, section):
-        heard = heard_pitches(to_mono(audio), slices) if change else None
+        heard = heard_pitches(to_mono(audio), slices, tracker) if change else None
         after = [()] * len(audio) if before is None else before
         adapted = change and partial(change, heard=heard)
         found = np.stack(

@@ -138,6 +138,12 @@ class TrainedMove:
         images = np.concatenate(found)
         return np.where(images < _SQUELCH, np.float32(0), images)
 
+    def mean_power(self, latents: np.ndarray, pitch: int, instrument: str) -> np.ndarray:
+        """Mean power (slices, bins) of slices that are decoded of latent vectors (slices, dims)."""
+        decoded = self.decode_slices(latents, np.full(len(latents), pitch), instrument)
+        images = self.slices.images(decoded.shape[2])
+        return np.stack([np.square(images.magnitude(one)).mean(axis=1) for one in decoded])
+
     def transfer(
         self,
         images: np.ndarray,

@@ -3,9 +3,9 @@
     python -m move.transfer --input solo.wav --to violin --output violin.wav
 
 The recording may be a note or a solo of one voice, of any length, rate and number of channels. Its
-pitch is tracked; where none is heard, the result is silent. Beside the output, <name>_plain is the
-recording with nothing changed but the phase, so that one hears what the way to an image and back
-costs.
+pitch is tracked, by --tracker; where none is heard, the result is silent. Beside the output,
+<name>_plain is the recording with nothing changed but the phase, so that one hears what the way to
+an image and back costs.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from common.files.audio import read_header, require_audio_suffix
 from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
+from move.pitches import TRACKERS
 
 ITERATIONS = 32
 
@@ -38,6 +39,12 @@ def build_parser() -> Parser:
         dest="source",
         metavar="INSTRUMENT",
         help="instrument of the recording, if the model knows it (default: unknown)",
+    )
+    built.add_flag(
+        "--tracker",
+        TRACKERS[0],
+        "tracker of the pitch; swift-f0 is quicker, and optional (`make notes`)",
+        choices=TRACKERS,
     )
     add_model_flag(built, "move_orchestra")
     built.add_flag(
@@ -67,8 +74,9 @@ def transfer_file(args: argparse.Namespace) -> int:
     target = conditions.instrument(args.to)
     source = args.source and conditions.instrument(args.source)
     plain = args.output.with_name(f"{args.output.stem}_plain{args.output.suffix}")
+    told = {"target": target, "source": source, "tracker": args.tracker}
     for path, change in (
-        (args.output, partial(transfer_blocks, trained=trained, target=target, source=source)),
+        (args.output, partial(transfer_blocks, trained=trained, **told)),
         (plain, partial(change_blocks, slices=trained.slices)),
     ):
 

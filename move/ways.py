@@ -11,6 +11,7 @@ import numpy as np
 from common.cli import UserError
 from common.files.audio import checked_audio, fit_length, resample, safe_peak
 from common.trained import shipped
+from move.pitches import TRACKERS
 from move.sections import transfer_blocks
 from move.trained import ITERATIONS, load_trained
 
@@ -31,6 +32,7 @@ def transfer_to(
     model: str | Path | None = None,
     *,
     source: str | None = None,
+    tracker: str = TRACKERS[0],
     iterations: int = ITERATIONS,
 ) -> np.ndarray:
     """Turn a note or a solo into another instrument.
@@ -41,6 +43,7 @@ def transfer_to(
         target: Instrument to play, such as "violin".
         model: Run folder of ``move.train``; default ``models/move_orchestra``.
         source: Instrument of the audio, if the model knows it.
+        tracker: Of its pitch: "pyin" or "swift-f0" (optional, quicker).
         iterations: Number of Griffin-Lim iterations.
 
     Returns:
@@ -61,6 +64,7 @@ def transfer_to(
         trained,
         find(target),
         source=source and find(source),
+        tracker=tracker,
         iterations=iterations,
     )
     made = resample(np.concatenate(list(made), axis=-1), trained.sample_rate, sample_rate)

@@ -9,6 +9,7 @@ import soundfile
 from conftest import assert_refused, make_note, outcome, read_csv, write_notes
 
 from common.cli import UserError
+from common.music.pitch import has_swift
 from common.music.split import held_out_notes
 from common.networks.conditions import NoteConditions
 from common.networks.mmd import squared_mmd
@@ -18,6 +19,7 @@ from common.training.weights import save_h5
 from move import (
     evaluate,
     generate,
+    page,
     pairs,
     preprocess,
     sections,
@@ -28,7 +30,7 @@ from move import (
 )
 from move.batches import Transfers
 from move.model import MODULATIONS, Architecture, Move, build_decoder, build_encoder
-from move.pitches import heard_pitches
+from move.pitches import TRACKERS, heard_pitches
 from move.slices import COLUMNS, Slices, cut, join
 from move.store import SliceStore
 from move.trained import load_trained
@@ -255,11 +257,14 @@ def test_an_adversary_may_take_the_place_of_the_discrepancy(folder):
     assert not np.array_equal(model.critic.get_weights()[0], kept[0])
 
 
-def test_pitches_are_heard_in_each_slice():
+@pytest.mark.parametrize("tracker", TRACKERS)
+def test_pitches_are_heard_in_each_slice(tracker):
+    if tracker == "swift-f0" and not has_swift():
+        pytest.skip("swift-f0 is not installed")
     notes = [make_note(pitch, (1, 0.5), 0.5) for pitch in (60, 67)]
     silence = np.zeros(RATE // 2, np.float32)
     audio = np.concatenate([silence, *notes, silence])
-    heard = heard_pitches(audio, SLICES)
+    heard = heard_pitches(audio, SLICES, tracker)
     seconds = np.arange(len(heard.pitches)) * SLICES.samples / 2 / RATE
     assert len(heard.pitches) == len(cut(SLICES.image(audio)[0]))
     assert (heard.pitches[seconds < 0.8] == 60).all()  # also before the first note
@@ -267,9 +272,15 @@ def test_pitches_are_heard_in_each_slice():
     inside = (seconds > 0.6) & (seconds < 1.3) & (np.abs(seconds + 0.0625 - 1) > 0.1)
     assert heard.voiced[inside].all()
     assert not heard.voiced[(seconds < 0.3) | (seconds > 1.75)].any()
-    nothing = heard_pitches(np.zeros(9, np.float32), SLICES)
+    nothing = heard_pitches(np.zeros(9, np.float32), SLICES, tracker)
     assert nothing.pitches.tolist() == [60]
     assert not nothing.voiced.any()
+
+
+def test_a_tracker_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr("common.music.pitch._swift", lambda: None)
+    with pytest.raises(UserError, match="make notes"):
+        heard_pitches(np.zeros(9, np.float32), SLICES, "swift-f0")
 
 
 def test_a_recording_is_changed_in_sections_without_seams(monkeypatch):
@@ -372,9 +383,6 @@ def test_maps_of_the_latent_space(folder, tmp_path):
     argv = words("--model", folder / "run", "--note", "oboe C4", "--points", 2)
     assert traverse.main([*argv, "--output", str(tmp_path / "maps.png")]) == 0
     assert (tmp_path / "maps.png").stat().st_size > 10_000
-    maps = traverse.descriptor_maps(load_trained(folder / "run"), "oboe_acoustic", 60, (0, 1), 2)
-    assert tuple(maps) == traverse.SHOWN
-    assert maps["centroid"].shape == (2, 2)
 
 
 def test_figures_are_printed(folder, tmp_path, capsys, monkeypatch):
@@ -399,6 +407,30 @@ def test_figures_are_printed(folder, tmp_path, capsys, monkeypatch):
         "speed",
     ):
         assert word in out
+
+
+def test_a_page_shows_space_transfers_descriptors_and_maps(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(pairs, "_SECONDS", 0.5)
+    monkeypatch.setattr(page, "_SECONDS", 0.3)
+    argv = words("--model", folder / "run", "--audio_path", folder / "notes", "--sounds", 2)
+    argv += words("--notes", 2, "--points", 2, "--output", tmp_path / "space.html")
+    assert page.main([*argv, "--transfers", "flute=oboe"]) == 0
+    text = (tmp_path / "space.html").read_text(encoding="utf-8")
+    data = json.loads(text.partition('<script type="application/json">')[2].partition("</scr")[0])
+    assert sum(point["audio"] is not None for point in data["points"]) == 2
+    assert text.count('<section class="exhibit">') == 3
+    assert text.count("<audio controls") == 3
+    assert "From flute to oboe: descriptors" in text
+    assert "Maps of descriptors: oboe" in text
+    for flags, word in ((["flute"], "flute=violin"), (["flute=tuba"], "tuba")):
+        assert_refused(page.main, [*argv, "--transfers", *flags], capsys, word)
+    trained = load_trained(folder / "run")
+    notes = pairs.load_notes(folder / "notes", trained)
+    found = page.pairs_of(None, trained, notes)
+    assert len(set(found)) == len({one for one, _ in found}) == len({two for _, two in found}) == 3
+    apart = [notes[0], notes[-1]._replace(name=notes[-1].name._replace(pitch=99))]
+    with pytest.raises(UserError, match="two instruments"):
+        page.pairs_of(None, trained, apart)
 
 
 def test_the_ablation_is_one_command(folder, monkeypatch, capsys):

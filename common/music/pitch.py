@@ -17,6 +17,7 @@ QUARTER_TONE = 0.5  # semitones
 SWIFT_RANGE = 46.875, 2093.75  # Hz, the range of SwiftF0
 LOWEST, HIGHEST = 20.0, 5000.0  # Hz, the range of the other tracker here
 
+TRACK_SECONDS = 0.016  # between the columns of ``pitch_track``
 _SECONDS = 2.0  # length of the part that is measured
 _SWIFT_RATE, _YIN_RATE = 16000, 32000
 _SURE = 0.5  # confidence of SwiftF0 from which a column has a pitch
@@ -73,7 +74,7 @@ def has_swift() -> bool:
 
 
 def pitch_track(audio: np.ndarray, rate: int) -> np.ndarray | None:
-    """Pitch of a single voice every 16 ms by SwiftF0; None where it is not installed.
+    """Pitch of a single voice every ``TRACK_SECONDS`` by SwiftF0; None where it is not installed.
 
     Args:
         audio: float32 (samples,).

@@ -45,6 +45,22 @@ class Point(NamedTuple):
         return f"{self.style} {pitch_name(self.pitch)}"
 
 
+class Exhibit(NamedTuple):
+    """A picture below the space, and sounds that belong to it.
+
+    Attributes:
+        heading: Heading.
+        picture: PNG.
+        text: What it shows, one or two sentences.
+        sounds: List of (label, MP3).
+    """
+
+    heading: str
+    picture: bytes
+    text: str = ""
+    sounds: Sequence[tuple[str, bytes]] = ()
+
+
 def spread_out(vectors: np.ndarray, number: int) -> list[int]:
     """Indices of vectors (any, dims) that are far from each other: each is the farthest of all.
 
@@ -62,7 +78,13 @@ def spread_out(vectors: np.ndarray, number: int) -> list[int]:
 
 
 def write_space(
-    path: Path, title: str, points: Sequence[Point], *, lead: str, label: str = "instrument"
+    path: Path,
+    title: str,
+    points: Sequence[Point],
+    *,
+    lead: str,
+    label: str = "instrument",
+    exhibits: Sequence[Exhibit] = (),
 ) -> None:
     """Write the page, which is complete or absent.
 
@@ -72,6 +94,7 @@ def write_space(
         points: List of ``Point``.
         lead: One or two sentences below the headline.
         label: What ``Point.style`` is.
+        exhibits: List of ``Exhibit``.
     """
     places = np.array([point.place for point in points], float)
     # the standard deviation is about 1 already, but not of every model
@@ -110,10 +133,27 @@ def write_space(
         f'</div><canvas tabindex="0" role="img" aria-label="{escape(title, quote=True)}"></canvas>'
         f'<p class="said" aria-live="polite"></p><div class="legend"></div>'
         f'<p class="help">{_HELP}</p>\n<script type="application/json">{data}</script></section>\n'
+        f"{''.join(map(_exhibit, exhibits))}"
         f"</main><script>{script}</script></body></html>\n"
     )
     with replace_when_done(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _exhibit(exhibit):
+    heard = "".join(
+        f"<figure><figcaption>{escape(label)}</figcaption>"
+        f'<audio controls preload="none" aria-label="{escape(label, quote=True)}" '
+        f'src="{data_uri("audio/mpeg", sound)}"></audio></figure>'
+        for label, sound in exhibit.sounds
+    )
+    said = f"<p>{escape(exhibit.text)}</p>" if exhibit.text else ""
+    return (
+        f'<section class="exhibit"><h2>{escape(exhibit.heading)}</h2>{said}'
+        f'<img alt="{escape(exhibit.heading, quote=True)}" '
+        f'src="{data_uri("image/png", exhibit.picture)}">'
+        f'<div class="heard">{heard}</div></section>\n'
+    )
 
 
 def _colouring(values, names, map_name):
