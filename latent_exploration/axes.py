@@ -2,10 +2,10 @@
 
     python -m latent_exploration.axes --input recordings --output axes
 
-Writes axes.json, for the flag --axes of the other scripts, and axes.csv. Each axis is swept from
--1 to 1, starting at the mean vectors of up to three of the sounds, and what is decoded is measured.
-The table has Spearman's correlation between the position on the axis and each descriptor, averaged
-over the sweeps: 1 where a descriptor always rises, -1 where it always falls.
+Writes axes.json, for the flag --axes of the other scripts, and axes.csv. The loudest half second of
+up to three of the sounds is played at nine positions on each axis, from -1 to 1, and what is heard
+is measured. The table has Spearman's correlation between the position on the axis and each
+descriptor, averaged over the sounds: 1 where a descriptor always rises, -1 where it always falls.
 """
 
 from __future__ import annotations
@@ -65,17 +65,27 @@ def mean_correlation(values: np.ndarray) -> float:
     return float(apart.mean())
 
 
-def sweep(
-    model: LatentModel, knobs: Knobs, start: np.ndarray, axis: int, seconds: float
-) -> list[dict[str, float]]:
+def loudest(path: np.ndarray, audio: np.ndarray, steps: int) -> np.ndarray:
+    """The part (steps, dims) of a path (any, dims) in which its audio (samples,) is loudest.
+
+    (A mean vector would not do: what lies between the vectors of a sound, such as its tone and its
+    silence, or two codes, need not sound like anything.)
+    """
+    edges = np.linspace(0, audio.size, len(path) + 1).astype(int)
+    energy = np.add.accumulate(np.pad(np.square(audio, dtype=float), (1, 0)))[edges]
+    steps = min(steps, len(path))
+    start = int(np.argmax(energy[steps:] - energy[: len(energy) - steps]))
+    return path[start : start + steps]
+
+
+def sweep(model: LatentModel, knobs: Knobs, path: np.ndarray, axis: int) -> list[dict[str, float]]:
     """Descriptors of the decoded sounds along an axis.
 
     Args:
         model: ``LatentModel``.
         knobs: ``Knobs``.
-        start: (dims,) vector whose other coordinates stay.
+        path: (steps, dims) of a sound; its other coordinates stay.
         axis: Number of the axis, from 0.
-        seconds: Length of each sound.
 
     Returns:
         For each of nine positions from -1 to 1, a dict from ``DESCRIPTORS`` to floats, NaN where
@@ -83,12 +93,11 @@ def sweep(
     """
     from common.audio.descriptors import a_weighted_level, describe_shape, mean_power
 
-    steps, found = max(round(seconds * model.rate), 1), []
+    found = []
     for position in np.linspace(-1, 1, _POSITIONS):
-        values = knobs.values(start[np.newaxis])
-        values[0, axis] = position
-        vector = knobs.turned(start[np.newaxis], values)
-        audio = model.decode(np.repeat(vector, steps, axis=0).astype(np.float32))
+        values = knobs.values(path)
+        values[:, axis] = position
+        audio = model.decode(knobs.turned(path, values).astype(np.float32))
         if is_silent(audio):
             found.append(dict.fromkeys(DESCRIPTORS, np.nan))
             continue
@@ -115,15 +124,14 @@ def rank_correlations(measured: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def report(
-    model: LatentModel, knobs: Knobs, starts: Sequence[np.ndarray], seconds: float
+    model: LatentModel, knobs: Knobs, paths: Sequence[np.ndarray]
 ) -> list[dict[str, float | str]]:
     """Measure what each axis changes.
 
     Args:
         model: ``LatentModel``.
         knobs: ``Knobs``.
-        starts: Vectors (dims,) at which sweeps start.
-        seconds: Length of each sound.
+        paths: Paths (steps, dims) of short sounds.
 
     Returns:
         A row for each axis: its number from 1, or the name of a control; the standard deviation
@@ -131,7 +139,7 @@ def report(
     """
     rows, names = [], knobs.names(control_dims(model))
     for axis, deviation in enumerate(knobs.axes.deviations):
-        each = [rank_correlations(sweep(model, knobs, start, axis, seconds)) for start in starts]
+        each = [rank_correlations(sweep(model, knobs, path, axis)) for path in paths]
         links = {name: float(np.mean([one[name] for one in each])) for name in DESCRIPTORS}
         strongest = max(links, key=lambda name: abs(links[name]))
         rows.append(
@@ -150,11 +158,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     files, others = find_sounds(args.input)
     session = open_session(args)
-    model, found, skipped = session.model, [], []
+    model, found, parts, skipped = session.model, [], [], []
+    steps = max(round(args.seconds * model.rate), 1)
     with only_run(args.output):
         for file in files:
             try:
-                found.append(session.load(read_sound(file, model.sample_rate)).path)
+                audio = read_sound(file, model.sample_rate)
+                found.append(session.load(audio).path)
+                parts.append(loudest(found[-1], audio, steps))
             except (UserError, OSError) as error:
                 skipped.append((file, error))
         vectors = np.concatenate(found) if found else np.zeros((0, model.dims))
@@ -164,8 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         controls = control_dims(model)
         knobs = Knobs.of(vectors, args.count, controls.values())
-        starts = [path.mean(axis=0) for path in found[:: -(-len(found) // _SWEEPS)]]
-        rows = report(model, knobs, starts, args.seconds)
+        rows = report(model, knobs, parts[:: -(-len(parts) // _SWEEPS)])
         _write(args.output, knobs, rows)
     _tell(knobs, rows, found, list(controls.values()), args)
     report_others(others, "audio")

@@ -158,7 +158,7 @@ class Explorer:
         self.gain = min(_LEVEL / max(heard, 1e-9), _HIGHEST_GAIN)
         for seconds in lengths[1:]:
             self.render(Order(seconds=seconds))
-        rows = report(self.model, self.knobs, [self._means.mean(axis=0)], _MEASURED)
+        rows = report(self.model, self.knobs, [self.path(Order(seconds=_MEASURED))])
         self.moves = [_told(row) for row in rows]
 
     def weights(self, at: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:

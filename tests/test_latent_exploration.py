@@ -309,12 +309,21 @@ def test_a_sweep_moves_along_its_axis():
     """Blocks are louder the farther they are from zero."""
     vectors = np.array([[0.1, -0.1, 0.1, -0.1], [1, -1, 1, -1], [0.5, -0.5, 0.5, -0.5]])
     knobs = Knobs.of(vectors, 1)
-    measured = axes.sweep(Blocks(), knobs, 0 * vectors[0] + 0.001, 0, 1.0)
+    measured = axes.sweep(Blocks(), knobs, np.full((4, 4), 0.001), 0)
     levels = [one["loudness"] for one in measured]
     positions = knobs.axes.mean + np.outer(np.linspace(-1, 1, 9), knobs.axes.directions)
     expected = np.argsort(np.abs(positions[:, 0]))
     assert np.argmin(levels) == expected[0]
     assert np.argmax(levels) == expected[-1]
+
+
+def test_the_loudest_part_of_a_path():
+    path, audio = np.arange(20)[:, np.newaxis], np.zeros(1000)
+    audio[610:690] = 0.5  # steps 12 and 13
+    assert 12 in axes.loudest(path, audio, 2)
+    assert axes.loudest(path, audio, 3).shape == (3, 1)
+    np.testing.assert_array_equal(axes.loudest(path, audio, 1), [[12]])
+    np.testing.assert_array_equal(axes.loudest(path, audio, 100), path)
 
 
 @pytest.mark.parametrize(
