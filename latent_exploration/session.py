@@ -228,8 +228,8 @@ def open_latent(
         voice: Instrument or style that it plays, for a model that is told one.
 
     Raises:
-        UserError: No model there; one without a latent space for sounds; one that is told more than
-            a path; or it knows no pitch or no such voice.
+        UserError: No model there; one without a latent space for sounds; or it knows no pitch or no
+            such voice.
     """
     model = open_model(folder)
     if not isinstance(model, LatentModel):  # time stretching keeps its space beside the rest
@@ -241,10 +241,10 @@ def open_latent(
         )
     conditions = getattr(model, "conditions", None)
     if conditions is not None and not hasattr(model, "pitch"):
-        raise UserError(
-            f"{folder}: is told instrument, pitch and velocity, which a path does not have; choose "
-            "a model without conditions, such as models/vae_notes"
-        )
+        from latent_exploration.conditioned import ConditionalPlayer
+
+        model = ConditionalPlayer(model)
+        conditions = model.conditions
     if pitch is not None:
         if not hasattr(model, "pitch"):
             raise UserError(f"--pitch: {folder} is told no pitch; leave the flag out")
