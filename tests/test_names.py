@@ -109,6 +109,14 @@ def test_a_piano_keeps_its_name_where_there_is_one():
     assert find_instrument("piano", ("keyboard_acoustic", "piano_acoustic")) == "piano_acoustic"
 
 
+def test_tags_of_folders_are_instruments_too():
+    tags = ("soft pad", "Bright", "x")
+    assert find_instrument("soft_pad", tags) == find_instrument("Soft pad", tags) == "soft pad"
+    assert find_instrument("bright", tags) == "Bright"
+    assert find_instrument("x", tags) == "x"
+    assert find_instrument("y", tags) is None
+
+
 def test_a_pitch_on_a_command_line_is_a_name_or_a_number():
     assert pitch_argument("C4") == pitch_argument("60") == 60
     with pytest.raises(

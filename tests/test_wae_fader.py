@@ -277,6 +277,7 @@ def test_styles_are_names_or_weights(trained):
     np.testing.assert_array_equal(trained.decode_images(z, [60], "violin"), one)
     assert not np.array_equal(one, other)
     assert parse_weights(["violin", "oboe=-0.5"]) == {"violin": 1.0, "oboe": -0.5}
+    assert parse_weights(["a=b=2"]) == {"a=b": 2.0}
 
 
 def test_notes_are_generated_from_points(folder, tmp_path):
@@ -391,7 +392,7 @@ def test_the_ablation_is_four_lines_of_a_table(folder, monkeypatch, capsys):
 
 
 def test_a_page_shows_the_space_and_plays_its_notes(folder, tmp_path, capsys):
-    argv = words("--model", folder / "run", "--sounds", 3)
+    argv = words("--model", folder / "run", "--sounds", 3, "--points", 2)
     assert page.main([*argv, "--output", str(tmp_path / "space.html")]) == 0
     text = (tmp_path / "space.html").read_text(encoding="utf-8")
     data = json.loads(text.partition('<script type="application/json">')[2].partition("</scr")[0])
@@ -402,6 +403,9 @@ def test_a_page_shows_the_space_and_plays_its_notes(folder, tmp_path, capsys):
     assert all(point["audio"].startswith("data:audio/mpeg;base64,") for point in heard)
     places = np.array([point["at"] for point in data["points"]])
     assert np.corrcoef(places[:, 1], latents[:, 1])[0, 1] > 0.99
+    assert text.count('<section class="exhibit">') == 2
+    assert "Maps of descriptors: flute, pitch 60" in text
+    assert_refused(page.main, [*argv, "--output", "x.html", "--note", "tuba C4"], capsys, "tuba")
     assert [name for name, _ in data["colours"]["style"]["shown"]] == ["flute", "oboe", "violin"]
     assert "http" not in text.replace("http-equiv", "")
     assert_refused(page.main, [*argv, "--output", str(tmp_path / "space.txt")], capsys, ".html")

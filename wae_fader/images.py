@@ -53,6 +53,15 @@ class NoteImages(NamedTuple):
         return Mel(self.sample_rate, self.fft_size, self.bins)
 
     @property
+    def hertz(self) -> np.ndarray:
+        """Frequency of the middle of each band: (bins,)."""
+        return self.mel.basis.argmax(axis=1) * self.sample_rate / self.fft_size
+
+    def mean_power(self, image: np.ndarray) -> np.ndarray:
+        """Mean power of each band (bins,) of an image, 1 for its largest value."""
+        return np.square(_SCALE.magnitude(image)).mean(axis=-1)
+
+    @property
     def samples(self) -> int:
         """Length of a note in samples."""
         return self.transform.samples(self.frames)

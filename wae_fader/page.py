@@ -3,12 +3,14 @@
     python -m wae_fader.page --output space.html
 
 The points are the notes of the training. Some, far from each other, are decoded at their own pitch
-and in their own style.
+and in their own style. Below them are the picture of notes, reconstructions and other styles that
+the training drew, and maps of descriptors of timbre over planes of the space.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from common.audio.loudness import at_loudness
@@ -25,6 +27,12 @@ def build_parser() -> Parser:
     built = parser(__doc__)
     built.add_argument("--output", type=Path, required=True, help="HTML file to write")
     built.add_flag("--sounds", 100, "number of notes that are heard", type=number(int, 1))
+    built.add_argument(
+        "--note",
+        metavar="NOTE",
+        help='of the maps, such as "violin C4" (default: C4, first style)',
+    )
+    built.add_flag("--points", 11, "number of points along an axis of a map", type=number(int, 2))
     add_model_flag(built, MODEL)
     return built
 
@@ -35,14 +43,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.output.suffix.lower() != ".html":
         raise UserError(f"--output {args.output}: end it in .html")
     start_backend(None)
+    from common.report.maps import draw_maps
     from common.report.page import mp3
-    from common.report.space import Point, spread_out, write_space
+    from common.report.plots import figure_png
+    from common.report.space import Exhibit, Point, spread_out, write_space
     from wae_fader.trained import load_trained, read_latents
 
     trained = load_trained(args.model)
     rows, latents = read_latents(args.model)
     if trained.dims != 3:
         raise UserError(f"{args.model}: has {trained.dims} latent dimensions; a page shows three")
+    note = args.note or f"{trained.conditions.instruments[0]} C4"
+    style, pitch = trained.conditions.note(note)
+    power_of = partial(trained.mean_power, pitch=pitch, style=style)
+    maps = draw_maps(power_of, trained.images.hertz, trained.dims, args.points)
+    exhibits = [
+        Exhibit(
+            f"Maps of descriptors: {in_words(style)}, pitch {pitch}",
+            figure_png(maps, dpi=80),
+            "Each changes over two of the three numbers, from -2 to 2, while the other one is 0.",
+        )
+    ]
+    drawn = args.model / "reconstructions.png"
+    if drawn.is_file():
+        said = "Held-out notes, their reconstructions, and the same points in other styles."
+        exhibits.insert(0, Exhibit("Notes and styles", drawn.read_bytes(), said))
     sounds = {}
     for index in spread_out(latents, args.sounds):
         row, rate = rows[index], trained.sample_rate
@@ -59,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             points,
             lead=f"{len(rows):,} notes of the training of {args.model.name}, by the WAE-Fader.",
             label="style",
+            exhibits=exhibits,
         )
     say(f"{args.output}: {len(points):,} notes, {len(sounds)} of them to hear")
     return 0

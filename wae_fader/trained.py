@@ -128,6 +128,11 @@ class TrainedFader:
         images = np.concatenate(found)
         return np.where(images < _SQUELCH, np.float32(0), images)
 
+    def mean_power(self, latents: np.ndarray, pitch: int, style: str) -> np.ndarray:
+        """Mean power (notes, bins) of notes that are decoded of latent vectors (notes, dims)."""
+        decoded = self.decode_images(latents, np.full(len(latents), pitch), style)
+        return np.stack([self.images.mean_power(image) for image in decoded])
+
     def vectors(
         self,
         pitches: Sequence[int] | np.ndarray,

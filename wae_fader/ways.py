@@ -120,9 +120,10 @@ def parse_weights(words: Sequence[str]) -> dict[str, float]:
     """
     weights = {}
     for word in words:
-        name, mark, text = word.partition("=")
+        before, mark, after = word.rpartition("=")  # a style may have the sign in its name
+        name, text = (before, after) if mark else (word, "1")
         try:
-            weight = float(text) if mark else 1.0
+            weight = float(text)
         except ValueError:
             weight = np.nan
         if not np.isfinite(weight) or name in weights:

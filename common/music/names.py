@@ -80,20 +80,23 @@ def find_instrument(word: str, instruments: Collection[str]) -> str | None:
     """The instrument that a word names; None if there is none or several.
 
     Args:
-        word: A name, or the beginning of one with at least three letters, also in the plural.
+        word: A name, or the beginning of one with at least three letters, also in the plural; case
+            does not count, and a space is as good as an underscore.
         instruments: Names of instruments.
     """
     if word in instruments:
         return word
-    word = word.lower()
-    if word.startswith("piano") and not any(name.startswith("piano") for name in instruments):
+    plain = {name: "_".join(name.lower().split()) for name in instruments}
+    word = "_".join(word.lower().split())
+    if word.startswith("piano") and not any(name.startswith("piano") for name in plain.values()):
         word = word.replace("piano", "keyboard")  # NSynth's name
     singular = word.removesuffix("s")
     for is_meant in (
+        lambda name: name == word,
         lambda name: name.rpartition("_")[0] in (word, singular),
         lambda name: name.startswith(singular) and len(singular) > 2,
     ):
-        found = list(filter(is_meant, instruments))
+        found = [name for name, key in plain.items() if is_meant(key)]
         if found:
             return found[0] if len(found) == 1 else None
     return None
