@@ -12,6 +12,7 @@ from common.cli import UserError
 from common.networks.adversary import build_classifier
 from common.networks.conditions import NoteConditions
 from common.report.space import spread_out
+from common.trained import open_model
 from common.training.flags import parsed
 from common.training.weights import save_h5
 from wae_fader import (
@@ -22,11 +23,14 @@ from wae_fader import (
     mix,
     page,
     preprocess,
+    renderers,
     restyle,
     train,
+    train_mcnn,
 )
 from wae_fader.batches import Notes
 from wae_fader.images import SIZES, NoteImages
+from wae_fader.mcnn import strides_of
 from wae_fader.model import Architecture, Fader, build_decoder, build_encoder
 from wae_fader.store import NoteStore
 from wae_fader.trained import load_trained, read_latents
@@ -370,6 +374,33 @@ def test_figures_are_printed(folder, capsys, monkeypatch):
         assert word in out
     assert "true notes" in out
     assert "chance" in out
+
+
+def test_a_network_may_make_the_sounds(folder, tmp_path, capsys):
+    argv = words("--model", folder / "run", "--features_path", folder / "notes.h5")
+    argv += words("--audio_path", folder / "notes")
+    assert_refused(renderers.main, argv, capsys, "train_mcnn")
+    flags = words("--epochs", 1, "--steps_per_epoch", 1, "--heads", 2, "--width", 8)
+    assert train_mcnn.main([*argv, *flags]) == 0
+    assert renderers.main([*argv, "--notes", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[-3:]] == ["renderer", "Griffin-Lim,", "MCNN"]
+    argv = words("--model", folder / "run", "--note", "C4", "--styles", "oboe", "--render", "mcnn")
+    assert mix.main([*argv, "--output", str(tmp_path / "made.wav")]) == 0
+    audio, rate = soundfile.read(tmp_path / "made.wav")
+    assert (audio.size, rate) == (IMAGES.samples, RATE)
+    opened = open_model(folder / "run" / "mcnn")
+    image = IMAGES.image(make_note(60))[0]
+    one, other = (opened.audio(image, level) for level in (0.0, -20.0))
+    np.testing.assert_allclose(10 * other, one, rtol=1e-4, atol=1e-6)
+    assert one[0] == one[-1] == 0
+
+
+def test_strides_of_the_network_of_sounds():
+    assert strides_of(512) == (8, 8, 8)
+    assert strides_of(256) == (8, 8, 4)
+    with pytest.raises(UserError, match="power of 2"):
+        strides_of(300)
 
 
 def test_the_ablation_is_four_lines_of_a_table(folder, monkeypatch, capsys):

@@ -45,6 +45,12 @@ def add_point_flags(built: Parser) -> None:
         metavar="NUMBER",
         help="coordinates in the latent space (default: drawn for each note)",
     )
+    built.add_flag(
+        "--render",
+        "griffinlim",
+        "what makes the sound: Griffin-Lim, or the network of wae_fader.train_mcnn",
+        choices=("griffinlim", "mcnn"),
+    )
     add_model_flag(built, MODEL)
     add_seed_flag(built, "points")
     add_gpu_flag(built)
@@ -63,7 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     seeds = np.random.default_rng(args.seed).integers(2**31, size=len(notes))
     with only_run(args.output):
         for (style, pitch), seed in zip(dict.fromkeys(notes), seeds, strict=False):
-            audio, rate = generate_note(style, pitch, args.point, args.model, seed=int(seed))
+            audio, rate = generate_note(
+                style, pitch, args.point, args.model, seed=int(seed), render=args.render
+            )
             path = args.output / f"{NoteName(style, 0, pitch, _VELOCITY)}.wav"
             write_audio(path, at_loudness(audio, rate), rate)
             say(f"{path}: {audio.size / rate:.1f} s")

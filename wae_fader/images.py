@@ -108,7 +108,11 @@ class NoteImages(NamedTuple):
         factor = self.transform.full_scale * 10 ** (level / 20)
         magnitude = np.sqrt(self.mel.smooth_inverse(power)) * np.float32(factor)
         rng = np.random.default_rng(seed)
-        audio = sound_of(magnitude, self.transform, rng, iterations)
+        return self.faded(sound_of(magnitude, self.transform, rng, iterations))
+
+    def faded(self, sound: np.ndarray) -> np.ndarray:
+        """A sound (samples,) whose ends are faded."""
+        audio = sound.copy()
         begin, end = (
             np.linspace(0, 1, round(part * self.sample_rate), dtype=np.float32) for part in _FADES
         )

@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     weights = parse_weights(args.styles)
     start_backend(args.gpu)
     with only_run(args.output, folder=False):
-        audio, rate = generate_note(weights, pitch, args.point, args.model, seed=args.seed)
+        audio, rate = generate_note(
+            weights, pitch, args.point, args.model, seed=args.seed, render=args.render
+        )
         write_audio(args.output, at_loudness(audio, rate), rate)
     say(f"{args.output}: {audio.size / rate:.1f} s")
     return 0

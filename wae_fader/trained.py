@@ -18,6 +18,8 @@ from wae_fader.store import Note, NoteStore
 if TYPE_CHECKING:
     import keras
 
+    from wae_fader.mcnn import Renderer
+
 _BATCH = 64
 _SQUELCH = 4.0 / RANGE_DB  # of decoded values
 _LATENTS = {"kind": "file of latent vectors", "remake": "python -m wae_fader.train"}
@@ -187,8 +189,12 @@ def load_trained(folder: Path) -> TrainedFader:
     return open_trained(folder, open_run(folder, "wae_fader"))
 
 
-def open_trained(folder: Path, config: dict[str, Any]) -> TrainedFader:
-    """As ``load_trained``, given the content of ``config.json``."""
+def open_trained(folder: Path, config: dict[str, Any]) -> TrainedFader | Renderer:
+    """As ``load_trained``, given the content of ``config.json``; or its ``Renderer``."""
+    if config["system"] == "wae_fader.mcnn":
+        from wae_fader.mcnn import Renderer
+
+        return Renderer(folder.parent, load_trained(folder.parent).images)
     from wae_fader.model import Architecture, build_decoder, build_encoder
 
     with reading_config(folder):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wae_fader.trained import TrainedFader
 
 MODEL = "wae_fader_orchestra"
+RENDERERS = ("griffinlim", "mcnn")
 
 
 @functools.lru_cache(maxsize=4)
@@ -42,6 +43,7 @@ def generate_note(
     *,
     seed: int = 0,
     iterations: int = ITERATIONS,
+    render: str = RENDERERS[0],
 ) -> tuple[np.ndarray, int]:
     """Make a note of a point of the latent space.
 
@@ -52,6 +54,7 @@ def generate_note(
         model: Run folder of ``wae_fader.train``; default ``models/wae_fader_orchestra``.
         seed: Integer, for the point.
         iterations: Number of Griffin-Lim iterations.
+        render: "griffinlim", or "mcnn": the network of ``wae_fader.train_mcnn`` in the run folder.
 
     Returns:
         ``(audio, rate)``: (samples,) float32 in [-1, 1], Hz.
@@ -65,6 +68,12 @@ def generate_note(
     if len(point) != trained.dims:
         raise UserError(f"{len(point)} coordinates: the space of the model has {trained.dims}")
     z = np.asarray(point, np.float32)[np.newaxis]
+    if render != RENDERERS[0]:
+        from wae_fader.mcnn import Renderer
+
+        network = Renderer(Path(model or shipped(MODEL)), trained.images)
+        sound = network.audio(trained.decode_images(z, [pitch], style)[0])
+        return safe_peak(sound), trained.sample_rate
     return trained.decode(z, [pitch], style, iterations=iterations), trained.sample_rate
 
 
