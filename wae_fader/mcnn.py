@@ -16,9 +16,9 @@ import numpy as np
 from keras import layers, ops
 
 from common.cli import UserError
-from common.files.audio import fit_length, load_audio
+from common.files.audio import find_recordings, fit_length, load_audio
 from common.trained import load_networks, open_run
-from common.training.batches import Batches
+from common.training.batches import RowBatches
 from common.training.model import TrainingModel
 from common.training.spectral_losses import multi_scale_distance
 from wae_fader.images import RANGE_DB, NoteImages
@@ -118,8 +118,6 @@ def read_sounds(store: NoteStore, indices: Sequence[int], folder: Path) -> np.nd
     Raises:
         UserError: It has no such file.
     """
-    from common.files.audio import find_recordings
-
     files, images, sounds = find_recordings(folder).files, store.images, []
     for index in indices:
         row = store.rows[index]
@@ -131,38 +129,21 @@ def read_sounds(store: NoteStore, indices: Sequence[int], folder: Path) -> np.nd
     return np.stack(sounds)
 
 
-class Sounds(Batches):
-    """Batches ``(images, sounds)``; the order of an epoch depends on ``seed`` and ``epoch`` only.
+class Sounds(RowBatches):
+    """Batches ``(images, sounds)``.
 
     Args:
         images: (notes, bins, frames).
         sounds: (notes, samples).
         batch_size: Notes of a batch.
-        shuffle: Draw a new order in each epoch.
-        steps: Batches of an epoch; default as many as the notes fill.
-        seed: Integer.
+        order: ``shuffle``, ``steps`` and ``seed`` of ``RowBatches``.
     """
 
     def __init__(
-        self,
-        images: np.ndarray,
-        sounds: np.ndarray,
-        batch_size: int,
-        *,
-        shuffle: bool = False,
-        steps: int | None = None,
-        seed: int = 0,
+        self, images: np.ndarray, sounds: np.ndarray, batch_size: int, **order: Any
     ) -> None:
-        super().__init__(len(images), batch_size, steps)
+        super().__init__(range(len(images)), batch_size, **order)
         self._images, self._sounds = images, sounds
-        self._shuffle, self._seed = shuffle, seed
-
-    def draw(self, epoch: int) -> np.ndarray:
-        """Draw the order of an epoch."""
-        order = np.tile(np.arange(len(self._images)), (-(-self._count // len(self._images)), 1))
-        if self._shuffle:
-            order = np.random.default_rng([self._seed, epoch]).permuted(order, axis=1)
-        return order.ravel()
 
     def cut(self, positions: range, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the notes at some positions of an epoch as a batch."""
