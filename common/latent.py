@@ -151,8 +151,22 @@ def plane_grid(vectors: np.ndarray, number: int) -> np.ndarray:
     where there are many vectors.
     """
     lines = np.quantile(vectors, np.linspace(0.02, 0.98, number), axis=0)
-    across, down = lines[:, 0], lines[::-1, 1]
-    return np.stack([np.tile(across, number), np.repeat(down, number)], axis=-1)
+    return _crossings(lines[:, 0], lines[:, 1])
+
+
+def prior_grid(number: int) -> np.ndarray:
+    """Grid over a latent plane with a standard normal prior: as ``plane_grid``, of its quantiles.
+
+    Each line is the median of one of ``number`` strips that are equally likely.
+    """
+    from scipy.stats import norm
+
+    line = norm.ppf((np.arange(number) + 0.5) / number)
+    return _crossings(line, line)
+
+
+def _crossings(across, up):
+    return np.stack([np.tile(across, up.size), np.repeat(up[::-1], across.size)], axis=-1)
 
 
 def shift(path: np.ndarray, direction: np.ndarray, amount: float | np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
-from common.latent import interpolate, plane_grid
+from common.latent import interpolate, plane_grid, prior_grid
 from common.networks.gaussian import Sampling, kl_divergence
 from common.training.weights import save_h5
 from vae_generation.condition import Conditions
@@ -300,6 +300,19 @@ def test_a_plane_is_gone_through_row_by_row_from_above():
     points = plane_grid(mean, 3)
     expected = [(-1, 1), (0, 1), (1, 1), (-1, 0), (0, 0), (1, 0), (-1, -1), (0, -1), (1, -1)]
     np.testing.assert_allclose(points, 0.96 * np.array(expected), atol=0.03)
+
+
+def test_a_plane_is_divided_by_its_prior():
+    normal = np.random.default_rng(0).standard_normal((200_000, 2))
+    points = prior_grid(4)
+    assert points.shape == (16, 2)
+    # cells whose borders are half-way in probability hold equally many points
+    strips = np.searchsorted(np.unique(points[:, 0]), normal[:, 0])
+    np.testing.assert_allclose(
+        np.bincount(strips) / len(normal), [1 / 8, 1 / 4, 1 / 4, 1 / 4, 1 / 8], atol=0.005
+    )
+    assert points[0] == pytest.approx([-1.15, 1.15], abs=0.001)  # upper left
+    assert points[-1] == pytest.approx([1.15, -1.15], abs=0.001)
 
 
 def test_images_come_in_an_order_that_is_drawn_once_an_epoch(monkeypatch):

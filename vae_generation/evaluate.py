@@ -235,7 +235,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the script; return exit status 0."""
     args = build_parser().parse_args(argv)
     start_backend(None)
-    from common.latent import plane_grid
+    from common.latent import prior_grid
     from vae_generation.latents import Latents
     from vae_generation.trained import load_trained
 
@@ -249,8 +249,7 @@ def main(argv: list[str] | None = None) -> int:
     plane = load_trained(args.plane_model)
     if plane.dims != 2:
         raise UserError(f"--plane_model {args.plane_model}: its space is no plane")
-    points = plane_grid(Latents.load(args.plane_model / "latents.h5").mean, _CELLS)
-    print(as_text([plane_cells(plane, points, args.seed)]), end="\n\n")
+    print(as_text([plane_cells(plane, prior_grid(_CELLS), args.seed)]), end="\n\n")
     conditional = load_trained(args.conditional_model)
     if not conditional.conditions:
         raise UserError(f"--conditional_model {args.conditional_model}: was not trained so")

@@ -229,7 +229,7 @@ def notes_of(
 
 def write_plane(output: Output, trained: TrainedVAE, folder: Path, rows: int) -> None:
     """Write the latent plane: pictures, a sound for each cell, and a listening page."""
-    from common.latent import plane_grid
+    from common.latent import prior_grid
     from common.report.page import Clip, Plane, mp3, write_page
     from common.report.plots import pixels_webp
     from vae_generation.plots import plot_grid, plot_latents
@@ -240,7 +240,7 @@ def write_plane(output: Output, trained: TrainedVAE, folder: Path, rows: int) ->
             "--latent_dim 2"
         )
     latents = Latents.load(folder / "latents.h5")
-    points = plane_grid(latents.mean, rows)
+    points = prior_grid(rows)
     images = trained.decode_images(points)
     clips = []
     for index, (point, image) in enumerate(zip(points, images, strict=True)):

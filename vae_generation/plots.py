@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,13 +41,16 @@ def plot_latents(path: Path, latents: Latents) -> None:
         latents: ``Latents``; if they have more than two dimensions, the first two principal
             components are drawn.
     """
+    from matplotlib import colormaps
+
     points, labels = plane_points(latents.mean)
     figure, axes = new_figure(1, 2, (12, 5))
     instruments = [one.instrument for one in latents.examples]
     titles = {name: instrument_title(name) if name else "unknown" for name in instruments}
-    for name in sorted(set(instruments)):
+    shades = colormaps["tab20" if len(titles) > 10 else "tab10"].colors
+    for name, shade in zip(sorted(titles), cycle(shades), strict=False):
         chosen = np.array([instrument == name for instrument in instruments])
-        axes[0][0].scatter(*points[chosen].T, s=8, alpha=0.6, label=titles[name])
+        axes[0][0].scatter(*points[chosen].T, s=8, color=shade, alpha=0.6, label=titles[name])
     axes[0][0].legend(fontsize=8)
     axes[0][0].set_title("by instrument")
     pitches = np.array([one.pitch for one in latents.examples], float)

@@ -201,7 +201,7 @@ def draw(path: Path, table: Sequence[Row]) -> None:
             xlabel="Frechet distance of log-mel patches from the true target",
             ylabel="Jaccard distance of pitch classes from the source",
         )
-        axis.margins(x=0.22, y=0.1)
+        axis.margins(x=0.26, y=0.1)
         axis.legend(loc="center right")
         axis.grid(alpha=0.3)
         _name(axis, places)
