@@ -239,12 +239,9 @@ def open_latent(
             f"{folder}: has no latent space for sounds; choose another model, such as "
             "models/vae_notes or models/move_orchestra"
         )
+    if hasattr(model, "player"):  # it is told a note each time that it is asked
+        model = model.player()
     conditions = getattr(model, "conditions", None)
-    if conditions is not None and not hasattr(model, "pitch"):
-        from latent_exploration.conditioned import ConditionalPlayer
-
-        model = ConditionalPlayer(model)
-        conditions = model.conditions
     if pitch is not None:
         if not hasattr(model, "pitch"):
             raise UserError(f"--pitch: {folder} is told no pitch; leave the flag out")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras
 
     from vae_generation.continuation import Continuation
+    from vae_generation.player import ConditionalPlayer
 
 
 PREDICTOR = "predictor"  # folder of the recurrent network inside that of its auto-encoder
@@ -66,6 +67,12 @@ class TrainedVAE:
         """Decode a path (windows, dims) to audio (samples,), with ``Spectrogram.audio``."""
         image = cross_fade(self.decode_images(z)[..., 0], self._hop)
         return self.spectrogram.audio(image, seed=seed, exact=exact)
+
+    def player(self) -> TrainedVAE | ConditionalPlayer:
+        """What plays paths: the model itself, or one that is told the same note throughout."""
+        from vae_generation.player import ConditionalPlayer
+
+        return ConditionalPlayer(self) if self.conditions else self
 
     def try_out(self, audio: np.ndarray) -> None:
         """Let the networks work on audio (samples,) float32, told one note if any."""
