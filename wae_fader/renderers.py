@@ -6,6 +6,7 @@ prints, for Griffin-Lim and for the network of wae_fader.train_mcnn, on held-out
 true images:
 
   distance  multi-scale spectral distance from the true sound (common.training.spectral_losses)
+  LSD       log-spectral distance in dB of the sound's image from the image that it was made of
   speed     seconds of audio that one core makes in a second
 """
 
@@ -25,7 +26,7 @@ from common.report.tables import as_text
 from common.trained import add_model_flag, open_run
 from common.training.devices import start_backend
 from wae_fader.generate import MODEL
-from wae_fader.images import ITERATIONS
+from wae_fader.images import ITERATIONS, RANGE_DB, NoteImages
 from wae_fader.store import NoteStore
 
 
@@ -52,7 +53,7 @@ def row_of(
     render: Callable[[np.ndarray], np.ndarray],
     images: np.ndarray,
     sounds: np.ndarray,
-    rate: int,
+    settings: NoteImages,
 ) -> dict[str, Any]:
     """A row of the table.
 
@@ -60,18 +61,21 @@ def row_of(
         name: Of the renderer.
         render: Function from an image to a sound (samples,).
         images, sounds: True ones, (notes, bins, frames) and (notes, samples).
-        rate: Hz.
+        settings: ``wae_fader.images.NoteImages`` of the images.
     """
+    from common.audio.metrics import image_distance
     from common.training.spectral_losses import multi_scale_distance
 
     render(images[0])  # the first call traces
     begin = time.process_time()
     made = np.stack([render(image) for image in images])
     seconds = time.process_time() - begin
+    again = np.stack([settings.image(sound)[0] for sound in made])
     return {
         "renderer": name,
         "distance": float(np.mean(multi_scale_distance(sounds, made))),
-        "speed": made.size / rate / seconds,
+        "LSD": image_distance(images, again, RANGE_DB),
+        "speed": made.size / settings.sample_rate / seconds,
     }
 
 
@@ -91,8 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     network = Renderer(args.model, store.images)
     images, sounds = store.read(chosen), read_sounds(store, chosen, args.audio_path)
     ways = {f"Griffin-Lim, {ITERATIONS} iterations": store.images.audio, "MCNN": network.audio}
-    rate = store.images.sample_rate
-    print(as_text([row_of(name, way, images, sounds, rate) for name, way in ways.items()]))
+    print(as_text([row_of(name, way, images, sounds, store.images) for name, way in ways.items()]))
     return 0
 
 
