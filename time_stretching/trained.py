@@ -69,7 +69,7 @@ class Stretcher:
     def try_out(self, audio: np.ndarray) -> None:
         """Let all networks work on audio (samples,) float32 at ``sample_rate``."""
         codes = self.codes.encode(audio)
-        self.codes.decode(self.correct(codes.T, 1.0).T if self.corrector else codes)
+        self.codes.decode(self.correct(codes.T, 1.25).T if self.corrector else codes)
 
     def encode(self, image: np.ndarray) -> np.ndarray:
         """Encode an image (BINS, columns): (code, columns) float32."""
