@@ -40,7 +40,8 @@ def build_frame_classifier(
     """Network from paths (batch, steps, dims) to logits (batch, steps, classes) float32.
 
     It sees some steps before and after each; widths as in the adversary of wavae (Caillon et al.
-    2020), which predicts a Gaussian instead.
+    2020), which predicts a Gaussian instead. The numbers of a vector are standardised, because what
+    a small one tells is no less to be read.
 
     Args:
         dims, classes: Lengths of a latent vector and of a label.
@@ -48,7 +49,8 @@ def build_frame_classifier(
         pace: As in ``build_classifier``.
     """
     scaled = _Scaled(pace, 2.0)
-    inputs = hidden = layers.Input((None, dims), name="path")
+    inputs = layers.Input((None, dims), name="path")
+    hidden = layers.BatchNormalization(center=False, scale=False, name="classifier_norm")(inputs)
     for number, width in enumerate((64, 256), start=1):
         convolution = layers.Conv1D(
             width, kernel, padding="same", **scaled.start(), name=f"classifier_conv_{number}"

@@ -16,7 +16,9 @@ PAIR = 2  # spectra for each latent vector
 CONTEXT = SIZE - HOP  # samples that the first spectrum needs before its own hop
 TRANSFORM = STFT(SIZE, HOP, centred=False)
 SCALE = Scale(-80.0, 0.0)
+RELATIVE = Scale(-54.0, 6.0)  # of levels relative to the loudness
 _FLOOR = 1e-4  # root mean square of loudness 0
+FAINTEST_DB = -160.0  # lowest level that is told apart
 _LARGEST_GAIN = 30.0
 _SILENT_DB = 4.0  # levels less than this above the floor become silence
 
@@ -25,12 +27,37 @@ class Frames(NamedTuple):
     """What is known of a piece of audio.
 
     Attributes:
-        spectra: (frames, BANDS) float32 in [0, 1], -80 dB to full scale.
+        levels: (frames, BANDS) float32, dB below full scale.
         loudness: (frames / PAIR,) float32 in [0, 1], -80 dB to full scale.
     """
 
-    spectra: np.ndarray
+    levels: np.ndarray
     loudness: np.ndarray
+
+    @property
+    def spectra(self) -> np.ndarray:
+        """Levels from -80 dB to full scale: (frames, BANDS) float32 in [0, 1]."""
+        return np.clip(SCALE.place(self.levels), 0, 1)
+
+    @property
+    def relative(self) -> np.ndarray:
+        """Levels from 54 dB below the loudness to 6 dB above it: (frames, BANDS) float32 in [0, 1].
+
+        They do not change with the gain of a recording.
+        """
+        loudness = np.repeat(SCALE.level(self.loudness), PAIR)[:, np.newaxis]
+        return np.clip(RELATIVE.place(self.levels - loudness), 0, 1)
+
+    def heard(self, relative: bool) -> np.ndarray:
+        """What an encoder sees: ``relative`` spectra, or the absolute ones."""
+        return self.relative if relative else self.spectra
+
+    def amplified(self, decibels: np.ndarray) -> Frames:
+        """The frames after gains in dB, (frames / PAIR,); silence stays what it is."""
+        decibels = np.asarray(decibels, np.float32)
+        levels = self.levels + np.repeat(decibels, PAIR)[:, np.newaxis]
+        loudness = np.clip(self.loudness + decibels / SCALE.range_db, 0, 1)
+        return Frames(levels, np.where(self.loudness > 0, loudness, 0))
 
 
 @functools.lru_cache(maxsize=1)
@@ -39,16 +66,15 @@ def _mel():
 
 
 def analyse(audio: np.ndarray) -> Frames:
-    """Spectra and loudness of whole pairs of hops; the window of a spectrum ends with its hop.
+    """Levels and loudness of whole pairs of hops; the window of a spectrum ends with its hop.
 
     Args:
         audio: (CONTEXT + pairs * PAIR * HOP,), with the samples before the first hop.
     """
     amplitude = np.abs(TRANSFORM.forward(np.asarray(audio, np.float32))) / TRANSFORM.full_scale
     power = _mel().forward(amplitude**2)
-    levels = 10 * np.log10(np.maximum(power, 1e-20))
-    spectra = np.clip(SCALE.place(levels), 0, 1).T.astype(np.float32)
-    return Frames(spectra, loudness(audio))
+    levels = 10 * np.log10(np.maximum(power, 10 ** (FAINTEST_DB / 10)))
+    return Frames(levels.T.astype(np.float32), loudness(audio))
 
 
 def loudness(audio: np.ndarray) -> np.ndarray:

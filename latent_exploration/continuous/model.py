@@ -29,7 +29,8 @@ class Architecture(NamedTuple):
         width: Channels of a hidden layer.
         depth: Hidden layers of each network.
         latent_dim: Length of a latent vector, without the loudness.
-        told: Whether the decoder is told the loudness.
+        told: Whether the decoder is told the loudness; then the encoder hears spectra relative to
+            it.
     """
 
     width: int = 96
@@ -67,7 +68,7 @@ def build_encoder(architecture: Architecture) -> keras.Model:
     The first half is the mean, the second the log variance above -4. A step depends on no later
     spectrum.
     """
-    inputs = hidden = layers.Input((None, BANDS), name="spectra")
+    inputs = hidden = layers.Input((None, BANDS), name="heard")
     for number in range(1, architecture.depth + 1):
         stride = PAIR if number == _PAIR_AT else 1
         hidden = _block(hidden, architecture.width, f"encoder_{number}", stride)
@@ -123,8 +124,8 @@ class ContinuousVAE(TrainingModel):
 
     def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any, Any, Any]:
         """Spectra, their log variances, and mean and log variance of the latent vectors."""
-        spectra, loudness, _ = (self.share_out(part) for part in inputs)
-        found = self.encoder(spectra, training=training)
+        heard, loudness, _ = (self.share_out(part) for part in inputs)
+        found = self.encoder(heard, training=training)
         mean, log_variance = found[..., : self.dims], found[..., self.dims :] + _NARROW
         latent = self.sampling(mean, log_variance) if training else mean
         if self.decoder.input_shape[-1] > self.dims:

@@ -1,4 +1,4 @@
-"""Turn recordings into a store of mel spectra and loudness.
+"""Turn recordings into a store of levels of mel bands and loudness.
 
     python -m latent_exploration.continuous.preprocess --audio_path phrases --features_path s.h5
 
@@ -43,11 +43,11 @@ def cut(recording: Recording) -> tuple[list[tuple[Piece, np.ndarray]], dict[str,
     audio, _ = load_audio(recording.path, sample_rate=RATE)
     if is_silent(audio):
         return [], {"silent": 1}
-    spectra, loudness = analyse(padded(audio))
+    levels, loudness = analyse(padded(audio))
     items = []
     for number, part in enumerate(between_rests(loudness)):
         both = slice(PAIR * part.start, PAIR * part.stop)
-        image = stacked(Frames(spectra[both], loudness[part]))
+        image = stacked(Frames(levels[both], loudness[part]))
         items.append((Piece(recording.name, number), image))
     return items, {"recordings": 1}
 
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Piece,
         cut,
         recordings,
-        settings={"sample_rate": RATE, "hop": HOP},
+        settings={"sample_rate": RATE, "hop": HOP, "levels": "dB"},
         shape=(ROWS, None),
         folders=args.audio_path,
         jobs=args.jobs,

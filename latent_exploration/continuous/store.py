@@ -1,4 +1,4 @@
-"""The store of spectra: below those of each pair of hops lies their loudness."""
+"""The store of levels: below those of each pair of hops lies their loudness."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +32,9 @@ class SpectraStore(Store):
 
     def __init__(self, path: str | Path) -> None:
         script = "python -m latent_exploration.continuous.preprocess"
-        super().__init__(path, Piece, kind="store of spectra", remake=script)
+        super().__init__(
+            path, Piece, kind="store of levels", remake=script, expected={"levels": "dB"}
+        )
 
     def _load(self):
         super()._load()
@@ -46,7 +48,7 @@ class SpectraStore(Store):
 
 def stacked(frames: Frames) -> np.ndarray:
     """Image (ROWS, pairs) of frames."""
-    pairs = frames.spectra.reshape(-1, PAIR * BANDS)
+    pairs = frames.levels.reshape(-1, PAIR * BANDS)
     return np.column_stack([pairs, frames.loudness]).T
 
 

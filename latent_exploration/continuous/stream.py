@@ -128,7 +128,7 @@ class StreamEncoder:
             return np.zeros((0, self._trained.dims), np.float32)
         heard = frames.analyse(self._held[: CONTEXT + pairs * PAIR * HOP])
         self._held = self._held[pairs * PAIR * HOP :]
-        found = self._encoder.push(heard.spectra)
+        found = self._encoder.push(self._trained.heard(heard))
         return self._trained.joined(found[:, : found.shape[1] // 2], heard.loudness)
 
 

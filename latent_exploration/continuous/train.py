@@ -3,8 +3,9 @@
     python -m latent_exploration.continuous.train --features_path spectra.h5 --output runs/c
 
 The run folder gets encoder.h5 and decoder.h5, which consist of stock layers, config.json,
-history.csv and a picture of the curves. The decoder is told the loudness; an adversary takes it out
-of the latent vectors. With --adversary 0, there is neither. A tenth of the recordings is held out.
+history.csv and a picture of the curves. The encoder hears spectra relative to their loudness, and
+the decoder is told it; an adversary takes out of the latent vectors what else tells it. With
+--adversary 0, there is nothing of this. A tenth of the recordings is held out.
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ class Session(TrainingSession):
         loudness = np.concatenate([self.store.frames(rows[index]).loudness for index in training])
         shares = np.arange(1, LOUDNESS_CLASSES) / LOUDNESS_CLASSES
         edges = np.quantile(loudness, shares)
-        self.set_batches(partial(Excerpts, self.store, edges=edges), training, held_out)
+        relative = self.architecture.told
+        excerpts = partial(Excerpts, self.store, edges=edges, relative=relative)
+        self.set_batches(excerpts, training, held_out)
         minutes = [
             sum(rows[index].columns for index in side) * PAIR * HOP / RATE / 60
             for side in self.sides

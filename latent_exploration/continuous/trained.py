@@ -16,6 +16,7 @@ from latent_exploration.continuous.frames import (
     RATE,
     SCALE,
     TRANSFORM,
+    Frames,
     analyse,
     magnitudes,
     padded,
@@ -57,8 +58,8 @@ class TrainedContinuous:
 
     def encode(self, audio: np.ndarray) -> np.ndarray:
         """Path (steps, dims) float32 of audio (samples,)."""
-        heard = analyse(padded(audio))
-        return self.joined(self.encode_spectra(heard.spectra), heard.loudness)
+        frames = analyse(padded(audio))
+        return self.joined(self.encode_frames(frames), frames.loudness)
 
     def joined(self, means: np.ndarray, loudness: np.ndarray) -> np.ndarray:
         """Path of mean latent vectors, with their loudness if the model has it."""
@@ -82,9 +83,13 @@ class TrainedContinuous:
         """Loudness (steps,) of a path (steps, dims); None if the model has none."""
         return np.asarray(path)[:, -1] if self.controls else None
 
-    def encode_spectra(self, spectra: np.ndarray) -> np.ndarray:
-        """Mean latent vectors, without the loudness, of spectra (frames, BANDS) in [0, 1]."""
-        return self._predict(self.encoder, spectra, PAIR)[:, : self._free]
+    def encode_frames(self, frames: Frames) -> np.ndarray:
+        """Mean latent vectors (steps, dims), without the loudness."""
+        return self._predict(self.encoder, self.heard(frames), PAIR)[:, : self._free]
+
+    def heard(self, frames: Frames) -> np.ndarray:
+        """What the encoder sees of frames: (frames, BANDS) in [0, 1]."""
+        return frames.heard(relative=bool(self.controls))
 
     def decode_spectra(self, path: np.ndarray) -> np.ndarray:
         """Spectra (PAIR * steps, BANDS) in [0, 1] of a path (steps, dims)."""
