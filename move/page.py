@@ -181,13 +181,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     start_backend(None)
     from common.report.maps import draw_maps
     from common.report.plots import figure_png
-    from common.report.space import Exhibit, write_space
+    from common.report.space import Exhibit, require_three, write_space
     from move.pairs import load_notes, transfer_pairs
     from move.trained import load_trained
 
     trained = load_trained(args.model)
-    if trained.dims != 3:
-        raise UserError(f"{args.model}: has {trained.dims} latent dimensions; a page shows three")
+    require_three(args.model, trained.dims)
     notes = load_notes(args.audio_path, trained)
     names = pairs_of(args.transfers, trained, notes)
     rng = np.random.default_rng(args.seed)

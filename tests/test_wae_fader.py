@@ -11,7 +11,7 @@ from conftest import assert_refused, frequency_of, make_note, outcome, read_csv,
 from common.cli import UserError
 from common.networks.adversary import build_classifier
 from common.networks.conditions import NoteConditions
-from common.report.space import spread_out
+from common.report.space import require_three, spread_out
 from common.trained import open_model
 from common.training.flags import parsed
 from common.training.weights import save_h5
@@ -446,6 +446,12 @@ def test_notes_to_hear_are_far_from_each_other():
     line = np.array([[0.0], [1.0], [2.0], [3.0], [9.0]])
     assert spread_out(line, 3) == [3, 4, 0]
     assert sorted(spread_out(line, 9)) == [0, 1, 2, 3, 4]
+
+
+def test_a_page_shows_three_dimensions(tmp_path):
+    require_three(tmp_path, 3)
+    with pytest.raises(UserError, match="4 latent dimensions"):
+        require_three(tmp_path, 4)
 
 
 def test_measures_have_closed_forms():

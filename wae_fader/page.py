@@ -46,13 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from common.report.maps import draw_maps
     from common.report.page import mp3
     from common.report.plots import figure_png
-    from common.report.space import Exhibit, Point, spread_out, write_space
+    from common.report.space import Exhibit, Point, require_three, spread_out, write_space
     from wae_fader.trained import load_trained, read_latents
 
     trained = load_trained(args.model)
     rows, latents = read_latents(args.model)
-    if trained.dims != 3:
-        raise UserError(f"{args.model}: has {trained.dims} latent dimensions; a page shows three")
+    require_three(args.model, trained.dims)
     note = args.note or f"{trained.conditions.instruments[0]} C4"
     style, pitch = trained.conditions.note(note)
     power_of = partial(trained.mean_power, pitch=pitch, style=style)

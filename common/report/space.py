@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.cli import UserError
 from common.files.atomic import replace_when_done
 from common.music.names import PITCH_CLASSES, pitch_name
 from common.report.page import data_uri
@@ -75,6 +76,12 @@ def spread_out(vectors: np.ndarray, number: int) -> list[int]:
         nearest = np.minimum(nearest, distances)
         chosen.append(int(nearest.argmax()))
     return chosen
+
+
+def require_three(folder: Path, dims: int) -> None:
+    """Raise ``UserError`` unless the latent vectors of a model in a folder have three numbers."""
+    if dims != 3:
+        raise UserError(f"{folder}: has {dims} latent dimensions; a page shows three")
 
 
 def write_space(
