@@ -1,5 +1,8 @@
 """The continuous model: its frames, its training, its stream, and the measures."""
 
+import json
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -10,9 +13,11 @@ from test_latent_exploration import words
 from common.audio.phase import RealTimeInversion
 from common.latent import Control, LatentModel
 from common.networks.adversary import adversarial_loss, build_frame_classifier
-from common.trained import open_model
-from latent_exploration.continuous import evaluate, preprocess, train
-from latent_exploration.continuous.batches import EXCERPT, Excerpts
+from common.networks.ridge import RidgeReader
+from common.trained import open_model, open_run
+from latent_exploration.continuous import erase, evaluate, preprocess, train
+from latent_exploration.continuous.batches import EXCERPT, Collections, Excerpts
+from latent_exploration.continuous.erase import erasure
 from latent_exploration.continuous.frames import (
     BANDS,
     HOP,
@@ -134,11 +139,21 @@ def test_excerpts_get_gains_that_the_encoder_does_not_hear(run):
     edges = np.array([0.5, 0.8])
     with SpectraStore(run / "s.h5") as store:
         plain, varied = (
-            Excerpts(store, [0, 1], 2, edges=edges, shuffle=shuffle, steps=1)
+            Excerpts(
+                store,
+                [0, 1],
+                2,
+                edges=edges,
+                collections=Collections([]),
+                shuffle=shuffle,
+                steps=4,
+            )
             for shuffle in (False, True)
         )
         pieces = [store.frames(row) for row in store.rows[:2]]
-    (heard, loudness, classes), spectra = plain[0]
+    (heard, loudness, classes, before, counts), spectra = plain[0]
+    np.testing.assert_array_equal(before, loudness)
+    np.testing.assert_array_equal(counts, before > 0.25)
     assert heard.shape == spectra.shape == (2, PAIR * EXCERPT, BANDS)
     count = len(pieces[0].loudness)
     assert count < EXCERPT
@@ -146,17 +161,150 @@ def test_excerpts_get_gains_that_the_encoder_does_not_hear(run):
     np.testing.assert_array_equal(loudness[0, count:], 0)
     given = classes.argmax(axis=-1)
     np.testing.assert_array_equal(given[0, :count], np.searchsorted(edges, pieces[0].loudness))
-    (heard, loudness, classes), _ = varied[0]
-    for one, levels, group in zip(heard, loudness, classes, strict=True):
-        errors = [np.abs(one[: PAIR * count] - piece.relative).max() for piece in pieces]
-        assert min(errors) < 1e-5
-        natural = pieces[np.argmin(errors)].loudness
-        gains = 80 * (levels[:count, 0] - natural)
-        assert 0.01 < np.abs(gains).max() <= 10
-        np.testing.assert_allclose(np.diff(gains, 2), 0, atol=1e-3)
-        np.testing.assert_array_equal(
-            group[:count].argmax(axis=-1), np.searchsorted(edges, natural)
-        )
+    early = 0
+    for number in range(4):
+        (heard, loudness, classes, before, _), _ = varied[number]
+        for one, levels, group, own in zip(heard, loudness, classes, before[..., 0], strict=True):
+            # where it begins: the recording is shorter than the excerpt, and has one loudest pair
+            piece, start = next(
+                (piece, start)
+                for piece in pieces
+                for start in range(EXCERPT)
+                if np.array_equal(
+                    own[start:], np.pad(piece.loudness, (0, EXCERPT))[: EXCERPT - start]
+                )
+                and own.any()
+            )
+            early += start > 0
+            assert not own[:start].any()
+            there = slice(start, min(start + count, EXCERPT))
+            length = there.stop - start
+            errors = one[PAIR * start : PAIR * there.stop] - piece.relative[: PAIR * length]
+            assert np.abs(errors).max() < 1e-5
+            gains = 80 * (levels[there, 0] - piece.loudness[:length])
+            assert np.abs(gains).max() <= 10
+            np.testing.assert_allclose(np.diff(gains, 2), 0, atol=1e-3)
+            expected = np.searchsorted(edges, piece.loudness[:length])
+            np.testing.assert_array_equal(group[there].argmax(axis=-1), expected)
+    assert 0 < early < 8
+
+
+def test_folders_of_many_recordings_are_collections():
+    many = [f"notes/{number}.wav" for number in range(50)]
+    few = [f"phrases/{number}.wav" for number in range(49)]
+    collections = Collections([*many, *few, *few, "one.wav"])
+    assert len(collections) == 2
+    for source, expected in (("notes/a/b.wav", [1, 0]), (few[0], [0, 1]), ("one.wav", [0, 1])):
+        np.testing.assert_array_equal(collections.shares(source), expected)
+
+
+def told_by_regression(path, values, counts, penalty):
+    """R2 that scikit-learn's ridge regression of standardised windows of five steps would have."""
+    from sklearn.linear_model import Ridge
+    from sklearn.preprocessing import StandardScaler
+
+    around = np.pad(path, ((0, 0), (2, 2), (0, 0)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(around, 5, axis=1).reshape(-1, 15)
+    chosen = counts.ravel() > 0
+    seen = StandardScaler().fit_transform(windows[chosen])
+    told = values.ravel()[chosen]
+    fitted = Ridge(penalty * len(told)).fit(seen, told)
+    # what the regression explains by the normal equations, without the share that it shrinks
+    return float(np.mean((told - told.mean()) * fitted.predict(seen)) / told.var())
+
+
+def test_the_reader_is_a_ridge_regression_for_each_collection():
+    path = np.float32(RNG.normal(size=(4, 200, 3)))
+    values = np.float32(path[..., :1] - 2 * np.roll(path, 2, axis=1)[..., 1:2])
+    values[2:] += np.float32(3 * RNG.normal(size=(2, 200, 1)))
+    counts = np.repeat(np.float32([[[1, 0, 0]], [[1, 0, 0]], [[0, 1, 0]], [[0, 1, 0]]]), 200, 1)
+    counts[:, 20:40] = 0
+    reader = RidgeReader(3, 3, penalty=0.1)
+    expected = [
+        told_by_regression(path[part], values[part], counts[part].sum(axis=-1), 0.1)
+        for part in (slice(0, 2), slice(2, 4))
+    ]
+    assert 0 < expected[1] < expected[0] < 1
+    found = [float(reader(path, values, counts, training=True)) for _ in range(2)]
+    np.testing.assert_allclose(found, np.mean(expected), rtol=1e-3)  # the third one is empty
+    assert float(reader(0 * path, values, counts, training=False)) == pytest.approx(found[0])
+
+
+class Steps(keras.Model):
+    """Two numbers for each step, whose loss is what a ridge regression reads from them."""
+
+    def __init__(self, values):
+        super().__init__()
+        self.values, self.reader = values, RidgeReader(2, momentum=0.5)
+        self.numbers = self.add_weight(shape=(*values.shape[:2], 2), initializer="random_normal")
+
+    def call(self, inputs, training=None):
+        counts = keras.ops.ones_like(self.values)
+        self.add_loss(self.reader(self.numbers, self.values, counts, training=training))
+        return inputs
+
+
+def test_what_the_reader_reads_can_be_trained_away():
+    values = np.float32(RNG.normal(size=(1, 200, 1)))
+    model = Steps(values)
+    model.numbers.assign(np.concatenate([values, values + RNG.normal(size=values.shape)], axis=-1))
+    model.compile(keras.optimizers.Adam(0.05), jit_compile=False)
+    history = model.fit(np.zeros((60, 1)), batch_size=1, verbose=0, shuffle=False).history
+    left = RidgeReader(2)(model.numbers, values, np.ones_like(values), training=True)
+    assert float(left) < 0.05 < history["loss"][0]
+
+
+def test_an_erasure_leaves_no_covariance_in_any_collection():
+    vectors = [RNG.normal(size=(200, 5)) @ RNG.normal(size=(5, 5)) + 3 for _ in range(2)]
+    values = [one @ RNG.normal(size=5) + RNG.normal(size=200) for one in vectors]
+    matrix, mean = erasure(vectors, values)
+    for vector, value in zip(vectors, values, strict=True):
+        left = (vector - mean) @ matrix.T + mean
+        assert np.abs(np.cov(left.T, value)[-1, :-1]).max() < 1e-8
+    assert np.linalg.matrix_rank(matrix) == 3
+    np.testing.assert_allclose(matrix @ matrix, matrix, atol=1e-9)
+    # of one collection: what is least changed, by the least-squares formula of the paper
+    matrix, _ = erasure(vectors[:1], values[:1])
+    spread = np.cov(vectors[0].T, bias=True)
+    linked = np.cov(vectors[0].T, values[0], bias=True)[:-1, -1]
+    expected = np.eye(5) - np.outer(linked, np.linalg.solve(spread, linked)) / (
+        linked @ np.linalg.solve(spread, linked)
+    )
+    np.testing.assert_allclose(matrix, expected, atol=1e-9)
+
+
+def test_the_loudness_is_erased_from_a_trained_model(run, tmp_path, capsys):
+    argv = words("--model", run / "run", "--features_path", run / "s.h5")
+    status, out, _ = outcome(erase.main, [*argv, "--output", str(tmp_path / "erased")], capsys)
+    assert (status, "variance" in out[-1]) == (0, True)
+    linked = []
+    for folder in (run / "run", tmp_path / "erased"):
+        trained = open_model(folder)
+        names = open_run(folder, "latent_exploration")["split"]["training"]
+        with SpectraStore(run / "s.h5") as store:
+            pieces = [store.frames(row) for row in store.rows if row.source in names]
+        vectors = np.concatenate([trained.encode_frames(one) for one in pieces])
+        values = np.concatenate([one.loudness for one in pieces])
+        sounds = values > 0.25
+        linked.append(np.abs(np.cov(vectors[sounds].T, values[sounds])[-1, :-1]).max())
+    assert linked[1] < 1e-3 * linked[0] < 1e-3
+
+
+def test_what_has_no_loudness_to_be_erased_is_refused(run, tmp_path, capsys):
+    config = json.loads((run / "run" / "config.json").read_text())
+    others = {"training": ["gone.wav"], "held_out": []}
+    plain = Architecture(6, 2, 3, told=False)
+    for name, changes in (
+        ("plain", {"architecture": plain._asdict()}),
+        ("others", {"split": others}),
+    ):
+        shutil.copytree(run / "run", tmp_path / name)
+        (tmp_path / name / "config.json").write_text(json.dumps(config | changes))
+    build_decoder(plain).save(tmp_path / "plain" / "decoder.h5")
+    argv = words("--features_path", run / "s.h5", "--output", tmp_path / "x", "--model")
+    for name, word in (("none", "config.json"), ("plain", "--adversary"), ("others", "s.h5")):
+        assert_refused(erase.main, [*argv, str(tmp_path / name)], capsys, word)
+    assert not (tmp_path / "x" / "encoder.h5").exists()
 
 
 def test_the_classifier_sees_the_steps_around_each():

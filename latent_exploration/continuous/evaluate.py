@@ -22,6 +22,7 @@ import numpy as np
 from common.cli import Parser, UserError, add_gpu_flag, number, parser, report_skipped, run, say
 from common.files.audio import fit_length
 from common.trained import open_run, shipped
+from latent_exploration.continuous.frames import SOUNDING
 from latent_exploration.scripts import find_sounds, read_sound
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 _SEEN = 5  # steps that the regressor sees
 _STEPS = 5_000  # about so many are learnt from and tried
 _FOLDS = 5
-_SOUNDING = 0.25  # loudness of a step that sounds: -60 dB
 _SWEPT = 0.45, 0.85  # loudness that is asked for: -44 to -12 dB
 _BLOCKS = 60  # blocks of a stream that is measured
 
@@ -88,7 +88,7 @@ def fresh_r2(
     for place, (path, level) in enumerate(zip(paths, loudness, strict=True)):
         around = np.pad(path, ((_SEEN // 2, _SEEN // 2), (0, 0)), mode="edge")
         seen = np.lib.stride_tricks.sliding_window_view(around, _SEEN, axis=0)
-        sounds = np.flatnonzero(level > _SOUNDING)[::every]
+        sounds = np.flatnonzero(level > SOUNDING)[::every]
         inputs.append(seen.reshape(len(path), -1)[sounds])
         levels.append(level[sounds])
         turns.append(np.full(len(sounds), place % _FOLDS))

@@ -17,6 +17,7 @@ CONTEXT = SIZE - HOP  # samples that the first spectrum needs before its own hop
 TRANSFORM = STFT(SIZE, HOP, centred=False)
 SCALE = Scale(-80.0, 0.0)
 RELATIVE = Scale(-54.0, 6.0)  # of levels relative to the loudness
+SOUNDING = 0.25  # loudness of what sounds: -60 dB
 _FLOOR = 1e-4  # root mean square of loudness 0
 FAINTEST_DB = -160.0  # lowest level that is told apart
 _LARGEST_GAIN = 30.0

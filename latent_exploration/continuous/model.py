@@ -11,12 +11,14 @@ from keras import layers, ops
 from common.cli import UserError
 from common.networks.adversary import adversarial_loss, build_frame_classifier
 from common.networks.gaussian import Sampling, kl_divergence
+from common.networks.ridge import RidgeReader
 from common.training.model import TrainingModel
 from latent_exploration.continuous.frames import BANDS, PAIR
 
 KERNEL = 5
 LOUDNESS_CLASSES = 16
 _PACE = 8.0  # of the adversary
+_LINEAR = 15.0  # strength of the ridge regression, relative to that of the classifier
 _SMALLEST = -10.0  # log variance of a decoded band
 _NARROW = -4.0  # log variance of an untrained latent vector; noise would drown what it says
 _PAIR_AT = 2  # layer with a stride
@@ -99,24 +101,33 @@ class ContinuousVAE(TrainingModel):
 
     The loss is the negative Gaussian log-likelihood of a spectrum, with decoded variances, plus
     ``beta`` times the Kullback-Leibler divergence of a latent vector, plus the cross-entropy of a
-    classifier of the loudness, all in nats. The encoder works against the classifier with
-    ``strength``. As the classes are equally frequent, they are a flattened loudness.
+    classifier of the loudness, all in nats; plus how well ridge regression reads the loudness, in
+    each collection of recordings by itself. The encoder works against both with ``strength``. As
+    the classes are equally frequent, they are a flattened loudness.
 
     Args:
         encoder, decoder: As built by this module.
         beta: Weight of the divergence.
+        collections: Number of collections of recordings.
 
     Attributes:
         strength: Variable, 0 unless a callback changes it.
     """
 
-    loss_names = ("loss", "likelihood", "reconstruction", "kl", "adversary")
+    loss_names = ("loss", "likelihood", "reconstruction", "kl", "adversary", "ridge")
 
-    def __init__(self, encoder: keras.Model, decoder: keras.Model, beta: float = 0.1) -> None:
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        beta: float = 0.1,
+        collections: int = 1,
+    ) -> None:
         super().__init__("continuous")
         self.encoder, self.decoder, self.beta = encoder, decoder, beta
         self.dims = encoder.output_shape[-1] // 2
         self.classifier = build_frame_classifier(self.dims, LOUDNESS_CLASSES, pace=_PACE)
+        self.reader = RidgeReader(self.dims, collections)
         self.sampling = Sampling()
         self.strength = self.add_weight(
             shape=(), initializer="zeros", trainable=False, dtype="float32", name="strength"
@@ -124,7 +135,7 @@ class ContinuousVAE(TrainingModel):
 
     def call(self, inputs: Any, training: bool | None = None) -> tuple[Any, Any, Any, Any]:
         """Spectra, their log variances, and mean and log variance of the latent vectors."""
-        heard, loudness, _ = (self.share_out(part) for part in inputs)
+        heard, loudness, *_ = (self.share_out(part) for part in inputs)
         found = self.encoder(heard, training=training)
         mean, log_variance = found[..., : self.dims], found[..., self.dims :] + _NARROW
         latent = self.sampling(mean, log_variance) if training else mean
@@ -144,6 +155,7 @@ class ContinuousVAE(TrainingModel):
         likelihood = ops.mean(ops.sum(terms, axis=-1))
         kl = ops.mean(kl_divergence(mean, log_variance))
         adversary = adversarial_loss(self.classifier, mean, x[2], self.strength, training=training)
-        loss = likelihood + self.beta * kl + adversary
-        values = (loss, likelihood, ops.mean(squares), kl, adversary)
+        ridge = self.reader(mean, x[3], x[4], training=training)
+        loss = likelihood + self.beta * kl + adversary + _LINEAR * self.strength * ridge
+        values = (loss, likelihood, ops.mean(squares), kl, adversary, ridge)
         return loss, dict(zip(self.loss_names, values, strict=True)), ops.shape(made)[0]

@@ -4,7 +4,8 @@
 
 The run folder gets encoder.h5 and decoder.h5, which consist of stock layers, config.json,
 history.csv and a picture of the curves. The encoder hears spectra relative to their loudness, and
-the decoder is told it; an adversary takes out of the latent vectors what else tells it. With
+the decoder is told it; adversaries, a classifier and a ridge regression, take out of the latent
+vectors what else tells it. The regression is done for each folder of recordings by itself. With
 --adversary 0, there is nothing of this. A tenth of the recordings is held out.
 """
 
@@ -58,7 +59,7 @@ class Session(TrainingSession):
         built.add_flag(
             "--adversary",
             30.0,
-            "strength with which the encoder works against a classifier of the loudness; faded in "
+            "strength with which the encoder works against readers of the loudness; faded in "
             "from a fifth to three fifths of the epochs",
             type=number(float, 0),
         )
@@ -70,7 +71,7 @@ class Session(TrainingSession):
 
     def open_data(self) -> None:
         """Split the recordings, and divide their loudness into classes."""
-        from latent_exploration.continuous.batches import Excerpts
+        from latent_exploration.continuous.batches import Collections, Excerpts
         from latent_exploration.continuous.model import LOUDNESS_CLASSES
 
         rows = self.store.rows
@@ -80,7 +81,10 @@ class Session(TrainingSession):
         shares = np.arange(1, LOUDNESS_CLASSES) / LOUDNESS_CLASSES
         edges = np.quantile(loudness, shares)
         relative = self.architecture.told
-        excerpts = partial(Excerpts, self.store, edges=edges, relative=relative)
+        self.collections = Collections([row.source for row in rows])
+        excerpts = partial(
+            Excerpts, self.store, edges=edges, collections=self.collections, relative=relative
+        )
         self.set_batches(excerpts, training, held_out)
         minutes = [
             sum(rows[index].columns for index in side) * PAIR * HOP / RATE / 60
@@ -107,10 +111,10 @@ class Session(TrainingSession):
 
         architecture = self.architecture
         networks = build_encoder(architecture), build_decoder(architecture)
-        return ContinuousVAE(*networks, self.flags.beta)
+        return ContinuousVAE(*networks, self.flags.beta, len(self.collections))
 
     def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
-        """Callback that fades in the adversary."""
+        """Callback that fades in the adversaries."""
         from common.training.callbacks import Ramp
 
         fifth = self.flags.epochs // 5
