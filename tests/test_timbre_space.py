@@ -2,6 +2,7 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -36,7 +37,14 @@ from timbre_space.ratings import (
 )
 from timbre_space.spectra import BANDS, FLOOR_DB, KINDS, Spectra
 from timbre_space.store import ColumnStore
-from timbre_space.study import Data, Settings, Trainer, centre_distances, nearest_is_kin
+from timbre_space.study import (
+    Data,
+    Settings,
+    Trainer,
+    centre_distances,
+    nearest_is_kin,
+    spectral_distances,
+)
 from timbre_space.trained import load_trained, read_latents
 
 RATE = 16000
@@ -386,6 +394,16 @@ def test_a_run_folder_opens_as_a_latent_model(folder):
     assert np.abs(audio).max() <= 1
 
 
+def test_spectra_are_compared_at_equal_pitches():
+    rows = [SimpleNamespace(pitch=pitch) for pitch in (60, 60, 72, 60, 72, 48)]
+    columns = np.float32([[0, 0], [2, 2], [5, 5], [4, 4], [9, 9], [100, 100]])
+    labels = np.float32([[1, 0, 0]] * 3 + [[0, 1, 0]] * 2 + [[0, 0, 1]])
+    data = Data(SimpleNamespace(rows=rows), ["a", "b", "c"], columns, labels, ([], []), {})
+    found = spectral_distances(data, labels)
+    expected = [[0, 3.5, np.inf], [3.5, 0, np.inf], [np.inf, np.inf, 0]]  # (4 - 1 + 9 - 5) / 2
+    np.testing.assert_allclose(found, expected)
+
+
 def test_a_sound_is_placed_nearest_to_its_own_instrument(folder, capsys):
     file = folder / "notes" / "oboe_acoustic_000-060-080.wav"
     argv = words("--input", file, "--model", folder / "run")
@@ -465,7 +483,7 @@ def test_figures_are_printed(folder, tmp_path, capsys, monkeypatch):
     argv = words("--ratings_path", folder / "ratings.csv", "--steps", 2, "--penalties", "gaussian")
     for way, expected in (
         ("--study", ("gaussian", "common", "likelihood")),
-        ("--leave_out", ("no penalty", "held out", "permuted", "of 4", "chance")),
+        ("--leave_out", ("no penalty", "held out", "permuted", "spectra", "of 4", "chance")),
     ):
         assert evaluate.main([way, str(folder / "erb.h5"), *argv]) == 0
         out = capsys.readouterr().out

@@ -29,6 +29,7 @@ distances from the others with the ratings, and how many are nearest to one of t
   penalty         of all rated pairs
   held out        each instrument in turn is left out of the penalty and judged
   permuted        trained with the ratings of permuted instruments, judged by the true ones
+  spectra         the spectra of notes of the same pitch, compared without a space
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ def build_parser() -> Parser:
     )
     built.add_argument("--pictures", type=Path, help="folder for pictures of the space")
     built.add_flag("--steps", 500, "steps of either stage of a study", type=number(int, 1))
+    built.add_flag("--latent_dim", 16, "dimensions of the spaces of a study", type=number(int, 1))
     built.add_flag("--seeds", 1, "number of trainings of a kind in a study", type=number(int, 1))
     built.add_argument(
         "--penalties",
@@ -215,7 +217,7 @@ def study(args: argparse.Namespace) -> None:
     """Train small spaces, and print what becomes of them."""
     from timbre_space.study import Data, Settings, Trainer, centre_distances
 
-    settings = Settings(steps=args.steps)
+    settings = Settings(latent_dim=args.latent_dim, steps=args.steps)
     stores = [ColumnStore(path) for path in args.study]
     ratings = _rated(stores[0], args.ratings_path)
     classes = ratings.instruments
@@ -260,6 +262,7 @@ def leave_out(args: argparse.Namespace) -> None:
         centre_distances,
         chance_of_kin,
         nearest_is_kin,
+        spectral_distances,
     )
 
     store = ColumnStore(args.leave_out)
@@ -268,8 +271,17 @@ def leave_out(args: argparse.Namespace) -> None:
     names, labels = data.everything()
     chosen, count, rows = labels.any(axis=1), len(data.classes), []
     chance = sum(chance_of_kin(names, place) for place in range(count))
+    settings = Settings(latent_dim=args.latent_dim, steps=args.steps)
+
+    def report(title, seed, found):
+        judged = list(enumerate(found if len(found) > 1 else found * count))
+        correlations = [row_correlation(one[:count, :count], ratings, i) for i, one in judged]
+        kin = sum(nearest_is_kin(one, names, place) for place, one in judged)
+        row = {"space": title, "seed": seed, "correlation": float(np.mean(correlations))}
+        rows.append(row | {"kin": f"{kin} of {count}", "chance": float(chance)})
+
     for seed in range(args.seed, args.seed + args.seeds):
-        trainer = Trainer(data, ratings, args.penalties[0], Settings(steps=args.steps), seed=seed)
+        trainer = Trainer(data, ratings, args.penalties[0], settings, seed=seed)
         order = np.random.default_rng(seed).permutation(count)
         wrong = ratings._replace(
             mean=ratings.mean[np.ix_(order, order)],
@@ -285,17 +297,8 @@ def leave_out(args: argparse.Namespace) -> None:
             for one in given:
                 trainer.second(one)
                 found.append(centre_distances(trainer.latents()[chosen], labels[chosen]))
-            judged = list(enumerate(found if len(found) > 1 else found * count))
-            correlations = [row_correlation(one[:count, :count], ratings, i) for i, one in judged]
-            rows.append(
-                {
-                    "space": title,
-                    "seed": str(seed),
-                    "correlation": float(np.mean(correlations)),
-                    "kin": f"{sum(nearest_is_kin(one, names, i) for i, one in judged)} of {count}",
-                    "chance": float(chance),
-                }
-            )
+            report(title, str(seed), found)
+    report("spectra", "", [spectral_distances(data, labels)])
     print(as_text(rows))
 
 

@@ -202,6 +202,30 @@ def centre_distances(latents: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.linalg.norm(centres[:, np.newaxis] - centres, axis=-1)
 
 
+def spectral_distances(data: Data, labels: np.ndarray) -> np.ndarray:
+    """How far the spectra of instruments are from each other, without any space.
+
+    Args:
+        data: ``Data``.
+        labels: (columns, classes), one-hot.
+
+    Returns:
+        (classes, classes): differences of mean scaled levels, as root mean squares over the bins,
+        means over the pitches that both have; infinite where there are none.
+    """
+    pitches = np.array([row.pitch for row in data.store.rows])
+    means = np.full((len(np.unique(pitches)), labels.shape[1], data.columns.shape[1]), np.nan)
+    for number, pitch in enumerate(np.unique(pitches)):
+        here = labels * (pitches == pitch)[:, np.newaxis]
+        there = here.any(axis=0)
+        means[number, there] = (here.T @ data.columns)[there] / here.sum(axis=0)[there, np.newaxis]
+    squares = np.square(means[:, :, np.newaxis] - means[:, np.newaxis]).mean(axis=-1)
+    both = np.isfinite(squares)
+    total = np.where(both, np.sqrt(squares), 0).sum(axis=0)
+    count = both.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.inf)
+
+
 def nearest_is_kin(distances: np.ndarray, instruments: Sequence[str], place: int) -> bool:
     """Whether the nearest of the other instruments is of the same family."""
     apart = np.where(np.arange(len(instruments)) == place, np.inf, distances[place])
