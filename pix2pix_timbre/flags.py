@@ -124,6 +124,13 @@ def add_flags(built: Parser, *, several: bool = False) -> None:
         help="dropout rate of the generator's first three up blocks (default: 0.5, as published)",
     )
     built.add_flag(
+        "--difference_weight",
+        0.0,
+        "weight of the L1 distance of the changes from column to column, relative to that of the "
+        "columns; sharpens attacks",
+        type=number(float, 0),
+    )
+    built.add_flag(
         "--offsets",
         "regular",
         "where training frames are cut: at multiples of 256 columns, or anywhere",

@@ -11,7 +11,13 @@ import keras
 from keras import ops
 
 from common.training.model import TrainingModel
-from pix2pix_timbre.losses import LAMBDA, discriminator_loss, generator_loss, mean_absolute_error
+from pix2pix_timbre.losses import (
+    LAMBDA,
+    column_difference_error,
+    discriminator_loss,
+    generator_loss,
+    mean_absolute_error,
+)
 
 
 class Pix2Pix(TrainingModel):
@@ -23,6 +29,7 @@ class Pix2Pix(TrainingModel):
         generator, discriminator: As built by ``pix2pix_timbre.model``. Without a discriminator the
             generator learns from L1 alone.
         l1_weight: Weight of L1 beside the adversarial term.
+        difference_weight: Weight of ``column_difference_error``, relative to that of L1.
 
     Attributes:
         adversarial: Whether the discriminator takes part; until it does, the generator learns from
@@ -37,9 +44,10 @@ class Pix2Pix(TrainingModel):
         discriminator: keras.Model | None = None,
         *,
         l1_weight: float = LAMBDA,
+        difference_weight: float = 0.0,
     ) -> None:
         super().__init__("pix2pix")
-        self._l1_weight = l1_weight
+        self._l1_weight, self._difference_weight = l1_weight, difference_weight
         self.generator = generator
         self.discriminator = discriminator
         self.adversarial = discriminator is not None
@@ -60,16 +68,18 @@ class Pix2Pix(TrainingModel):
         """The sum of both networks' losses, each of them, and the number of frames."""
         frames = ops.shape(y_pred)[0]
         gen_mae = mean_absolute_error(y, y_pred)
-        values = {"gen_mae": gen_mae}
+        values, distance = {"gen_mae": gen_mae}, gen_mae
+        if self._difference_weight:
+            distance += self._difference_weight * column_difference_error(y, y_pred)
         if self.discriminator is None:
-            return gen_mae, values, frames
+            return distance, values, frames
         if not self.adversarial:
-            values["gen_loss"] = self._l1_weight * gen_mae
+            values["gen_loss"] = self._l1_weight * distance
             return values["gen_loss"] + self._zero_for_discriminator(), values, frames
         origin = x[..., :1]
         real_logits = self.discriminator([origin, y], training=training)
         for_generator, for_discriminator = self._judge(origin, y_pred, training)
-        values["gen_loss"] = generator_loss(for_generator, gen_mae, self._l1_weight)
+        values["gen_loss"] = generator_loss(for_generator, distance, self._l1_weight)
         values["disc_loss"] = discriminator_loss(real_logits, for_discriminator)
         return values["gen_loss"] + values["disc_loss"], values, frames
 

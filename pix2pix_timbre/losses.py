@@ -12,6 +12,17 @@ def mean_absolute_error(target: Any, prediction: Any) -> Any:
     return ops.mean(ops.abs(ops.cast(target, prediction.dtype) - prediction))
 
 
+def column_difference_error(target: Any, prediction: Any) -> Any:
+    """L1 distance of the changes from each column to the next: scalar.
+
+    Args:
+        target, prediction: Frames (batch, bins, columns, channels) in [-1, 1]. An attack that is
+            smeared over several columns costs here what it hardly costs in L1.
+    """
+    changes = [ops.diff(one, axis=2) for one in (ops.cast(target, prediction.dtype), prediction)]
+    return ops.mean(ops.abs(changes[0] - changes[1]))
+
+
 def cross_entropy(logits: Any, real: bool) -> Any:
     """Binary cross-entropy of logits with the same label for all: scalar.
 
@@ -23,9 +34,9 @@ def cross_entropy(logits: Any, real: bool) -> Any:
     return ops.mean(ops.softplus(-logits if real else logits))
 
 
-def generator_loss(generated_logits: Any, gen_mae: Any, l1_weight: float = LAMBDA) -> Any:
+def generator_loss(generated_logits: Any, distance: Any, l1_weight: float = LAMBDA) -> Any:
     """Adversarial term plus the weighted L1 distance: scalar (Isola et al. 2017, eq. 4)."""
-    return cross_entropy(generated_logits, real=True) + l1_weight * gen_mae
+    return cross_entropy(generated_logits, real=True) + l1_weight * distance
 
 
 def discriminator_loss(real_logits: Any, generated_logits: Any) -> Any:

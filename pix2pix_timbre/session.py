@@ -225,10 +225,11 @@ class Session(TrainingSession):
         channels = 2 if self.styled or self.with_phase else 1
         outputs = 2 if self.with_phase else 1
         networks = [build_generator(self._width, channels, self.flags.dropout, outputs)]
-        if not adversarial:
-            return Pix2Pix(*networks)
-        networks.append(build_discriminator(self.flags.width))
-        return Pix2Pix(*networks, l1_weight=self.flags.l1_weight)
+        weights = {"difference_weight": self.flags.difference_weight}
+        if adversarial:
+            networks.append(build_discriminator(self.flags.width))
+            weights["l1_weight"] = self.flags.l1_weight
+        return Pix2Pix(*networks, **weights)
 
     def make_optimizer(self) -> TwoRateAdam:
         """Make an Adam with the learning rates of both networks."""

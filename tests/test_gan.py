@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pix2pix_timbre.features import FeatureStore
 from pix2pix_timbre.gan import AdversaryStart, Pix2Pix
-from pix2pix_timbre.losses import LAMBDA
+from pix2pix_timbre.losses import LAMBDA, column_difference_error
 from pix2pix_timbre.model import build_discriminator, build_generator
 from pix2pix_timbre.optimizer import TwoRateAdam
 from pix2pix_timbre.pairs import PairedFrames, split_pairs
@@ -51,6 +51,19 @@ def two_tape_step(generator, discriminator, optimizers, x, y):
         "gen_loss": float(gen_loss),
         "disc_loss": float(disc_loss),
     }
+
+
+@pytest.mark.parametrize("networks", [1, 2])
+def test_changes_between_columns_count_where_they_have_a_weight(networks):
+    generator, discriminator = build_generator(WIDTH, dropout=0.0), build_discriminator(WIDTH)
+    x, y = make_batches(1)[0]
+    losses = []
+    for weight in (0.0, 2.0):
+        model = Pix2Pix(*(generator, discriminator)[:networks], difference_weight=weight)
+        prediction = model(x, training=False)
+        losses.append(float(model.loss_terms(x, y, prediction, training=False)[0]))
+    apart = float(column_difference_error(y, prediction))
+    assert losses[1] - losses[0] == pytest.approx(2 * apart * (1, LAMBDA)[networks - 1], rel=1e-4)
 
 
 def test_two_steps_equal_those_of_two_tapes_and_two_optimisers():

@@ -6,6 +6,7 @@ import pytest
 
 from pix2pix_timbre.losses import (
     LAMBDA,
+    column_difference_error,
     cross_entropy,
     discriminator_loss,
     generator_loss,
@@ -21,6 +22,13 @@ def test_undecided_logits_cost_log_2():
         assert float(cross_entropy(zeros, real)) == pytest.approx(np.log(2), rel=1e-5)
     assert float(discriminator_loss(zeros, zeros)) == pytest.approx(2 * np.log(2), rel=1e-5)
     assert float(generator_loss(zeros, 0.25)) == pytest.approx(np.log(2) + 25, rel=1e-5)
+
+
+def test_changes_from_column_to_column_are_compared():
+    ramp = np.broadcast_to(np.float32([0, 0.1, 0.3, 0.6])[:, np.newaxis], (2, 3, 4, 1))
+    assert float(column_difference_error(ramp, ramp - 0.5)) == pytest.approx(0, abs=1e-7)
+    late = np.roll(ramp, 1, axis=2)  # changes of -0.6, 0.1 and 0.2 in place of 0.1, 0.2 and 0.3
+    assert float(column_difference_error(ramp, late)) == pytest.approx(0.3, rel=1e-5)
 
 
 @pytest.mark.parametrize("real", [True, False])
