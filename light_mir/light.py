@@ -10,7 +10,6 @@ network of the chosen round, of the seed with the smallest error there, and tick
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,12 +20,11 @@ import numpy as np
 from common.cli import Parser, UserError, existing_folder, number, parser, run, say
 from common.files.text import write_json, write_rows
 from common.report.tables import as_text
+from common.report.tickets import TICKET, read_rounds, table_of
 from common.trained import open_run
 from common.training.devices import start_backend
 from common.training.run_folder import RunFolder
 from common.work.lock import only_run
-
-TICKET, SCRATCH = "ticket", "scratch"
 
 
 def build_parser() -> Parser:
@@ -45,53 +43,6 @@ def build_parser() -> Parser:
     )
     built.add_argument("--round", type=number(int, 0), help="take this round (default: choose)")
     return built
-
-
-def read_rounds(folder: Path) -> list[dict[str, Any]]:
-    """Rows of ``rounds.csv`` of a lottery; ``UserError`` if there is none."""
-    try:
-        with (folder / "rounds.csv").open(newline="") as file:
-            rows = [
-                {name: text if name == "kind" else float(text) for name, text in row.items()}
-                for row in csv.DictReader(file)
-            ]
-        rows[0]["weights"], rows[0]["score"], rows[0]["round"]
-    except (OSError, ValueError, TypeError, LookupError) as error:
-        raise UserError(f"{folder}/rounds.csv: no rounds of trimming.lottery in it") from error
-    return rows
-
-
-def table_of(lotteries: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Mean, smallest and largest error of each round over the seeds, and of networks from scratch.
-
-    Args:
-        lotteries: Rows of ``read_rounds``, of one seed each.
-
-    Returns:
-        Rows: ``round``, ``weights`` and ``left`` (means), ``error``, ``least``, ``most``,
-        ``multiplier`` of the mean error of the whole networks, ``scratch`` (mean error of networks
-        of the same size that were trained from scratch, or None).
-    """
-    known = [
-        {(row["kind"], int(row["round"])): row for row in rows if row["kind"] in (TICKET, SCRATCH)}
-        for rows in lotteries
-    ]
-    rounds = sorted({place for one in known for kind, place in one if kind == TICKET})
-    table = []
-    for place in rounds:
-        tickets = [one[TICKET, place] for one in known if (TICKET, place) in one]
-        if len(tickets) < len(known):
-            break  # a lottery that is not finished
-        scratch = [one[SCRATCH, place]["score"] for one in known if (SCRATCH, place) in one]
-        errors = [row["score"] for row in tickets]
-        row = {"round": place}
-        row |= {
-            name: float(np.mean([row[name] for row in tickets])) for name in ("weights", "left")
-        }
-        row |= {"error": float(np.mean(errors)), "least": min(errors), "most": max(errors)}
-        row["multiplier"] = row["error"] / max(table[0]["error"] if table else row["error"], 1e-9)
-        table.append(row | {"scratch": float(np.mean(scratch)) if scratch else None})
-    return table
 
 
 def choose(table: Sequence[dict[str, Any]], points: float = 0.0) -> int:

@@ -13,8 +13,6 @@ from trimming.flags import CONTROLS, LEAST_UNITS
 from trimming.graph import Graph
 from trimming.trimmer import cut_to, cutting_order
 
-CONTROL_AT = (0.8, 0.9, 0.99)  # shares of the weights that are gone
-
 
 class Mask(keras.constraints.Constraint):
     """Holds single weights at zero.

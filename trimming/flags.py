@@ -18,14 +18,31 @@ CRITERIA = (
 WITHOUT_EXAMPLES = ("magnitude", "normalisation", "random")
 SCOPES = ("local", "global", "global_then_local")
 CONTROLS = ("random", "reinitialised", "scratch", "masked")
+CONTROL_AT = (0.8, 0.9, 0.99)  # shares of the weights that are gone
 LEAST_UNITS = 4  # that a layer keeps by default
 SCALES = ("max", "dimension", "none")
 
 
-def add_flags(built: ArgumentParser) -> None:
-    """Add the flags of ``trimming.trimmer.Trimmer``, and of the examples that criteria need."""
+def is_reached(share: float, left: float) -> bool:
+    """Whether a share of CONTROL_AT is gone, if so much is left; half a percent may be missing."""
+    return 1 - left >= share - 0.005
+
+
+def add_flags(
+    built: ArgumentParser,
+    *,
+    criterion: str = "magnitude",
+    share: float = 0.3,
+    least_units: int = LEAST_UNITS,
+) -> None:
+    """Add the flags of ``trimming.trimmer.Trimmer``, and of the seed and the devices.
+
+    Args:
+        built: ``common.cli.parser``.
+        criterion, share, least_units: Defaults.
+    """
     built.add_flag(
-        "--criterion", "magnitude", "what tells the importance of a unit", choices=CRITERIA
+        "--criterion", criterion, "what tells the importance of a unit", choices=CRITERIA
     )
     built.add_flag(
         "--scope",
@@ -43,13 +60,13 @@ def add_flags(built: ArgumentParser) -> None:
     )
     built.add_flag(
         "--share",
-        0.3,
+        share,
         "share of the weights that a step removes",
         type=number(float, above=0, below=1),
     )
     built.add_flag(
         "--least_units",
-        LEAST_UNITS,
+        least_units,
         "number of units that every layer keeps, if it has as many",
         type=number(int, 1),
     )
@@ -59,13 +76,55 @@ def add_flags(built: ArgumentParser) -> None:
         help="also cut units that a layer normalisation sees together, which changes what it makes "
         "of the others until they are trained on",
     )
+    add_seed_flag(built, "what is drawn")
+    add_gpu_flag(built)
+
+
+def add_dataset_flag(built: ArgumentParser) -> None:
+    """Add the flag of the data that ``settings_of`` takes examples from."""
     built.add_argument(
         "--dataset_path",
         type=Path,
-        help="folder of features that examples are taken from, for models of the timbre transfer",
+        help="features that examples are taken from, for models of the timbre transfer and of "
+        "light_mir",
     )
-    add_seed_flag(built, "what is drawn")
-    add_gpu_flag(built)
+
+
+def add_round_flags(built: ArgumentParser, rounds: int = 10, epochs: int = 10) -> None:
+    """Add the flags of ``trimming.rounds.lottery``: rounds, epochs and controls.
+
+    Args:
+        built: ``common.cli.parser``.
+        rounds, epochs: Defaults.
+    """
+    built.add_flag("--rounds", rounds, "number of rounds after the first", type=number(int, 1, 100))
+    built.add_flag("--epochs", epochs, "epochs of each training", type=number(int, 1))
+    built.add_flag("--batch_size", 8, "examples of a batch", type=number(int, 1))
+    built.add_flag(
+        "--rewind_epoch",
+        1,
+        "epoch of the first training whose weights are kept; 0 for those before it",
+        type=number(int, 0),
+    )
+    built.add_argument(
+        "--controls",
+        nargs="*",
+        choices=CONTROLS,
+        default=[],
+        help="further networks to train for comparison",
+    )
+
+
+def require_rewind(args: Namespace) -> None:
+    """Raise ``UserError`` if tickets would be set back to an epoch that there is not."""
+    if args.rewind_epoch > args.epochs:
+        raise UserError(f"--rewind_epoch {args.rewind_epoch}: beyond --epochs {args.epochs}")
+
+
+def trimmer_settings(args: Namespace) -> dict[str, Any]:
+    """Arguments of ``trimming.trimmer.Trimmer`` by the flags of ``add_flags``, without the loss."""
+    names = ("criterion", "scope", "scale", "share", "least_units", "approximate", "seed")
+    return {name: getattr(args, name) for name in names}
 
 
 def settings_of(args: Namespace, **how: Any) -> tuple[dict[str, Any], Examples | None]:
@@ -82,9 +141,7 @@ def settings_of(args: Namespace, **how: Any) -> tuple[dict[str, Any], Examples |
     Raises:
         UserError: The criterion needs examples, or they do not fit the model.
     """
-    names = ("criterion", "scope", "scale", "share", "least_units")
-    settings = {name: getattr(args, name) for name in names}
-    settings |= {"approximate": args.approximate, "seed": args.seed}
+    settings = trimmer_settings(args)
     if args.dataset_path is None:
         if args.criterion not in WITHOUT_EXAMPLES:
             raise UserError(f"--criterion {args.criterion}: needs examples; give --dataset_path")

@@ -23,7 +23,13 @@ from common.cli import UserError, number, parser, run, say
 from common.training.devices import start_backend
 from common.training.run_folder import RunFolder
 from common.work.lock import only_run
-from trimming.flags import CONTROLS, add_flags, settings_of
+from trimming.flags import (
+    add_dataset_flag,
+    add_flags,
+    add_round_flags,
+    require_rewind,
+    settings_of,
+)
 
 
 def build_parser() -> ArgumentParser:
@@ -33,29 +39,14 @@ def build_parser() -> ArgumentParser:
         "--model", type=Path, required=True, help="run folder whose network is trained and trimmed"
     )
     built.add_argument("--output", type=Path, required=True, help="folder of the rounds")
-    built.add_flag("--rounds", 10, "number of rounds after the first", type=number(int, 1, 100))
-    built.add_flag("--epochs", 10, "epochs of each training", type=number(int, 1))
+    add_round_flags(built)
     built.add_flag("--steps_per_epoch", 200, "batches of an epoch", type=number(int, 1))
-    built.add_flag("--batch_size", 8, "examples of a batch", type=number(int, 1))
     built.add_flag("--lr", 1e-3, "learning rate, which falls to 0", type=number(float, above=0))
-    built.add_flag(
-        "--rewind_epoch",
-        1,
-        "epoch of the first training whose weights are kept; 0 for those before it",
-        type=number(int, 0),
-    )
     built.add_flag(
         "--begin",
         "trained",
         "weights before the first training: those of the model, or new ones",
         choices=("trained", "untrained"),
-    )
-    built.add_argument(
-        "--controls",
-        nargs="*",
-        choices=CONTROLS,
-        default=[],
-        help="further networks to train for comparison",
     )
     built.add_flag(
         "--validation_split",
@@ -64,23 +55,23 @@ def build_parser() -> ArgumentParser:
         type=number(float, above=0, below=1),
     )
     add_flags(built)
+    add_dataset_flag(built)
     return built
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
-    if args.rewind_epoch > args.epochs:
-        raise UserError(f"--rewind_epoch {args.rewind_epoch}: beyond --epochs {args.epochs}")
+    require_rewind(args)
     if args.dataset_path is None:
         raise UserError("--dataset_path: name the data to train on")
     RunFolder(args.model).read_config()
     start_backend(args.gpu)
 
-    from common.report.tables import as_text
     from common.trained import networks_of
     from common.training.rebuild import rebuild, thaw
     from trimming.criteria import batches
+    from trimming.report import rounds_text
     from trimming.rounds import lottery
     from trimming.training import fitting
 
@@ -112,12 +103,10 @@ def main(argv: list[str] | None = None) -> int:
             seconds=examples.seconds,
             **settings,
         )
-    print(as_text([{key: row[key] for key in SHOWN if key in row} for row in rows]))
+    print(rounds_text(rows))
     say(f"{args.output}: rounds.csv, rounds.png, widths.png, pareto.png")
     return 0
 
-
-SHOWN = ("kind", "round", "units", "weights", "flops", "bytes", "latency_ms", "score", "multiplier")
 
 if __name__ == "__main__":
     run(main)

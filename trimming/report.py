@@ -9,8 +9,13 @@ import numpy as np
 
 from common.files.text import write_rows
 from common.report.plots import curves, new_figure, save_figure
+from common.report.tables import as_text
 from trimming.cost import BOARDS
 
+_SHOWN = (
+    *("kind", "round", "weights", "flops", "bytes", "memory", "latency_ms", "score", "multiplier"),
+    *("test", "test_multiplier"),
+)
 _MARKS = {"random": "x", "reinitialised": "^", "scratch": "s", "masked": "v"}
 
 
@@ -29,6 +34,11 @@ def write_report(
     _plot_rounds(folder / "rounds.png", rows)
     _plot_widths(folder / "widths.png", widths)
     _plot_pareto(folder / "pareto.png", rows, seconds)
+
+
+def rounds_text(rows: list[dict[str, Any]]) -> str:
+    """The most important columns of rows as of ``trimming.rounds.lottery``, for a terminal."""
+    return as_text([{name: row[name] for name in _SHOWN if name in row} for row in rows])
 
 
 def _kinds(rows):
@@ -81,10 +91,12 @@ def _plot_pareto(path, rows, seconds):
     """The error against what a network costs, and what boards offer."""
     rate = 1 / seconds if seconds else 1
     unit = "floating-point operations for a second of sound" if seconds else "operations"
-    figure, axes = curves(["operations", "storage"], "", size=(5.5, 4), y_label="error")
-    costs = [lambda row: rate * row["flops"], lambda row: row["bytes"]]
-    offers = [[one.flops for one in BOARDS] if seconds else [], [one.storage for one in BOARDS]]
-    for axis, cost, offer, label in zip(axes, costs, offers, (unit, "bytes"), strict=True):
+    titles = ["operations", "storage", "memory, as computed"]
+    figure, axes = curves(titles, "", size=(5.5, 4), y_label="error")
+    costs = [lambda row: rate * row["flops"], lambda row: row["bytes"], lambda row: row["memory"]]
+    offers = [[one.flops for one in BOARDS] if seconds else []]
+    offers += [[one.storage for one in BOARDS], [one.memory for one in BOARDS]]
+    for axis, cost, offer, label in zip(axes, costs, offers, (unit, "bytes", "bytes"), strict=True):
         _draw(axis, _kinds(rows), cost, "score")
         front = _front([(cost(row), row["score"]) for row in rows])
         axis.step(*zip(*front, strict=True), where="post", color="black", lw=0.8, label="front")

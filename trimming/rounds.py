@@ -22,9 +22,9 @@ from common.cli import UserError
 from common.files.text import write_json
 from common.training.rebuild import layer_paths, rebuild, trimmed
 from common.training.weights import load_into, save_h5
-from trimming.controls import CONTROL_AT, control
-from trimming.cost import count_flops, measure_latency
-from trimming.flags import LEAST_UNITS
+from trimming.controls import control
+from trimming.cost import count_flops, count_memory, measure_latency
+from trimming.flags import CONTROL_AT, LEAST_UNITS, is_reached
 from trimming.graph import Graph
 from trimming.report import write_report
 from trimming.statistics import recalibrate
@@ -64,6 +64,9 @@ def lottery(
     length: int = 1,
     seconds: float | None = None,
     seed: int = 0,
+    test: Callable[[keras.Model], float] | None = None,
+    about: dict[str, Any] | None = None,
+    timed: bool = True,
     **settings: Any,
 ) -> list[dict[str, Any]]:
     """Train a model and its smaller and smaller tickets.
@@ -83,18 +86,23 @@ def lottery(
         seconds: Length of the sound that an example stands for, to compare with boards; None if it
             stands for none.
         seed: For weights and for what is drawn.
+        test: Function of a trained model: its error on examples that neither trained nor chose it.
+        about: What else must be the same when rounds go on, of types that JSON has.
+        timed: Whether latencies are measured, in a process of its own.
         settings: Arguments of ``trimming.trimmer.Trimmer``.
 
     Returns:
         Rows of ``rounds.csv``: dicts of ``kind``, ``round``, ``units``, ``weights``, ``left`` (the
-        share of the weights), ``flops``, ``bytes``, ``latency_ms`` (on one core), ``score``, and
-        ``multiplier`` (of the error of the whole model).
+        share of the weights), ``flops``, ``bytes``, ``memory`` (see
+        ``trimming.cost.count_memory``), ``latency_ms`` (on one core), ``score``, and
+        ``multiplier`` (of the error of the whole model); with ``test`` also ``test`` and
+        ``test_multiplier``.
 
     Raises:
         UserError: A training diverged, or the folder holds rounds with other settings.
     """
     folder = Path(folder)
-    _require_same(folder, settings | {"rewind_epoch": rewind_epoch, "seed": seed})
+    _require_same(folder, settings | {"rewind_epoch": rewind_epoch, "seed": seed} | (about or {}))
     keras.utils.set_random_seed(seed)
     whole = make_model()
     graph = Graph(whole, settings.get("approximate", False))
@@ -105,10 +113,11 @@ def lottery(
             how = {"weights": graph.count(), "data": data, "seed": seed, "settings": settings}
             model, sizes = _prepare(whole, number, places, **how)
             epoch = rewind_epoch if number == 0 else 0
-            _run(place, model, sizes, train, data, rewind_epoch=epoch, seed=seed + number)
+            how = {"rewind_epoch": epoch, "seed": seed + number, "test": test, "length": length}
+            _run(place, model, sizes, train, data, **how)
         found.append(_result(place, whole) | {"kind": TICKET, "round": number, "place": place})
-        gone = 1 - found[-1]["weights"] / graph.count()
-        reached = {share for share in CONTROL_AT if gone >= share - 0.005}
+        left = found[-1]["weights"] / graph.count()
+        reached = {share for share in CONTROL_AT if is_reached(share, left)}
         for kind in controls if reached - passed else ():
             inner = place / kind
             if not (inner / "result.json").is_file():
@@ -122,10 +131,12 @@ def lottery(
                     rng=np.random.default_rng([seed, number]),
                     least_units=settings.get("least_units", LEAST_UNITS),
                 )
-                _run(inner, model, sizes, train, data, rewind_epoch=0, seed=seed + number)
+                how = {"rewind_epoch": 0, "seed": seed + number, "test": test, "length": length}
+                _run(inner, model, sizes, train, data, **how)
             found.append(_result(inner, whole) | {"kind": kind, "round": number, "place": inner})
         passed |= reached
-    latencies = measure_latency([one["place"] / "network.h5" for one in found], length)
+    networks = [one["place"] / "network.h5" for one in found]
+    latencies = measure_latency(networks, length) if timed else [math.nan] * len(found)
     rows = []
     for one, latency in zip(found, latencies, strict=True):
         rows.append(
@@ -137,11 +148,15 @@ def lottery(
                 "left": one["weights"] / graph.count(),
                 "flops": one["flops"],
                 "bytes": (one["place"] / "network.h5").stat().st_size,
+                "memory": one["memory"],
                 "latency_ms": 1000 * latency,
                 "score": one["score"],
                 "multiplier": one["score"] / (found[0]["score"] or 1e-9),
             }
         )
+        if "test" in one and "test" in found[0]:
+            multiplier = one["test"] / (found[0]["test"] or 1e-9)
+            rows[-1] |= {"test": one["test"], "test_multiplier": multiplier}
     names = list(graph.widths())
     tickets = [one for one in found if one["kind"] == TICKET]
     widths = [dict(zip(names, one["widths"], strict=True)) for one in tickets]
@@ -152,7 +167,8 @@ def lottery(
 def _require_same(folder, settings):
     """Write the settings of a new folder; compare those of a folder that holds rounds."""
     path = folder / "lottery.json"
-    text = json.loads(json.dumps(settings, default=str))
+    # a function by its name: as text, it would have an address
+    text = json.loads(json.dumps(settings, default=lambda one: getattr(one, "__name__", str(one))))
     if path.is_file():
         try:
             known = json.loads(path.read_text(encoding="utf-8"))
@@ -184,7 +200,7 @@ def _load(whole, sizes, path):
     return model
 
 
-def _run(place, model, sizes, train, data, *, rewind_epoch, seed):
+def _run(place, model, sizes, train, data, *, rewind_epoch, seed, test, length):
     """Train a model in its folder."""
     keras.utils.set_random_seed(seed)
     if data is not None:
@@ -206,9 +222,11 @@ def _run(place, model, sizes, train, data, *, rewind_epoch, seed):
             "sizes": {str(paths.index(path)): size for path, size in sizes.items()},
             "weights": _count(graph, masked=place.name == "masked"),
             "units": _living(graph, model.get_weights()),
-            "flops": count_flops(model),
+            "flops": count_flops(model, length),
+            "memory": count_memory(model, length),
             "widths": list(graph.widths().values()),
-        },
+        }
+        | ({"test": test(model)} if test else {}),
     )
 
 
@@ -238,4 +256,5 @@ def _result(place, whole):
         sizes = {paths[int(number)]: size for number, size in result["sizes"].items()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: damaged ({error!r}); remove it") from error
-    return result | {"sizes": sizes}
+    # rounds of an earlier version have no memory
+    return {"memory": math.nan} | result | {"sizes": sizes}

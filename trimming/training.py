@@ -55,10 +55,15 @@ def fitting(
         if not all(np.isfinite(array).all() for array in model.get_weights()):
             return float("nan")
         recalibrate(model, examples.training)  # the averages lag behind what was learned fast
-        if examples.error is None:
-            return float(model.evaluate(examples.validation, verbose=0))
-        parts = [examples.validation[index] for index in range(len(examples.validation))]
-        outputs = np.concatenate([model.predict_on_batch(inputs) for inputs, _ in parts])
-        return float(examples.error(np.concatenate([target for _, target in parts]), outputs))
+        return error_of(model, examples)
 
     return train
+
+
+def error_of(model: keras.Model, examples: Examples) -> float:
+    """Error of a compiled model on validation examples: their ``error``, or the loss."""
+    if examples.error is None:
+        return float(model.evaluate(examples.validation, verbose=0))
+    parts = [examples.validation[index] for index in range(len(examples.validation))]
+    outputs = np.concatenate([model.predict_on_batch(inputs) for inputs, _ in parts])
+    return float(examples.error(np.concatenate([target for _, target in parts]), outputs))

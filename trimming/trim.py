@@ -20,7 +20,7 @@ from common.files.text import write_json
 from common.training.devices import start_backend
 from common.training.run_folder import RunFolder
 from common.work.lock import only_run
-from trimming.flags import add_flags, settings_of
+from trimming.flags import add_dataset_flag, add_flags, settings_of
 
 
 def build_parser() -> ArgumentParser:
@@ -40,6 +40,7 @@ def build_parser() -> ArgumentParser:
         help="number of steps, each of which scores the units that are left (default: 1)",
     )
     add_flags(built)
+    add_dataset_flag(built)
     return built
 
 

@@ -1,0 +1,108 @@
+"""What lotteries of several seeds and models lost where 80, 90 and 99 % of the weights are gone.
+
+    python -m trimming.seeds --tickets runs/ddsp_*/width_48 runs/sing_*/width_68 --output runs/seeds
+
+Each folder of --tickets holds the rounds of `trimming.lottery` or `trimming.generator_lottery` from
+one seed; those of the same model and settings belong together. The output folder gets bars.csv and
+tickets.png.
+
+Multipliers are errors over that of the whole network of the same seed, in the first round where
+that many of the weights are gone. With several seeds, means and standard deviations are shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from common.cli import Parser, UserError, existing_folder, parser, run, say
+from common.files.text import write_rows
+from common.report.ablation import over_seeds
+from common.report.tables import as_text
+from common.report.tickets import TICKET, plot_tickets, read_rounds, table_of
+from common.work.lock import only_run
+from trimming.flags import CONTROL_AT, CONTROLS, is_reached
+
+
+def build_parser() -> Parser:
+    """Flags of the script."""
+    built = parser(__doc__, converts=("tickets",))
+    built.add_argument(
+        "--tickets", type=existing_folder, nargs="+", required=True, help="folders of rounds"
+    )
+    built.add_argument("--output", type=Path, required=True, help="folder to write")
+    return built
+
+
+def bars_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The multipliers of one seed where CONTROL_AT of the weights are gone.
+
+    Args:
+        rows: As ``common.report.tickets.read_rounds`` gives them.
+
+    Returns:
+        Rows, fewer than CONTROL_AT if the lottery ended before: ``gone``, ``weights``, ``flops``,
+        ``multiplier``, perhaps ``test_multiplier``, and the ``multiplier`` of each control that
+        there is, by its name.
+    """
+    tickets, found = [row for row in rows if row["kind"] == TICKET], []
+    for share in CONTROL_AT:
+        ticket = next((row for row in tickets if is_reached(share, row["left"])), None)
+        if ticket is None:
+            break
+        bar = {"gone": f"{share:.0%}"}
+        names = ("weights", "flops", "multiplier", "test_multiplier")
+        bar |= {name: ticket[name] for name in names if name in ticket}
+        beside = {row["kind"]: row for row in rows if row["round"] == ticket["round"]}
+        bar |= {kind: beside[kind]["multiplier"] for kind in CONTROLS if kind in beside}
+        found.append(bar)
+    return found
+
+
+def _name(folder):
+    """Name of what the seeds of a folder share: model, width and criterion, as far as known."""
+    try:
+        about = json.loads((folder / "lottery.json").read_text(encoding="utf-8"))
+        words = [about.get("model"), about.get("width"), about["criterion"], about["scope"]]
+    except (OSError, ValueError, LookupError, AttributeError) as error:
+        raise UserError(f"{folder}/lottery.json: no settings of a lottery in it") from error
+    return " ".join(str(word) for word in words if word is not None)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script; exit status 0."""
+    args = build_parser().parse_args(argv)
+    groups = {}
+    for folder in args.tickets:
+        groups.setdefault(_name(folder), []).append(read_rounds(folder))
+    table = []
+    for name, lotteries in groups.items():
+        bars = [bars_of(rows) for rows in lotteries]
+        for number in range(min(map(len, bars))):
+            rows = [one[number] for one in bars]
+            # of a control that not all seeds have, those that have it
+            columns = dict.fromkeys(key for row in rows for key in row)
+            row = {"model": name, "seeds": str(len(rows))}
+            for key in columns:
+                row |= over_seeds([{key: one[key]} for one in rows if key in one])
+            table.append(row)
+    if not table:
+        raise UserError(f"--tickets: no lottery has cut {CONTROL_AT[0]:.0%} of the weights yet")
+    with only_run(args.output):
+        write_rows(args.output / "bars.csv", table)
+        plot_tickets(
+            args.output / "tickets.png", {name: table_of(one) for name, one in groups.items()}
+        )
+    print(as_text([{name: _text(value) for name, value in row.items()} for row in table]))
+    say(f"{args.output}: bars.csv, tickets.png")
+    return 0
+
+
+def _text(value):
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    run(main)
