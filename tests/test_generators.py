@@ -87,7 +87,7 @@ def test_wavenet_is_given_only_the_samples_before():
     network = wavenet.build(4)
     changed = before[:1].copy()
     changed[0, 500:] = 0
-    one, other = (network.predict([x, mels[:1]], verbose=0)[0, :500] for x in (before[:1], changed))
+    one, other = (np.asarray(network([x, mels[:1]]))[0, :500] for x in (before[:1], changed))
     np.testing.assert_array_equal(one, other)
 
 
@@ -137,9 +137,9 @@ def test_a_filter_of_ones_lets_the_noise_through():
 def test_a_generator_can_be_cut_to_a_hundredth(name):
     model = open_generator(name).build(GENERATORS[name].widths[0])
     shapes = [one.shape for one in model.outputs]
-    trimmer = Trimmer(model, share=0.99, least_units=2)
+    trimmer = Trimmer(model, share=0.99, least_units=1)
     smaller = trimmer.step()
-    assert smaller.count_params() <= 0.0125 * model.count_params()
+    assert smaller.count_params() <= 0.01 * model.count_params()
     assert [one.shape for one in smaller.outputs] == shapes
     assert not Graph(smaller).fixed.all()
 
@@ -159,11 +159,17 @@ def test_memory_is_the_most_that_lives_at_once():
 def quick(monkeypatch):
     """Nothing is compiled, and nothing is timed."""
     monkeypatch.setattr(rounds_module, "measure_latency", lambda paths, _: [1e-3] * len(paths))
-    keras.config.run_functions_eagerly(True)
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
     yield
-    keras.config.run_functions_eagerly(False)
+    tf.config.run_functions_eagerly(False)
 
 
+@pytest.mark.filterwarnings("ignore:.*run_functions_eagerly")
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("name", GENERATORS)
 def test_the_script_chooses_a_width_and_trims(name, notes, tmp_path, capsys):

@@ -27,9 +27,9 @@ class Training(NamedTuple):
 
 
 GENERATORS = {
-    "wavenet": Training((28, 40, 56), 24, 4e-3),
-    "sing": Training((48, 68, 96), 60, 2e-3),
-    "ddsp": Training((48, 68, 96), 30, 2e-3),
+    "wavenet": Training((28, 40, 56), 20, 4e-3),
+    "sing": Training((64, 90, 128), 40, 2e-3),
+    "ddsp": Training((48, 68, 96), 25, 3e-3),
 }
 
 

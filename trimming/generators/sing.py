@@ -14,9 +14,10 @@ import numpy as np
 from keras import layers, ops
 
 from common.training.spectral_losses import power_spectra
-from trimming.generators.notes import HOP, RATE, SAMPLES, SIZE, Note, stacked
+from trimming.generators.notes import RATE, SAMPLES, SIZE, Note, stacked
 
-LATENT = 16  # numbers of a frame
+WINDOW, STRIDE = 128, 64  # samples
+LATENT = 16  # numbers of a stride
 SECONDS = SAMPLES / RATE
 _DYNAMIC_RANGE = 80.0  # dB
 _LARGEST = (SIZE / 4) ** 2  # power of a sine of amplitude 1
@@ -30,14 +31,14 @@ def build(width: int) -> keras.Model:
     """
     x = waveform = keras.Input((SAMPLES, 1), name="waveform")
     settings = {"padding": "same", "activation": "relu"}
-    x = layers.Conv1D(width, SIZE, HOP, name="encoder_window", **settings)(x)
+    x = layers.Conv1D(width, WINDOW, STRIDE, name="encoder_window", **settings)(x)
     for number in range(2):
         x = layers.Conv1D(width, 1, name=f"encoder_{number}", **settings)(x)
     x = layers.Conv1D(LATENT, 3, padding="same", name="latent")(x)
     x = layers.Conv1D(width, 9, name="decoder_context", **settings)(x)
     for number in range(3):
         x = layers.Conv1D(width, 1, name=f"decoder_{number}", **settings)(x)
-    x = layers.Conv1DTranspose(1, SIZE, HOP, padding="same", use_bias=False, name="sound")(x)
+    x = layers.Conv1DTranspose(1, WINDOW, STRIDE, padding="same", use_bias=False, name="sound")(x)
     return keras.Model(waveform, x)
 
 
