@@ -97,7 +97,7 @@ def add_round_flags(built: ArgumentParser, rounds: int = 10, epochs: int = 10) -
         built: ``common.cli.parser``.
         rounds, epochs: Defaults.
     """
-    built.add_flag("--rounds", rounds, "number of rounds after the first", type=number(int, 1, 100))
+    built.add_flag("--rounds", rounds, "number of rounds after the first", type=number(int, 0, 100))
     built.add_flag("--epochs", epochs, "epochs of each training", type=number(int, 1))
     built.add_flag("--batch_size", 8, "examples of a batch", type=number(int, 1))
     built.add_flag(
