@@ -41,7 +41,7 @@ def build_parser() -> Parser:
     built.add_argument(
         "--widths", type=number(int, 4), nargs="+", help=_default("widths to choose from", "widths")
     )
-    add_round_flags(built, rounds=8)
+    add_round_flags(built, rounds=6, epochs=8)
     built.add_argument(
         "--steps_per_epoch", type=number(int, 1), help=_default("batches of an epoch", "steps")
     )
@@ -50,7 +50,7 @@ def build_parser() -> Parser:
         type=number(float, above=0),
         help=_default("learning rate, which falls to 0", "lr"),
     )
-    add_flags(built, criterion="activation", share=0.44, least_units=1)
+    add_flags(built, criterion="activation", share=0.553, least_units=1)
     return built
 
 

@@ -27,7 +27,7 @@ class Training(NamedTuple):
 
 
 GENERATORS = {
-    "wavenet": Training((28, 40, 56), 20, 4e-3),
+    "wavenet": Training((24, 34, 48), 20, 4e-3),
     "sing": Training((64, 90, 128), 40, 2e-3),
     "ddsp": Training((48, 68, 96), 25, 3e-3),
 }

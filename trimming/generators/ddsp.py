@@ -34,6 +34,7 @@ LATENT = 16  # numbers of a frame that tell the timbre
 PARTIALS = 40
 FILTER = 33  # points of the filter of the noise
 SECONDS = SAMPLES / RATE
+_SIZES = 1024, 256, 64  # samples of the windows of the loss
 _NOISE_SEED = 7
 
 error = None
@@ -92,7 +93,7 @@ def loss(target: Any, output: Any) -> Any:
         (batch,).
     """
     audio = sound_of(output, target[:, SAMPLES:])
-    return multi_scale_distance(target[:, :SAMPLES], audio, floor=1e-2)
+    return multi_scale_distance(target[:, :SAMPLES], audio, _SIZES, floor=1e-2)
 
 
 def sound_of(controls: Any, hertz: Any) -> Any:

@@ -19,8 +19,8 @@ from data import load_audio
 
 RATE = 8000  # Hz
 HOP = 128  # samples of a frame
-FRAMES = 64
-SAMPLES = FRAMES * HOP  # of a note: its first second
+FRAMES = 32
+SAMPLES = FRAMES * HOP  # of a note: its first half second
 SIZE = 4 * HOP  # samples of the window of a spectrum
 BANDS = SIZE // 16
 _POWER_FLOOR = 1e-2
@@ -90,7 +90,7 @@ def read_sides(folder: Path, held_out: float = 0.15) -> Sides:
 
 
 def _beginning(path):
-    """The first second of a note, with a peak of 1; None if it is silent."""
+    """The first half second of a note, with a peak of 1; None if it is silent."""
     audio, rate = load_audio(path, sample_rate=None)
     audio = fit_length(resample(audio[: 2 * rate], rate, RATE), SAMPLES)
     return None if is_silent(audio) else (audio / peak(audio)).astype(np.float32)

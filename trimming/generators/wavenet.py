@@ -17,7 +17,7 @@ from trimming.generators.notes import BANDS, FRAMES, HOP, RATE, Note, log_mels, 
 CLASSES = 64  # of mu-law
 LENGTH = 8  # frames of an example
 SECONDS = LENGTH * HOP / RATE
-DILATIONS = (1, 2, 4, 8, 16, 32, 64, 128)
+DILATIONS = (1, 3, 9, 27, 81)  # of three samples each
 
 loss = "sparse_categorical_crossentropy"  # nats a sample
 error = None
@@ -32,13 +32,13 @@ def build(width: int) -> keras.Model:
     samples = keras.Input((LENGTH * HOP, 1), name="samples")
     mels = keras.Input((LENGTH, BANDS), name="mels")
     condition = layers.Conv1D(width, 3, padding="same", activation="relu", name="condition")(mels)
-    x, skips = layers.Conv1D(width, 2, padding="causal", name="first")(samples), []
+    x, skips = layers.Conv1D(width, 3, padding="causal", name="first")(samples), []
     for number, dilation in enumerate(DILATIONS):
         gated = []
         for kind, activation in (("filter", "tanh"), ("gate", "sigmoid")):
             name = f"{kind}_{number}"
             heard = layers.Conv1D(
-                width, 2, padding="causal", dilation_rate=dilation, name=name
+                width, 3, padding="causal", dilation_rate=dilation, name=name
             )(x)  # fmt: skip
             told = layers.Conv1D(width, 1, use_bias=False, name=f"{name}_condition")(condition)
             both = layers.Add()([heard, layers.UpSampling1D(HOP)(told)])
