@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import Parser, UserError, counted, number, parser, printable, run, say
-from common.music.drums import BANK, CLASSES
+from common.music.drums import BANK, CLASSES, keys_of_kit
 from common.music.instruments import FAMILIES, ORCHESTRA, SOURCES, Part, known_instrument
 from common.music.nsynth import describe, write_examples
 from common.music.rendering import SAMPLE_RATE, Instrument, Task, orchestra_voices, write_notes
@@ -219,7 +219,7 @@ def plan(args: argparse.Namespace) -> list[Task]:
         return [
             Task(kit, ORDINARY, key, velocity, args.out / group / f"{kit.name}_{key}_{velocity}")
             for kit in args.drums
-            for group, keys in CLASSES.items()
+            for group, keys in keys_of_kit(kit.program).items()
             for key in keys
             for velocity in dict.fromkeys(velocities)
         ]

@@ -11,7 +11,7 @@ import synthesize_notes
 from common.files.audio import load_audio
 from common.music import techniques
 from common.music.dataset import validate
-from common.music.drums import CLASSES, is_same_hit, trimmed
+from common.music.drums import CLASSES, is_same_hit, keys_of_kit, trimmed
 from common.music.instruments import ORCHESTRA, TIMBRE_STUDIES
 from common.music.pitch import check_pitch, frequency
 from common.music.rendering import orchestra_voices
@@ -163,6 +163,14 @@ def test_the_orchestra_through_the_script(tmp_path, capsys):
     status, out, _ = outcome(synthesize_notes.main, argv, capsys)
     assert out[0].startswith("0 notes written, 21 kept")
     assert json.loads((tmp_path / "notes" / "examples.json").read_text()) == entries
+
+
+def test_kits_without_an_instrument_do_not_play_another_in_its_class():
+    assert keys_of_kit(0) == CLASSES
+    brush, orchestra = keys_of_kit(40), keys_of_kit(48)
+    assert brush == {**CLASSES, "clap": ()}
+    others = {"clap": (), "hat": (), "tom": (), "crash_or_ride": (55, 57, 59)}
+    assert orchestra == {**CLASSES, **others}
 
 
 @needs_player

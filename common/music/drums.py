@@ -16,6 +16,15 @@ CLASSES = {  # class -> keys of General MIDI
     "snare": (38, 40),
     "tom": (41, 43, 45, 47, 48, 50),
 }
+# program of a kit -> keys at which it has other instruments (General MIDI 2): a brush's slap;
+# castanets and timpani
+_OTHERS = {40: (39,), 48: (39, *range(41, 54))}
+
+
+def keys_of_kit(program: int) -> dict[str, tuple[int, ...]]:
+    """Keys of each class that a drum kit has, by its program of ``BANK``."""
+    others = _OTHERS.get(program, ())
+    return {name: tuple(key for key in keys if key not in others) for name, keys in CLASSES.items()}
 
 
 def trimmed(hit: np.ndarray, rate: int) -> np.ndarray:
