@@ -12,8 +12,9 @@ prints, for each model:
   step            seconds of a training step on eight sounds
   second          milliseconds in which a second of audio is made of latent vectors, on one core,
                   in a compiled function, without the first call
-  judges          share of drawn sounds that a classifier takes for their class, and of true
-                  held-out sounds; it is trained on --judge_path, which should be of other kits
+  judge           share of sounds that a classifier takes for their class: of true held-out sounds,
+                  of their reconstructions, which show what is lost in the grains, and of drawn
+                  sounds; it is trained on --judge_path, which should be of other kits
 
 The row corpus is classic granular resynthesis, of grains of the sounds that are not held out.
 """
@@ -224,6 +225,7 @@ def evaluate(
     if judge is not None:
         labels = [one.label for one in others]
         row["judge_true"] = judge.accuracy(list(others.values()), labels)
+        row["judge_made"] = judge.accuracy(made, [one.label for one in sounds])
         if trained.sequences is not None:
             pitches = {one.label: one.pitch for one in others}
             names = [name for name in pitches for _ in range(drawn)]

@@ -26,6 +26,8 @@ DECODERS = ("transposed", "upsampling", "filter", "filter_post")
 BANDS, _SINGLE = 128, 48  # of the spectrum for the encoder; those that are single bins
 TAPS = 65  # of the filter of the post-processing
 KERNEL, STRIDE = 9, 4  # of convolutions
+RESIDUAL = 3  # units after each convolution of the encoder, and before each one of a decoder
+_LONGEST = 1024  # samples of the longest transform of the loss, if grains are not longer
 # Noise has little power in a single bin; a filter has to reach the level of a sine of full scale.
 GAIN = 8.0
 _BIAS = -3.4  # of the filters at the start, so that the noise is not too loud
@@ -37,20 +39,18 @@ class Widths(NamedTuple):
 
     Attributes:
         filters: Channels of the strided convolutions of the encoder.
-        residual: Residual units after each of them.
         units: Units of the dense layers.
         shape: Channels of the convolutional decoders, from the dense layer on.
     """
 
     filters: tuple[int, ...]
-    residual: int
     units: int
     shape: tuple[int, ...]
 
 
 SIZES = {
-    "small": Widths((16, 32, 64), 0, 256, (56, 40, 24)),
-    "published": Widths((128, 128, 128), 3, 512, (56, 128, 64)),
+    "small": Widths((16, 32, 64), 256, (48, 32, 16)),
+    "published": Widths((128, 128, 128), 512, (48, 80, 64)),
 }
 
 
@@ -133,7 +133,7 @@ def _convolutional(widths, size):
         name = f"encoder_{number}"
         layer = layers.Conv1D(filters, KERNEL, STRIDE, padding="same", name=f"{name}_convolution")
         hidden = _normalized(layer, hidden, name)
-        for unit in range(widths.residual):
+        for unit in range(RESIDUAL):
             hidden = _residual(hidden, 3**unit, f"{name}_residual_{unit + 1}")
     hidden = layers.Flatten(name="encoder_flat")(hidden)
     hidden = layers.Concatenate(name="encoder_join")([hidden, level])
@@ -154,7 +154,9 @@ def gaussian_heads(hidden: Any, dims: int, log_variance: float = _LOG_VARIANCE) 
 def build_decoder(architecture: Architecture) -> keras.Model:
     """Network from latent vectors to grains, or to filters that make grains of noise.
 
-    All kinds of one size have about the same number of weights.
+    All kinds of one size have about the same number of weights. The convolutional kinds mirror the
+    encoder of waveforms, residual units included (Bitton et al. 2020, section 5.1), with other
+    numbers of channels.
 
     Args:
         architecture: ``Architecture``.
@@ -181,6 +183,8 @@ def build_decoder(architecture: Architecture) -> keras.Model:
     hidden = layers.Reshape((length, widths.shape[0]), name="decoder_shape")(hidden)
     for number, filters in enumerate((*widths.shape[1:], 1), start=3):
         name, settings = f"decoder_{number}", {"padding": "same"}
+        for unit in reversed(range(RESIDUAL)):
+            hidden = _residual(hidden, 3**unit, f"{name}_residual_{unit + 1}")
         if filters == 1:
             settings |= {"activation": "tanh", "dtype": "float32"}
         if architecture.decoder == "transposed":
@@ -198,18 +202,25 @@ def build_post(architecture: Architecture) -> keras.Model:
     """Post-processing of audio (batch, samples, 1): one filter of 65 taps.
 
     The published code has five channels for it, which are copies of one signal and so one filter;
-    and behind it a soft limit, with which a loud sound is distorted, or remains quiet.
+    a bias, which is heard in silence only, where its gradient is far larger than those of all other
+    weights together; and a soft limit, with which a loud sound is distorted, or remains quiet.
     """
     audio = layers.Input((None, 1), name="audio")
     layer = layers.Conv1D(
-        1, TAPS, padding="same", kernel_initializer="zeros", dtype="float32", name="filter"
+        1,
+        TAPS,
+        padding="same",
+        use_bias=architecture.as_published,
+        kernel_initializer="zeros",
+        dtype="float32",
+        name="filter",
     )
     limit = "softsign" if architecture.as_published else "linear"
     outputs = layers.Activation(limit, dtype="float32", name="limited")(layer(audio))
     model = keras.Model(audio, outputs, name="post")
-    kernel, bias = layer.get_weights()
+    kernel, *bias = layer.get_weights()
     kernel[TAPS // 2] = 1
-    layer.set_weights([kernel, bias])
+    layer.set_weights([kernel, *bias])
     return model
 
 
@@ -323,8 +334,8 @@ class GrainModel(TrainingModel):
         self.noise = keras.random.SeedGenerator(0)
         self._architecture, self._loss = architecture, {"floor": floor, "mel_rate": mel_rate}
         self._synthesis = Synthesis(decoder, post, architecture)
-        grain = architecture.grain
-        self._sizes = [grain >> number for number in range(4)]
+        longest = max(architecture.grain, _LONGEST)
+        self._sizes = [longest >> number for number in range(4)]
         self.beta = self.add_weight(
             shape=(), initializer="zeros", trainable=False, dtype="float32", name="beta"
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import Parser, counted, parser, printable, report_skipped, run
+from common.cli import Parser, counted, number, parser, printable, report_skipped, run
 from common.music.dataset import INDEX, read_index
 from common.work.fill import Recording, add_fill_flags, fill_store, find_recordings, left_out
 from common.work.jobs import add_job_flags, parse_job_args
@@ -30,6 +30,13 @@ def build_parser() -> Parser:
     add_fill_flags(built, "sounds")
     rates = sorted(RATES)
     built.add_flag("--sample_rate", rates[0], "sample rate in Hz", type=int, choices=rates)
+    built.add_argument(
+        "--grain",
+        type=number(int, 64),
+        metavar="SAMPLES",
+        help="samples of a grain, a multiple of 64; short ones keep attacks and short decays "
+        f"(default, as published: {', '.join(f'{RATES[rate]} at {rate} Hz' for rate in rates)})",
+    )
     add_job_flags(built)
     return built
 
@@ -69,7 +76,7 @@ def marked_paths(folders: Sequence[Path]) -> set[Path]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = parse_job_args(build_parser(), argv)
-    grains = Grains.published(args.sample_rate)
+    grains = Grains.of_rate(args.sample_rate, args.grain).check()
     marked = marked_paths(args.audio_path)
     recordings, foreign = find_recordings(args.audio_path)
     rows, counts, skipped = fill_store(

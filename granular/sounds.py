@@ -36,9 +36,9 @@ class Grains(NamedTuple):
     count: int = 61
 
     @classmethod
-    def published(cls, sample_rate: int) -> "Grains":
-        """The grains of the paper, in sounds of 1.02 s."""
-        size = RATES[sample_rate]
+    def of_rate(cls, sample_rate: int, size: int | None = None) -> "Grains":
+        """Grains in sounds of 1.02 s; by default as long as those of the paper."""
+        size = size or RATES[sample_rate]
         return cls(sample_rate, size, round(SECONDS * sample_rate / (size // 4)) - 3)
 
     def check(self) -> "Grains":

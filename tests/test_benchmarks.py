@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from benchmarks import costs, export, findlr, phase, random_cnn_style, train_script, training
+from benchmarks import (
+    costs,
+    export,
+    findlr,
+    granular,
+    phase,
+    random_cnn_style,
+    train_script,
+    training,
+)
 from benchmarks.floor import convolution_flops
 from common.audio.resynthesis import METHODS
 from common.cli import UserError
@@ -149,6 +158,24 @@ def test_all_included_networks_are_exported_once():
     folders = [path.relative_to(ROOT / "models").as_posix() for path in export.model_folders()]
     assert {"vae_notes/predictor", "granular_drums/sequences", "vq_violin"} <= set(folders)
     assert "time_stretching/corrector" not in folders  # found with the model around it
+
+
+@pytest.mark.stress
+def test_the_benchmark_of_granular_decoders_has_a_row_for_each(capsys):
+    argv = ["--batch_size", "1", "--grains", "4", "--rounds", "1"]
+    assert granular.main(argv) == 0
+    lines = capsys.readouterr().out.splitlines()
+    rows = [dict(zip(lines[0].split(), line.split(), strict=True)) for line in lines[1:]]
+    assert [row["decoder"] for row in rows] == [
+        "transposed",
+        "upsampling",
+        "filter",
+        "filter_post",
+    ]
+    assert float(rows[0]["step_ratio"]) == 1
+    assert float(rows[2]["network_ratio"]) == pytest.approx(
+        float(rows[0]["network_ms"]) / float(rows[2]["network_ms"]), rel=1e-3
+    )
 
 
 @pytest.mark.stress

@@ -32,6 +32,7 @@ from granular.model import (
     DECODERS,
     ENCODERS,
     SIZES,
+    TAPS,
     Architecture,
     Synthesis,
     bands,
@@ -46,7 +47,7 @@ from granular.sounds import Grains, Labels, Sound, SoundStore
 from granular.trained import load_trained, read_latents
 
 RATE = 16000
-GRAINS = Grains.published(RATE)
+GRAINS = Grains.of_rate(RATE)
 CLASSES = {"hat": 6000, "kick": 80, "tom": 200}  # Hz
 
 
@@ -82,9 +83,10 @@ def folder(tmp_path_factory):
 
 def test_grains_are_as_published():
     for rate, size, samples in ((22050, 2048, 22528), (16000, 1024, 16384)):
-        grains = Grains.published(rate)
+        grains = Grains.of_rate(rate)
         assert (grains.size, grains.samples) == (size, samples)
-    assert Grains.published(22050).count == 41
+        assert Grains.of_rate(rate, 512).samples == samples
+    assert Grains.of_rate(22050).count == 41
     with pytest.raises(UserError):
         Grains(16000, 1000).check()
 
@@ -145,6 +147,12 @@ def test_a_store_leaves_out_and_counts(tmp_path, capsys):
         assert np.corrcoef(store.audio([0])[0], expected)[0, 1] > 0.99
 
 
+def test_grains_that_do_not_exist_are_refused(folder, tmp_path, capsys):
+    argv = words("--audio_path", folder / "hits", "--features_path", tmp_path / "x.h5")
+    assert_refused(preprocess.main, [*argv, "--grain", "1000"], capsys, "grains of 1000 samples")
+    assert not list(tmp_path.iterdir())
+
+
 def test_parts_begin_where_a_sound_is_heard(folder):
     with SoundStore(folder / "hits.h5") as store:
         batches = Sounds(store, range(9), 90, part=2, shuffle=True, steps=1, seed=3)
@@ -186,7 +194,9 @@ def test_networks_are_of_stock_layers_and_make_grains(tmp_path, decoder):
     noise = rng.uniform(-1, 1, (2, 8 * 256)).astype(np.float32)
     published = architecture._replace(as_published=True)
     post = build_post(published)
-    assert np.array_equal(build_post(architecture)(noise[..., None])[..., 0], noise)
+    plain = build_post(architecture)
+    assert np.array_equal(plain(noise[..., None])[..., 0], noise)
+    assert [weight.shape for weight in plain.get_weights()] == [(TAPS, 1, 1)]  # no bias
     made, plain = (
         np.asarray(Synthesis(again, part, architecture)(latents, noise)) for part in (post, None)
     )
@@ -432,6 +442,7 @@ def test_figures_are_printed(folder, capsys):
         "rmse",
         "second_ms",
         "judge_true",
+        "judge_made",
         "judge_drawn",
     ):
         assert word in out
