@@ -9,7 +9,6 @@ prints, for each model:
                   over the columns in which the sound is heard, within 60 dB of the loudest one
                   (windows of 1024 samples); root mean square of the difference of the magnitudes in
                   these columns, relative to that of the magnitudes
-  step            seconds of a training step on eight sounds
   second          milliseconds in which a second of audio is made of latent vectors, on one core,
                   in a compiled function, without the first call
   judge           share of sounds that a classifier takes for their class: of true held-out sounds,
@@ -43,9 +42,7 @@ from granular.sounds import Sound
 if TYPE_CHECKING:
     from granular.trained import TrainedGrains
 
-_BATCH = 8
 _HEARD_DB = 60
-_TIMED = 10  # training steps
 _MELS, _COLUMNS = 32, 8  # of what the judge hears
 
 
@@ -61,9 +58,6 @@ def build_parser() -> Parser:
     )
     built.add_flag("--sounds", 60, "largest number of held-out sounds", type=number(int, 2))
     built.add_flag("--drawn", 10, "sounds drawn of each class", type=number(int, 1))
-    built.add_argument(
-        "--no-step", dest="step", action="store_false", help="do not time the training step"
-    )
     add_seed_flag(built, "choice of sounds, points and noise")
     return built
 
@@ -113,26 +107,6 @@ def distances(sounds: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> dict[
         "lsd": float(np.mean([log_spectral_distance(*pair) for pair in pairs])),
         "rmse": float(np.mean([spectral_convergence(*pair) for pair in pairs])),
     }
-
-
-def step_seconds(trained: TrainedGrains, sounds: np.ndarray) -> float:
-    """Median seconds of a training step on sounds (batch, samples), which changes the networks."""
-    import keras
-
-    from granular.model import GrainModel
-
-    networks = trained.encoder, trained.decoder, trained.post
-    rate = trained.sample_rate
-    model = GrainModel(*networks, trained.architecture, floor=1e-5, mel_rate=rate)
-    for network in networks[: 3 if trained.post else 2]:
-        network.trainable = True
-    model.compile(keras.optimizers.Adam(0.0), jit_compile=False)
-    taken = []
-    for _ in range(_TIMED + 2):
-        start = time.perf_counter()
-        model.train_on_batch(sounds, sounds)
-        taken.append(time.perf_counter() - start)
-    return float(np.median(taken[2:]))
 
 
 def second_milliseconds(trained: TrainedGrains, seed: int) -> float:
@@ -202,7 +176,6 @@ def evaluate(
     *,
     judge: Judge | None,
     drawn: int,
-    step: bool,
     seed: int,
 ) -> dict[str, Any]:
     """Figures of a model.
@@ -213,7 +186,6 @@ def evaluate(
         others: All held-out sounds, for the judge.
         judge: ``Judge``, or None.
         drawn: Sounds drawn of each class.
-        step: Time the training step.
         seed: Of points and noise.
     """
     given = list(sounds.values())
@@ -235,9 +207,6 @@ def evaluate(
                 for hit in trained.sample(name, pitch, drawn, seed=seed)
             ]
             row["judge_drawn"] = judge.accuracy(hits, names)
-    if step:  # last, because it changes the networks
-        batch = np.resize(np.stack(given), (_BATCH, trained.grains.samples))
-        row["step_s"] = step_seconds(trained, batch)
     return row
 
 
@@ -267,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 given = list(sounds.values())
                 made = [corpora[grains].resynthesize(sound) for sound in given]
                 rows.append({"model": "corpus", "decoder": "", **distances(given, made)})
-        settings = {"judge": judge, "drawn": args.drawn, "step": args.step, "seed": args.seed}
+        settings = {"judge": judge, "drawn": args.drawn, "seed": args.seed}
         rows.append({"model": folder.name, **evaluate(trained, sounds, others, **settings)})
     say(f"{len(sounds):,} of {len(others):,} held-out sounds of {args.audio_path}")
     print(as_text(rows))

@@ -432,7 +432,7 @@ def test_silence_and_models_without_sequences_are_refused(folder, tmp_path, caps
 
 def test_figures_are_printed(folder, capsys):
     argv = words("--audio_path", folder / "hits", "--model", folder / "run", "--drawn", 2)
-    argv += words("--judge_path", folder / "hits", "--no-step")
+    argv += words("--judge_path", folder / "hits")
     assert evaluate.main(argv) == 0
     out = capsys.readouterr().out
     for word in (
