@@ -3,11 +3,12 @@
     python -m trimming.seeds --tickets runs/ddsp_*/width_48 runs/sing_*/width_68 --output runs/seeds
 
 Each folder of --tickets holds the rounds of `trimming.lottery` or `trimming.generator_lottery` from
-one seed; those of the same model and settings belong together. The output folder gets bars.csv and
-tickets.png.
+one seed; those of the same model, width, criterion and scope belong together. The output folder
+gets bars.csv and tickets.png.
 
 Multipliers are errors over that of the whole network of the same seed, in the first round where
-that many of the weights are gone. With several seeds, means and standard deviations are shown.
+that many of the weights are gone. With several seeds, means and standard deviations are shown. In
+the picture, the mean error is divided by the mean error of the whole networks.
 """
 
 from __future__ import annotations
@@ -86,7 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             columns = dict.fromkeys(key for row in rows for key in row)
             row = {"model": name, "seeds": str(len(rows))}
             for key in columns:
-                row |= over_seeds([{key: one[key]} for one in rows if key in one])
+                known = [one[key] for one in rows if key in one]
+                if key in ("weights", "flops"):
+                    row[key] = str(round(sum(known) / len(known)))
+                else:
+                    row |= over_seeds([{key: value} for value in known])
             table.append(row)
     if not table:
         raise UserError(f"--tickets: no lottery has cut {CONTROL_AT[0]:.0%} of the weights yet")

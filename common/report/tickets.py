@@ -93,6 +93,7 @@ def plot_tickets(path: Path, tables: dict[str, Sequence[dict[str, Any]]]) -> Non
         axis.set_yticks(marks, [f"{one:g}" for one in marks])
         ticks = [tick for tick in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01) if tick >= 0.9 * min(left)]
         axis.set_xticks(ticks, [f"{100 * tick:g} %" for tick in ticks])
+        axis.tick_params(axis="x", labelsize=7)
         axis.minorticks_off()
         axis.invert_xaxis()
     axes[0].legend(fontsize=7)
