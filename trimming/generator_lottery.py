@@ -50,7 +50,7 @@ def build_parser() -> Parser:
         type=number(float, above=0),
         help=_default("learning rate, which falls to 0", "lr"),
     )
-    add_flags(built, criterion="activation", share=0.553, least_units=1)
+    add_flags(built, criterion="gradient_max", share=0.553, least_units=1)
     return built
 
 
