@@ -5,9 +5,15 @@ second. No function modifies its arguments.
 """
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+
+from common.files.store import read_arrays, write_arrays
+
+_FILE = "latents.h5"
 
 
 @runtime_checkable
@@ -63,6 +69,33 @@ class Follower(Protocol):
 
     def follow(self, name: str, target: np.ndarray) -> np.ndarray:
         """Path (steps, dims) for values of a descriptor (steps,)."""
+
+
+def write_vectors(folder: Path, rows: Sequence, vectors: np.ndarray) -> None:
+    """Write latent vectors of a training (rows, dims) and what they are of into a run folder.
+
+    Args:
+        folder: Run folder.
+        rows: List of rows of the store that the training read.
+        vectors: One for each row; kept as float16.
+    """
+    write_arrays(folder / _FILE, {"mean": vectors.astype(np.float16)}, rows=rows)
+
+
+def read_vectors(folder: Path, row_type: type, script: str) -> tuple[list, np.ndarray]:
+    """Read what ``write_vectors`` wrote: ``(rows, vectors)``, the latter float32.
+
+    Args:
+        folder: Run folder.
+        row_type: Type of the rows.
+        script: Name of the script that trains such a model.
+
+    Raises:
+        UserError: The file is missing or damaged.
+    """
+    words = {"kind": "file of latent vectors", "remake": f"python -m {script}"}
+    arrays, _, rows = read_arrays(Path(folder) / _FILE, ["mean"], row_type, **words)
+    return rows, arrays["mean"]
 
 
 def decoding_speed(model: LatentModel, vectors: np.ndarray) -> float:

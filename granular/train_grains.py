@@ -180,7 +180,7 @@ class Session(TrainingSession):
             trained = TrainedGrains(
                 networks, self.architecture, self.store.grains, self.store.labels
             )
-            write_latents(self.run.path / "latents.h5", trained, self.store, self.sides[0])
+            write_latents(self.run.path, trained, self.store, self.sides[0])
 
 
 def weigh(

@@ -10,7 +10,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.files.audio import fit_length, safe_peak
-from common.files.store import read_arrays, write_arrays
+from common.latent import read_vectors, write_vectors
 from common.trained import load_networks, open_run, reading_config
 from common.training.run_folder import RunFolder
 from granular.sounds import Grains, Labels, Sound, SoundStore
@@ -171,22 +171,20 @@ class TrainedGrains:
 
 
 def write_latents(
-    path: Path, trained: TrainedGrains, store: SoundStore, indices: Sequence[int]
+    folder: Path, trained: TrainedGrains, store: SoundStore, indices: Sequence[int]
 ) -> None:
-    """Write latent vectors of some grains of sounds of a store, at most 3000."""
+    """Write latent vectors of some grains of sounds, at most 3000, into a run folder."""
     chosen = indices[:: -(-len(indices) // 300)]
     paths = trained.encode_sounds(store.audio(chosen))
     rows = [store.rows[index] for index in chosen for _ in range(paths.shape[1])]
     vectors = paths.reshape(-1, trained.dims)
     step = -(-len(vectors) // _FEW_LATENTS)
-    write_arrays(path, {"mean": vectors[::step].astype(np.float16)}, rows=rows[::step])
+    write_vectors(folder, rows[::step], vectors[::step])
 
 
 def read_latents(folder: Path) -> tuple[list[Sound], np.ndarray]:
     """Read what ``write_latents`` wrote into a run folder: ``(rows, vectors)``."""
-    words = {"kind": "file of latent vectors", "remake": "python -m granular.train_grains"}
-    arrays, _, rows = read_arrays(folder / "latents.h5", ["mean"], Sound, **words)
-    return rows, arrays["mean"]
+    return read_vectors(folder, Sound, "granular.train_grains")
 
 
 def load_trained(folder: Path) -> TrainedGrains:

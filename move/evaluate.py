@@ -18,9 +18,12 @@ prints, for each model:
   judge           share of transferred notes that a classifier takes for their target. It learned
                   from the held-out notes, which the models have not seen, if there are five of
                   each instrument; the row of true notes tells how it does on other pitches than it
-                  learned from (five-fold)
+                  learned from (five-fold), that of reconstructions what a transfer can reach
   other_judge     the same by a classifier that learned from the notes of --judge_path, which should
                   be of other recordings of the same instruments
+  from_z          share of held-out slices whose instrument a fresh classifier (random forest, which
+                  learned from latent vectors of the training) reads from latent vectors, averaged
+                  over the instruments; chance is one over their number
   speed           seconds of audio a second that one core makes of latent vectors
   minutes         that the training took, by its history
 
@@ -54,13 +57,13 @@ from common.report.ablation import (
     training_minutes,
 )
 from common.report.evaluation import held_out
-from common.report.note_judges import envelopes, judge_of, right_of_others
+from common.report.note_judges import envelopes, judge_of, read_from, right_of_others
+from common.report.pairs import NoteSound, Pair, change_pairs, describe_pair, load_notes, sounds_of
 from common.report.tables import as_text
 from common.trained import add_model_flag, open_run
 from common.training.devices import start_backend
-from move.pairs import NoteSound, Pair, describe_notes, load_notes, sounds_of, transfer_pairs
 from move.slices import COLUMNS, RANGE_DB, cut
-from move.trained import load_trained
+from move.trained import load_trained, read_latents
 
 if TYPE_CHECKING:
     from common.report.judges import Judge
@@ -129,7 +132,7 @@ def compare(pair: Pair, trained: TrainedMove, judges: dict[str, Judge]) -> dict[
     """Row about a pair: discrepancy, descriptors, pitches, and what the judges say.
 
     Args:
-        pair: ``move.pairs.Pair``.
+        pair: ``common.report.pairs.Pair``.
         trained: ``move.trained.TrainedMove``.
         judges: Dict from the name of a column to a judge of ``envelopes``.
     """
@@ -137,11 +140,7 @@ def compare(pair: Pair, trained: TrainedMove, judges: dict[str, Judge]) -> dict[
 
     rate, asked = trained.sample_rate, [note.name for note in pair.given]
     sounds = sounds_of(trained, pair)
-    before, truth = (
-        describe_notes([note.audio for note in part], [note.name for note in part], rate)
-        for part in (pair.given, pair.true)
-    )
-    after = describe_notes(sounds, asked, rate)
+    before, after, truth = describe_pair(pair, sounds, rate)
     nearer = [
         wasserstein_distance(made, true) < wasserstein_distance(given, true)
         for made, given, true in zip(after, before, truth, strict=True)
@@ -186,21 +185,28 @@ class Evaluation:
     Args:
         folder: Run folder.
         args: Flags of the script.
+        notes: Those of ``args.audio_path``, if they are loaded already.
 
     Attributes:
         trained: ``move.trained.TrainedMove``.
+        notes: List of ``common.report.pairs.NoteSound``.
 
     Raises:
         UserError: A folder has no notes for it.
     """
 
-    def __init__(self, folder: Path, args: argparse.Namespace) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        args: argparse.Namespace,
+        notes: Sequence[NoteSound] | None = None,
+    ) -> None:
         self.folder, self.args = folder, args
         self.trained = trained = load_trained(folder)
         self.rng = np.random.default_rng(args.seed)
         find, known = trained.conditions.instrument, trained.conditions.instruments
         self.names = [find(name) for name in args.instruments or known]
-        self.notes = load_notes(args.audio_path, trained)
+        self.notes = notes or load_notes(args.audio_path, trained)
         every = {note_of(note.name) for note in self.notes}
         others = set(held_out(every, [open_run(folder, "move")], str, where=args.audio_path))
         self.count = f"{len(others)} notes of {len(every)} are held out"
@@ -222,7 +228,7 @@ class Evaluation:
 
     def pairs(self) -> list[dict[str, Any]]:
         """Rows of the pairs of instruments."""
-        pairs = transfer_pairs(
+        pairs = change_pairs(
             self.trained,
             self.held,
             self.notes,
@@ -262,7 +268,7 @@ class Evaluation:
         trained, judges = self.trained, self.judges
         notes = load_notes(self.args.recordings, trained, known=False)
         sources = sorted(set(self.instruments(notes)))
-        pairs = transfer_pairs(
+        pairs = change_pairs(
             trained,
             notes,
             self.notes,
@@ -285,14 +291,29 @@ class Evaluation:
                 truth[name] = float(np.mean(judge.names(seen) == self.instruments(known)))
         return [*found, means(rows, **{"from": "overall"}), {"from": "recordings", **truth}]
 
-    def reconstruction(self) -> float:
-        """Log-spectral distance of the reconstructions of held-out notes in dB."""
-        distances = []
+    def reconstructed(self) -> dict[str, Any]:
+        """Row of reconstructions of held-out notes: what the judges say of them."""
+        own, images = self.instruments(self.held), []
+        for note, name in zip(self.held, own, strict=True):
+            images.append(self.trained.change_note(note.image, note.name.pitch, name, name))
+        seen = envelopes(np.stack(images), RANGE_DB)
+        found = {name: float(np.mean(one.names(seen) == own)) for name, one in self.judges.items()}
+        return {"from": "reconstructions", "to": "", **found}
+
+    def latents(self) -> dict[str, float]:
+        """Log-spectral distance of held-out slices in dB; what is read of their latent vectors."""
+        distances, vectors, own = [], [], []
         for note in self.held:
             slices, name = cut(note.image, COLUMNS), note.name.instrument
-            made = self.trained.transfer(slices, np.full(len(slices), note.name.pitch), name, name)
+            pitches, ages = np.full(len(slices), note.name.pitch), 2 * np.arange(len(slices))
+            vectors.append(self.trained.encode_slices(slices, pitches, name, ages=ages))
+            made = self.trained.decode_slices(vectors[-1], pitches, name, ages=ages)
             distances.append(image_distance(slices, made, RANGE_DB))
-        return float(np.mean(distances))
+            own += [name] * len(slices)
+        rows, known = read_latents(self.folder)
+        learned = [row.instrument for row in rows]
+        told = read_from(known, learned, np.concatenate(vectors), own, self.args.seed)
+        return {"LSD": float(np.mean(distances)), "from_z": told}
 
     def summary(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Row of the model, given those of its pairs."""
@@ -301,7 +322,7 @@ class Evaluation:
         )
         return {
             "model": self.folder.name,
-            "LSD": self.reconstruction(),
+            **self.latents(),
             **means(rows),
             "worst_mmd_ratio": max(row["mmd_ratio"] for row in rows),
             "fewest_nearer": float(min(row["nearer_of_8"] for row in rows)),
@@ -315,7 +336,7 @@ def evaluate(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     found = Evaluation(folder, args)
     rows = found.pairs()
     print(f"{folder}: {found.count}\n")
-    last = [means(rows, **{"from": "overall", "to": ""}), found.truth()]
+    last = [means(rows, **{"from": "overall", "to": ""}), found.reconstructed(), found.truth()]
     print(as_text([*rows, *last]), end="\n\n")
     if args.recordings:
         print(as_text(found.recorded()), end="\n\n")
@@ -326,23 +347,14 @@ def train_ablation(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Train the models of the ablation, and evaluate them: rows, one of each variant."""
     from move.train import train
 
-    models = train_variants(
-        train,
-        ABLATION,
-        args.ablation,
-        args.seeds,
-        features_path=args.features_path,
-        epochs=args.epochs,
-        steps_per_epoch=args.steps_per_epoch,
-        batch_size=64,
-        lr=3e-3,
-        lr_decay="cosine",
-    )
-    rows = []
-    for name, folders in models.items():
-        evaluations = [Evaluation(folder, args) for folder in folders]
-        row = over_seeds([one.summary(one.pairs()) for one in evaluations])
-        rows.append(row | {"model": name})
+    rows, notes = [], None
+    for name, folders in train_variants(train, ABLATION, args, batch_size=64).items():
+        found = []
+        for folder in folders:
+            one = Evaluation(folder, args, notes)
+            notes = one.notes
+            found.append(one.summary(one.pairs()))
+        rows.append(over_seeds(found) | {"model": name})
     return rows
 
 

@@ -7,12 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from common.cli import UserError
+from move.ages import ages_since
 from move.slices import Slices
 
 TRACKERS = ("pyin", "swift-f0")
 LOWEST, HIGHEST = 24, 107  # MIDI numbers that are searched for, C1 to B7
 _WINDOW = 4096  # samples
 _STEPS = 4  # of the tracker in a slice
+_RISE_DB = 6.0  # from one slice to the next, where a note of the same pitch begins
 
 
 class Heard(NamedTuple):
@@ -21,13 +23,18 @@ class Heard(NamedTuple):
     Attributes:
         pitches: (slices,) MIDI numbers; a slice without pitch has that of the last one with pitch.
         voiced: (slices,) bool: whether a slice has a pitch of its own.
+        ages: (slices,) number of half slices since its note began: where the pitch changes, or a
+            pitch is heard again, or the level rises by 6 dB.
     """
 
     pitches: np.ndarray
     voiced: np.ndarray
+    ages: np.ndarray
 
 
-def heard_pitches(audio: np.ndarray, slices: Slices, tracker: str = TRACKERS[0]) -> Heard:
+def heard_pitches(
+    audio: np.ndarray, slices: Slices, tracker: str = TRACKERS[0], *, before: int | None = None
+) -> Heard:
     """Track the pitch of a recording.
 
     Args:
@@ -35,6 +42,7 @@ def heard_pitches(audio: np.ndarray, slices: Slices, tracker: str = TRACKERS[0])
         slices: ``move.slices.Slices``.
         tracker: "pyin": probabilistic YIN (Mauch and Dixon 2014, librosa's); "swift-f0": SwiftF0
             (Nieradzik 2025), which is quicker, and hears 47 to 2,094 Hz.
+        before: Age of the slice before the first one, whose note may go on.
 
     Returns:
         ``Heard``.
@@ -55,7 +63,11 @@ def heard_pitches(audio: np.ndarray, slices: Slices, tracker: str = TRACKERS[0])
         pitches[number] = np.rint(np.nanmedian(inside[number]))
     # hold the last pitch; before the first one, take that
     place = np.maximum.accumulate(np.where(found, np.arange(found.size), -1))
-    return Heard(pitches[np.where(place < 0, int(np.argmax(found)), place)], found)
+    pitches = pitches[np.where(place < 0, int(np.argmax(found)), place)]
+    levels = np.array([np.square(padded[int(at) :][: slices.samples]).mean() for at in starts])
+    rises = levels[1:] > levels[:-1] * 10 ** (_RISE_DB / 10)
+    begun = rises | (np.diff(pitches) != 0) | (found[1:] & ~found[:-1])
+    return Heard(pitches, found, ages_since(np.append(before is None, begun), before))
 
 
 def _by_yin(audio, slices):

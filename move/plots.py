@@ -1,20 +1,17 @@
-"""Pictures of transfers, and of what they do to the descriptors of timbre."""
+"""Pictures of transfers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.audio.descriptors import NAMES
-from common.report.plots import Panel, image_grid, new_figure, save_figure
+from common.report.plots import Panel, image_grid, save_figure
 from move.store import Slice
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from move.trained import TrainedMove
 
 
@@ -32,11 +29,12 @@ def plot_transfers(
     names, pitches = [row.instrument for row in rows], [row.pitch for row in rows]
     known = trained.conditions.instruments
     others = [known[(known.index(name) + 1) % len(known)] for name in names]
-    latents = trained.encode_slices(images, pitches, names)
+    ages = [row.age for row in rows]
+    latents = trained.encode_slices(images, pitches, names, ages=ages)
     drawn = [
         images,
-        trained.decode_slices(latents, pitches, names),
-        trained.decode_slices(latents, pitches, others),
+        trained.decode_slices(latents, pitches, names, ages=ages),
+        trained.decode_slices(latents, pitches, others, ages=ages),
     ]
     titles = [
         [f"{name} {pitch}" for name, pitch in zip(names, pitches, strict=True)],
@@ -50,23 +48,3 @@ def plot_transfers(
     ]
     labels = ("input", "reconstruction", "transfer")
     save_figure(image_grid(panels, size=(1.8, 3), columns=len(names), rows=labels), path)
-
-
-def draw_descriptors(groups: Mapping[str, np.ndarray]) -> Figure:
-    """Draw the distributions of eight descriptors as violins, with a line at the median.
-
-    Args:
-        groups: Dict from label to descriptors (8, notes), in the order of
-            ``common.audio.descriptors.NAMES``.
-    """
-    figure, axes = new_figure(2, 4, (12, 5))
-    for number, (axis, name) in enumerate(zip(axes.ravel(), NAMES, strict=True)):
-        values = [descriptors[number] for descriptors in groups.values()]
-        drawn = axis.violinplot(values, showmedians=True, showextrema=False)
-        for place, (body, one) in enumerate(zip(drawn["bodies"], values, strict=True)):
-            body.set(facecolor=f"C{place}", alpha=0.5)
-            axis.scatter(np.full(len(one), place + 1), one, s=6, color=f"C{place}")
-        axis.set_title(name, fontsize=11)
-        axis.set_xticks(range(1, len(groups) + 1), groups, fontsize=8)
-        axis.tick_params(axis="y", labelsize=8)
-    return figure

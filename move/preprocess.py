@@ -9,6 +9,7 @@ notes below C0 or above B8.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
@@ -59,9 +60,11 @@ def cut_note(
     audio, _ = load_audio(recording.path, sample_rate=slices.sample_rate)
     if is_silent(audio):
         return [], {"silent": 1}
-    images = cut(slices.image(audio)[0], hop=COLUMNS)
+    image, peak = slices.image(audio)
+    level = 20 * math.log10(peak)
+    images = cut(image, hop=COLUMNS)
     items = [
-        (Slice(recording.name, note.instrument, note.pitch, note.velocity, number), image)
+        (Slice(recording.name, note.instrument, note.pitch, note.velocity, number, level), image)
         for number, image in enumerate(images)
         if image.max() > FAINT
     ]

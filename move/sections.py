@@ -31,7 +31,8 @@ def transfer_blocks(
 ) -> Iterator[np.ndarray]:
     """Transfer a stream of audio to another instrument.
 
-    Where no pitch is heard in a slice and its neighbours, the result is silent.
+    Where no pitch is heard in a slice and its neighbours, the result is silent. If the source is
+    known, the level changes by as much as those of the instruments differ in the training.
 
     Args:
         blocks: Iterable of (channels, samples) float32 at the rate of the model.
@@ -47,12 +48,13 @@ def transfer_blocks(
 
     def change(image, heard):
         slices = cut(image)
-        changed = trained.transfer(slices, heard.pitches, target, source)
         near = np.convolve(heard.voiced, np.ones(3), "same") > 0
         silent = ~near | (slices.max(axis=(1, 2)) < FAINT)
-        return join(np.where(silent[:, np.newaxis, np.newaxis], np.float32(0), changed))
+        audible = np.where(silent[:, np.newaxis, np.newaxis], np.float32(0), slices)
+        return join(trained.transfer(audible, heard.pitches, target, source, ages=heard.ages))
 
-    return change_blocks(blocks, trained.slices, change, tracker=tracker, iterations=iterations)
+    told = {"tracker": tracker, "iterations": iterations, "gain": trained.gain(target, source)}
+    return change_blocks(blocks, trained.slices, change, **told)
 
 
 def change_blocks(
@@ -62,6 +64,7 @@ def change_blocks(
     *,
     tracker: str = TRACKERS[0],
     iterations: int,
+    gain: float = 1.0,
 ) -> Iterator[np.ndarray]:
     """Change the images of a stream of audio, and find phases for them.
 
@@ -71,16 +74,20 @@ def change_blocks(
         change: Function of an image (bins, columns) in [0, 1] and ``move.pitches.Heard`` of its
             slices, that returns an image of the same shape; None leaves it as it is.
         tracker, iterations: As in ``transfer_blocks``.
+        gain: Factor on the level of what is changed.
 
     Yields:
         (channels, samples) float32.
     """
     lead, section = _LEAD * slices.samples, _SECTION * slices.samples
-    before = None
+    before = age = None
     for audio, size in _sections(blocks, lead, section):
-        heard = heard_pitches(to_mono(audio), slices, tracker) if change else None
+        adapted = None
+        if change:
+            heard = heard_pitches(to_mono(audio), slices, tracker, before=age)
+            age = heard.ages[min(2 * _SECTION, len(heard.ages)) - 1]
+            adapted = partial(change, heard=heard)
         after = [()] * len(audio) if before is None else before
-        adapted = change and partial(change, heard=heard)
         found = np.stack(
             [
                 _sound(one, known, slices, adapted, iterations)
@@ -93,7 +100,7 @@ def change_blocks(
             faded = before[:, lead : lead + ramp.size]
             made[:, : ramp.size] = ramp * made[:, : ramp.size] + (1 - ramp) * faded
         before = found[:, section : section + 2 * lead]
-        yield made
+        yield np.float32(gain) * made
 
 
 def _sections(blocks, lead, section):

@@ -19,6 +19,7 @@ class Slice(NamedTuple):
         instrument: Name.
         pitch, velocity: MIDI numbers.
         number: Place in the note, from 0.
+        level: Decibels that 1 stands for in the image of the note.
     """
 
     source: str
@@ -26,6 +27,12 @@ class Slice(NamedTuple):
     pitch: int
     velocity: int
     number: int
+    level: float
+
+    @property
+    def age(self) -> int:
+        """Number of half slices since the note began."""
+        return 2 * self.number
 
 
 class SliceStore(Store):

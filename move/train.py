@@ -11,13 +11,17 @@ and pitch, is held out.
 from __future__ import annotations
 
 from functools import partial
+from statistics import mean
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from common.cli import Parser, add_features_flag, add_run_flag, number, run
 from common.music.split import note_of
 from common.networks.conditions import NoteConditions
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
+from move.ages import AGES, age_vectors
 from move.store import SliceStore
 
 if TYPE_CHECKING:
@@ -63,6 +67,13 @@ class Session(TrainingSession):
             "how the networks are told the note: a modulation after each layer, a vector beside "
             "the input of the dense layers, or not at all",
             choices=("film", "concatenate", "none"),
+        )
+        built.add_flag(
+            "--age",
+            "on",
+            "whether the networks are also told how long ago the note of a slice began; off as "
+            "published",
+            choices=("on", "off"),
         )
         built.add_flag(
             "--translation",
@@ -114,6 +125,9 @@ class Session(TrainingSession):
         vectors = self.conditions.vectors(
             [row.instrument for row in rows], [row.pitch for row in rows]
         )
+        if flags.age == "on":
+            ages = age_vectors([row.age for row in rows])
+            vectors = np.concatenate([vectors, ages], axis=1)
         instruments = self.conditions.parts["instrument"]
         make = partial(Transfers, self.store, vectors=vectors, instruments=instruments)
         self.set_batches(make, training, held_out)
@@ -136,6 +150,17 @@ class Session(TrainingSession):
             "architecture": self.architecture._asdict(),
             "slices": self.store.slices._asdict(),
             "conditions": self.conditions._asdict(),
+            "levels": self.levels,
+        }
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """Mean level of the notes of each instrument in dB."""
+        rows = [self.store.rows[index] for index in self.sides[0]]
+        notes = {row.source: (row.instrument, row.level) for row in rows}
+        return {
+            name: round(mean(level for one, level in notes.values() if one == name), 2)
+            for name in self.conditions.instruments
         }
 
     @property
@@ -144,9 +169,8 @@ class Session(TrainingSession):
         from move.model import Architecture
 
         flags, bins = self.flags, self.store.slices.bins
-        return Architecture(
-            bins, self.conditions.length, flags.size, flags.modulation, flags.latent_dim
-        ).check()
+        condition = self.conditions.length + (AGES if flags.age == "on" else 0)
+        return Architecture(bins, condition, flags.size, flags.modulation, flags.latent_dim).check()
 
     def make_model(self) -> Move:
         """Make the untrained model."""
@@ -181,7 +205,10 @@ class Session(TrainingSession):
 
         if self._trained is None:  # created once, because it compiles
             self._trained = TrainedMove(
-                **networks, slices=self.store.slices, conditions=self.conditions
+                **networks,
+                slices=self.store.slices,
+                conditions=self.conditions,
+                levels=self.levels,
             )
         trained, folder = self._trained, self.run.path
         side = self.sides[1] or self.sides[0]
@@ -193,7 +220,7 @@ class Session(TrainingSession):
             [self.store.rows[index] for index in shown],
         )
         if epoch == self.last_epoch:
-            rows, mean = write_latents(folder / "latents.h5", trained, self.store, self.sides[0])
+            rows, mean = write_latents(folder, trained, self.store, self.sides[0])
             names, pitches = [row.instrument for row in rows], [row.pitch for row in rows]
             plot_latents(folder / "latents.png", mean, names, pitches)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.files.store import read_arrays, write_arrays
+from common.latent import read_vectors, write_vectors
 from common.networks.conditions import NoteConditions
 from common.trained import load_networks, open_run, reading_config
+from move.ages import AGES, age_vectors, ages_since
 from move.slices import HOP, RANGE_DB, Slices, cut, join
 from move.store import Slice, SliceStore
 
@@ -22,6 +23,7 @@ ITERATIONS = 32  # of Griffin-Lim
 _BATCH = 128
 _SQUELCH = 4.0 / RANGE_DB  # of decoded values
 _FEW_LATENTS = 3000
+_LATER = 8  # half slices, 0.5 s
 
 
 class TrainedMove:
@@ -31,22 +33,32 @@ class TrainedMove:
         encoder, decoder: Keras models as ``move.model`` builds them.
         slices: ``move.slices.Slices``.
         conditions: ``common.networks.conditions.NoteConditions``.
+        levels: Dict from instrument to the mean level of its notes in dB; default all the same.
 
     Attributes:
         dims: Length of a latent vector.
         rate: Latent vectors a second, one for each half of a slice.
         sample_rate: Sample rate of the audio in Hz.
+        note_seconds: Length of what is evaluated of a note.
         instrument: Name of the instrument that ``decode`` plays unless told another.
         pitch: MIDI number that ``decode`` plays unless told others.
     """
 
+    note_seconds = 3.0
+
     def __init__(
-        self, encoder: keras.Model, decoder: keras.Model, slices: Slices, conditions: NoteConditions
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        slices: Slices,
+        conditions: NoteConditions,
+        levels: Mapping[str, float] | None = None,
     ) -> None:
         self.encoder = encoder
         self.decoder = decoder
         self.slices = slices
         self.conditions = conditions
+        self.levels = levels or {}
         self.dims = encoder.output_shape[0][-1]
         self.sample_rate = slices.sample_rate
         self.rate = slices.sample_rate / (HOP * slices.hop)
@@ -66,10 +78,11 @@ class TrainedMove:
         """
         from move.pitches import heard_pitches
 
+        ages = None
         if pitches is None:
-            pitches = heard_pitches(audio, self.slices).pitches
+            pitches, _, ages = heard_pitches(audio, self.slices)
         image, _ = self.slices.image(audio)
-        return self.encode_slices(cut(image), pitches, instrument)
+        return self.encode_slices(cut(image), pitches, instrument, ages=ages)
 
     def decode(
         self,
@@ -83,14 +96,17 @@ class TrainedMove:
 
         Args:
             z: Latent vectors.
-            pitches: MIDI number of each slice; default ``pitch``.
+            pitches: MIDI number of each slice; a note begins where it changes. Default ``pitch``,
+                as of a note that began half a second ago.
             instrument: Name; default ``instrument``.
             iterations: Number of Griffin-Lim iterations.
         """
         from common.files.audio import safe_peak
 
-        pitches = np.full(len(z), self.pitch) if pitches is None else pitches
-        image = join(self.decode_slices(z, pitches, instrument or self.instrument))
+        ages = None
+        if pitches is None:
+            pitches, ages = np.full(len(z), self.pitch), np.full(len(z), _LATER)
+        image = join(self.decode_slices(z, pitches, instrument or self.instrument, ages=ages))
         return safe_peak(self.slices.audio(image, iterations))
 
     def encode_slices(
@@ -98,6 +114,8 @@ class TrainedMove:
         images: np.ndarray,
         pitches: Sequence[int] | np.ndarray,
         instrument: str | Sequence[str] | None = None,
+        *,
+        ages: Sequence[int] | np.ndarray | None = None,
     ) -> np.ndarray:
         """Mean latent vectors of slices.
 
@@ -105,11 +123,13 @@ class TrainedMove:
             images: (slices, bins, COLUMNS) float32.
             pitches: MIDI number of each.
             instrument: One name, one for each, or None where it is unknown.
+            ages: Number of half slices since the note of each began; by default slices follow each
+                other, overlapping by half, and a note begins where the pitch changes.
 
         Returns:
             (slices, dims) float32.
         """
-        vectors = self.conditions.vectors(instrument or self.instrument, pitches)
+        vectors = self._vectors(instrument or self.instrument, pitches, ages)
         if instrument is None:
             vectors[:, self.conditions.parts["instrument"]] = 0
         found = [
@@ -123,6 +143,8 @@ class TrainedMove:
         latents: np.ndarray,
         pitches: Sequence[int] | np.ndarray,
         instrument: str | Sequence[str],
+        *,
+        ages: Sequence[int] | np.ndarray | None = None,
     ) -> np.ndarray:
         """Slices (slices, bins, COLUMNS) float32 in [0, 1]; arguments as of ``encode_slices``.
 
@@ -130,7 +152,7 @@ class TrainedMove:
         hiss: what is less than 4 dB above the floor is set to 0.
         """
         latents = np.asarray(latents, np.float32)
-        vectors = self.conditions.vectors(instrument, pitches)
+        vectors = self._vectors(instrument, pitches, ages)
         found = [
             self.decoder.predict_on_batch([latents[part], vectors[part]])[..., 0]
             for part in _parts(len(latents))
@@ -138,9 +160,22 @@ class TrainedMove:
         images = np.concatenate(found)
         return np.where(images < _SQUELCH, np.float32(0), images)
 
+    def _vectors(self, instrument, pitches, ages):
+        """Conditions of slices; see ``encode_slices``."""
+        vectors = self.conditions.vectors(instrument, pitches)
+        if vectors.shape[1] == self.decoder.inputs[1].shape[-1]:
+            return vectors
+        if ages is None:
+            ages = ages_since(np.diff(pitches, prepend=-1) != 0)
+        return np.concatenate([vectors, age_vectors(ages)], axis=1)
+
     def mean_power(self, latents: np.ndarray, pitch: int, instrument: str) -> np.ndarray:
-        """Mean power (slices, bins) of slices that are decoded of latent vectors (slices, dims)."""
-        decoded = self.decode_slices(latents, np.full(len(latents), pitch), instrument)
+        """Mean power (slices, bins) of slices that are decoded of latent vectors (slices, dims).
+
+        They are told to be of a note that began half a second ago.
+        """
+        several = np.ones(len(latents), int)
+        decoded = self.decode_slices(latents, pitch * several, instrument, ages=_LATER * several)
         images = self.slices.images(decoded.shape[2])
         return np.stack([np.square(images.magnitude(one)).mean(axis=1) for one in decoded])
 
@@ -150,9 +185,43 @@ class TrainedMove:
         pitches: Sequence[int] | np.ndarray,
         target: str | Sequence[str],
         instrument: str | Sequence[str] | None = None,
+        *,
+        ages: Sequence[int] | np.ndarray | None = None,
     ) -> np.ndarray:
-        """Slices of another instrument; arguments as of ``encode_slices``, and its name."""
-        return self.decode_slices(self.encode_slices(images, pitches, instrument), pitches, target)
+        """Slices of another instrument, the loudest of them as loud as the loudest of ``images``.
+
+        Decoded values are nearer to the mean than true ones, also the loudest. Arguments are as of
+        ``encode_slices``, and the name of the instrument; slices of silence stay silent.
+        """
+        latents = self.encode_slices(images, pitches, instrument, ages=ages)
+        made = self.decode_slices(latents, pitches, target, ages=ages)
+        made[~images.any(axis=(1, 2))] = 0
+        shift = images.max() - made.max()
+        return np.where(made > 0, np.clip(made + shift, 0, 1), np.float32(0))
+
+    def note_image(self, audio: np.ndarray) -> tuple[np.ndarray, float]:
+        """``move.slices.Slices.image``; this and the others as of ``common.report.pairs``."""
+        return self.slices.image(audio)
+
+    def change_note(
+        self, image: np.ndarray, pitch: int, target: str, source: str | None
+    ) -> np.ndarray:
+        """Image (bins, columns) of a note as another instrument plays it."""
+        slices = cut(image)
+        return join(self.transfer(slices, np.full(len(slices), pitch), target, source))
+
+    def gain(self, target: str, source: str | None) -> float:
+        """Factor by which a transfer changes the level: 1 where the source is not known."""
+        levels = [self.levels.get(name) for name in (target, source)]
+        return 1.0 if None in levels else 10 ** ((levels[0] - levels[1]) / 20)
+
+    def changed_level(self, level: float, target: str, source: str | None) -> float:
+        """What 1 stands for in the image of a note that is changed."""
+        return level * self.gain(target, source)
+
+    def note_sound(self, image: np.ndarray, level: float) -> np.ndarray:
+        """Sound (samples,) of an image."""
+        return self.slices.audio(image, ITERATIONS, level)
 
 
 def _parts(number):
@@ -160,26 +229,27 @@ def _parts(number):
 
 
 def write_latents(
-    path: Path, trained: TrainedMove, store: SliceStore, indices: Sequence[int]
+    folder: Path, trained: TrainedMove, store: SliceStore, indices: Sequence[int]
 ) -> tuple[list[Slice], np.ndarray]:
-    """Write the latent vectors of slices of a store: ``(rows, vectors)``.
+    """Write latent vectors of slices of a store into a run folder: ``(rows, vectors)``.
 
     Of more than 3000 slices, some at equal distances are taken.
     """
     chosen = indices[:: -(-len(indices) // _FEW_LATENTS)]
     rows = [store.rows[index] for index in chosen]
     vectors = trained.encode_slices(
-        store.read(chosen), [row.pitch for row in rows], [row.instrument for row in rows]
+        store.read(chosen),
+        [row.pitch for row in rows],
+        [row.instrument for row in rows],
+        ages=[row.age for row in rows],
     )
-    write_arrays(path, {"mean": vectors.astype(np.float16)}, rows=rows)
+    write_vectors(folder, rows, vectors)
     return rows, vectors
 
 
 def read_latents(folder: Path) -> tuple[list[Slice], np.ndarray]:
     """Read what ``write_latents`` wrote into a run folder: ``(rows, vectors)``."""
-    words = {"kind": "file of latent vectors", "remake": "python -m move.train"}
-    arrays, _, rows = read_arrays(folder / "latents.h5", ["mean"], Slice, **words)
-    return rows, arrays["mean"]
+    return read_vectors(folder, Slice, "move.train")
 
 
 def load_trained(folder: Path) -> TrainedMove:
@@ -200,8 +270,10 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedMove:
         slices = Slices(**config["slices"]).check()
         names = {name: tuple(value) for name, value in config["conditions"].items()}
         conditions = NoteConditions(**names)
-        if not conditions.instruments or conditions.length != architecture.condition:
+        more = architecture.condition - conditions.length
+        if not conditions.instruments or more not in (0, AGES):
             raise TypeError("its conditions do not fit its networks")
+        levels = {str(name): float(level) for name, level in config.get("levels", {}).items()}
     networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
     networks = load_networks(folder, networks)
-    return TrainedMove(**networks, slices=slices, conditions=conditions)
+    return TrainedMove(**networks, slices=slices, conditions=conditions, levels=levels)

@@ -1,5 +1,7 @@
 """Ablations: names of folders, and figures over several seeds."""
 
+import argparse
+
 import pytest
 
 from common.report.ablation import Spread, over_seeds, train_variants, training_minutes
@@ -14,7 +16,10 @@ def test_each_variant_is_trained_with_each_seed(tmp_path):
         return flags["output"]
 
     variants = {"whole": {}, "bare": {"adversary": "off", "lr": 2}}
-    found = train_variants(train, variants, tmp_path, 2, lr=1, epochs=3)
+    args = argparse.Namespace(
+        ablation=tmp_path, seeds=2, features_path="notes.h5", epochs=3, steps_per_epoch=5
+    )
+    found = train_variants(train, variants, args, lr=1)
     assert found == {name: [tmp_path / f"{name}_{seed}" for seed in (0, 1)] for name in variants}
     assert [(one["seed"], one["lr"], one.get("adversary")) for one in made] == [
         (0, 1, None),
@@ -22,7 +27,9 @@ def test_each_variant_is_trained_with_each_seed(tmp_path):
         (0, 2, "off"),
         (1, 2, "off"),
     ]
-    assert {one["epochs"] for one in made} == {3}
+    assert {(one["epochs"], one["steps_per_epoch"], one["lr_decay"]) for one in made} == {
+        (3, 5, "cosine")
+    }
 
 
 def test_figures_of_several_seeds_have_mean_and_spread():

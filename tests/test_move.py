@@ -20,7 +20,6 @@ from move import (
     evaluate,
     generate,
     page,
-    pairs,
     preprocess,
     sections,
     train,
@@ -28,12 +27,13 @@ from move import (
     transfer_to,
     traverse,
 )
+from move.ages import AGES, age_vectors, ages_since
 from move.batches import Transfers
 from move.model import MODULATIONS, Architecture, Move, build_decoder, build_encoder
 from move.pitches import TRACKERS, heard_pitches
 from move.slices import COLUMNS, Slices, cut, join
 from move.store import SliceStore
-from move.trained import load_trained
+from move.trained import TrainedMove
 
 RATE = 16000
 SLICES = Slices(RATE)
@@ -131,6 +131,68 @@ def test_what_is_no_note_is_left_out_and_counted(tmp_path, capsys):
     assert "of 1 note, 1 instrument" in out[0]
     assert "1 silent note left out, 1 note out of reach left out, 1 file not named" in out[0]
     assert any("000-062-080.wav" in line for line in err)
+
+
+def test_ages_of_slices_have_closed_forms():
+    begun = [False, False, True, False, False]
+    assert ages_since(begun).tolist() == [0, 1, 0, 1, 2]
+    assert ages_since(begun, before=3).tolist() == [4, 5, 0, 1, 2]
+    vectors = age_vectors([0, 1, 2, 6, 14, 30, 999])
+    np.testing.assert_array_equal(vectors[[0, 2, 3, 4, 5]], np.eye(AGES))
+    np.testing.assert_array_equal(vectors[6], vectors[5])
+    second = np.log2(1.5)
+    np.testing.assert_allclose(vectors[1], [1 - second, second, 0, 0, 0], rtol=1e-6)
+
+
+def some_networks(condition):
+    """Encoder and decoder whose modulations are not those of the beginning."""
+    rng, architecture = np.random.default_rng(0), Architecture(500, condition)
+    networks = build_encoder(architecture), build_decoder(architecture)
+    for network in networks:
+        network.set_weights([w + rng.normal(0, 0.05, w.shape) ** 2 for w in network.get_weights()])
+    return networks
+
+
+def test_a_model_is_told_ages_or_none():
+    old, new = (
+        TrainedMove(*some_networks(CONDITIONS.length + more), SLICES, CONDITIONS)
+        for more in (0, AGES)
+    )
+    slices = np.random.default_rng(0).random((3, 500, COLUMNS)).astype(np.float32)
+    for trained in (old, new):
+        first = trained.transfer(slices, [60] * 3, "oboe_acoustic")
+        given = trained.transfer(slices, [60] * 3, "oboe_acoustic", ages=(0, 1, 2))
+        np.testing.assert_array_equal(first, given)
+        again = trained.transfer(slices, [60, 60, 62], "oboe_acoustic")
+        given = trained.transfer(slices, [60, 60, 62], "oboe_acoustic", ages=(0, 1, 0))
+        np.testing.assert_array_equal(again, given)
+        later = trained.transfer(slices, [60] * 3, "oboe_acoustic", ages=[9, 9, 9])
+        assert np.array_equal(later, first) == (trained is old)
+
+
+def test_a_transfer_is_as_loud_as_what_is_given():
+    trained = TrainedMove(*some_networks(CONDITIONS.length), SLICES, CONDITIONS)
+    slices = 0.8 * np.random.default_rng(0).random((3, 500, COLUMNS)).astype(np.float32)
+    slices[1] = 0
+    made = trained.transfer(slices, [60] * 3, "oboe_acoustic")
+    assert made.max() == pytest.approx(slices.max(), abs=1e-6)
+    assert not made[1].any()
+
+
+def test_a_transfer_changes_the_level_as_the_instruments_differ():
+    levels = {"flute_acoustic": -20.0, "oboe_acoustic": -26.0}
+    trained = TrainedMove(*some_networks(CONDITIONS.length), SLICES, CONDITIONS, levels)
+    assert trained.gain("oboe_acoustic", "flute_acoustic") == pytest.approx(0.501, abs=1e-3)
+    assert trained.changed_level(2.0, "flute_acoustic", "oboe_acoustic") == pytest.approx(
+        3.99, 0.01
+    )
+    for unknown in (None, "violin_acoustic"):
+        assert trained.gain("oboe_acoustic", unknown) == 1
+    tone = make_note(60, (1, 0.5), 0.5)[np.newaxis]
+    made, louder = (
+        next(sections.change_blocks([tone], SLICES, iterations=2, gain=gain)) for gain in (1, 3)
+    )
+    np.testing.assert_allclose(louder, 3 * made, rtol=1e-5)
 
 
 def make_batches(folder, **settings):
@@ -272,7 +334,13 @@ def test_pitches_are_heard_in_each_slice(tracker):
     inside = (seconds > 0.6) & (seconds < 1.3) & (np.abs(seconds + 0.0625 - 1) > 0.1)
     assert heard.voiced[inside].all()
     assert not heard.voiced[(seconds < 0.3) | (seconds > 1.75)].any()
-    nothing = heard_pitches(np.zeros(9, np.float32), SLICES, tracker)
+    begins = [heard.ages[(seconds > second) & (seconds < second + 0.2)] for second in (0.4, 0.9)]
+    assert [part.min() for part in begins] == [0, 0]  # where the notes begin
+    later = heard.ages[(seconds > 1.3) & (seconds < 1.5)]
+    assert later[0] in (4, 5, 6)
+    assert (np.diff(later) == 1).all()
+    nothing = heard_pitches(np.zeros(9, np.float32), SLICES, tracker, before=7)
+    assert nothing.ages.tolist() == [8]
     assert nothing.pitches.tolist() == [60]
     assert not nothing.voiced.any()
 
@@ -386,7 +454,7 @@ def test_maps_of_the_latent_space(folder, tmp_path):
 
 
 def test_figures_are_printed(folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(pairs, "_SECONDS", 0.5)
+    monkeypatch.setattr(TrainedMove, "note_seconds", 0.5)
     monkeypatch.setattr(evaluate, "_SPEED_SECONDS", 1)
     recorded = tmp_path / "audio"
     write_notes(recorded, {("horn_acoustic", 0): (1.0, 0.6)}, (60, 62), (80,))
@@ -410,7 +478,7 @@ def test_figures_are_printed(folder, tmp_path, capsys, monkeypatch):
 
 
 def test_a_page_shows_space_transfers_descriptors_and_maps(folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(pairs, "_SECONDS", 0.5)
+    monkeypatch.setattr(TrainedMove, "note_seconds", 0.5)
     monkeypatch.setattr(page, "_SECONDS", 0.3)
     argv = words("--model", folder / "run", "--audio_path", folder / "notes", "--sounds", 2)
     argv += words("--notes", 2, "--points", 2, "--output", tmp_path / "space.html")
@@ -424,13 +492,6 @@ def test_a_page_shows_space_transfers_descriptors_and_maps(folder, tmp_path, cap
     assert "Maps of descriptors: oboe" in text
     for flags, word in ((["flute"], "flute=violin"), (["flute=tuba"], "tuba")):
         assert_refused(page.main, [*argv, "--transfers", *flags], capsys, word)
-    trained = load_trained(folder / "run")
-    notes = pairs.load_notes(folder / "notes", trained)
-    found = page.pairs_of(None, trained, notes)
-    assert len(set(found)) == len({one for one, _ in found}) == len({two for _, two in found}) == 2
-    apart = [notes[0], notes[-1]._replace(name=notes[-1].name._replace(pitch=99))]
-    with pytest.raises(UserError, match="two instruments"):
-        page.pairs_of(None, trained, apart)
 
 
 def test_the_ablation_is_one_command(folder, monkeypatch, capsys):

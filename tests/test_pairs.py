@@ -1,365 +1,108 @@
-"""Training pairs: what the frames hold, how pieces are split, and the order of an epoch."""
+"""Notes that are changed between instruments, by a model that does next to nothing."""
 
-from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import soundfile
+from conftest import make_note, write_notes
 
+from common.audio.descriptors import NAMES, describe
 from common.cli import UserError
-from common.files.split import is_held_out
-from common.music.names import pair_key, piece_of
-from data import BINS, FRAME_COLUMNS
-from pix2pix_timbre import pairs
-from pix2pix_timbre.augment import KINDS, ORIGIN_KINDS, Augmentation
-from pix2pix_timbre.features import FeatureStore, write_store
-from pix2pix_timbre.pairs import PairedFrames, Source, split_pairs
+from common.music.names import NoteName
+from common.music.pitch import frequency
+from common.networks.conditions import NoteConditions
+from common.report.pairs import (
+    NoteSound,
+    change_pairs,
+    describe_pair,
+    draw_descriptors,
+    load_notes,
+    pairs_of,
+    sounds_of,
+)
 
-COLUMNS = {"long": 700, "exact": 512, "short": 40, "mid@004": 300, "mid": 257}
-
-
-def make_store(path, columns, seed):
-    rng = np.random.default_rng(seed)
-    images = [
-        (name, rng.random((count, BINS), np.float32).astype(np.float16))
-        for name, count in columns.items()
-    ]
-    write_store(path, images, path.stem)
-    return FeatureStore(path)
-
-
-@pytest.fixture(scope="module")
-def stores(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stores")
-    target = {name: count for name, count in COLUMNS.items() if name != "mid@004"}
-    target["long"] = 600
-    with (
-        make_store(folder / "origin.h5", COLUMNS, 1) as origin,
-        make_store(folder / "target.h5", target, 2) as target_store,
-    ):
-        yield origin, target_store
+RATE = 16000
+NAMED = "flute_acoustic", "oboe_acoustic", "violin_acoustic"
+CONDITIONS = NoteConditions(NAMED)
+MODEL = SimpleNamespace(
+    conditions=CONDITIONS,
+    sample_rate=RATE,
+    note_seconds=0.4,
+    note_image=lambda audio: (audio.reshape(1, -1), 1.0),
+    change_note=lambda image, pitch, target, source: -image if source else 2 * image,
+    changed_level=lambda level, target, source: 0.5 * level if source else level,
+    note_sound=lambda image, level: level * image[0],
+)
 
 
-def dataset(stores, batch_size=4, **settings):
-    training, _, _ = split_pairs(*stores, 0)
-    return PairedFrames(training, batch_size, **settings)
+def note(instrument, pitch, velocity=80):
+    audio = make_note(pitch, (1.0, 0.5), 0.4)
+    name = NoteName(f"{instrument}_acoustic", 0, pitch, velocity)
+    return NoteSound(name, audio, audio[np.newaxis], 1.0)
 
 
-def names(pairs_of_sources):
-    """Names of the renderings of pairs."""
-    return [tuple(side.rendering for side in pair) for pair in pairs_of_sources]
+def change(notes, true, *names, most=8):
+    pairs = [tuple(f"{one}_acoustic" for one in pair) for pair in names]
+    return change_pairs(MODEL, notes, true, pairs, most=most, rng=np.random.default_rng(0))
 
 
-def expected(source, offset, length):
-    """Cut a frame from a store as documented, in [-1, 1]."""
-    image = np.zeros((FRAME_COLUMNS, BINS), np.float32)
-    part = source.store.read(source.rendering)[offset : min(offset + FRAME_COLUMNS, length)]
-    image[: len(part)] = part
-    return image.T[..., np.newaxis] * 2 - 1
+def test_notes_are_beside_true_ones_of_the_same_pitch_and_velocity():
+    notes = [note("flute", 60), note("flute", 60, 30), note("flute", 61), note("horn", 60)]
+    true = [note("oboe", 60), note("oboe", 60, 30), note("oboe", 64), note("violin", 60, 99)]
+    pairs = change(notes, true, ("flute", "oboe"), ("flute", "violin"), ("oboe", "flute"))
+    assert [(pair.source, pair.target) for pair in pairs] == [NAMED[:2], NAMED[::2]]
+    assert [one.name.pitch for one in pairs[0].given] == [60, 60]
+    assert pairs[0].true == true[:2]
+    assert pairs[1].true == true[3:]  # no other velocity is there
+    loud = change(notes[:1], true, ("flute", "oboe"))[0]
+    assert loud.true == true[:1]
+    assert len(change(notes, true, ("flute", "oboe"), most=1)[0].given) == 1
 
 
-def all_batches(frames):
-    return [frames[index] for index in range(len(frames))]
-
-
-def test_frames_are_the_windows_of_the_stores_scaled_and_padded_with_minus_one(stores):
-    frames = dataset(stores)
-    origin, target = (np.concatenate(side) for side in zip(*all_batches(frames), strict=True))
-    windows = frames.windows(0)
-    lengths = {"long": 600, "exact": 512, "short": 40, "mid@004": 257, "mid": 257}
-    assert origin.shape == target.shape == (len(windows), BINS, FRAME_COLUMNS, 1)
-    assert origin.dtype == target.dtype == np.float32
-    for index, window in enumerate(windows):
-        assert (window.origin.store, window.target.store) == stores
-        place = window.offset, lengths[window.origin.rendering]
-        np.testing.assert_array_equal(origin[index], expected(window.origin, *place))
-        np.testing.assert_array_equal(target[index], expected(window.target, *place))
-    short = [window.origin.rendering for window in windows].index("short")
-    assert (origin[short, :, 40:] == -1).all()
-    assert (target[short, :, 40:] == -1).all()
-    assert origin[short, :, :40].max() > 0.9  # where there is no padding, there is sound
-
-
-def test_regular_windows_lie_at_multiples_of_256_up_to_the_common_end(stores):
-    frames = dataset(stores)
-    offsets = {}
-    for window in frames.windows(0):
-        offsets.setdefault(window.origin.rendering, []).append(window.offset)
-    assert offsets == {
-        "exact": [0, 256],
-        "long": [0, 256, 512],
-        "mid": [0, 256],
-        "mid@004": [0, 256],
-        "short": [0],
-    }
-    assert frames.frame_count == 10
-    assert [len(x) for x, _ in all_batches(frames)] == [4, 4, 2]
-
-
-def test_every_origin_preset_is_paired_with_the_target_of_its_piece(stores):
-    training, held_out, report = split_pairs(*stores, 0)
-    assert names(training) == [
-        ("exact", "exact"),
-        ("long", "long"),
-        ("mid", "mid"),
-        ("mid@004", "mid"),
-        ("short", "short"),
-    ]
-    assert {tuple(side.store for side in pair) for pair in training} == {stores}
-    assert held_out == []
-    assert report == {"unpaired_renderings": 0, "unpaired_columns": 100 + 43}
-
-
-def test_renderings_without_partner_are_left_out_and_counted(tmp_path):
-    with (
-        make_store(tmp_path / "a.h5", {"one": 10, "two": 10, "two~+3": 10}, 0) as origin,
-        make_store(tmp_path / "b.h5", {"two": 10, "three": 10}, 0) as target,
-    ):
-        training, _, report = split_pairs(origin, target, 0)
-        assert names(training) == [("two", "two")]
-        assert report["unpaired_renderings"] == 3
-
-
-def test_stores_without_a_common_piece_are_an_error_naming_both(tmp_path):
-    with (
-        make_store(tmp_path / "a.h5", {"one": 10}, 0) as origin,
-        make_store(tmp_path / "b.h5", {"two": 10}, 0) as target,
-        pytest.raises(UserError, match=r"a\.h5 and .*b\.h5 share no piece"),
-    ):
-        split_pairs(origin, target, 0)
-
-
-def test_the_split_is_by_piece_and_variations_and_presets_go_along(tmp_path):
-    pieces = [f"folder/piece {index}" for index in range(40)]
-    columns = {
-        f"{piece}{variation}{preset}": 3
-        for piece in pieces
-        for variation in ("", "~+2", "~-3,x1.1")
-        for preset in ("", "@004")
-    }
-    with (
-        make_store(tmp_path / "a.h5", columns, 0) as origin,
-        make_store(tmp_path / "b.h5", columns, 0) as target,
-    ):
-        training, held_out, _ = split_pairs(origin, target, 0.25)
-    sides = [{piece_of(name) for name, _ in names(side)} for side in (training, held_out)]
-    assert not sides[0] & sides[1]
-    assert sides[0] | sides[1] == set(pieces)
-    assert sides[1] == {piece for piece in pieces if is_held_out(piece, 0.25)}
-    assert 4 <= len(sides[1]) <= 16  # about a quarter of 40
-    assert len(training) + len(held_out) == 40 * 3 * 4  # 2 x 2 presets of each variation
-    both = names(training + held_out)
-    assert all(pair_key(first) == pair_key(second) for first, second in both)
-
-
-def test_the_shared_features_hold_out_exactly_one_piece(features_folder):
-    with (
-        FeatureStore(features_folder / "keyboard_acoustic.h5") as origin,
-        FeatureStore(features_folder / "guitar_acoustic.h5") as target,
-    ):
-        training, held_out, _ = split_pairs(origin, target, 0.3)
-    assert len(training) == 3
-    assert len(held_out) == 1
-
-
-@pytest.mark.parametrize("offsets", [False, True])
-def test_the_order_follows_from_seed_and_epoch_alone(stores, offsets):
-    settings = {"shuffle": True, "random_offsets": offsets}
-    first, second = (dataset(stores, seed=3, **settings) for _ in range(2))
-    second.windows(7)  # drawing another epoch first changes nothing
-    assert first.windows(1) == second.windows(1)
-    assert first.windows(1) != first.windows(0)
-    assert first.windows(1) != dataset(stores, seed=4, **settings).windows(1)
-
-
-def test_the_attribute_epoch_chooses_what_is_cut(stores):
-    frames = dataset(stores, shuffle=True, seed=3)
-    before = frames[0][0]
-    frames.epoch = 1
-    assert not np.array_equal(frames[0][0], before)
-    np.testing.assert_array_equal(frames[0][0], frames.cut(range(4), 1)[0])
-    np.testing.assert_array_equal(frames.cut(range(4), 0)[0], before)
-    frames.epoch = 0
-    np.testing.assert_array_equal(frames[0][0], before)
-
-
-def test_a_shuffled_epoch_goes_once_through_all_regular_frames(stores):
-    frames = dataset(stores, shuffle=True)
-    regular = dataset(stores).windows(0)
-    assert frames.windows(0) != regular
-    assert sorted(frames.windows(0)) == sorted(regular)
-    assert [len(x) for x, _ in all_batches(frames)] == [4, 4, 2]
-
-
-def test_random_offsets_stay_within_the_piece_and_reach_both_ends(stores):
-    frames = dataset(stores, random_offsets=True, steps=500)
-    found = {}
-    for window in frames.windows(0):
-        found.setdefault(window.origin.rendering, []).append(window.offset)
-    last = {"exact": 256, "long": 344, "mid": 1, "mid@004": 1, "short": 0}
-    assert {name: max(offsets) for name, offsets in found.items()} == last
-    assert {name: min(offsets) for name, offsets in found.items()} == dict.fromkeys(last, 0)
-    assert len(set(found["long"])) > 250  # of 345
-    counts = Counter(window.origin.rendering for window in frames.windows(0))
-    assert counts == {"exact": 400, "long": 600, "mid": 400, "mid@004": 400, "short": 200}
-
-
-def test_origin_and_target_are_cut_at_the_same_offset(tmp_path):
-    with make_store(tmp_path / "a.h5", {"one": 900}, 0) as store:
-        one = Source(store, "one")
-        frames = PairedFrames([(one, one)], 8, random_offsets=True, steps=2)
-        for origin, target in all_batches(frames):
-            np.testing.assert_array_equal(origin, target)
-
-
-def test_the_beginning_of_a_rendering_is_a_source_of_its_own(tmp_path):
-    with make_store(tmp_path / "a.h5", {"one": 900}, 0) as store:
-        whole, beginning = Source(store, "one"), Source(store, "one", most=300)
-        assert (whole.columns, beginning.columns) == (900, 300)
-        assert Source(store, "one", most=1000).columns == 900
-        np.testing.assert_array_equal(beginning.read(), whole.read(0, 300))
-        np.testing.assert_array_equal(beginning.read(250, 400), whole.read(250, 300))
-        assert PairedFrames([(beginning, beginning)], 8).frame_count == 2
-
-
-@pytest.mark.parametrize("offsets", [False, True])
-def test_reading_window_by_window_equals_reading_from_memory(stores, monkeypatch, offsets):
-    settings = {"shuffle": True, "random_offsets": offsets}
-    in_memory = all_batches(dataset(stores, **settings))
-    reads = []
-    read = FeatureStore.read
-    monkeypatch.setattr(
-        FeatureStore, "read", lambda *args: reads.append(args[1:]) or read(*args), raising=True
+def test_the_source_is_told_if_it_is_known_and_levels_change():
+    true = [note("oboe", 60)]
+    known, unknown = change(
+        [note("flute", 60), note("horn", 60)], true, ("flute", "oboe"), ("horn", "oboe")
     )
-    all_batches(dataset(stores, **settings))
-    assert len(reads) == 5 + 4  # each image once
-    monkeypatch.setattr(pairs, "memory_limit", lambda: 1000)
-    from_file = all_batches(dataset(stores, **settings))
-    assert len(reads) == 9 + 2 * 10  # each window
-    for one, other in zip(in_memory, from_file, strict=True):
-        np.testing.assert_array_equal(one[0], other[0])
-        np.testing.assert_array_equal(one[1], other[1])
+    audio = true[0].audio
+    np.testing.assert_allclose(sounds_of(MODEL, known)[0], -0.5 * audio)
+    np.testing.assert_allclose(sounds_of(MODEL, unknown)[0], 2 * audio)
+    given, made, right = describe_pair(known, [audio], RATE)
+    expected = np.array([*describe(audio, RATE, frequency(60)).values()])
+    for found in (given, made, right):
+        np.testing.assert_allclose(found[:, 0], expected)
 
 
-@pytest.mark.parametrize(("batch_size", "steps"), [(4, 9), (4, 1), (16, 3)])
-@pytest.mark.parametrize("offsets", [False, True])
-def test_any_number_of_steps_is_filled_with_whole_batches(stores, batch_size, steps, offsets):
-    settings = {"shuffle": True, "random_offsets": offsets, "steps": steps}
-    frames = dataset(stores, batch_size, **settings)
-    assert len(frames) == steps
-    assert [len(x) for x, _ in all_batches(frames)] == [batch_size] * steps
-    counts = Counter(window.origin.rendering for window in frames.windows(0))
-    if steps > 1:  # pieces occur in proportion to their frames
-        rounds = steps * batch_size / 10
-        assert int(rounds) * 3 <= counts["long"] <= int(rounds + 1) * 3
+def test_notes_of_a_folder_that_a_model_can_be_told(tmp_path):
+    voices = {("flute_acoustic", 0): (1.0,), ("horn_acoustic", 0): (1.0, 0.5)}
+    write_notes(tmp_path, voices, (9, 60), (80,))
+    (found,) = load_notes(tmp_path, MODEL)
+    assert (found.name.instrument, found.name.pitch) == ("flute_acoustic", 60)
+    assert found.audio.size == 0.4 * RATE
+    assert len(load_notes(tmp_path, MODEL, known=False)) == 2
+    with pytest.raises(UserError, match="no notes of violin"):
+        other = SimpleNamespace(**{**vars(MODEL), "conditions": NoteConditions(("violin",))})
+        load_notes(tmp_path, other)
 
 
-@pytest.mark.parametrize("kinds", [None, KINDS])
-def test_an_epoch_may_be_cut_anyhow(stores, kinds):
-    augment = Augmentation(kinds) if kinds else None
-    frames = dataset(stores, shuffle=True, random_offsets=True, steps=3, augment=augment)
-    assert [list(frames.positions(index)) for index in range(3)] == [
-        [0, 1, 2, 3],
-        [4, 5, 6, 7],
-        [8, 9, 10, 11],
-    ]
-    for side, whole in enumerate(frames.cut(range(12), 0)):
-        batches = np.concatenate([batch[side] for batch in all_batches(frames)])
-        np.testing.assert_array_equal(batches, whole)
-        np.testing.assert_array_equal(frames.cut(range(3, 5), 0)[side], whole[3:5])
-        np.testing.assert_array_equal(frames.cut([7], 0)[side], whole[7:8])
-        assert frames.cut(range(2, 2), 0)[side].shape == (0, BINS, FRAME_COLUMNS, 1)
+def test_pairs_are_found_or_named():
+    notes = [note(name, pitch) for name in ("flute", "oboe", "violin") for pitch in (60, 62)]
+    found = pairs_of(None, CONDITIONS, notes)
+    assert len(set(found)) == len({one for one, _ in found}) == len({two for _, two in found}) == 2
+    assert pairs_of(["flute=oboe"], CONDITIONS, notes) == [NAMED[:2]]
+    for words, said in ((["flute"], "flute=violin"), (["flute=tuba"], "tuba")):
+        with pytest.raises(UserError, match=said):
+            pairs_of(words, CONDITIONS, notes)
+    apart = [note("flute", 60), note("oboe", 61)]
+    with pytest.raises(UserError, match="two instruments"):
+        pairs_of(None, CONDITIONS, apart)
+    with pytest.raises(UserError, match="both play"):
+        pairs_of(["flute=oboe"], CONDITIONS, apart)
 
 
-def test_frames_are_cut_from_any_source_and_end_where_they_are_told(stores):
-    origin, target = (Source(store, "long") for store in stores)
-    cuts = [(target, 300, 600), (origin, 700, 700), (origin, 699, 700), (origin, 3, 250)]
-    frames = dataset(stores).frames(cuts)
-    assert (frames.shape, frames.dtype) == ((4, BINS, FRAME_COLUMNS, 1), np.float32)
-    for frame, (source, offset, end) in zip(frames, cuts, strict=True):
-        np.testing.assert_array_equal(frame, expected(source, offset, end))
-    assert [(frame > -1).any(axis=0).sum() for frame in frames] == [256, 0, 1, 247]
-
-
-def test_pairs_of_several_instruments_are_one_dataset(stores, tmp_path):
-    with make_store(tmp_path / "another.h5", {"long": 300, "short": 60}, 3) as another:
-        pairs_of_all = [
-            pair for target in (stores[1], another) for pair in split_pairs(stores[0], target, 0)[0]
-        ]
-        frames = PairedFrames(pairs_of_all, 4)
-        windows = frames.windows(0)
-        counts = Counter(window.target.store.instrument for window in windows)
-        assert counts == {"target": 10, "another": 2 + 1}
-        for index in (10, 11, 12):  # the same origin as before, with another target
-            end = {"long": 300, "short": 40}[windows[index].target.rendering]
-            _, target = frames.cut([index], 0)
-            window = windows[index]
-            np.testing.assert_array_equal(target[0], expected(window.target, window.offset, end))
-
-
-# Augmentation
-
-
-def test_origin_and_target_get_the_same_draw_that_follows_from_seed_epoch_and_place(stores):
-    augment = Augmentation(KINDS)
-    settings = {"shuffle": True, "random_offsets": True, "seed": 3}
-    frames, plain = dataset(stores, augment=augment, **settings), dataset(stores, **settings)
-    found, before = frames.cut(range(10), 2), plain.cut(range(10), 2)
-    for position in range(10):
-        pair = np.stack([side[position, ..., 0] for side in before])
-        rng = np.random.default_rng([3, 2, position])
-        augmented = augment((pair + 1) / 2, rng) * 2 - 1
-        for side in (0, 1):
-            np.testing.assert_allclose(found[side][position, ..., 0], augmented[side], atol=1e-6)
-    for side in found:
-        assert (side.shape, side.dtype) == ((10, BINS, FRAME_COLUMNS, 1), np.float32)
-        assert -1 <= side.min() < side.max() <= 1
-
-
-def test_effects_on_the_origin_leave_the_target_as_it_is(stores):
-    augment = Augmentation(ORIGIN_KINDS)
-    settings = {"shuffle": True, "random_offsets": True, "seed": 3}
-    frames = dataset(stores, augment_origin=augment, **settings)
-    found, before = frames.cut(range(10), 2), dataset(stores, **settings).cut(range(10), 2)
-    np.testing.assert_allclose(found[1], before[1], atol=1e-6)
-    for position in range(10):
-        rng = np.random.default_rng([3, 2, position, 2])
-        expected = augment((before[0][position, ..., 0][np.newaxis] + 1) / 2, rng)[0] * 2 - 1
-        np.testing.assert_allclose(found[0][position, ..., 0], expected, atol=1e-6)
-    np.testing.assert_array_equal(frames.cut(range(3, 5), 2)[0], found[0][3:5])
-
-
-def test_equal_sides_stay_equal_and_each_frame_is_drawn_anew(tmp_path):
-    with make_store(tmp_path / "a.h5", {"one": 256}, 0) as store:
-        one = Source(store, "one")
-        settings = {"steps": 6, "augment": Augmentation(["gain", "eq"])}
-        frames, again, other = (
-            PairedFrames([(one, one)], 1, seed=seed, **settings) for seed in (0, 0, 1)
-        )
-        origin, target = (np.concatenate(side) for side in zip(*all_batches(frames), strict=True))
-        np.testing.assert_array_equal(origin, target)
-        drawn = [*origin, *other.cut(range(6), 0)[0], *frames.cut(range(6), 1)[0]]
-        assert len({frame.tobytes() for frame in drawn}) == 18
-        np.testing.assert_array_equal(again.cut(range(6), 0)[0], origin)
-        # the images in memory are not the ones that are changed
-        plain = PairedFrames([(one, one)], 1).cut([0], 0)[0]
-        np.testing.assert_array_equal(frames.cut([0], 0)[0], origin[:1])
-        assert not any(np.array_equal(frame, plain[0]) for frame in drawn)
-
-
-@pytest.mark.parametrize("suffix", [".wav", ".flac", ".WAV"])
-def test_the_audio_of_a_rendering_is_found_in_any_format(tmp_path, suffix):
-    pair = []
-    for instrument in ("piano", "guitar"):
-        path = tmp_path / instrument / "deep" / f"song.v2~live@003{suffix}"
-        path.parent.mkdir(parents=True)
-        soundfile.write(path, np.zeros(9), 44100, format=suffix[1:])
-        store = SimpleNamespace(instrument=instrument)
-        pair.append(pairs.Source(store, "deep/song.v2~live@003"))
-    ((origin, target),) = pairs.audio_files(tmp_path, [tuple(pair)])
-    assert origin.name == target.name == f"song.v2~live@003{suffix}"
-    assert (origin.parts[-3], target.parts[-3]) == ("piano", "guitar")
-    origin.unlink()
-    with pytest.raises(UserError, match=r"song.v2~live@003\.wav: no such file; --audios_path"):
-        pairs.audio_files(tmp_path, [tuple(pair)])
+def test_descriptors_are_drawn_as_violins():
+    rng = np.random.default_rng(0)
+    figure = draw_descriptors({"one": rng.random((8, 5)), "two": rng.random((8, 3))})
+    assert [axis.get_title() for axis in figure.axes] == list(NAMES)
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert labels == ["one", "two"]

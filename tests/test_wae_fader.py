@@ -11,6 +11,7 @@ from conftest import assert_refused, frequency_of, make_note, outcome, read_csv,
 from common.cli import UserError
 from common.networks.adversary import build_classifier
 from common.networks.conditions import NoteConditions
+from common.report.note_judges import read_from
 from common.report.space import require_three, spread_out
 from common.trained import open_model
 from common.training.flags import parsed
@@ -423,8 +424,9 @@ def test_the_ablation_is_four_lines_of_a_table(folder, monkeypatch, capsys):
 
 
 def test_a_page_shows_the_space_and_plays_its_notes(folder, tmp_path, capsys):
-    argv = words("--model", folder / "run", "--sounds", 3, "--points", 2)
-    assert page.main([*argv, "--output", str(tmp_path / "space.html")]) == 0
+    argv = words("--model", folder / "run", "--sounds", 3, "--points", 2, "--notes", 2)
+    told = words("--audio_path", folder / "notes", "--transfers", "flute=oboe")
+    assert page.main([*argv, *told, "--output", str(tmp_path / "space.html")]) == 0
     text = (tmp_path / "space.html").read_text(encoding="utf-8")
     data = json.loads(text.partition('<script type="application/json">')[2].partition("</scr")[0])
     rows, latents = read_latents(folder / "run")
@@ -434,12 +436,23 @@ def test_a_page_shows_the_space_and_plays_its_notes(folder, tmp_path, capsys):
     assert all(point["audio"].startswith("data:audio/mpeg;base64,") for point in heard)
     places = np.array([point["at"] for point in data["points"]])
     assert np.corrcoef(places[:, 1], latents[:, 1])[0, 1] > 0.99
-    assert text.count('<section class="exhibit">') == 2
+    assert text.count('<section class="exhibit">') == 4
+    assert "From flute to oboe: descriptors" in text
     assert "Maps of descriptors: flute, pitch 60" in text
     assert_refused(page.main, [*argv, "--output", "x.html", "--note", "tuba C4"], capsys, "tuba")
     assert [name for name, _ in data["colours"]["style"]["shown"]] == ["flute", "oboe", "violin"]
     assert "http" not in text.replace("http-equiv", "")
     assert_refused(page.main, [*argv, "--output", str(tmp_path / "space.txt")], capsys, ".html")
+    told = words("--transfers", "flute=tuba", "--output", tmp_path / "x.html")
+    assert_refused(page.main, [*argv, *told], capsys, "tuba")
+
+
+def test_a_page_of_styles_that_are_no_instruments_has_no_pairs(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "NOTES", tmp_path)
+    argv = words("--model", folder / "run", "--sounds", 1, "--points", 2)
+    assert page.main([*argv, "--output", str(tmp_path / "space.html")]) == 0
+    text = (tmp_path / "space.html").read_text(encoding="utf-8")
+    assert text.count('<section class="exhibit">') == 2
 
 
 def test_notes_to_hear_are_far_from_each_other():
@@ -458,8 +471,8 @@ def test_measures_have_closed_forms():
     rng = np.random.default_rng(0)
     latents, labels = rng.normal(size=(80, 3)), np.arange(80) % 2
     told = latents + 5 * labels[:, np.newaxis]
-    assert evaluate.read_from(told[:40], labels[:40], told[40:], labels[40:], 0) > 0.95
-    assert evaluate.read_from(latents[:40], labels[:40], latents[40:], labels[40:], 0) < 0.75
+    assert read_from(told[:40], labels[:40], told[40:], labels[40:], 0) > 0.95
+    assert read_from(latents[:40], labels[:40], latents[40:], labels[40:], 0) < 0.75
 
 
 def test_settings_of_a_damaged_run_are_refused(folder, tmp_path):

@@ -196,9 +196,7 @@ class Session(TrainingSession):
         trained = TrainedSpace(
             **networks, spectra=self.store.spectra, scale=self.scale, instruments=self.classes
         )
-        rows, vectors = write_latents(
-            self.run.path / "latents.h5", trained, self.store, self.sides[0]
-        )
+        rows, vectors = write_latents(self.run.path, trained, self.store, self.sides[0])
         plot_space(self.run.path / "latents.png", vectors, rows)
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from common.files.audio import safe_peak
-from common.files.store import read_arrays, write_arrays
-from common.latent import Axes, principal_axes
+from common.latent import Axes, principal_axes, read_vectors, write_vectors
 from common.trained import load_networks, open_run, reading_config
 from timbre_space.spectra import FLOOR_DB, Spectra
 from timbre_space.store import Column, ColumnStore
@@ -127,24 +126,22 @@ class Landmarks(NamedTuple):
 
 
 def write_latents(
-    path: Path, trained: TrainedSpace, store: ColumnStore, indices: Sequence[int]
+    folder: Path, trained: TrainedSpace, store: ColumnStore, indices: Sequence[int]
 ) -> tuple[list[Column], np.ndarray]:
-    """Write the latent vectors of columns of a store: ``(rows, vectors)``.
+    """Write latent vectors of columns of a store into a run folder: ``(rows, vectors)``.
 
     Of more than 2500 columns, some at equal distances are taken.
     """
     chosen = indices[:: -(-len(indices) // _FEW_LATENTS)]
     rows = [store.rows[index] for index in chosen]
     vectors = trained.encode_columns(store.read(chosen)[..., 0])
-    write_arrays(path, {"mean": vectors.astype(np.float16)}, rows=rows)
+    write_vectors(folder, rows, vectors)
     return rows, vectors
 
 
 def read_latents(folder: Path) -> Landmarks:
     """Read what ``write_latents`` wrote into a run folder."""
-    words = {"kind": "file of latent vectors", "remake": "python -m timbre_space.train"}
-    arrays, _, rows = read_arrays(Path(folder) / "latents.h5", ["mean"], Column, **words)
-    return Landmarks(rows, arrays["mean"])
+    return Landmarks(*read_vectors(folder, Column, "timbre_space.train"))
 
 
 def load_trained(folder: Path) -> TrainedSpace:

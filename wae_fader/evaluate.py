@@ -50,7 +50,7 @@ from common.report.ablation import (
     training_minutes,
 )
 from common.report.evaluation import held_out
-from common.report.note_judges import envelopes, judge_of, right_of_others
+from common.report.note_judges import envelopes, judge_of, read_from, right_of_others
 from common.report.tables import as_text
 from common.trained import open_run, shipped
 from common.training.devices import start_backend
@@ -106,26 +106,6 @@ def build_parser() -> Parser:
     return built
 
 
-def read_from(
-    latents: np.ndarray, labels: Sequence, others: np.ndarray, truth: Sequence, seed: int
-) -> float:
-    """Share of the truth that a fresh classifier reads from latent vectors, mean over the classes.
-
-    Args:
-        latents, labels: Those that it learns from, (any, dims) and (any,).
-        others, truth: Those that it is tried on.
-        seed: Integer.
-    """
-    from sklearn.ensemble import RandomForestClassifier
-
-    forest = RandomForestClassifier(
-        200, min_samples_leaf=3, class_weight="balanced_subsample", random_state=seed
-    )
-    found = forest.fit(latents, labels).predict(others)
-    truth = np.asarray(truth)
-    return float(np.mean([np.mean(found[truth == one] == one) for one in set(truth.tolist())]))
-
-
 def read_all(trained: TrainedFader, store: Store, sides: tuple, seed: int) -> dict[str, float]:
     """What of style, pitch class and octave is read from latent vectors, and their discrepancy."""
     from common.networks.mmd import PRIOR_SCALES, squared_mmd
@@ -173,17 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.ablation:
         from wae_fader.train import train
 
-        models |= train_variants(
-            train,
-            ABLATION,
-            args.ablation,
-            args.seeds,
-            features_path=args.features_path,
-            epochs=args.epochs,
-            steps_per_epoch=args.steps_per_epoch,
-            lr=3e-3,
-            lr_decay="cosine",
-        )
+        models |= train_variants(train, ABLATION, args)
     print(as_text(Evaluation(store, models, args).rows()))
     return 0
 

@@ -1,21 +1,27 @@
-"""Write a page with the latent space of a model: a cloud to be turned, whose notes are heard.
+"""Write a page about a model: its latent space, notes in other styles, descriptors, and maps.
 
     python -m wae_fader.page --output space.html
+    python -m wae_fader.page --audio_path notes --transfers flute=violin cello=piano \
+        --output space.html
 
 The points are the notes of the training. Some, far from each other, are decoded at their own pitch
 and in their own style. Below them are the picture of notes, reconstructions and other styles that
-the training drew, and maps of descriptors of timbre over planes of the space.
+the training drew, notes of --audio_path in the style of another instrument, the descriptors of
+timbre before and after that and of true notes of it at the same pitches, and maps of descriptors
+over planes of the space. Without --audio_path, a model whose styles are no instruments shows no
+such notes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
-from common.audio.loudness import at_loudness
-from common.cli import Parser, UserError, number, parser, run, say
+import numpy as np
+
+from common.cli import Parser, UserError, add_seed_flag, parser, run, say
 from common.music.instruments import in_words
+from common.report.note_page import NOTES, add_page_flags, check_page
 from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
@@ -25,67 +31,70 @@ from wae_fader.generate import MODEL
 def build_parser() -> Parser:
     """Flags of the script."""
     built = parser(__doc__)
-    built.add_argument("--output", type=Path, required=True, help="HTML file to write")
-    built.add_flag("--sounds", 100, "number of notes that are heard", type=number(int, 1))
+    add_page_flags(built, sounds=100)
     built.add_argument(
         "--note",
         metavar="NOTE",
         help='of the maps, such as "violin C4" (default: C4, first style)',
     )
-    built.add_flag("--points", 11, "number of points along an axis of a map", type=number(int, 2))
     add_model_flag(built, MODEL)
+    add_seed_flag(built, "choice of notes")
     return built
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    if args.output.suffix.lower() != ".html":
-        raise UserError(f"--output {args.output}: end it in .html")
+    check_page(args.output)
     start_backend(None)
-    from common.report.maps import draw_maps
-    from common.report.page import mp3
-    from common.report.plots import figure_png
-    from common.report.space import Exhibit, Point, require_three, spread_out, write_space
+    from common.report.maps import maps_exhibit
+    from common.report.pairs import change_pairs, exhibits, load_notes, pairs_of
+    from common.report.space import Exhibit, require_three, sounding_points, write_space
     from wae_fader.trained import load_trained, read_latents
 
     trained = load_trained(args.model)
     rows, latents = read_latents(args.model)
     require_three(args.model, trained.dims)
-    note = args.note or f"{trained.conditions.instruments[0]} C4"
-    style, pitch = trained.conditions.note(note)
-    power_of = partial(trained.mean_power, pitch=pitch, style=style)
-    maps = draw_maps(power_of, trained.images.hertz, trained.dims, args.points)
-    exhibits = [
-        Exhibit(
-            f"Maps of descriptors: {in_words(style)}, pitch {pitch}",
-            figure_png(maps, dpi=80),
-            "Each changes over two of the three numbers, from -2 to 2, while the other one is 0.",
-        )
-    ]
+    style, pitch = trained.conditions.note(args.note or f"{trained.conditions.instruments[0]} C4")
+    shown, pairs = [], []
     drawn = args.model / "reconstructions.png"
     if drawn.is_file():
         said = "Held-out notes, their reconstructions, and the same points in other styles."
-        exhibits.insert(0, Exhibit("Notes and styles", drawn.read_bytes(), said))
-    sounds = {}
-    for index in spread_out(latents, args.sounds):
-        row, rate = rows[index], trained.sample_rate
-        audio = trained.decode(latents[index : index + 1], [row.pitch], row.style)
-        sounds[index] = mp3(at_loudness(audio, rate), rate)
-    points = [
-        Point(in_words(row.style), row.pitch, latent.tolist(), sounds.get(index))
-        for index, (row, latent) in enumerate(zip(rows, latents, strict=True))
-    ]
+        shown.append(Exhibit("Notes and styles", drawn.read_bytes(), said))
+    try:
+        notes = load_notes(args.audio_path or NOTES, trained)
+        names = pairs_of(args.transfers, trained.conditions, notes)
+    except UserError:
+        if args.audio_path or args.transfers:
+            raise
+        names = []  # styles that are no instruments
+    if names:
+        rng = np.random.default_rng(args.seed)
+        pairs = change_pairs(trained, notes, notes, names, most=args.notes, rng=rng)
+        shown += [exhibit for pair in pairs for exhibit in exhibits(pair, trained)]
+    power_of = partial(trained.mean_power, pitch=pitch, style=style)
+    of = f"{in_words(style)}, pitch {pitch}"
+    shown.append(maps_exhibit(power_of, trained.images.hertz, trained.dims, args.points, of))
+
+    def sound_of(index):
+        return trained.decode(latents[index : index + 1], [rows[index].pitch], rows[index].style)
+
     with only_run(args.output, folder=False):
         write_space(
             args.output,
             "Notes in a space of three numbers",
-            points,
+            sounding_points(
+                [(row.style, row.pitch) for row in rows],
+                latents,
+                args.sounds,
+                sound_of,
+                trained.sample_rate,
+            ),
             lead=f"{len(rows):,} notes of the training of {args.model.name}, by the WAE-Fader.",
             label="style",
-            exhibits=exhibits,
+            exhibits=shown,
         )
-    say(f"{args.output}: {len(points):,} notes, {len(sounds)} of them to hear")
+    say(f"{args.output}: {len(rows):,} notes, {len(pairs)} pairs of styles")
     return 0
 
 

@@ -196,7 +196,7 @@ class Session(TrainingSession):
         rows = [self.store.rows[index] for index in shown]
         plot_notes(folder / "reconstructions.png", trained, self.store.read(shown), rows)
         if epoch == self.last_epoch:
-            rows, vectors = write_latents(folder / "latents.h5", trained, self.store, self.sides[0])
+            rows, vectors = write_latents(folder, trained, self.store, self.sides[0])
             styles, pitches = [row.style for row in rows], [row.pitch for row in rows]
             plot_latents(folder / "latents.png", vectors, styles, pitches, "style")
 

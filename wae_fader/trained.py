@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.files.audio import fit_length, safe_peak
-from common.files.store import read_arrays, write_arrays
+from common.latent import read_vectors, write_vectors
 from common.networks.conditions import NoteConditions
 from common.trained import load_networks, open_run, reading_config
 from wae_fader.images import ITERATIONS, RANGE_DB, NoteImages
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _BATCH = 64
 _SQUELCH = 4.0 / RANGE_DB  # of decoded values
-_LATENTS = {"kind": "file of latent vectors", "remake": "python -m wae_fader.train"}
 
 
 class TrainedFader:
@@ -40,6 +39,7 @@ class TrainedFader:
         dims: Length of a latent vector.
         rate: Latent vectors a second, one for each note.
         sample_rate: Sample rate of the audio in Hz.
+        note_seconds: Length of a note.
         style: Style that ``decode`` plays unless told another.
         pitch: MIDI number that ``decode`` plays unless told others.
     """
@@ -58,6 +58,7 @@ class TrainedFader:
         self.dims = encoder.output_shape[-1]
         self.sample_rate = images.sample_rate
         self.rate = images.sample_rate / images.samples
+        self.note_seconds = images.seconds
         self.style, self.pitch = conditions.instruments[0], 60
         for network in (encoder, decoder):
             network.compile(jit_compile=False)
@@ -157,27 +158,44 @@ class TrainedFader:
                 row[known.index(self.conditions.instrument(name))] += weight
         return vectors
 
+    def note_image(self, audio: np.ndarray) -> tuple[np.ndarray, float]:
+        """``NoteImages.image``; this and the others as of ``common.report.pairs``."""
+        return self.images.image(audio)
+
+    def change_note(
+        self, image: np.ndarray, pitch: int, target: str, source: str | None
+    ) -> np.ndarray:
+        """Image (bins, frames) of a note in the style of another one, whatever its own is."""
+        return self.decode_images(self.encode_images(image[np.newaxis]), [pitch], target)[0]
+
+    def changed_level(self, level: float, target: str, source: str | None) -> float:
+        """The level itself: what is changed has that of the note."""
+        return level
+
+    def note_sound(self, image: np.ndarray, level: float) -> np.ndarray:
+        """Sound (samples,) of an image."""
+        return self.images.audio(image, level)
+
 
 def _parts(number):
     return [slice(start, start + _BATCH) for start in range(0, number, _BATCH)]
 
 
 def write_latents(
-    path: Path, trained: TrainedFader, store: NoteStore, indices: Sequence[int]
+    folder: Path, trained: TrainedFader, store: NoteStore, indices: Sequence[int]
 ) -> tuple[list[Note], np.ndarray]:
-    """Write the latent vectors of notes of a store: ``(rows, vectors)``."""
+    """Write the latent vectors of notes of a store into a run folder: ``(rows, vectors)``."""
     rows = [store.rows[index] for index in indices]
     vectors = np.concatenate(
         [trained.encode_images(store.read(indices[part])) for part in _parts(len(indices))]
     )
-    write_arrays(path, {"latent": vectors.astype(np.float16)}, rows=rows)
+    write_vectors(folder, rows, vectors)
     return rows, vectors
 
 
 def read_latents(folder: Path) -> tuple[list[Note], np.ndarray]:
     """Read what ``write_latents`` wrote into a run folder: ``(rows, vectors)``."""
-    arrays, _, rows = read_arrays(folder / "latents.h5", ["latent"], Note, **_LATENTS)
-    return rows, arrays["latent"]
+    return read_vectors(folder, Note, "wae_fader.train")
 
 
 def load_trained(folder: Path) -> TrainedFader:

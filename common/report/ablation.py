@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -50,8 +51,7 @@ def add_ablation_flags(built: Parser, variants: Mapping[str, Any], epochs: int, 
 def train_variants(
     train: Callable[..., Path],
     variants: Mapping[str, Mapping[str, Any]],
-    folder: Path,
-    seeds: int,
+    args: argparse.Namespace,
     **flags: Any,
 ) -> dict[str, list[Path]]:
     """Train the models of an ablation; trainings that are finished are left as they are.
@@ -59,17 +59,20 @@ def train_variants(
     Args:
         train: The function of that name of a training script.
         variants: Dict from the name of a model to the flags in which it differs.
-        folder: Their run folders become ``<name>_<seed>`` in it.
-        seeds: Number of trainings of each.
-        flags: What is the same for all.
+        args: Flags of ``add_ablation_flags``, and ``features_path``. The run folders become
+            ``<name>_<seed>`` in ``args.ablation``.
+        flags: What else is the same for all. The learning rate falls from 0.003 by default.
 
     Returns:
         Dict from name to run folders.
     """
+    same = {"lr": 3e-3, "lr_decay": "cosine", **flags}
+    for name in ("features_path", "epochs", "steps_per_epoch"):
+        same[name] = getattr(args, name)
     return {
         name: [
-            train(output=folder / f"{name}_{seed}", seed=seed, **{**flags, **changes})
-            for seed in range(seeds)
+            train(output=args.ablation / f"{name}_{seed}", seed=seed, **{**same, **changes})
+            for seed in range(args.seeds)
         ]
         for name, changes in variants.items()
     }

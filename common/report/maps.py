@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from common.audio.descriptors import describe_shape
-from common.report.plots import Panel, image_grid
+from common.report.plots import Panel, figure_png, image_grid
+from common.report.space import Exhibit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,3 +66,23 @@ def draw_maps(
         ]
         rows.append(f"latent {axes[0] + 1} (right), {axes[1] + 1} (up)")
     return image_grid(panels, size=(2.4, 2.4), columns=len(SHOWN), rows=rows, bar="")
+
+
+def maps_exhibit(
+    power_of: Callable[[np.ndarray], np.ndarray],
+    hertz: np.ndarray,
+    dims: int,
+    points: int,
+    note: str,
+) -> Exhibit:
+    """``draw_maps`` for a page.
+
+    Args:
+        power_of, hertz, dims, points: As in ``draw_maps``.
+        note: Name of what is decoded.
+    """
+    return Exhibit(
+        f"Maps of descriptors: {note}",
+        figure_png(draw_maps(power_of, hertz, dims, points), dpi=80),
+        "Each changes over two of the three numbers, from -2 to 2, while the other one is 0.",
+    )

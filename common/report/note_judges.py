@@ -105,6 +105,26 @@ def right_of_others(
     return right
 
 
+def read_from(
+    latents: np.ndarray, labels: Sequence, others: np.ndarray, truth: Sequence, seed: int
+) -> float:
+    """Share of the truth that a fresh classifier reads from latent vectors, mean over the classes.
+
+    Args:
+        latents, labels: Those that it learns from, (any, dims) and (any,).
+        others, truth: Those that it is tried on.
+        seed: Integer.
+    """
+    from sklearn.ensemble import RandomForestClassifier
+
+    forest = RandomForestClassifier(
+        200, min_samples_leaf=3, class_weight="balanced_subsample", random_state=seed
+    )
+    found = forest.fit(latents, labels).predict(others)
+    truth = np.asarray(truth)
+    return float(np.mean([np.mean(found[truth == one] == one) for one in set(truth.tolist())]))
+
+
 def heard_pitch(audio: np.ndarray, sample_rate: int, lowest: float) -> float:
     """Median pitch that probabilistic YIN hears in the loud part of a note.
 

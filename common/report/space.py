@@ -7,17 +7,19 @@ needs neither other files nor a network.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from common.audio.loudness import at_loudness
 from common.cli import UserError
 from common.files.atomic import replace_when_done
+from common.music.instruments import in_words
 from common.music.names import PITCH_CLASSES, pitch_name
-from common.report.page import data_uri
+from common.report.page import data_uri, mp3
 
 _HELP = (
     "Drag to turn, or use the arrow keys. Press a large point to hear its note, <kbd>Enter</kbd> "
@@ -76,6 +78,32 @@ def spread_out(vectors: np.ndarray, number: int) -> list[int]:
         nearest = np.minimum(nearest, distances)
         chosen.append(int(nearest.argmax()))
     return chosen
+
+
+def sounding_points(
+    notes: Sequence[tuple[str, int]],
+    vectors: np.ndarray,
+    sounds: int,
+    sound_of: Callable[[int], np.ndarray],
+    sample_rate: int,
+) -> list[Point]:
+    """Points of a page, some of which are heard: those that are far from each other.
+
+    Args:
+        notes: (style, pitch) of each.
+        vectors: (notes, 3) latent vectors.
+        sounds: Number of those that are heard.
+        sound_of: Function of the number of a note, that returns its sound (samples,).
+        sample_rate: Hz.
+    """
+    heard = {
+        index: mp3(at_loudness(sound_of(index), sample_rate), sample_rate)
+        for index in spread_out(vectors, sounds)
+    }
+    return [
+        Point(in_words(style), pitch, vector.tolist(), heard.get(index))
+        for index, ((style, pitch), vector) in enumerate(zip(notes, vectors, strict=True))
+    ]
 
 
 def require_three(folder: Path, dims: int) -> None:
