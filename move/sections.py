@@ -10,7 +10,7 @@ import numpy as np
 
 from common.files.audio import to_mono
 from move.pitches import TRACKERS, heard_pitches
-from move.slices import FAINT, Slices, cut, join
+from move.slices import FAINT, Slices, cut, join, level_factor
 
 if TYPE_CHECKING:
     from move.trained import TrainedMove
@@ -50,8 +50,8 @@ def transfer_blocks(
         slices = cut(image)
         near = np.convolve(heard.voiced, np.ones(3), "same") > 0
         silent = ~near | (slices.max(axis=(1, 2)) < FAINT)
-        audible = np.where(silent[:, np.newaxis, np.newaxis], np.float32(0), slices)
-        return join(trained.transfer(audible, heard.pitches, target, source, ages=heard.ages))
+        changed = trained.transfer(slices, heard.pitches, target, source, ages=heard.ages)
+        return join(np.where(silent[:, np.newaxis, np.newaxis], np.float32(0), changed))
 
     told = {"tracker": tracker, "iterations": iterations, "gain": trained.gain(target, source)}
     return change_blocks(blocks, trained.slices, change, **told)
@@ -128,5 +128,9 @@ def _sound(audio, known, slices, change, iterations):
     image, peak = slices.image(audio)
     if peak == 0:
         return np.zeros_like(audio)
-    image = image if change is None else change(image)
+    if change is not None:
+        given, image = image, change(image)
+        sounds = image.any(axis=0)
+        if sounds.any():
+            peak *= level_factor(given[:, sounds].max(), image.max())
     return slices.audio(image, iterations, peak, known)[: audio.size]

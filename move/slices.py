@@ -113,6 +113,14 @@ class Slices(NamedTuple):
         return transform.inverse(found)[: columns * self.hop]
 
 
+def level_factor(given: float, made: float) -> float:
+    """Factor that brings an image to the level of another, by the largest values of both.
+
+    What is decoded is nearer to the mean than what is true, also where it is loudest.
+    """
+    return 10 ** (RANGE_DB * float(given - made) / 20)
+
+
 def cut(image: np.ndarray, hop: int = HOP) -> np.ndarray:
     """Slices (slices, bins, COLUMNS) of an image (bins, columns), ``hop`` columns apart."""
     starts = range(0, image.shape[1] - COLUMNS + 1, hop)

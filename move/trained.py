@@ -12,7 +12,7 @@ from common.latent import read_vectors, write_vectors
 from common.networks.conditions import NoteConditions
 from common.trained import load_networks, open_run, reading_config
 from move.ages import AGES, age_vectors, ages_since
-from move.slices import HOP, RANGE_DB, Slices, cut, join
+from move.slices import HOP, RANGE_DB, Slices, cut, join, level_factor
 from move.store import Slice, SliceStore
 
 if TYPE_CHECKING:
@@ -188,16 +188,9 @@ class TrainedMove:
         *,
         ages: Sequence[int] | np.ndarray | None = None,
     ) -> np.ndarray:
-        """Slices of another instrument, the loudest of them as loud as the loudest of ``images``.
-
-        Decoded values are nearer to the mean than true ones, also the loudest. Arguments are as of
-        ``encode_slices``, and the name of the instrument; slices of silence stay silent.
-        """
+        """Slices of another instrument; arguments as of ``encode_slices``, and its name."""
         latents = self.encode_slices(images, pitches, instrument, ages=ages)
-        made = self.decode_slices(latents, pitches, target, ages=ages)
-        made[~images.any(axis=(1, 2))] = 0
-        shift = images.max() - made.max()
-        return np.where(made > 0, np.clip(made + shift, 0, 1), np.float32(0))
+        return self.decode_slices(latents, pitches, target, ages=ages)
 
     def note_image(self, audio: np.ndarray) -> tuple[np.ndarray, float]:
         """``move.slices.Slices.image``; this and the others as of ``common.report.pairs``."""
@@ -220,8 +213,8 @@ class TrainedMove:
         return level * self.gain(target, source)
 
     def note_sound(self, image: np.ndarray, level: float) -> np.ndarray:
-        """Sound (samples,) of an image."""
-        return self.slices.audio(image, ITERATIONS, level)
+        """Sound (samples,) of an image, as loud as if its loudest value were 1."""
+        return self.slices.audio(image, ITERATIONS, level * level_factor(1, image.max()))
 
 
 def _parts(number):

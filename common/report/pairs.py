@@ -107,8 +107,7 @@ class Pair(NamedTuple):
     Attributes:
         source, target: Names.
         given: List of ``NoteSound``.
-        true: List of ``NoteSound`` of the target at the same pitches, and at the same velocities
-            if it has some of these.
+        true: List of ``NoteSound`` of the target at the same pitches.
         made: List of the images of ``given`` after the change.
     """
 
@@ -149,21 +148,15 @@ def change_pairs(
             note for note in notes if note.name.instrument == source and note.name.pitch in played
         ]
         given = [given[index] for index in sorted(rng.permutation(len(given))[:most])]
-        same = _at_the_same(given, [note for note in true if note.name.instrument == target])
+        pitches = {note.name.pitch for note in given}
+        same = [
+            note for note in true if note.name.instrument == target and note.name.pitch in pitches
+        ]
         told = source if source in known else None
         made = [trained.change_note(note.image, note.name.pitch, target, told) for note in given]
         if given:
             pairs.append(Pair(source, target, given, same, made))
     return pairs
-
-
-def _at_the_same(given, true):
-    """The true notes at the pitches and velocities of given ones; of others if there are none."""
-    notes = {note.name[-2:] for note in given}
-    pitches = {note.name.pitch for note in given}
-    return [note for note in true if note.name[-2:] in notes] or [
-        note for note in true if note.name.pitch in pitches
-    ]
 
 
 def sounds_of(trained: NoteModel, pair: Pair) -> list[np.ndarray]:
