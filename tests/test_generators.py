@@ -171,9 +171,7 @@ def quick(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:.*run_functions_eagerly")
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize(
-    "name", ["sing", *(pytest.param(one, marks=pytest.mark.stress) for one in ("wavenet", "ddsp"))]
-)
+@pytest.mark.parametrize("name", ["sing", pytest.param("ddsp", marks=pytest.mark.stress)])
 def test_the_script_chooses_a_width_and_trims(name, notes, tmp_path, capsys):
     argv = ["--model", name, "--audio_path", str(notes), "--output", str(tmp_path / "run")]
     argv += ["--epochs", "1", "--steps_per_epoch", "1", "--batch_size", "2", "--share", "0.85"]
@@ -224,8 +222,9 @@ def test_seeds_become_bars_and_a_picture(tmp_path, capsys):
 
 
 @pytest.mark.stress
-@pytest.mark.parametrize("form", ["onnx", "litert"])
-@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize(
+    ("name", "form"), [*((name, "onnx") for name in GENERATORS), ("ddsp", "litert")]
+)
 def test_a_trimmed_generator_runs_elsewhere(name, form, tmp_path):
     for package in PACKAGES[form]:
         pytest.importorskip(package)
