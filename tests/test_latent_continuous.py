@@ -263,6 +263,11 @@ def test_an_erasure_leaves_no_covariance_in_any_collection():
         assert np.abs(np.cov(left.T, value)[-1, :-1]).max() < 1e-8
     assert np.linalg.matrix_rank(matrix) == 3
     np.testing.assert_allclose(matrix @ matrix, matrix, atol=1e-9)
+    # a number that is constant stays what it is
+    constant = [np.column_stack([one, np.ones(200)]) for one in vectors]
+    larger, _ = erasure(constant, values)
+    np.testing.assert_allclose(larger[:5, :5], matrix, atol=1e-9)
+    np.testing.assert_allclose(larger[5], np.eye(6)[5], atol=1e-9)
     # of one collection: what is least changed, by the least-squares formula of the paper
     matrix, _ = erasure(vectors[:1], values[:1])
     spread = np.cov(vectors[0].T, bias=True)
@@ -290,20 +295,24 @@ def test_the_loudness_is_erased_from_a_trained_model(run, tmp_path, capsys):
     assert linked[1] < 1e-3 * linked[0] < 1e-3
 
 
-def test_what_has_no_loudness_to_be_erased_is_refused(run, tmp_path, capsys):
+def test_what_has_no_loudness_to_be_erased_is_refused(run, tmp_path, capsys, monkeypatch):
     config = json.loads((run / "run" / "config.json").read_text())
     others = {"training": ["gone.wav"], "held_out": []}
     plain = Architecture(6, 2, 3, told=False)
     for name, changes in (
         ("plain", {"architecture": plain._asdict()}),
         ("others", {"split": others}),
+        ("again", {"erased": "loudness"}),
     ):
         shutil.copytree(run / "run", tmp_path / name)
         (tmp_path / name / "config.json").write_text(json.dumps(config | changes))
     build_decoder(plain).save(tmp_path / "plain" / "decoder.h5")
     argv = words("--features_path", run / "s.h5", "--output", tmp_path / "x", "--model")
-    for name, word in (("none", "config.json"), ("plain", "--adversary"), ("others", "s.h5")):
+    words_of = {"none": "config.json", "plain": "--adversary", "others": "s.h5", "again": "already"}
+    for name, word in words_of.items():
         assert_refused(erase.main, [*argv, str(tmp_path / name)], capsys, word)
+    monkeypatch.setattr(erase, "SOUNDING", 2.0)
+    assert_refused(erase.main, [*argv, str(run / "run")], capsys, "hardly sound")
     assert not (tmp_path / "x" / "encoder.h5").exists()
 
 

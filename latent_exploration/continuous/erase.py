@@ -58,7 +58,7 @@ def erasure(
         axis=1,
     )
     spread = np.mean([np.cov(one.T, bias=True) for one in vectors], axis=0)
-    weights = np.linalg.solve(spread, linked)
+    weights = np.linalg.pinv(spread, hermitian=True) @ linked  # a number may be constant
     matrix = np.eye(len(spread)) - linked @ np.linalg.pinv(linked.T @ weights) @ weights.T
     return matrix, np.mean([one.mean(axis=0) for one in vectors], axis=0)
 
@@ -75,7 +75,8 @@ def erase(model: Path, store: SpectraStore, output: Path) -> float:
         Share of the variance of the latent vectors that is gone.
 
     Raises:
-        UserError: No continuous model; one that is not told the loudness; other recordings.
+        UserError: No continuous model; one that is not told the loudness, or erased already; other
+            recordings, or too few that sound.
     """
     config = open_run(model, "latent_exploration")
     from common.trained import open_model
@@ -84,6 +85,8 @@ def erase(model: Path, store: SpectraStore, output: Path) -> float:
     trained = open_model(model)
     if not trained.controls:
         raise UserError(f"{model}: was trained with --adversary 0; its loudness is to be told")
+    if config.get("erased"):
+        raise UserError(f"{model}: its loudness is erased already; name the run of the training")
     names = set(config.get("split", {}).get("training", ()))
     rows = [row for row in store.rows if row.source in names]
     if len({row.source for row in rows}) < len(names) or not rows:
@@ -97,18 +100,23 @@ def erase(model: Path, store: SpectraStore, output: Path) -> float:
         place = int(np.argmax(collections.shares(row.source)))
         vectors[place].append(trained.encode_frames(frames)[sounds])
         values[place].append(frames.loudness[sounds])
-    found = [np.concatenate(one) for one in vectors if one]
-    matrix, mean = erasure(found, [np.concatenate(one) for one in values if one])
-    layer, dims = trained.encoder.get_layer("encoder_out"), len(matrix)
+    layer = trained.encoder.get_layer("encoder_out")
+    dims = layer.filters // 2
+    # of fewer vectors than numbers, everything is linear in the loudness
+    many = [place for place, value in enumerate(values) if sum(map(len, value)) > dims]
+    if not many:
+        raise UserError(f"{store.path}: its recordings hardly sound; all are below -60 dB")
+    found = [np.concatenate(vectors[place]) for place in many]
+    matrix, mean = erasure(found, [np.concatenate(values[place]) for place in many])
     kernel, bias = layer.get_weights()
     kernel[..., :dims] = kernel[..., :dims] @ matrix.T
     bias[:dims] = (bias[:dims] - mean) @ matrix.T + mean
     layer.set_weights([kernel, bias])
-    RunFolder(output).write_config({**config, "erased": "loudness"})
+    save_h5(trained.encoder, output / "encoder.h5")
     for name in ("decoder.h5", "history.csv", "history.png"):
         if (model / name).is_file():
             shutil.copyfile(model / name, output / name)
-    save_h5(trained.encoder, output / "encoder.h5")
+    RunFolder(output).write_config({**config, "erased": "loudness"})
     everything = np.concatenate(found)
     left = (everything - mean) @ matrix.T
     return float(1 - left.var(axis=0).sum() / everything.var(axis=0).sum())
