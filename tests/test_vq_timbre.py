@@ -70,6 +70,7 @@ def trained(folder):
 def short_sweeps(monkeypatch):
     monkeypatch.setattr(evaluate, "_SWEEP_SECONDS", 2)
     monkeypatch.setattr(evaluate, "_SPEED_SECONDS", 2)
+    monkeypatch.setattr(evaluate, "_NOISES", 2)
 
 
 def test_a_frame_is_freed_of_its_level():
@@ -174,11 +175,13 @@ def test_humming_is_heard_as_a_low_voice():
     assert np.nanmedian(describe_audio(audio, RATE)["centroid"]) < 900
 
 
-def test_codes_of_a_curve_are_the_nearest_and_what_is_beyond_is_told():
-    values = np.array([100.0, 300, np.nan, 700])
-    table = Table({"centroid": values}, {"centroid": values})
+def test_codes_of_a_curve_are_expected_nearest_and_what_is_beyond_is_told():
+    values, deviations = np.array([[100.0, 300, np.nan, 700, 290], [10, 10, np.nan, 10, 90]])
+    table = Table({"centroid": values}, {"centroid": deviations})
     choice = choose_codes(table, "centroid", np.array([90, 180, 220, 690, 900.0]))
     assert choice.codes.tolist() == [0, 0, 1, 3, 3]
+    steady = choose_codes(table, "centroid", np.array([290.0]))  # the last code is less certain
+    assert steady.codes.tolist() == [1]
     assert (choice.low, choice.high, choice.beyond) == (100, 700, 0.4)
     assert rank_correlation(np.arange(9.0), np.arange(9.0) ** 3) == pytest.approx(1)
     assert np.isnan(rank_correlation(np.arange(9.0), np.ones(9)))

@@ -123,7 +123,11 @@ class Choice(NamedTuple):
 
 
 def choose_codes(table: Table, name: str, target: np.ndarray) -> Choice:
-    """The code whose descriptor is nearest to each value of a curve.
+    """The code whose descriptor is expected nearest to each value of a curve.
+
+    What is least is the expected square of the distance, that is the square of the distance from
+    the mean plus the variance: a code that is always a little off is better than one that is right
+    on the average only.
 
     Args:
         table: ``Table``.
@@ -131,11 +135,12 @@ def choose_codes(table: Table, name: str, target: np.ndarray) -> Choice:
         target: (frames,).
 
     Returns:
-        ``Choice``; beyond the reach of the table, the last code before it.
+        ``Choice``; beyond the reach of the table, a code near its end.
     """
     known = np.flatnonzero(np.isfinite(table.mean[name]))
-    values = table.mean[name][known]
-    codes = known[np.abs(values - target[:, np.newaxis]).argmin(axis=1)]
+    values, deviations = (part[name][known] for part in table)
+    errors = np.square(values - target[:, np.newaxis]) + np.square(deviations)
+    codes = known[errors.argmin(axis=1)]
     low, high = float(values.min()), float(values.max())
     return Choice(codes, low, high, float(np.mean((target < low) | (target > high))))
 

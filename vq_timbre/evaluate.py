@@ -11,7 +11,8 @@ prints, for each model, from excerpts of held-out recordings of its instrument:
   lsd          log-spectral distance in dB from the recording, of the reconstruction and of the same
                without codes, with the same noise
   sweeps       rank correlation (Spearman) of target and measured descriptor, for sinusoids between
-               the 5th and the 95th percentile of the codes, measured over ten frames and over one
+               the 5th and the 95th percentile of the codes, measured over ten frames and over one,
+               as mean over eight noises; least is the worst of them over ten frames
   transfer     of hummed melodies and of excerpts of --others: share that comes nearer to the
                instrument than it was, by the cosine of mean MFCCs; correlation of the loudness with
                that of the input
@@ -56,6 +57,7 @@ SWEPT = ("centroid", "bandwidth", "f0")
 _LEVELS_DB = (-12.0, 12.0)
 _HEARD_DB = -50.0  # frames further below the loudest one do not count
 _SWEEP_SECONDS, _SWEEP_PERIODS = 12, 2
+_NOISES = 8  # for which a sweep is repeated
 _SPEED_SECONDS = 12
 
 
@@ -272,8 +274,13 @@ def evaluate(
         _write(place, sounds, rate)
     table, sweeps, moved = read_table(trained, folder), [], []
     for name in SWEPT:
-        found, audio, curves = sweep(trained, table, name, args.seed)
-        sweeps.append({"model": folder.name, "descriptor": name, **found})
+        seeds = range(args.seed, args.seed + _NOISES)
+        swept = [sweep(trained, table, name, seed) for seed in seeds]
+        found = [correlations for correlations, _, _ in swept]
+        means = {label: float(np.mean([one[label] for one in found])) for label in found[0]}
+        least = min(one["ten frames"] for one in found)
+        sweeps.append({"model": folder.name, "descriptor": name, **means, "least": least})
+        _, audio, curves = swept[0]
         if place:
             plot_curve(place / f"sweep_{name}.png", audio, rate, name, curves)
             _write(place, {f"sweep_{name}": audio}, rate)

@@ -4,8 +4,8 @@
 
 Files of curves have lines of seconds and values, which are joined by straight lines: Hz (the
 flatness: 0 to 1) for --curve, dB below full scale for --gain. At each frame, the code whose
-descriptor is nearest to the curve is taken, and all are decoded together. Targets that no code
-reaches are reported. Beside the output, <name>.png shows both curves above the spectrogram.
+descriptor is expected nearest to the curve is taken, and all are decoded together. Targets that no
+code reaches are reported. Beside the output, <name>.png shows both curves above the spectrogram.
 """
 
 from __future__ import annotations
