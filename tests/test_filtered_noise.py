@@ -9,7 +9,12 @@ from keras import ops
 
 from common.networks import filtered_noise as noises
 from common.training.balance import GradientBalance, balanced, gradient_norms
-from common.training.spectral_losses import mel_bands, multi_scale_distance, power_spectra
+from common.training.spectral_losses import (
+    frame_powers,
+    mel_bands,
+    multi_scale_distance,
+    power_spectra,
+)
 
 SIZE = 64
 
@@ -107,6 +112,21 @@ def test_spectra_are_those_of_librosa(size):
     np.testing.assert_allclose(
         array(power_spectra(audio, size)), expected.swapaxes(1, 2) ** 2, rtol=1e-3, atol=1e-3
     )
+
+
+def test_the_gradient_of_the_power_is_that_of_its_definition():
+    frames, weights, known = uniform(3, 16), uniform(3, 9, seed=1), uniform(3, 16, seed=2)
+    variable = keras.Variable(frames)
+
+    def losses(weights, known):  # the second term makes the norm depend on each sign of the first
+        return [ops.sum(weights * frame_powers(variable)) + ops.sum(known * variable)]
+
+    matrix = np.exp(-2j * np.pi * np.outer(np.arange(9), np.arange(16)) / 16)
+    spectra = frames @ matrix.T
+    np.testing.assert_allclose(array(frame_powers(frames)), np.abs(spectra) ** 2, rtol=1e-4)
+    gradient = 2 * np.real((weights * spectra.conj()) @ matrix)
+    norms = gradient_norms(losses, [variable])(weights, known)
+    np.testing.assert_allclose(norms, [np.linalg.norm(gradient + known)], rtol=1e-4)
 
 
 def test_distances_have_closed_forms():

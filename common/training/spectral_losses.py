@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from common.networks.filtered_noise import hann
+
 SIZES = (2048, 1024, 512, 256)  # samples of the transforms
 FLOOR = 5e-3  # power below which the logarithm tells nothing
 _BINS_PER_BAND = 8  # of the Mel scale, in the mean
@@ -26,8 +28,34 @@ def power_spectra(audio: Any, size: int) -> Any:
     Returns:
         (batch, frames, size / 2 + 1).
     """
-    real, imaginary = ops.stft(audio, size, size // 4, size)
-    return ops.square(real) + ops.square(imaginary)
+    audio = ops.pad(audio, ((0, 0), (size // 2, size // 2)), mode="reflect")
+    return frame_powers(ops.extract_sequences(audio, size, size // 4) * hann(size))
+
+
+@ops.custom_gradient
+def frame_powers(frames: Any) -> Any:
+    """Power of the Fourier transform of real frames.
+
+    Its gradient is written down, as TensorFlow's own has many more steps. Where ``X`` is the
+    transform and ``P = |X|^2``, ``dL/dx`` is the inverse transform of ``2 size X dL/dP``, halved
+    for all bins but the first and the last: an inverse real transform counts these twice.
+
+    Args:
+        frames: (..., size), an even number of samples.
+
+    Returns:
+        (..., size / 2 + 1).
+    """
+    real, imaginary = ops.rfft(frames)
+    size = frames.shape[-1]
+    weights = np.full(size // 2 + 1, size, np.float32)
+    weights[[0, -1]] *= 2
+
+    def gradient(*args, upstream=None):
+        scaled = (args[0] if upstream is None else upstream) * weights
+        return ops.irfft((scaled * real, scaled * imaginary))
+
+    return ops.square(real) + ops.square(imaginary), gradient
 
 
 def multi_scale_distance(
@@ -68,8 +96,8 @@ def multi_scale_distance(
                 one, other = (ops.sqrt(power + 1e-10) for power in powers)
                 total = total + linear * ops.mean(ops.abs(one - other), axis=(1, 2))
             if log:
-                one, other = (ops.log(floor + power) for power in powers)
-                total = total + log * ops.mean(ops.abs(one - other), axis=(1, 2))
+                one, other = (floor + power for power in powers)
+                total = total + log * ops.mean(ops.abs(ops.log(other / one)), axis=(1, 2))
     return total / len(sizes)
 
 
