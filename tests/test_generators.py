@@ -217,6 +217,10 @@ def test_seeds_become_bars_and_a_picture(tmp_path, capsys):
     assert (rows[0]["scratch"], rows[1]["scratch"]) == ("1.5", "")
     assert rows[1]["multiplier"] == "1.200 ± 0.000"
     assert (tmp_path / "bars" / "tickets.png").read_bytes().startswith(b"\x89PNG")
+    other = about.replace("}", ', "rewind": "learning_rate"}')
+    (tmp_path / "seed_1" / "lottery.json").write_text(other)  # no longer the same kind of lottery
+    assert seeds.main(argv) == 0
+    assert [row["seeds"] for row in read_csv(tmp_path / "bars" / "bars.csv")] == ["1"] * 4
     (tmp_path / "seed_1" / "lottery.json").unlink()
     assert_refused(seeds.main, argv, capsys, "lottery.json")
 

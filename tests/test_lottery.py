@@ -85,6 +85,25 @@ def test_a_ticket_begins_with_the_early_weights_of_the_units_it_keeps(tickets):
     assert not np.array_equal(trained[0], kernel)
 
 
+@pytest.mark.usefixtures("without_latency")
+def test_a_ticket_begins_with_the_trained_weights_if_the_learning_rate_alone_is_rewound(tmp_path):
+    def add_one(model, callbacks):
+        model.set_weights([array + 1 for array in model.get_weights()])
+        return 1.0
+
+    lottery(make_model, add_one, 2, folder=tmp_path, rewind="learning_rate", share=0.5)
+    places = [f"round_{number:02d}" for number in range(3)]
+    for before, after in itertools.pairwise(places):
+        trained, begins = (
+            keras.models.load_model(tmp_path / path, compile=False).get_weights()[0]
+            for path in (f"{before}/network.h5", f"{after}/early.h5")
+        )
+        assert begins.shape[1] < trained.shape[1]
+        assert all((column == trained.T).all(axis=1).any() for column in begins.T)
+    with pytest.raises(ValueError, match="weights, learning_rate"):
+        lottery(make_model, add_one, folder=tmp_path, rewind="time")
+
+
 def test_controls_stand_beside_the_tickets_that_they_are_for(tickets):
     _, rows, _ = tickets
     found = [(row["kind"], row["round"]) for row in rows if row["kind"] != "ticket"]

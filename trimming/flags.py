@@ -21,6 +21,7 @@ CONTROLS = ("random", "reinitialised", "scratch", "masked")
 CONTROL_AT = (0.8, 0.9, 0.99)  # shares of the weights that are gone
 LEAST_UNITS = 4  # that a layer keeps by default
 SCALES = ("max", "dimension", "none")
+REWINDS = ("weights", "learning_rate")
 
 
 def is_reached(share: float, left: float) -> bool:
@@ -105,6 +106,13 @@ def add_round_flags(built: ArgumentParser, rounds: int = 10, epochs: int = 10) -
         1,
         "epoch of the first training whose weights are kept; 0 for those before it",
         type=number(int, 0),
+    )
+    built.add_flag(
+        "--rewind",
+        "weights",
+        "what is set back before a round is trained: weights, to those of --rewind_epoch, or the "
+        "learning rate alone, so that a round goes on with the weights of the one before",
+        choices=REWINDS,
     )
     built.add_argument(
         "--controls",

@@ -109,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             lambda: generator.build(width),
             fitting(examples, args.epochs, lr, verbose=2),
             rewind_epoch=args.rewind_epoch,
+            rewind=args.rewind,
             folder=args.output / f"width_{width}",
             data=list(batches(training, 256)),
             seconds=examples.seconds,

@@ -4,9 +4,11 @@
         --dataset_path demo/features --output runs/tickets --rounds 4 --epochs 2
 
 Each round removes --share of the weights, and sets the others back to what they were after
---rewind_epoch (Frankle and Carbin 2019; for whole units, 2007.16170). The output folder gets the
-network of each round, rounds.csv, and pictures. Rounds that are finished are not repeated. At
-80, 90 and 99 % of the weights, --controls train what a ticket should be compared with:
+--rewind_epoch (Frankle and Carbin 2019; for whole units, 2007.16170). With --rewind learning_rate,
+a round goes on with the weights of the one before instead (Renda, Frankle and Carbin 2020). The
+output folder gets the network of each round, rounds.csv, and pictures. Rounds that are finished are
+not repeated. At 80, 90 and 99 % of the weights, --controls train what a ticket should be compared
+with:
 
   random         as many units in each layer, chosen at random, at their early weights
   reinitialised  the units of the ticket at new weights
@@ -97,6 +99,7 @@ def main(argv: list[str] | None = None) -> int:
             train,
             rounds=args.rounds,
             rewind_epoch=args.rewind_epoch,
+            rewind=args.rewind,
             folder=args.output,
             data=list(batches(examples.training, 256)),  # the same when it goes on
             controls=args.controls,

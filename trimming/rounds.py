@@ -31,6 +31,8 @@ from trimming.statistics import recalibrate
 from trimming.trimmer import Trimmer
 
 TICKET = "ticket"
+# by what is rewound: the file of the round before with whose weights a round begins
+_BEGINNINGS = {"weights": "early.h5", "learning_rate": "network.h5"}
 
 
 class Early(keras.callbacks.Callback):
@@ -59,6 +61,7 @@ def lottery(
     rewind_epoch: int = 1,
     *,
     folder: Path | str,
+    rewind: str = "weights",
     data: Any = None,
     controls: Iterable[str] = (),
     length: int = 1,
@@ -78,6 +81,9 @@ def lottery(
         rounds: Number of rounds after that of the whole model.
         rewind_epoch: Epoch of the first training to whose weights tickets are set back.
         folder: Folder of the rounds.
+        rewind: What is set back before a round is trained: the "weights", to those of
+            ``rewind_epoch``, or the "learning_rate" alone, so that the round goes on with the
+            weights of the one before (Renda, Frankle and Carbin 2020, arXiv:2003.02389).
         data: Examples for the criterion, see ``trimming.criteria.unit_scores``, and for the moving
             averages that each training begins with; without them these are as they were.
         controls: Names in ``trimming.flags.CONTROLS``, trained when CONTROL_AT of the weights is
@@ -99,10 +105,14 @@ def lottery(
         ``test_multiplier``.
 
     Raises:
+        ValueError: ``rewind`` is unknown.
         UserError: A training diverged, or the folder holds rounds with other settings.
     """
+    if rewind not in _BEGINNINGS:
+        raise ValueError(f"rewind {rewind!r}: give one of {', '.join(_BEGINNINGS)}")
     folder = Path(folder)
-    _require_same(folder, settings | {"rewind_epoch": rewind_epoch, "seed": seed} | (about or {}))
+    about = {"rewind_epoch": rewind_epoch, "rewind": rewind, "seed": seed} | (about or {})
+    _require_same(folder, settings | about)
     keras.utils.set_random_seed(seed)
     whole = make_model()
     graph = Graph(whole, settings.get("approximate", False))
@@ -111,7 +121,7 @@ def lottery(
     for number, place in enumerate(places):
         if not (place / "result.json").is_file():
             how = {"weights": graph.count(), "data": data, "seed": seed, "settings": settings}
-            model, sizes = _prepare(whole, number, places, **how)
+            model, sizes = _prepare(whole, number, places, _BEGINNINGS[rewind], **how)
             epoch = rewind_epoch if number == 0 else 0
             how = {"rewind_epoch": epoch, "seed": seed + number, "test": test, "length": length}
             _run(place, model, sizes, train, data, **how)
@@ -171,22 +181,23 @@ def _require_same(folder, settings):
     text = json.loads(json.dumps(settings, default=lambda one: getattr(one, "__name__", str(one))))
     if path.is_file():
         try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+            # earlier versions did not say what was rewound
+            known = {"rewind": "weights"} | json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, TypeError) as error:
             raise UserError(f"{path}: not readable as JSON ({error})") from error
         if known != text:
             raise UserError(f"{folder}: holds rounds with other settings; choose another folder")
     write_json(path, text)
 
 
-def _prepare(whole, number, places, *, weights, data, seed, settings):
-    """The model of a round at its early weights, and its sizes."""
+def _prepare(whole, number, places, beginning, *, weights, data, seed, settings):
+    """The model of a round at the weights that it begins with, and its sizes."""
     if number == 0:
         model = rebuild(whole)
         model.set_weights(whole.get_weights())
         return model, {}
     sizes = _result(places[number - 1], whole)["sizes"]
-    before = [_load(whole, sizes, places[number - 1] / name) for name in ("network.h5", "early.h5")]
+    before = [_load(whole, sizes, places[number - 1] / name) for name in ("network.h5", beginning)]
     trimmer = Trimmer(before[0], whole=weights, seed=seed + number, **settings)
     small = trimmer.step(data)
     small.set_weights(trimmer.rewound(before[1].get_weights()))

@@ -3,8 +3,8 @@
     python -m trimming.seeds --tickets runs/ddsp_*/width_48 runs/sing_*/width_68 --output runs/seeds
 
 Each folder of --tickets holds the rounds of `trimming.lottery` or `trimming.generator_lottery` from
-one seed; those of the same model, width, criterion and scope belong together. The output folder
-gets bars.csv and tickets.png.
+one seed; those of the same model, width, criterion, scope and --rewind belong together. The output
+folder gets bars.csv and tickets.png.
 
 Multipliers are errors over that of the whole network of the same seed, in the first round where
 that many of the weights are gone. With several seeds, means and standard deviations are shown. In
@@ -63,10 +63,12 @@ def bars_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _name(folder):
-    """Name of what the seeds of a folder share: model, width and criterion, as far as known."""
+    """Name of what the seeds of a folder share: model, width, criterion and so on, if known."""
     try:
         about = json.loads((folder / "lottery.json").read_text(encoding="utf-8"))
         words = [about.get("model"), about.get("width"), about["criterion"], about["scope"]]
+        if about.get("rewind") == "learning_rate":
+            words.append("learning rate rewound")
     except (OSError, ValueError, LookupError, AttributeError) as error:
         raise UserError(f"{folder}/lottery.json: no settings of a lottery in it") from error
     return " ".join(str(word) for word in words if word is not None)
