@@ -12,13 +12,15 @@ prints, for each model:
                   held-out notes and true notes of the target at the same pitches, divided by that
                   between the notes as they were and the same true notes: below 1 is nearer
   nearer_of_8     how many of eight descriptors of timbre (``common.audio.descriptors``) are nearer
-                  to those of true notes after the transfer, by the first Wasserstein distance
-  pitch_class     share of transferred notes whose pitch class, and whose octave, probabilistic YIN
-  octave          hears right; the same for true held-out notes
+                  to those of true notes after the transfer, by the first Wasserstein distance;
+                  ``not_nearer`` names the others
+  pitch_class     share of transferred notes whose pitch class, and whose octave, is heard right by
+  octave          SwiftF0 and probabilistic YIN, which know nothing of the notes; the same for true
+                  held-out notes
   judge           share of transferred notes that a classifier takes for their target. It learned
                   from the held-out notes, which the models have not seen, if there are five of
                   each instrument; the row of true notes tells how it does on other pitches than it
-                  learned from (five-fold), that of reconstructions what a transfer can reach
+                  learned from (five-fold)
   other_judge     the same by a classifier that learned from the notes of --judge_path, which should
                   be of other recordings of the same instruments
   from_z          share of held-out slices whose instrument a fresh classifier (random forest, which
@@ -27,11 +29,14 @@ prints, for each model:
   speed           seconds of audio a second that one core makes of latent vectors
   minutes         that the training took, by its history
 
+The row of reconstructions tells what a transfer can reach: there, the true notes of the target,
+coded and decoded, take the place of the transferred ones.
+
 With --recordings, a second table is of recorded notes that are transferred, from any instrument.
 --ablation first trains models in that folder, as far as they are not there, and prints one line for
 each: MoVE, its networks told the note by no modulation, or beside the input, its loss without the
-discrepancy, or with an adversary in place of it. With several --seeds, a line has means and
-standard deviations.
+discrepancy, or with an adversary in place of it, compared by their images alone. With several
+--seeds, a line has means and standard deviations.
 """
 
 from __future__ import annotations
@@ -45,10 +50,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from common.audio.descriptors import NAMES
 from common.audio.metrics import image_distance
 from common.cli import Parser, UserError, add_seed_flag, existing_folder, number, parser, run
 from common.latent import decoding_speed
-from common.music.names import NoteName
 from common.music.split import note_of
 from common.report.ablation import (
     add_ablation_flags,
@@ -57,7 +62,13 @@ from common.report.ablation import (
     training_minutes,
 )
 from common.report.evaluation import held_out
-from common.report.note_judges import envelopes, judge_of, read_from, right_of_others
+from common.report.note_judges import (
+    envelopes,
+    heard_right,
+    judge_of,
+    read_from,
+    right_of_others,
+)
 from common.report.pairs import NoteSound, Pair, change_pairs, describe_pair, load_notes, sounds_of
 from common.report.tables import as_text
 from common.trained import add_model_flag, open_run
@@ -78,7 +89,7 @@ ABLATION = {  # what the training differs in
     "adversarial": {"translation": "adversarial"},
 }
 _FEWEST = 5  # held-out notes of an instrument of which a judge can learn
-_LOWEST = 28  # MIDI number from which on pitches are listened for
+_HEARD = 64  # largest number of true notes that are listened to
 _SPEED_SECONDS = 10
 
 
@@ -128,46 +139,64 @@ def discrepancy(images: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> f
     return float(squared_mmd(*(means[means.max(axis=1) > 0] for means in seen)))
 
 
-def compare(pair: Pair, trained: TrainedMove, judges: dict[str, Judge]) -> dict[str, Any]:
-    """Row about a pair: discrepancy, descriptors, pitches, and what the judges say.
+def compare_images(pair: Pair, judges: dict[str, Judge]) -> dict[str, Any]:
+    """Row about a pair: discrepancy, and what the judges say.
 
     Args:
         pair: ``common.report.pairs.Pair``.
-        trained: ``move.trained.TrainedMove``.
         judges: Dict from the name of a column to a judge of ``envelopes``.
+    """
+    true, given = ([note.image for note in part] for part in (pair.true, pair.given))
+    seen = envelopes(np.stack(pair.made), RANGE_DB)
+    return {
+        "from": pair.source.removesuffix("_acoustic"),
+        "to": pair.target.removesuffix("_acoustic"),
+        "notes": len(pair.given),
+        "mmd_ratio": discrepancy(pair.made, true) / discrepancy(given, true),
+        **{name: float(np.mean(one.names(seen) == pair.target)) for name, one in judges.items()},
+    }
+
+
+def compare_sounds(pair: Pair, sounds: Sequence[np.ndarray], rate: int) -> dict[str, Any]:
+    """More of that row: descriptors and pitches of the sounds of the changed notes.
+
+    Args:
+        pair: ``common.report.pairs.Pair``.
+        sounds: (samples,) of each.
+        rate: Hz.
     """
     from scipy.stats import wasserstein_distance
 
-    rate, asked = trained.sample_rate, [note.name for note in pair.given]
-    sounds = sounds_of(trained, pair)
     before, after, truth = describe_pair(pair, sounds, rate)
-    nearer = [
-        wasserstein_distance(made, true) < wasserstein_distance(given, true)
-        for made, given, true in zip(after, before, truth, strict=True)
+    farther = [
+        name
+        for name, made, given, true in zip(NAMES, after, before, truth, strict=True)
+        if wasserstein_distance(made, true) >= wasserstein_distance(given, true)
     ]
-    true, given = ([note.image for note in part] for part in (pair.true, pair.given))
-    row = {
-        "from": pair.source.removesuffix("_acoustic"),
-        "to": pair.target.removesuffix("_acoustic"),
-        "notes": len(asked),
-        "mmd_ratio": discrepancy(pair.made, true) / discrepancy(given, true),
-        "nearer_of_8": int(np.sum(nearer)),
-        **heard_right(sounds, asked, rate),
+    return {
+        "nearer_of_8": len(NAMES) - len(farther),
+        **heard_right(sounds, rate, [note.name.pitch for note in pair.given]),
+        "not_nearer": " ".join(farther),
     }
-    seen = envelopes(np.stack(pair.made), RANGE_DB)
-    for name, judge in judges.items():
-        row[name] = float(np.mean(judge.names(seen) == pair.target))
-    return row
 
 
-def heard_right(
-    audios: Sequence[np.ndarray], names: Sequence[NoteName], rate: int
-) -> dict[str, float]:
-    """``common.report.note_judges.right`` of what is heard in audios of notes."""
-    from common.report.note_judges import heard_pitch, right
+def reconstructed(pair: Pair, trained: TrainedMove) -> tuple[Pair, list[np.ndarray]]:
+    """A pair with true notes of the target, coded and decoded, in place of the transfers.
 
-    heard = np.array([heard_pitch(audio, rate, _LOWEST) for audio in audios])
-    return right(heard, np.array([name.pitch for name in names]))
+    Of those at the same pitch, the one of the nearest velocity takes the place of a transfer.
+
+    Returns:
+        ``(pair, sounds)``.
+    """
+    made, sounds = [], []
+    for asked in (note.name for note in pair.given):
+        note = min(
+            (note for note in pair.true if note.name.pitch == asked.pitch),
+            key=lambda note: abs(note.name.velocity - asked.velocity),
+        )
+        made.append(trained.change_note(note.image, asked.pitch, pair.target, pair.target))
+        sounds.append(trained.note_sound(made[-1], note.level))
+    return pair._replace(made=made), sounds
 
 
 def means(rows: Sequence[dict[str, Any]], **texts: str) -> dict[str, Any]:
@@ -226,8 +255,8 @@ class Evaluation:
         """Names of the instruments of notes."""
         return np.array([note.name.instrument for note in notes])
 
-    def pairs(self) -> list[dict[str, Any]]:
-        """Rows of the pairs of instruments."""
+    def pairs(self) -> list[Pair]:
+        """Transfers of held-out notes between all pairs of instruments."""
         pairs = change_pairs(
             self.trained,
             self.held,
@@ -238,12 +267,24 @@ class Evaluation:
         )
         if not pairs:
             raise UserError(f"{self.args.audio_path}: no held-out note that two instruments play")
-        return [compare(pair, self.trained, self.judges) for pair in pairs]
+        return pairs
+
+    def compared(self, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+        """Rows of the transfers of pairs, images and sounds."""
+        return [self._row(pair, sounds_of(self.trained, pair)) for pair in pairs]
+
+    def reconstructions(self, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+        """Rows of the same pairs, of what ``reconstructed`` puts in the place of transfers."""
+        return [self._row(*reconstructed(pair, self.trained)) for pair in pairs]
+
+    def _row(self, pair, sounds):
+        rate = self.trained.sample_rate
+        return compare_images(pair, self.judges) | compare_sounds(pair, sounds, rate)
 
     def truth(self) -> dict[str, Any]:
         """Row of true held-out notes."""
         asked = np.isin(self.instruments(self.held), self.names)
-        chosen = self.rng.permutation(np.flatnonzero(asked))[: 8 * self.args.notes]
+        chosen = self.rng.permutation(np.flatnonzero(asked))[:_HEARD]
         notes = [self.held[index] for index in chosen]
         found = self._heard(notes)
         if "judge" in self.judges:
@@ -260,12 +301,12 @@ class Evaluation:
         return {"from": "true notes", "to": "", **found}
 
     def _heard(self, notes):
-        audios, names = [note.audio for note in notes], [note.name for note in notes]
-        return heard_right(audios, names, self.trained.sample_rate)
+        audios, pitches = [note.audio for note in notes], [note.name.pitch for note in notes]
+        return heard_right(audios, self.trained.sample_rate, pitches)
 
     def recorded(self) -> list[dict[str, Any]]:
         """Rows of recorded notes: each instrument transferred to all others, and as they are."""
-        trained, judges = self.trained, self.judges
+        trained = self.trained
         notes = load_notes(self.args.recordings, trained, known=False)
         sources = sorted(set(self.instruments(notes)))
         pairs = change_pairs(
@@ -276,7 +317,7 @@ class Evaluation:
             most=max(self.args.notes // len(self.names), 1),
             rng=self.rng,
         )
-        rows = [compare(pair, trained, judges) for pair in pairs]
+        rows = self.compared(pairs)
         if not rows:
             raise UserError(f"{self.args.recordings}: no note at a pitch of --audio_path")
         by_source = {}
@@ -284,21 +325,12 @@ class Evaluation:
             by_source.setdefault(row["from"], []).append(row)
         found = [means(part, **{"from": name}) for name, part in by_source.items()]
         known = [note for note in notes if note.name.instrument in trained.conditions.instruments]
-        truth = self._heard(notes[:: -(-len(notes) // (8 * self.args.notes))])
+        truth = self._heard(notes[:: -(-len(notes) // _HEARD)])
         if known:
             seen = envelopes(np.stack([note.image for note in known]), RANGE_DB)
-            for name, judge in judges.items():
+            for name, judge in self.judges.items():
                 truth[name] = float(np.mean(judge.names(seen) == self.instruments(known)))
         return [*found, means(rows, **{"from": "overall"}), {"from": "recordings", **truth}]
-
-    def reconstructed(self) -> dict[str, Any]:
-        """Row of reconstructions of held-out notes: what the judges say of them."""
-        own, images = self.instruments(self.held), []
-        for note, name in zip(self.held, own, strict=True):
-            images.append(self.trained.change_note(note.image, note.name.pitch, name, name))
-        seen = envelopes(np.stack(images), RANGE_DB)
-        found = {name: float(np.mean(one.names(seen) == own)) for name, one in self.judges.items()}
-        return {"from": "reconstructions", "to": "", **found}
 
     def latents(self) -> dict[str, float]:
         """Log-spectral distance of held-out slices in dB; what is read of their latent vectors."""
@@ -320,12 +352,13 @@ class Evaluation:
         latents = self.rng.standard_normal(
             (round(_SPEED_SECONDS * self.trained.rate), self.trained.dims)
         )
+        nearer = [row["nearer_of_8"] for row in rows if "nearer_of_8" in row]
         return {
             "model": self.folder.name,
             **self.latents(),
             **means(rows),
             "worst_mmd_ratio": max(row["mmd_ratio"] for row in rows),
-            "fewest_nearer": float(min(row["nearer_of_8"] for row in rows)),
+            **({"fewest_nearer": float(min(nearer))} if nearer else {}),
             "speed": decoding_speed(self.trained, latents),
             "minutes": training_minutes(self.folder),
         }
@@ -334,9 +367,14 @@ class Evaluation:
 def evaluate(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Print all about one model; a row for the table of models."""
     found = Evaluation(folder, args)
-    rows = found.pairs()
+    pairs = found.pairs()
+    rows = found.compared(pairs)
     print(f"{folder}: {found.count}\n")
-    last = [means(rows, **{"from": "overall", "to": ""}), found.reconstructed(), found.truth()]
+    last = [
+        means(part, **{"from": name, "to": ""})
+        for name, part in (("overall", rows), ("reconstructions", found.reconstructions(pairs)))
+    ]
+    last.append(found.truth())
     print(as_text([*rows, *last]), end="\n\n")
     if args.recordings:
         print(as_text(found.recorded()), end="\n\n")
@@ -344,7 +382,10 @@ def evaluate(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def train_ablation(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Train the models of the ablation, and evaluate them: rows, one of each variant."""
+    """Train the models of the ablation, and evaluate them: rows, one of each variant.
+
+    Only images are compared, because it takes most of the time to make and to hear sounds.
+    """
     from move.train import train
 
     rows, notes = [], None
@@ -353,7 +394,7 @@ def train_ablation(args: argparse.Namespace) -> list[dict[str, Any]]:
         for folder in folders:
             one = Evaluation(folder, args, notes)
             notes = one.notes
-            found.append(one.summary(one.pairs()))
+            found.append(one.summary([compare_images(pair, one.judges) for pair in one.pairs()]))
         rows.append(over_seeds(found) | {"model": name})
     return rows
 

@@ -1,10 +1,15 @@
 """Ablations: names of folders, and figures over several seeds."""
 
-import argparse
-
 import pytest
 
-from common.report.ablation import Spread, over_seeds, train_variants, training_minutes
+from common.cli import parser
+from common.report.ablation import (
+    Spread,
+    add_ablation_flags,
+    over_seeds,
+    train_variants,
+    training_minutes,
+)
 from common.report.tables import as_text
 
 
@@ -15,12 +20,14 @@ def test_each_variant_is_trained_with_each_seed(tmp_path):
         made.append(flags)
         return flags["output"]
 
-    variants = {"whole": {}, "bare": {"adversary": "off", "lr": 2}}
-    args = argparse.Namespace(
-        ablation=tmp_path, seeds=2, features_path="notes.h5", epochs=3, steps_per_epoch=5
-    )
-    found = train_variants(train, variants, args, lr=1)
-    assert found == {name: [tmp_path / f"{name}_{seed}" for seed in (0, 1)] for name in variants}
+    variants = {"whole": {}, "bare": {"adversary": "off", "lr": 2}, "other": {}}
+    built = parser("")
+    add_ablation_flags(built, variants, epochs=3, steps=5)
+    built.set_defaults(features_path="notes.h5")
+    words = ["--ablation", str(tmp_path), "--seeds", "2", "--variants", "whole", "bare"]
+    found = train_variants(train, variants, built.parse_args(words), lr=1)
+    expected = ("whole", "bare")
+    assert found == {name: [tmp_path / f"{name}_{seed}" for seed in (0, 1)] for name in expected}
     assert [(one["seed"], one["lr"], one.get("adversary")) for one in made] == [
         (0, 1, None),
         (1, 1, None),

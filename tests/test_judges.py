@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import make_note
 from scipy.linalg import sqrtm
 
 from common.report.judges import (
@@ -12,7 +13,7 @@ from common.report.judges import (
     patch_distance,
     patches,
 )
-from common.report.note_judges import envelopes, right_of_others
+from common.report.note_judges import envelopes, heard_right, right, right_of_others
 
 PARTIALS = {"flute": (1.0, 0.1), "reed": (1.0, 0.8, 0.9, 0.7, 0.8, 0.6), "bell": (0.2, 0, 0, 1.0)}
 
@@ -138,3 +139,14 @@ def test_envelopes_of_notes_have_closed_forms():
     notes = [str(number // 4) for number in range(80)]
     assert right_of_others(seen, names, notes, seen).all()
     assert not right_of_others(seen, names, notes, seen[:, ::-1]).any()
+
+
+def test_heard_pitches_are_counted_by_class_and_octave():
+    found = right(np.array([60.2, 72.1, 61.0, np.nan]), np.array([60, 60, 60, 60]))
+    assert found == {"pitch_class": 0.5, "octave": 0.5}
+
+
+def test_notes_are_heard_an_octave_off_and_silence_is_not_heard():
+    notes = [make_note(pitch, PARTIALS["reed"], 0.5, rate=16000) for pitch in (60, 72)]
+    found = heard_right([*notes, 0 * notes[0]], 16000, [60, 60, 60])
+    assert found == {"pitch_class": pytest.approx(2 / 3), "octave": pytest.approx(1 / 3)}

@@ -50,7 +50,13 @@ from common.report.ablation import (
     training_minutes,
 )
 from common.report.evaluation import held_out
-from common.report.note_judges import envelopes, judge_of, read_from, right_of_others
+from common.report.note_judges import (
+    envelopes,
+    heard_right,
+    judge_of,
+    read_from,
+    right_of_others,
+)
 from common.report.tables import as_text
 from common.trained import open_run, shipped
 from common.training.devices import start_backend
@@ -126,17 +132,6 @@ def read_all(trained: TrainedFader, store: Store, sides: tuple, seed: int) -> di
         labels, truth = ([label(row) for row in side] for side in rows)
         found[name] = read_from(latents[0], labels, latents[1], truth, seed)
     return found
-
-
-def heard_right(
-    sounds: Sequence[np.ndarray], sample_rate: int, pitches: np.ndarray
-) -> dict[str, float]:
-    """Shares of sounds of notes whose pitch class and whose octave are heard right."""
-    from common.music.pitch import measure_pitch
-    from common.report.note_judges import right
-
-    heard = [measure_pitch(sound, sample_rate) for sound in sounds]
-    return right(np.array([one.pitch if one else np.nan for one in heard]), pitches)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

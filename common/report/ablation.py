@@ -41,6 +41,14 @@ def add_ablation_flags(built: Parser, variants: Mapping[str, Any], epochs: int, 
         type=Path,
         help=f"folder of models to train, as far as they are not there: {', '.join(variants)}",
     )
+    built.add_argument(
+        "--variants",
+        nargs="+",
+        choices=list(variants),
+        default=list(variants),
+        metavar="NAME",
+        help="which of these models (default: all)",
+    )
     built.add_flag(
         "--seeds", 1, "number of trainings of each of these, with seeds from 0", type=number(int, 1)
     )
@@ -75,6 +83,7 @@ def train_variants(
             for seed in range(args.seeds)
         ]
         for name, changes in variants.items()
+        if name in args.variants
     }
 
 

@@ -1,4 +1,4 @@
-"""Judges of generated notes that know nothing of the model: classifiers, and a pitch tracker."""
+"""Judges of generated notes that know nothing of the model: classifiers, and pitch trackers."""
 
 from __future__ import annotations
 
@@ -144,6 +144,27 @@ def heard_pitch(audio: np.ndarray, sample_rate: int, lowest: float) -> float:
     found = found[: decibels.size][decibels[: found.size] > decibels.max() - _RANGE_DB]
     found = found[np.isfinite(found)]
     return float(librosa.hz_to_midi(np.median(found))) if found.size else float("nan")
+
+
+def heard_right(
+    audios: Sequence[np.ndarray], sample_rate: int, pitches: Sequence[int] | np.ndarray
+) -> dict[str, float]:
+    """Shares of notes whose pitch class and whose octave are heard right.
+
+    ``common.music.pitch.measure_pitch`` listens, which is told nothing of the notes.
+
+    Args:
+        audios: One or more (samples,) float32.
+        sample_rate: Hz.
+        pitches: MIDI number of each.
+
+    Returns:
+        Dict with ``pitch_class`` and ``octave``, as of ``right``.
+    """
+    from common.music.pitch import measure_pitch
+
+    heard = [measure_pitch(audio, sample_rate) for audio in audios]
+    return right(np.array([one.pitch if one else np.nan for one in heard]), np.asarray(pitches))
 
 
 def right(heard: np.ndarray, pitches: np.ndarray) -> dict[str, float]:
