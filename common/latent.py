@@ -13,7 +13,7 @@ import numpy as np
 
 from common.files.store import read_arrays, write_arrays
 
-_FILE = "latents.h5"
+VECTORS = "latents.h5"  # of a run folder
 
 
 @runtime_checkable
@@ -79,7 +79,7 @@ def write_vectors(folder: Path, rows: Sequence, vectors: np.ndarray) -> None:
         rows: List of rows of the store that the training read.
         vectors: One for each row; kept as float16.
     """
-    write_arrays(folder / _FILE, {"mean": vectors.astype(np.float16)}, rows=rows)
+    write_arrays(folder / VECTORS, {"mean": vectors.astype(np.float16)}, rows=rows)
 
 
 def read_vectors(folder: Path, row_type: type, script: str) -> tuple[list, np.ndarray]:
@@ -94,7 +94,7 @@ def read_vectors(folder: Path, row_type: type, script: str) -> tuple[list, np.nd
         UserError: The file is missing or damaged.
     """
     words = {"kind": "file of latent vectors", "remake": f"python -m {script}"}
-    arrays, _, rows = read_arrays(Path(folder) / _FILE, ["mean"], row_type, **words)
+    arrays, _, rows = read_arrays(Path(folder) / VECTORS, ["mean"], row_type, **words)
     return rows, arrays["mean"]
 
 

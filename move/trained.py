@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.latent import read_vectors, write_vectors
+from common.latent import VECTORS, read_vectors, write_vectors
 from common.networks.conditions import NoteConditions
 from common.trained import load_networks, open_run, reading_config
 from move.ages import AGES, age_vectors, ages_since
@@ -23,6 +23,7 @@ ITERATIONS = 32  # of Griffin-Lim
 _BATCH = 128
 _SQUELCH = 4.0 / RANGE_DB  # of decoded values
 _FEW_LATENTS = 3000
+_LEAST_DEVIATION = 0.01
 _LATER = 8  # half slices, 0.5 s
 
 
@@ -34,6 +35,8 @@ class TrainedMove:
         slices: ``move.slices.Slices``.
         conditions: ``common.networks.conditions.NoteConditions``.
         levels: Dict from instrument to the mean level of its notes in dB; default all the same.
+        spreads: Dict from instrument to mean and standard deviation (2, dims) of the latent vectors
+            of its training; default none, and transfers leave latent vectors as they are.
 
     Attributes:
         dims: Length of a latent vector.
@@ -53,12 +56,15 @@ class TrainedMove:
         slices: Slices,
         conditions: NoteConditions,
         levels: Mapping[str, float] | None = None,
+        *,
+        spreads: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         self.encoder = encoder
         self.decoder = decoder
         self.slices = slices
         self.conditions = conditions
         self.levels = levels or {}
+        self.spreads = spreads or {}
         self.dims = encoder.output_shape[0][-1]
         self.sample_rate = slices.sample_rate
         self.rate = slices.sample_rate / (HOP * slices.hop)
@@ -188,9 +194,24 @@ class TrainedMove:
         *,
         ages: Sequence[int] | np.ndarray | None = None,
     ) -> np.ndarray:
-        """Slices of another instrument; arguments as of ``encode_slices``, and its name."""
+        """Slices of another instrument; arguments as of ``encode_slices``, and its name.
+
+        What latent vectors still tell of a known instrument is taken away: they are moved and
+        stretched to mean and deviation of those of the target.
+        """
         latents = self.encode_slices(images, pitches, instrument, ages=ages)
+        if instrument is not None and self.conditions.instruments == tuple(self.spreads):
+            (mean, deviation), (mean_there, deviation_there) = (
+                self._spread(names) for names in (instrument, target)
+            )
+            latents = (latents - mean) / deviation * deviation_there + mean_there
         return self.decode_slices(latents, pitches, target, ages=ages)
+
+    def _spread(self, names):
+        """Mean and deviation, (dims,) or (slices, dims), of one instrument or those of slices."""
+        if isinstance(names, str):
+            return self.spreads[names]
+        return np.stack([self.spreads[name] for name in names], axis=1)
 
     def note_image(self, audio: np.ndarray) -> tuple[np.ndarray, float]:
         """``move.slices.Slices.image``; this and the others as of ``common.report.pairs``."""
@@ -245,6 +266,19 @@ def read_latents(folder: Path) -> tuple[list[Slice], np.ndarray]:
     return read_vectors(folder, Slice, "move.train")
 
 
+def read_spreads(folder: Path) -> dict[str, np.ndarray]:
+    """``spreads`` of a ``TrainedMove`` by the latent vectors of a run folder; {} without these."""
+    if not (folder / VECTORS).is_file():  # the training was not finished
+        return {}
+    rows, vectors = read_latents(folder)
+    names, found = np.array([row.instrument for row in rows]), {}
+    for name in sorted(set(names.tolist())):
+        own = vectors[names == name]
+        # the least of deviations keeps a dimension that tells nothing from telling much
+        found[name] = np.stack([own.mean(axis=0), np.maximum(own.std(axis=0), _LEAST_DEVIATION)])
+    return found
+
+
 def load_trained(folder: Path) -> TrainedMove:
     """The ``TrainedMove`` of a run folder of ``move.train``.
 
@@ -269,4 +303,10 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedMove:
         levels = {str(name): float(level) for name, level in config.get("levels", {}).items()}
     networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
     networks = load_networks(folder, networks)
-    return TrainedMove(**networks, slices=slices, conditions=conditions, levels=levels)
+    return TrainedMove(
+        **networks,
+        slices=slices,
+        conditions=conditions,
+        levels=levels,
+        spreads=read_spreads(folder),
+    )

@@ -13,7 +13,6 @@ from common.music.pitch import has_swift
 from common.music.split import held_out_notes
 from common.networks.conditions import NoteConditions
 from common.networks.mmd import squared_mmd
-from common.report.note_judges import right
 from common.training.flags import parsed
 from common.training.weights import save_h5
 from move import (
@@ -168,6 +167,25 @@ def test_a_model_is_told_ages_or_none():
         np.testing.assert_array_equal(again, given)
         later = trained.transfer(slices, [60] * 3, "oboe_acoustic", ages=[9, 9, 9])
         assert np.array_equal(later, first) == (trained is old)
+
+
+def test_a_transfer_takes_latent_vectors_to_those_of_the_target():
+    networks = some_networks(CONDITIONS.length + AGES)
+    spreads = {
+        name: np.float32([[number, 0, -number], [1, 2, 1 + number]])
+        for number, name in enumerate(CONDITIONS.instruments)
+    }
+    plain = TrainedMove(*networks, SLICES, CONDITIONS)
+    trained = TrainedMove(*networks, SLICES, CONDITIONS, spreads=spreads)
+    slices = np.random.default_rng(0).random((3, 500, COLUMNS)).astype(np.float32)
+    flute, _, violin = CONDITIONS.instruments
+    made = trained.transfer(slices, [60] * 3, violin, flute)
+    moved = plain.encode_slices(slices, [60] * 3, flute) * np.float32([1, 1, 3]) + [2, 0, -2]
+    expected = plain.decode_slices(moved, [60] * 3, violin)
+    np.testing.assert_allclose(made, expected, atol=1e-5)
+    np.testing.assert_allclose(trained.transfer(slices, [60] * 3, [violin] * 3, [flute] * 3), made)
+    unknown, same = (one.transfer(slices, [60] * 3, violin) for one in (trained, plain))
+    np.testing.assert_array_equal(unknown, same)
 
 
 def test_a_transfer_is_as_loud_as_what_is_given():
@@ -527,8 +545,3 @@ def test_the_ablation_is_one_command(folder, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     for name in evaluate.ABLATION:
         assert any(name in line and "0.500 ± 0.000" in line for line in lines)
-
-
-def test_measures_have_closed_forms():
-    found = right(np.array([60.2, 72.1, 61.0, np.nan]), np.array([60, 60, 60, 60]))
-    assert found == {"pitch_class": 0.5, "octave": 0.5}
