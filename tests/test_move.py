@@ -483,6 +483,7 @@ def test_maps_of_the_latent_space(folder, tmp_path):
 def test_figures_are_printed(folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(TrainedMove, "note_seconds", 0.5)
     monkeypatch.setattr(evaluate, "_SPEED_SECONDS", 1)
+    monkeypatch.setattr(evaluate, "_HEARD", 2)
     recorded = tmp_path / "audio"
     write_notes(recorded, {("horn_acoustic", 0): (1.0, 0.6)}, (60, 62), (80,))
     argv = words("--audio_path", folder / "notes", "--model", folder / "run", "--notes", 1)
