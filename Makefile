@@ -73,7 +73,7 @@ test: $(VENV)/ready-dev
 	$(PYTEST)
 
 stress: $(VENV)/ready-dev
-	$(PYTEST) -m stress
+	$(PYTEST) -m "stress$(if $(SHORT), and not slow)"
 ifndef SHORT
 	$(PY) -m stress.kill
 	$(PY) -m stress.kill_data --script all

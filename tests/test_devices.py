@@ -238,6 +238,7 @@ def assert_same_training(folder, alone, steps):
     assert "float16" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_train_on_two_devices_writes_what_one_device_writes(
     features_folder, audios_folder, tmp_path, start
@@ -254,6 +255,7 @@ def test_train_on_two_devices_writes_what_one_device_writes(
     assert names[0] == names[1]
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_a_run_in_mixed_precision_with_styles_begins_on_two_devices_and_ends_on_one(
     features_folder, audios_folder, tmp_path, start
@@ -275,6 +277,7 @@ def test_a_run_in_mixed_precision_with_styles_begins_on_two_devices_and_ends_on_
     assert float(rows[1]["gen_mae"]) < float(rows[0]["gen_mae"])
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_who_dies_ends_the_other_and_the_pair_goes_on_after_the_last_epoch(
     features_folder, tmp_path, start

@@ -71,6 +71,7 @@ PIPELINES = [  # each line uses the files of the lines before
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 @pytest.mark.parametrize("lines", PIPELINES, ids=lambda lines: lines[-1].split(" --")[0])
 def test_stderr_is_empty(python, lines, request, tmp_path):
