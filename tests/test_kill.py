@@ -11,7 +11,7 @@ from conftest import outcome, read_csv
 
 from stress import kill
 
-pytestmark = pytest.mark.stress
+pytestmark = [pytest.mark.stress, pytest.mark.slow]
 
 EPOCHS = 3
 
