@@ -67,6 +67,7 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(optionalhook=True)  # make test-jax has no pytest-xdist
 def pytest_xdist_auto_num_workers():
     """Number of processes: that of the cores, or fewer if TensorFlow would need too much memory."""
     return max(1, min(cores(), memory() // (3 * 2**30), 8))
