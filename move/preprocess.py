@@ -15,7 +15,7 @@ from functools import partial
 
 import numpy as np
 
-from common.cli import Parser, counted, parser, printable, report_skipped, run
+from common.cli import Parser, counted, number, parser, printable, report_skipped, run
 from common.files.audio import is_silent
 from common.music.names import parse_note
 from common.work.fill import Recording, add_fill_flags, fill_store, find_recordings, left_out
@@ -32,6 +32,13 @@ def build_parser() -> Parser:
     built = parser(__doc__, writes=("features_path",))
     add_fill_flags(built, "notes")
     built.add_flag(
+        "--shift",
+        0,
+        "whole semitones by which notes are also moved at most, down and up, by resampling: so an "
+        "instrument has examples of pitches that it has no note of, or that are held out",
+        type=number(int, 0, 12),
+    )
+    built.add_flag(
         "--sample_rate", RATES[0], "sample rate in Hz; 22050 as published", type=int, choices=RATES
     )
     add_job_flags(built)
@@ -39,13 +46,14 @@ def build_parser() -> Parser:
 
 
 def cut_note(
-    recording: Recording, slices: Slices
+    recording: Recording, slices: Slices, shift: int = 0
 ) -> tuple[list[tuple[Slice, np.ndarray]], dict[str, int]]:
     """Slices of one file, for ``fill_store``.
 
     Args:
         recording: File of a note.
         slices: How to cut it.
+        shift: Semitones by which the note is also moved at most.
 
     Returns:
         ``(items, counts)``: list of (``Slice``, image); counts of ``notes``, and of what was left
@@ -57,18 +65,22 @@ def cut_note(
         return [], {"unnamed": 1}
     if note.pitch not in _PITCHES:
         return [], {"beyond": 1}
-    audio, _ = load_audio(recording.path, sample_rate=slices.sample_rate)
-    if is_silent(audio):
-        return [], {"silent": 1}
-    image, peak = slices.image(audio)
-    level = 20 * math.log10(peak)
-    images = cut(image, hop=COLUMNS)
-    items = [
-        (Slice(recording.name, note.instrument, note.pitch, note.velocity, number, level), image)
-        for number, image in enumerate(images)
-        if image.max() > FAINT
-    ]
-    return items, {"notes": 1, "faint": len(images) - len(items)}
+    items, faint = [], 0
+    steps = [step for step in range(-shift, shift + 1) if note.pitch + step in _PITCHES]
+    for step in steps:
+        # at another rate, what is read plays faster or slower
+        rate = round(slices.sample_rate / 2 ** (step / 12))
+        audio, _ = load_audio(recording.path, sample_rate=rate)
+        if is_silent(audio):
+            return [], {"silent": 1}
+        image, peak = slices.image(audio)
+        names = recording.name, note.instrument, note.pitch + step, note.velocity
+        level = 20 * math.log10(peak)
+        images = cut(image, hop=COLUMNS)
+        loud = [number for number, image in enumerate(images) if image.max() > FAINT]
+        items += [(Slice(*names, number, level, step), images[number]) for number in loud]
+        faint += len(images) - len(loud)
+    return items, {"notes": 1, "faint": faint}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows, counts, skipped = fill_store(
         args.features_path,
         Slice,
-        partial(cut_note, slices=slices),
+        partial(cut_note, slices=slices, shift=args.shift),
         recordings,
         settings=slices._asdict(),
         shape=(slices.bins, COLUMNS),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.files.store import Store
-from common.music.split import split_notes
+from common.music.split import held_out_notes
 from move.slices import COLUMNS, Slices
 
 
@@ -17,9 +17,10 @@ class Slice(NamedTuple):
     Attributes:
         source: Name of the note's file without suffix.
         instrument: Name.
-        pitch, velocity: MIDI numbers.
+        pitch, velocity: MIDI numbers; the pitch is that of the slice, also where it was moved.
         number: Place in the note, from 0.
         level: Decibels that 1 stands for in the image of the note.
+        moved: Semitones by which the note was moved.
     """
 
     source: str
@@ -28,6 +29,12 @@ class Slice(NamedTuple):
     velocity: int
     number: int
     level: float
+    moved: int
+
+    @property
+    def played(self) -> "Slice":
+        """The slice before its note was moved."""
+        return self._replace(pitch=self.pitch - self.moved, moved=0)
 
     @property
     def age(self) -> int:
@@ -63,8 +70,18 @@ class SliceStore(Store):
     def split(
         self, share: float, key: Callable[[Slice], str] | None = None
     ) -> tuple[list[int], list[int]]:
-        """Indices of both sides; see ``common.music.split.held_out_notes``."""
-        return split_notes(self.rows, share)
+        """Indices of both sides; see ``common.music.split.held_out_notes``.
+
+        A note that was moved is trained on if the note that was played is, and never held out.
+        """
+        notes = [(row.instrument, row.played.pitch) for row in self.rows]
+        others = held_out_notes(set(notes), share)
+        sides = [], []
+        for index, (note, row) in enumerate(zip(notes, self.rows, strict=True)):
+            is_other = note in others
+            if not (is_other and row.moved):
+                sides[is_other].append(index)
+        return sides
 
 
 def by_note(rows: Sequence[Slice], indices: Sequence[int]) -> dict[str, dict[int, np.ndarray]]:

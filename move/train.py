@@ -121,7 +121,7 @@ class Session(TrainingSession):
 
         flags, rows = self.flags, self.store.rows
         sides = self.store.split(flags.validation_split)
-        training, held_out = self.split_rows("notes", note_of, sides)
+        training, held_out = self.split_rows("notes", lambda row: note_of(row.played), sides)
         vectors = self.conditions.vectors(
             [row.instrument for row in rows], [row.pitch for row in rows]
         )
@@ -135,10 +135,7 @@ class Session(TrainingSession):
             steps = min(len(self.validation), _VALIDATION_STEPS)
             self.validation = make(held_out, batch_size=flags.batch_size, steps=steps)
         self._trained = None
-        counts = [
-            len({(rows[index].instrument, rows[index].pitch) for index in side})
-            for side in self.sides
-        ]
+        counts = [len({note_of(rows[index].played) for index in side}) for side in self.sides]
         self.say(
             f"{len(self.conditions.instruments)} instruments; {counts[0]:,} notes in "
             f"{len(training):,} slices to train on, {counts[1]:,} notes held out"

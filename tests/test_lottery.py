@@ -11,12 +11,14 @@ from keras import layers
 from test_trimming import GUITAR
 
 from common.cli import UserError
+from common.training.batches import Batches
 from common.training.rebuild import rebuild
 from common.training.weights import save_h5
 from pix2pix_timbre.model import build_generator
 from trimming import lottery as script
 from trimming import rounds as module
 from trimming.controls import control, mask_smallest
+from trimming.distillation import Distilled
 from trimming.flags import CONTROLS
 from trimming.graph import Graph
 from trimming.rounds import lottery
@@ -102,6 +104,44 @@ def test_a_ticket_begins_with_the_trained_weights_if_the_learning_rate_alone_is_
         assert all((column == trained.T).all(axis=1).any() for column in begins.T)
     with pytest.raises(ValueError, match="weights, learning_rate"):
         lottery(make_model, add_one, folder=tmp_path, rewind="time")
+
+
+@pytest.mark.usefixtures("without_latency")
+def test_the_whole_network_teaches_the_smaller_ones(tmp_path):
+    heard = []
+
+    def teach(whole):
+        def learn(model, callbacks):
+            heard.append(whole.get_weights()[0])
+            return 2.0
+
+        return learn
+
+    def stay(model, callbacks):
+        return 1.0
+
+    rows = lottery(make_model, stay, 2, folder=tmp_path, teach=teach, share=0.5)
+    assert [row["score"] for row in rows] == [1, 2, 2]
+    taught = keras.models.load_model(tmp_path / "round_00" / "network.h5", compile=False)
+    for kernel in heard:
+        np.testing.assert_array_equal(kernel, taught.get_weights()[0])
+
+
+def test_targets_are_mixed_with_what_a_teacher_says():
+    class Halves(Batches):
+        def cut(self, positions, epoch):
+            chosen = [(place + 16 * epoch) % len(X) for place in positions]
+            return X[chosen], Y[chosen]
+
+    teacher = make_model()
+    mixed = Distilled(Halves(len(X), 16), teacher, 0.75)
+    assert len(mixed) == 4
+    mixed.epoch = 1
+    inputs, targets = mixed[0]
+    np.testing.assert_array_equal(inputs, X[16:32])
+    expected = 0.25 * Y[16:32] + 0.75 * teacher.predict(X[16:32], verbose=0)
+    np.testing.assert_allclose(targets, expected, atol=1e-6)
+    assert targets.dtype == np.float32
 
 
 def test_controls_stand_beside_the_tickets_that_they_are_for(tickets):
@@ -202,8 +242,14 @@ def test_the_script_trains_and_trims_a_generator(tmp_path, features_folder, caps
     result = json.loads((tmp_path / "tickets" / "round_01" / "result.json").read_text())
     assert len(result["widths"]) == 16
     assert result["widths"][7] < 40
+    taught = [*argv, "--output", str(tmp_path / "taught"), "--distil", "0.5"]
+    assert script.main(taught) == 0
+    assert len(read_csv(tmp_path / "taught" / "rounds.csv")) == 2
     for wrong, word in (
         (["--rewind_epoch", "2"], "--rewind_epoch"),
+        (["--teacher", str(GUITAR)], "--distil"),
+        (["--distil", "0.5"], "other settings"),
+        (["--distil", "0.5", "--teacher", str(GUITAR.parent / "light_mir_pitch")], "pitch: maps"),
         (["--validation_split", "0.001"], "--validation_split"),
         (["--model", str(GUITAR.parent / "vae_notes")], "vae_generation"),
     ):

@@ -119,6 +119,29 @@ def test_columns_of_a_held_out_note_are_on_no_other_side(folder):
         np.testing.assert_allclose(store.read([training[3]])[0], expected, atol=0.02)
 
 
+def test_notes_that_are_moved_are_trained_on_at_other_pitches(tmp_path):
+    voices, pitches = {("flute_acoustic", 0): (1.0, 0.1)}, range(50, 74)
+    write_notes(tmp_path / "notes", voices, pitches, (80,))
+    argv = words("--audio_path", tmp_path / "notes", "--features_path", tmp_path / "slices.h5")
+    argv += words("--sample_rate", RATE, "--jobs", 1, "--shift", 1)
+    assert preprocess.main(argv) == 0
+    with SliceStore(tmp_path / "slices.h5") as store:
+        rows = store.rows
+        assert {row.pitch for row in rows} == {*range(49, 75)}
+        assert {row.played.pitch for row in rows} == set(pitches)
+        training, held_out = store.split(0.25)
+        assert held_out
+        assert not {rows[index].moved for index in held_out} - {0}
+        others = {rows[index].pitch for index in held_out}
+        assert not {rows[index].played.pitch for index in training} & others
+        place = next(i for i in training if rows[i].moved == 1 and rows[i].number == 1)
+        # as the tone of the higher pitch, but for the time of the attack
+        wanted = cut(SLICES.image(make_note(rows[place].pitch, (1.0, 0.1), 0.7))[0], COLUMNS)[1]
+        found = store.read([place])[0]
+        loud = wanted > 1 - 30 / 80
+        assert np.abs(found - wanted)[loud].mean() * 80 < 2  # dB
+
+
 def test_what_is_no_note_is_left_out_and_counted(tmp_path, capsys):
     write_notes(tmp_path / "notes", {("flute_acoustic", 0): (1.0,)}, (9, 60), (80,))
     soundfile.write(tmp_path / "notes" / "song.wav", make_note(60), RATE)

@@ -7,8 +7,9 @@ Each round removes --share of the weights, and sets the others back to what they
 --rewind_epoch (Frankle and Carbin 2019; for whole units, 2007.16170). With --rewind learning_rate,
 a round goes on with the weights of the one before instead (Renda, Frankle and Carbin 2020). The
 output folder gets the network of each round, rounds.csv, and pictures. Rounds that are finished are
-not repeated. At 80, 90 and 99 % of the weights, --controls train what a ticket should be compared
-with:
+not repeated. With --distil, the smaller networks also learn from the outputs of the whole one
+(Hinton et al. 2015), or of a --teacher. At 80, 90 and 99 % of the weights, --controls train what a
+ticket should be compared with:
 
   random         as many units in each layer, chosen at random, at their early weights
   reinitialised  the units of the ticket at new weights
@@ -51,6 +52,18 @@ def build_parser() -> ArgumentParser:
         choices=("trained", "untrained"),
     )
     built.add_flag(
+        "--distil",
+        0.0,
+        "share of the targets that a teacher's outputs take when the smaller networks are trained; "
+        "0: they learn from the targets alone",
+        type=number(float, 0, 1),
+    )
+    built.add_argument(
+        "--teacher",
+        type=Path,
+        help="run folder of the network that teaches them (default: the whole network)",
+    )
+    built.add_flag(
         "--validation_split",
         0.3,
         "share of the pieces that is held out",
@@ -67,12 +80,14 @@ def main(argv: list[str] | None = None) -> int:
     require_rewind(args)
     if args.dataset_path is None:
         raise UserError("--dataset_path: name the data to train on")
+    if args.teacher and not args.distil:
+        raise UserError("--teacher: teaches nothing without --distil; give that as well")
     RunFolder(args.model).read_config()
     start_backend(args.gpu)
 
-    from common.trained import networks_of
     from common.training.rebuild import rebuild, thaw
     from trimming.criteria import batches
+    from trimming.distillation import Distilled
     from trimming.report import rounds_text
     from trimming.rounds import lottery
     from trimming.training import fitting
@@ -81,10 +96,15 @@ def main(argv: list[str] | None = None) -> int:
     settings, examples = settings_of(args, **how, steps=args.steps_per_epoch)
     if examples.validation is None:
         raise UserError("--validation_split: no piece is held out; raise it")
-    networks = networks_of(args.model)
-    if len(networks) > 1:
-        raise UserError(f"{args.model}: has several networks; trim it by trimming.trim")
-    (network,) = networks.values()
+    network = _only_network(args.model)
+    teacher = _only_network(args.teacher) if args.teacher else None
+    if teacher:
+        one, other = ((net.input_shape, net.output_shape) for net in (teacher, network))
+        if one != other:
+            raise UserError(
+                f"{args.teacher}: maps {one[0]} to {one[1]}, and {args.model} {other[0]} to "
+                f"{other[1]}; choose another teacher"
+            )
 
     def make_model():
         made = thaw(rebuild(network))
@@ -92,11 +112,17 @@ def main(argv: list[str] | None = None) -> int:
             made.set_weights(network.get_weights())
         return made
 
-    train = fitting(examples, args.epochs, args.lr, verbose="auto")
+    def training(examples):
+        return fitting(examples, args.epochs, args.lr, verbose="auto")
+
+    def teach(whole):
+        taught = Distilled(examples.training, teacher or whole, args.distil)
+        return training(examples._replace(training=taught))
+
     with only_run(args.output):
         rows = lottery(
             make_model,
-            train,
+            training(examples),
             rounds=args.rounds,
             rewind_epoch=args.rewind_epoch,
             rewind=args.rewind,
@@ -104,11 +130,24 @@ def main(argv: list[str] | None = None) -> int:
             data=list(batches(examples.training, 256)),  # the same when it goes on
             controls=args.controls,
             seconds=examples.seconds,
+            teach=teach if args.distil else None,
+            about={"distil": args.distil, "teacher": str(args.teacher)} if args.distil else None,
             **settings,
         )
     print(rounds_text(rows))
     say(f"{args.output}: rounds.csv, rounds.png, widths.png, pareto.png")
     return 0
+
+
+def _only_network(folder):
+    """The network of a run folder; ``UserError`` if it has several."""
+    from common.trained import networks_of
+
+    networks = networks_of(folder)
+    if len(networks) > 1:
+        raise UserError(f"{folder}: has several networks; trim it by trimming.trim")
+    (network,) = networks.values()
+    return network
 
 
 if __name__ == "__main__":

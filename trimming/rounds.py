@@ -68,6 +68,7 @@ def lottery(
     seconds: float | None = None,
     seed: int = 0,
     test: Callable[[keras.Model], float] | None = None,
+    teach: Callable[[keras.Model], Callable[[keras.Model, list], float]] | None = None,
     about: dict[str, Any] | None = None,
     timed: bool = True,
     **settings: Any,
@@ -93,6 +94,8 @@ def lottery(
             stands for none.
         seed: For weights and for what is drawn.
         test: Function of a trained model: its error on examples that neither trained nor chose it.
+        teach: Function of the trained whole model that returns the ``train`` of all smaller ones;
+            default the same one.
         about: What else must be the same when rounds go on, of types that JSON has.
         timed: Whether latencies are measured, in a process of its own.
         settings: Arguments of ``trimming.trimmer.Trimmer``.
@@ -125,6 +128,8 @@ def lottery(
             epoch = rewind_epoch if number == 0 else 0
             how = {"rewind_epoch": epoch, "seed": seed + number, "test": test, "length": length}
             _run(place, model, sizes, train, data, **how)
+        if number == 0 and teach:
+            train = teach(_load(whole, {}, place / "network.h5"))
         found.append(_result(place, whole) | {"kind": TICKET, "round": number, "place": place})
         left = found[-1]["weights"] / graph.count()
         reached = {share for share in CONTROL_AT if is_reached(share, left)}
