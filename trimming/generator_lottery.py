@@ -24,6 +24,7 @@ from common.files.text import write_rows
 from common.report.tables import as_text
 from common.training.devices import start_backend
 from common.work.lock import only_run
+from common.work.memory import keep_freed_memory
 from trimming.flags import add_flags, add_round_flags, require_rewind, trimmer_settings
 from trimming.generators import GENERATORS, open_generator
 
@@ -81,6 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     defaults = GENERATORS[args.model]
     widths = sorted({*(args.widths or defaults.widths)})
     steps, lr = args.steps_per_epoch or defaults.steps, args.lr or defaults.lr
+    keep_freed_memory()
     start_backend(args.gpu)
 
     from common.trained import Examples

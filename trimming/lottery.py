@@ -26,6 +26,7 @@ from common.cli import UserError, number, parser, run, say
 from common.training.devices import start_backend
 from common.training.run_folder import RunFolder
 from common.work.lock import only_run
+from common.work.memory import keep_freed_memory
 from trimming.flags import (
     add_dataset_flag,
     add_flags,
@@ -83,6 +84,7 @@ def main(argv: list[str] | None = None) -> int:
     if args.teacher and not args.distil:
         raise UserError("--teacher: teaches nothing without --distil; give that as well")
     RunFolder(args.model).read_config()
+    keep_freed_memory()
     start_backend(args.gpu)
 
     from common.training.rebuild import rebuild, thaw

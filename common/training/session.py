@@ -24,6 +24,7 @@ from common.training.run_folder import RunFolder
 from common.training.weights import load_into
 from common.work.lock import only_run
 from common.work.machine import computes_bfloat16
+from common.work.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     import keras
@@ -84,6 +85,7 @@ class TrainingSession(abc.ABC):
         self.check()
         self.run = RunFolder(self.folder)
         self._require_networks()
+        keep_freed_memory()
         start_backend(self.flags.gpu)
         self.devices = self.find_devices()
         self.open_data()
