@@ -235,20 +235,18 @@ def test_the_script_trains_and_trims_a_generator(tmp_path, features_folder, caps
     argv = ["--model", tmp_path / "run", "--output", tmp_path / "tickets", "--rounds", 1]
     argv += ["--dataset_path", features_folder, "--epochs", 1, "--steps_per_epoch", 1]
     argv = [str(word) for word in [*argv, "--batch_size", 1]]
-    assert script.main(argv) == 0
+    taught = [*argv, "--distil", "0.5"]
+    assert script.main(taught) == 0
     assert "multiplier" in capsys.readouterr().out
     rows = read_csv(tmp_path / "tickets" / "rounds.csv")
     assert int(rows[1]["weights"]) <= 0.7 * int(rows[0]["weights"])
     result = json.loads((tmp_path / "tickets" / "round_01" / "result.json").read_text())
     assert len(result["widths"]) == 16
     assert result["widths"][7] < 40
-    taught = [*argv, "--output", str(tmp_path / "taught"), "--distil", "0.5"]
-    assert script.main(taught) == 0
-    assert len(read_csv(tmp_path / "taught" / "rounds.csv")) == 2
     for wrong, word in (
         (["--rewind_epoch", "2"], "--rewind_epoch"),
         (["--teacher", str(GUITAR)], "--distil"),
-        (["--distil", "0.5"], "other settings"),
+        ([], "other settings"),
         (["--distil", "0.5", "--teacher", str(GUITAR.parent / "light_mir_pitch")], "pitch: maps"),
         (["--validation_split", "0.001"], "--validation_split"),
         (["--model", str(GUITAR.parent / "vae_notes")], "vae_generation"),
