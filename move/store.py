@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.files.store import Store
-from common.music.split import held_out_notes
+from common.music.split import split_notes
 from move.slices import COLUMNS, Slices
 
 
@@ -74,14 +74,8 @@ class SliceStore(Store):
 
         A note that was moved is trained on if the note that was played is, and never held out.
         """
-        notes = [(row.instrument, row.played.pitch) for row in self.rows]
-        others = held_out_notes(set(notes), share)
-        sides = [], []
-        for index, (note, row) in enumerate(zip(notes, self.rows, strict=True)):
-            is_other = note in others
-            if not (is_other and row.moved):
-                sides[is_other].append(index)
-        return sides
+        training, held_out = split_notes([row.played for row in self.rows], share)
+        return training, [index for index in held_out if not self.rows[index].moved]
 
 
 def by_note(rows: Sequence[Slice], indices: Sequence[int]) -> dict[str, dict[int, np.ndarray]]:

@@ -62,7 +62,7 @@ def build_parser() -> ArgumentParser:
     built.add_argument(
         "--teacher",
         type=Path,
-        help="run folder of the network that teaches them (default: the whole network)",
+        help="run folder of the network that teaches the smaller ones (default: the whole network)",
     )
     built.add_flag(
         "--validation_split",
