@@ -38,6 +38,7 @@ def number_after(text, printed):
     return float(re.search(rf"^{re.escape(text)} ([\d.]+)", printed, re.MULTILINE)[1])
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_the_training_benchmark_prints_what_fits_together(capsys):
     argv = ["--width", "2", "--batch_size", "3", "--rounds", "1", "--steps", "2"]
@@ -66,6 +67,7 @@ def test_the_training_benchmark_prints_what_fits_together(capsys):
     assert keras.config.dtype_policy().name == "float32"  # unchanged for later tests
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_the_script_is_compared_with_a_loop_over_its_step(capsys):
     argv = ["--width", "2", "--batch_size", "2", "--rounds", "1", "--steps", "2"]
@@ -160,6 +162,7 @@ def test_all_included_networks_are_exported_once():
     assert "time_stretching/corrector" not in folders  # found with the model around it
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_the_benchmark_of_granular_decoders_has_a_row_for_each(capsys, monkeypatch):
     monkeypatch.setattr("granular.model.DECODERS", ("transposed", "filter"))
@@ -228,6 +231,7 @@ def test_costs_on_paper_are_those_of_files(capsys, tmp_path):
     assert (synthesis["scheduler MB"], features["scheduler MB"]) == ("6", "38")
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_the_benchmark_of_learning_rates_tells_both_generators_apart(
     features_folder, capsys, monkeypatch

@@ -173,6 +173,7 @@ def in_double(features_folder, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 @pytest.mark.parametrize("several", ["devices", "workers"])
 @pytest.mark.parametrize(

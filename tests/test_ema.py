@@ -29,6 +29,7 @@ def values(variables):
     return [array for array in arrays if array.dtype.kind == "f"]
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 @pytest.mark.usefixtures("rough_samples")
 def test_averages_are_validated_saved_and_resumed(features_folder, tmp_path, monkeypatch):

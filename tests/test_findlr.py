@@ -82,6 +82,8 @@ def assert_curves(folder, names, out):
         assert imread(folder / "findlr" / f"{name}.png").shape[:2] == (400, width)
 
 
+@pytest.mark.slow
+@pytest.mark.stress
 def test_three_sweeps_write_curves_and_suggestions_and_touch_no_run(
     features_folder, tmp_path, capsys, swept
 ):

@@ -209,6 +209,7 @@ def test_shipped_models_are_played(name, settings):
     assert loudest > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_all_shipped_models_with_a_latent_space_are_played():
     refused = []

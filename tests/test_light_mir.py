@@ -270,6 +270,7 @@ def test_the_lightest_round_without_loss_is_chosen():
     assert len(unfinished) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_a_light_network_is_a_run_folder(folder, tmp_path, capsys):
     from trimming import lottery

@@ -225,6 +225,8 @@ def test_masked_weights_stay_at_zero_in_training():
     assert rebuild(model).weights[0].constraint is None
 
 
+@pytest.mark.slow
+@pytest.mark.stress
 @pytest.mark.usefixtures("without_latency")
 def test_the_script_trains_and_trims_a_generator(tmp_path, features_folder, capsys):
     keras.utils.set_random_seed(0)

@@ -133,6 +133,7 @@ def test_the_config_keeps_the_instruments_as_lists(finished):
     assert config["split"] == {"held_out": ["arpeggio"], "training": ["march", "scale", "waltz"]}
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 @pytest.mark.usefixtures("rough_samples")
 def test_an_interrupted_run_goes_on_and_ends_like_an_uninterrupted_one(

@@ -507,6 +507,8 @@ finally:
     assert done.stdout == "False False\n"
 
 
+@pytest.mark.slow
+@pytest.mark.stress
 def test_memory_does_not_grow_with_the_length_of_the_recording(tmp_path):
     """A process converts 2 minutes and then 10, which must not need more memory."""
     save_h5(build_generator(1), tmp_path / "generator.h5")

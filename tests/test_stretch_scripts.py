@@ -126,6 +126,7 @@ def test_run_folders_hold_everything(folder):
         assert config["pairs"] == ({"resized": 3 * 2 * 4} if name == "ours" else both)
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_training_goes_on_where_it_stopped(folder, tmp_path):
     argv = words("--features_path", folder / "x.h5", "--output", tmp_path / "run", *SHORT)

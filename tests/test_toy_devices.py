@@ -82,6 +82,8 @@ def test_losses_and_weights_are_those_of_one_device(in_double, several):
         np.testing.assert_allclose(other[name], values, tolerance, tolerance, err_msg=name)
 
 
+@pytest.mark.slow
+@pytest.mark.stress
 def test_a_run_in_mixed_precision_begins_on_two_devices_and_ends_on_one(tmp_path):
     folder = tmp_path / "run"
     program = PATHS + "import toy\nfrom common.cli import run\nrun(toy.main, sys.argv[1:])"

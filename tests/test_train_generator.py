@@ -53,6 +53,7 @@ def test_a_generator_alone_leaves_no_discriminator_and_its_loss_falls(alone):
     assert {name: flags[name] for name in RUN} == RUN
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 @pytest.mark.usefixtures("rough_samples")
 def test_a_run_whose_loss_is_not_finite_goes_on_from_its_last_epoch(
@@ -104,6 +105,7 @@ def test_a_generator_alone_goes_on_from_its_weights_without_a_discriminator(
     assert captured[0].last_epoch == 4
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_the_adversary_begins_anew_where_a_generator_has_none(
     alone, features_folder, tmp_path, capsys

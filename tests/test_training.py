@@ -141,6 +141,7 @@ run(train.main, sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 @pytest.mark.usefixtures("rough_samples")
 def test_a_run_killed_and_interrupted_goes_on_and_ends_like_an_uninterrupted_one(
@@ -184,6 +185,7 @@ def test_a_finished_run_is_left_as_it_is(finished, features_folder, capsys):
     assert snapshot(finished) == before
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 @pytest.mark.usefixtures("rough_samples")
 def test_more_epochs_go_on_and_a_fresh_start_forgets(finished, features_folder, tmp_path, capsys):
@@ -317,6 +319,8 @@ def test_the_other_defaults_are_the_published_ones(many_instruments, captured, c
     assert "no piece is held out" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+@pytest.mark.stress
 def test_losses_that_are_not_finite_end_in_one_line(features_folder, tmp_path, capsys):
     flags = {**RUN, "gen_lr": 1e30, "lr_decay": "none", "epochs": 1}
     argv = arguments(features_folder, tmp_path, flags)
@@ -336,6 +340,7 @@ def policy_restored():
     keras.config.set_dtype_policy(before)
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 @pytest.mark.usefixtures("rough_samples")
 @pytest.mark.parametrize(("precision", "start"), [("float16", 1), ("bfloat16", 0)])

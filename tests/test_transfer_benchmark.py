@@ -206,6 +206,7 @@ def test_mistakes_are_named_before_anything_is_made(argv, said, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 @pytest.mark.skipif(not find_spec("basic_pitch"), reason="Basic Pitch is not installed")
 @pytest.mark.filterwarnings("ignore")  # of packages that are not ours

@@ -143,6 +143,7 @@ def test_a_run_folder_holds_everything(folder):
             assert (run / file).stat().st_size > 0
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_a_training_that_goes_on_ends_as_one_that_was_not_stopped(folder, tmp_path):
     argv = words("--features_path", folder / "notes.h5", "--latent_dim", 2, *NETWORK)

@@ -261,6 +261,7 @@ def test_a_run_folder_holds_stock_networks_the_split_and_the_use_of_codes(folder
     assert read_table(open_model(run), run).mean["centroid"].shape == (8,)
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 def test_a_trained_run_goes_on(folder, tmp_path):
     argv = words("--input", folder / "phrases", "--output", tmp_path / "run", "--size", "tiny")
