@@ -118,8 +118,7 @@ class Session(TrainingSession):
             "largest random change of pitch of a training sound, in semitones",
             type=number(float, 0, 12),
         )
-        add_training_flags(built, what="sounds", batch_size=8, lr=1e-3)
-        built.set_defaults(epochs=20)
+        add_training_flags(built, what="sounds", batch_size=8, lr=1e-3, epochs=20)
 
     def check(self) -> None:
         """Open the store."""

@@ -81,8 +81,7 @@ class Session(TrainingSession):
             "used as it is and in seven other pitches",
             type=number(float, 0, 12),
         )
-        add_training_flags(built, what="sounds", batch_size=32, lr=1e-3)
-        built.set_defaults(epochs=20)
+        add_training_flags(built, what="sounds", batch_size=32, lr=1e-3, epochs=20)
 
     @property
     def folder(self) -> Path:

@@ -42,8 +42,8 @@ class Session(TrainingSession):
         add_features_flag(built, "light_mir")
         add_run_flag(built, "runs/light")
         built.add_flag("--width", 8, "filters of the first convolution", type=number(int, 1, 256))
-        add_training_flags(built, what="examples", batch_size=32, lr=3e-3, split=False)
-        built.set_defaults(epochs=10, lr_decay="cosine")
+        how = {"split": False, "epochs": 10, "lr_decay": "cosine"}
+        add_training_flags(built, what="examples", batch_size=32, lr=3e-3, **how)
 
     def check(self) -> None:
         """Open the store, and read to what a network that is trained on was trimmed."""

@@ -76,18 +76,11 @@ class Transfers(Batches):
         shared = rng.choice(common, int(_MATCHED * size / 2)) if common else ()
         for number, count in enumerate((size - size // 2, size // 2)):
             own, other = notes[number], notes[1 - number]
-            pitches = [*shared[:count], *rng.choice(list(own), count - min(len(shared), count))]
-            pitches = np.array(pitches, int)
-            indices += [rng.choice(own[pitch]) for pitch in pitches]
+            pitches = np.array([*shared, *rng.choice(list(own), count - len(shared))], int)
+            drawn = [rng.choice(own[pitch]) for pitch in pitches]
             is_shared = np.arange(count) < len(shared)
             anywhere = next(iter(other.values()))[0]
-            others += (
-                [
-                    anywhere if one else index
-                    for one, index in zip(is_shared, indices[-count:], strict=True)
-                ]
-                if count
-                else []
-            )
+            indices += drawn
+            others += np.where(is_shared, anywhere, drawn).astype(int).tolist()
             matched += is_shared.tolist()
         return np.array(indices, int), np.array(others, int), np.array(matched, np.float32)

@@ -42,6 +42,7 @@ discrepancy, or with an adversary in place of it, compared by their images alone
 from __future__ import annotations
 
 import argparse
+import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import permutations, product
@@ -129,14 +130,18 @@ def build_parser() -> Parser:
 
 
 def discrepancy(images: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> float:
-    """Squared maximum mean discrepancy of the means over time of the slices of two lists."""
+    """Squared maximum mean discrepancy of the means over time of the slices of two lists.
+
+    Silent slices are left out; NaN if a list has no other.
+    """
     from common.networks.mmd import squared_mmd
 
     seen = [
         np.concatenate([cut(image, COLUMNS).mean(axis=2) for image in part])
         for part in (images, others)
     ]
-    return float(squared_mmd(*(means[means.max(axis=1) > 0] for means in seen)))
+    heard = [means[means.max(axis=1) > 0] for means in seen]
+    return float(squared_mmd(*heard)) if all(map(len, heard)) else math.nan
 
 
 def compare_images(pair: Pair, judges: dict[str, Judge]) -> dict[str, Any]:
@@ -242,11 +247,18 @@ class Evaluation:
         self.held = [note for note in self.notes if note_of(note.name) in others]
         self.seen = envelopes(np.stack([note.image for note in self.held]), RANGE_DB)
         self.judges = {}
-        counts = Counter(self.instruments(self.held))
+        # a judge is tried on other notes than it learned from: those of any velocity count once
+        notes = {(note.name.instrument, note_of(note.name)) for note in self.held}
+        counts = Counter(name for name, _ in notes)
         if len(counts) > 1 and min(counts.values()) >= _FEWEST:
             self.judges["judge"] = judge_of(self.seen, self.instruments(self.held))
         if args.judge_path:
             learned = load_notes(args.judge_path, trained)
+            if len(set(self.instruments(learned))) < 2:
+                raise UserError(
+                    f"--judge_path {args.judge_path}: notes of one instrument of the model only; a "
+                    "judge needs two"
+                )
             seen = envelopes(np.stack([note.image for note in learned]), RANGE_DB)
             self.judges["other_judge"] = judge_of(seen, self.instruments(learned))
 
@@ -404,6 +416,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     if args.ablation and not args.features_path:
         raise UserError("--ablation: also name --features_path, the slices to train on")
+    if args.ablation and args.recordings:
+        raise UserError("--recordings: an ablation compares images only; leave it out")
     for folder in () if args.ablation else args.model:
         open_run(folder, "move")
     start_backend(None)

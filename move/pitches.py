@@ -48,8 +48,10 @@ def heard_pitches(
         ``Heard``.
 
     Raises:
-        UserError: SwiftF0 is asked for, and not installed.
+        UserError: The tracker is unknown, or SwiftF0 is asked for and not installed.
     """
+    if tracker not in TRACKERS:
+        raise UserError(f"tracker {tracker!r}: choose one of {', '.join(TRACKERS)}")
     parts = max(-(-audio.size // slices.samples), 1)
     padded = np.pad(audio, (0, parts * slices.samples - audio.size))
     follow = {"pyin": _by_yin, "swift-f0": _by_swift}[tracker]

@@ -18,13 +18,12 @@ import numpy as np
 from common.cli import Parser, counted, number, parser, printable, report_skipped, run
 from common.files.audio import is_silent
 from common.music.names import parse_note
+from common.networks.conditions import NoteConditions
 from common.work.fill import Recording, add_fill_flags, fill_store, find_recordings, left_out
 from common.work.jobs import add_job_flags, parse_job_args
 from data import load_audio
 from move.slices import COLUMNS, FAINT, RATES, Slices, cut
 from move.store import Slice
-
-_PITCHES = range(12, 120)  # that have a condition: see common.networks.conditions
 
 
 def build_parser() -> Parser:
@@ -63,11 +62,12 @@ def cut_note(
     note = parse_note(recording.name)
     if note is None:
         return [], {"unnamed": 1}
-    if note.pitch not in _PITCHES:
+    if not NoteConditions.reaches(note.pitch):
         return [], {"beyond": 1}
     items, faint = [], 0
-    steps = [step for step in range(-shift, shift + 1) if note.pitch + step in _PITCHES]
-    for step in steps:
+    for step in range(-shift, shift + 1):
+        if not NoteConditions.reaches(note.pitch + step):
+            continue
         # at another rate, what is read plays faster or slower
         rate = round(slices.sample_rate / 2 ** (step / 12))
         audio, _ = load_audio(recording.path, sample_rate=rate)

@@ -1,6 +1,6 @@
 """The store of slices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,8 @@ class Slice(NamedTuple):
         instrument: Name.
         pitch, velocity: MIDI numbers; the pitch is that of the slice, also where it was moved.
         number: Place in the note, from 0.
-        level: Decibels that 1 stands for in the image of the note.
+        level: Level in dB that 1 stands for in the image of the note; 0 dB is that of a sine of
+            amplitude 1.
         moved: Semitones by which the note was moved.
     """
 
@@ -67,9 +68,7 @@ class SliceStore(Store):
         if self._images.shape[1:] != shape:
             raise ValueError(f"its slices are {self._images.shape[1:]}, not {shape}")
 
-    def split(
-        self, share: float, key: Callable[[Slice], str] | None = None
-    ) -> tuple[list[int], list[int]]:
+    def split(self, share: float) -> tuple[list[int], list[int]]:
         """Indices of both sides; see ``common.music.split.held_out_notes``.
 
         A note that was moved is trained on if the note that was played is, and never held out.

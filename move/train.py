@@ -106,8 +106,8 @@ class Session(TrainingSession):
             "of the adversary; 0 trains by reconstruction alone",
             type=number(float, 0),
         )
-        add_training_flags(built, what="slices", batch_size=128, lr=2e-3)
-        built.set_defaults(validation_split=_SHARE, epochs=20)
+        how = {"epochs": 20, "validation_split": _SHARE}
+        add_training_flags(built, what="slices", batch_size=128, lr=2e-3, **how)
 
     def check(self) -> None:
         """Open the store."""
@@ -153,7 +153,7 @@ class Session(TrainingSession):
     @property
     def levels(self) -> dict[str, float]:
         """Mean level of the notes of each instrument in dB."""
-        rows = [self.store.rows[index] for index in self.sides[0]]
+        rows = [row for index in self.sides[0] if not (row := self.store.rows[index]).moved]
         notes = {row.source: (row.instrument, row.level) for row in rows}
         return {
             name: round(mean(level for one, level in notes.values() if one == name), 2)

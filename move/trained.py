@@ -230,11 +230,16 @@ class TrainedMove:
         return 1.0 if None in levels else 10 ** ((levels[0] - levels[1]) / 20)
 
     def changed_level(self, level: float, target: str, source: str | None) -> float:
-        """What 1 stands for in the image of a note that is changed."""
+        """What 1 stands for in the image of a note that is changed: a magnitude, as ``level``."""
         return level * self.gain(target, source)
 
     def note_sound(self, image: np.ndarray, level: float) -> np.ndarray:
-        """Sound (samples,) of an image, as loud as if its loudest value were 1."""
+        """Sound (samples,) of an image, as loud as if its loudest value were 1.
+
+        Args:
+            image: (bins, columns) in [0, 1].
+            level: Magnitude (not dB) that 1 stands for; 1 is that of a sine of amplitude 1.
+        """
         return self.slices.audio(image, ITERATIONS, level * level_factor(1, image.max()))
 
 
@@ -301,7 +306,7 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedMove:
         if not conditions.instruments or more not in (0, AGES):
             raise TypeError("its conditions do not fit its networks")
         levels = {str(name): float(level) for name, level in config.get("levels", {}).items()}
-    networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
+        networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
     networks = load_networks(folder, networks)
     return TrainedMove(
         **networks,

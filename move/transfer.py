@@ -16,14 +16,13 @@ from functools import partial
 from pathlib import Path
 
 from common.audio.streaming import stream_file
-from common.cli import Parser, UserError, add_gpu_flag, number, parser, run, say
+from common.cli import Parser, add_gpu_flag, number, parser, require_no_source, run, say
 from common.files.audio import read_header, require_audio_suffix
 from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from move.pitches import TRACKERS
-
-ITERATIONS = 32
+from move.trained import ITERATIONS, load_trained
 
 
 def build_parser() -> Parser:
@@ -59,21 +58,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     require_audio_suffix(args.output)
     read_header(args.input)  # a bad file is named before Keras is imported
+    plain = args.output.with_name(f"{args.output.stem}_plain{args.output.suffix}")
+    require_no_source(plain)
     with only_run(args.output, folder=False):
-        return transfer_file(args)
+        return transfer_file(args, plain)
 
 
-def transfer_file(args: argparse.Namespace) -> int:
-    """Write the transfer and the plain inversion; the exit status of the script."""
+def transfer_file(args: argparse.Namespace, plain: Path) -> int:
+    """Write the transfer, and the plain inversion to ``plain``; the exit status of the script."""
     start_backend(args.gpu)
     from move.sections import change_blocks, transfer_blocks
-    from move.trained import load_trained
 
     trained = load_trained(args.model)
     conditions = trained.conditions
     target = conditions.instrument(args.to)
-    source = args.source and conditions.instrument(args.source)
-    plain = args.output.with_name(f"{args.output.stem}_plain{args.output.suffix}")
+    source = None if args.source is None else conditions.instrument(args.source)
     told = {"target": target, "source": source, "tracker": args.tracker}
     for path, change in (
         (args.output, partial(transfer_blocks, trained=trained, **told)),
@@ -83,10 +82,7 @@ def transfer_file(args: argparse.Namespace) -> int:
         def convert(blocks, _, change=change):
             return change(blocks, iterations=args.iterations)
 
-        said = stream_file(args.input, path, trained.sample_rate, convert)
-        if said["silent"]:
-            path.unlink()
-            raise UserError(f"{args.input}: is silent; nothing can be transferred")
+        said = stream_file(args.input, path, trained.sample_rate, convert, refuse_silence=True)
         say(f"{path}: {said['seconds']:.1f} s")
     return 0
 

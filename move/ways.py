@@ -63,7 +63,7 @@ def transfer_to(
         [given],
         trained,
         find(target),
-        source=source and find(source),
+        source=None if source is None else find(source),
         tracker=tracker,
         iterations=iterations,
     )

@@ -449,6 +449,7 @@ def test_a_solo_is_transferred_beside_its_plain_inversion(folder, tmp_path):
     [
         (["--to", "tuba"], "tuba"),
         (["--to", "oboe", "--from", "drum"], "drum"),
+        (["--to", "oboe", "--from", ""], "''"),
         (["--to", "oboe", "--input", "none.wav"], "none.wav"),
         (["--to", "oboe", "--output", "x.txt"], "--output"),
         (["--to", "oboe", "--model", "none"], "config.json"),
@@ -466,6 +467,9 @@ def test_silence_and_stores_of_other_systems_are_refused(folder, tmp_path, capsy
     argv += words("oboe", "--model", folder / "run", "--iterations", 1)
     assert_refused(transfer.main, argv, capsys, "silent.wav", "is silent")
     assert [path.name for path in tmp_path.iterdir()] == ["silent.wav"]
+    (tmp_path / "out.wav").write_bytes(b"of an earlier transfer")
+    assert_refused(transfer.main, argv, capsys, "silent.wav", "is silent")
+    assert (tmp_path / "out.wav").read_bytes() == b"of an earlier transfer"
     (tmp_path / "bad.h5").write_bytes(b"no store")
     argv = words("--features_path", tmp_path / "bad.h5", "--output", tmp_path / "run")
     assert_refused(train.main, argv, capsys, "bad.h5")

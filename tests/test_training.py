@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -51,6 +52,13 @@ RUN = {
     "gen_lr": 0.001,
     "disc_lr": 0.001,
 }
+SCRIPTS = [  # all that train
+    *("train", "train_multitarget", "train_generator", "move.train", "wae_fader.train"),
+    *("wae_fader.train_mcnn", "vae_generation.train", "vae_generation.train_continuation"),
+    *("granular.train_grains", "granular.train_sequences", "vq_timbre.train", "light_mir.train"),
+    *("latent_exploration.continuous.train", "timbre_space.train"),
+    *("time_stretching.train_autoencoder", "time_stretching.train_corrector"),
+]
 LOSSES = ["gen_mae", "gen_loss", "disc_loss"]
 
 
@@ -304,6 +312,13 @@ def test_learning_rates_default_to_the_published_ones_of_the_pair(
     assert train_generator.main(arguments(many_instruments, tmp_path, {**flags, "lr": 0.5})) == 0
     assert [one.flags.lr for one in captured[2:]] == [rates[0], 0.5]
     assert [one.adversarial for one in captured] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_tells_the_defaults(name):
+    for action in importlib.import_module(name).build_parser()._actions:
+        told = re.search(r"\(default: ([-\d.e]+)[,)]", action.help or "")
+        assert not told or float(told[1]) == action.default
 
 
 def test_the_other_defaults_are_the_published_ones(many_instruments, captured, capsys):

@@ -129,7 +129,7 @@ def test_styles_are_instruments_techniques_or_folders(tmp_path, capsys):
     status, out, err = outcome(preprocess.main, argv, capsys)
     assert status == 1
     assert "2 notes, 1 style, 1 silent note left out, 2 notes out of reach" in out[0]
-    assert "1 file not named as a note left out" in out[0]
+    assert "1 file that tells no style or pitch left out" in out[0]
     assert any("000-062-080.wav" in line for line in err)
     assert_refused(preprocess.main, [*argv, "--styles", "techniques"], capsys, "examples.json")
     assert_refused(preprocess.main, [*argv, "--take", "tuba"], capsys, "--take tuba")
@@ -329,6 +329,8 @@ def test_a_note_is_restyled_at_its_level(folder, tmp_path):
         (restyle, "--input none.wav --to violin --output OUT.wav", "none.wav"),
         (restyle, "--input SILENT --to violin --output OUT.wav", "is silent"),
         (restyle, "--input SILENT --to violin --output OUT.wav --pitch x", "--pitch"),
+        (restyle, "--input SILENT --to violin --output OUT.wav --pitch=", "--pitch"),
+        (restyle, "--input SILENT --to tuba --output OUT.wav", "error: 'tuba': not known"),
     ],
 )
 def test_notes_that_cannot_be_made_are_refused(folder, tmp_path, capsys, case):
@@ -375,6 +377,15 @@ def test_figures_are_printed(folder, capsys, monkeypatch):
         assert word in out
     assert "true notes" in out
     assert "chance" in out
+    # judges that say nothing are refused
+    for name, flags, word in (
+        ("one", ("--take", "oboe_acoustic"), "only"),
+        ("other", ("--size", "published"), "another size"),
+    ):
+        store = words("--audio_path", folder / "notes", "--features_path", folder / f"{name}.h5")
+        assert preprocess.main([*store, *flags, "--jobs", "1"]) == 0
+        argv = [*argv[:4], "--judge_path", str(folder / f"{name}.h5")]
+        assert_refused(evaluate.main, argv, capsys, "--judge_path", word)
 
 
 def test_a_network_may_make_the_sounds(folder, tmp_path, capsys):

@@ -111,8 +111,7 @@ class Session(TrainingSession):
         built.add_flag(
             "--free_epochs", 3, "number of first epochs without codes", type=number(int, 0)
         )
-        add_training_flags(built, what="pieces", batch_size=8, lr=3e-3)
-        built.set_defaults(epochs=16)
+        add_training_flags(built, what="pieces", batch_size=8, lr=3e-3, epochs=16)
 
     def check(self) -> None:
         """Open the recordings, or the store of them."""

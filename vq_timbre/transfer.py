@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.audio.streaming import stream_file
-from common.cli import Parser, UserError, add_gpu_flag, parser, run, say
+from common.cli import Parser, add_gpu_flag, parser, run, say
 from common.files.audio import read_header, require_audio_suffix
 from common.trained import add_model_flag
 from common.training.devices import start_backend
@@ -71,10 +71,7 @@ def convert_file(args: argparse.Namespace, outputs: dict[Path, bool]) -> int:
                     blocks, trained, quantised=quantised, track=track if harmonic else None
                 )
 
-            said = stream_file(args.input, path, trained.sample_rate, convert)
-            if said["silent"]:
-                path.unlink()
-                raise UserError(f"{args.input}: is silent; nothing can be converted")
+            said = stream_file(args.input, path, trained.sample_rate, convert, refuse_silence=True)
             turned = f", turned down to {said['gain']:.2f}" if said["gain"] < 1 else ""
             say(f"{path}: {said['seconds']:.1f} s{turned}")
     return 0

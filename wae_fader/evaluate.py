@@ -40,7 +40,6 @@ import numpy as np
 
 from common.audio.metrics import image_distance
 from common.cli import Parser, UserError, add_seed_flag, number, parser, run
-from common.files.store import Store
 from common.latent import decoding_speed
 from common.music.split import note_of
 from common.report.ablation import (
@@ -49,7 +48,6 @@ from common.report.ablation import (
     train_variants,
     training_minutes,
 )
-from common.report.evaluation import held_out
 from common.report.note_judges import (
     envelopes,
     heard_right,
@@ -61,7 +59,8 @@ from common.report.tables import as_text
 from common.trained import open_run, shipped
 from common.training.devices import start_backend
 from wae_fader.images import RANGE_DB
-from wae_fader.store import NoteStore
+from wae_fader.store import Note, NoteStore
+from wae_fader.trained import load_trained, read_latents
 
 if TYPE_CHECKING:
     from wae_fader.trained import TrainedFader
@@ -72,7 +71,7 @@ ABLATION = {  # name of the paper -> what the training differs in
     "WAE-style": {"conditions": "style", "adversary": "off"},
     "WAE-Fader": {"conditions": "style", "adversary": "on"},
 }
-_FEWEST = 3  # notes of a style
+_FEWEST = 3  # held-out notes of a style
 _SPEED_NOTES = 8
 _FEW = 400  # latent vectors of a discrepancy
 
@@ -112,15 +111,23 @@ def build_parser() -> Parser:
     return built
 
 
-def read_all(trained: TrainedFader, store: Store, sides: tuple, seed: int) -> dict[str, float]:
-    """What of style, pitch class and octave is read from latent vectors, and their discrepancy."""
+def read_all(
+    folder: Path, rows: Sequence[Note], latents: np.ndarray, seed: int
+) -> dict[str, float]:
+    """What of style, pitch class and octave is read from latent vectors, and their discrepancy.
+
+    Args:
+        folder: Run folder, whose latent vectors of the training are learned from.
+        rows: Held-out notes.
+        latents: Their latent vectors (notes, dims).
+        seed: Random seed of what is drawn.
+    """
     from common.networks.mmd import PRIOR_SCALES, squared_mmd
 
     rng = np.random.default_rng(seed)
-    latents = [trained.encode_images(store.read(side)) for side in sides]
-    rows = [[store.rows[index] for index in side] for side in sides]
-    found, kernel = {}, {"width": trained.dims, "scales": PRIOR_SCALES}
-    some = rng.permutation(latents[1])[:_FEW]
+    learned, known = read_latents(folder)
+    found, kernel = {}, {"width": latents.shape[1], "scales": PRIOR_SCALES}
+    some = rng.permutation(latents)[:_FEW]
     samples = rng.standard_normal((2, *some.shape)).astype(np.float32)
     found["mmd_prior"] = float(squared_mmd(some, samples[0], **kernel))
     found["mmd_of_samples"] = float(squared_mmd(*samples, **kernel))
@@ -129,8 +136,8 @@ def read_all(trained: TrainedFader, store: Store, sides: tuple, seed: int) -> di
         ("class_from_z", lambda row: row.pitch % 12),
         ("octave_from_z", lambda row: row.pitch // 12 - 1),
     ):
-        labels, truth = ([label(row) for row in side] for side in rows)
-        found[name] = read_from(latents[0], labels, latents[1], truth, seed)
+        labels, truth = ([label(row) for row in side] for side in (learned, rows))
+        found[name] = read_from(known, labels, latents, truth, seed)
     return found
 
 
@@ -140,17 +147,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.octaves[0] > args.octaves[1]:
         raise UserError("--octaves: the first one is above the last one")
     store = NoteStore(args.features_path)
+    known = read_judge_notes(args.judge_path, store) if args.judge_path else None
     given = args.model or ([] if args.ablation else [shipped("wae_fader_orchestra")])
     for folder in given:
         open_run(folder, "wae_fader")
     start_backend(None)
-    models = {folder.name: [folder] for folder in given}
+    names = Counter([*ABLATION, *(folder.name for folder in given)])
+    models = {folder.name if names[folder.name] == 1 else str(folder): [folder] for folder in given}
     if args.ablation:
         from wae_fader.train import train
 
         models |= train_variants(train, ABLATION, args)
-    print(as_text(Evaluation(store, models, args).rows()))
+    print(as_text(Evaluation(store, models, args, known).rows()))
     return 0
+
+
+def read_judge_notes(path: Path, store: NoteStore) -> tuple[list[Note], np.ndarray]:
+    """Notes and images of ``--judge_path``.
+
+    Raises:
+        UserError: They are not comparable to those of ``store``, or of one style only.
+    """
+    with NoteStore(path) as known:
+        if known.images != store.images:
+            raise UserError(
+                f"--judge_path {path}: images of another size than in {store.path}; make both with "
+                "one --size"
+            )
+        styles = sorted({row.style for row in known.rows})
+        if len(styles) < 2:
+            raise UserError(f"--judge_path {path}: notes of {styles[0]} only; a judge needs two")
+        return known.rows, known.read(range(len(known)))
 
 
 class Evaluation:
@@ -160,44 +187,44 @@ class Evaluation:
         store: ``wae_fader.store.NoteStore``.
         models: Dict from the name of a line to run folders, which differ in the seed.
         args: Flags of the script.
+        known: What ``read_judge_notes`` returns, for a second judge.
     """
 
     def __init__(
-        self, store: NoteStore, models: dict[str, list[Path]], args: argparse.Namespace
+        self,
+        store: NoteStore,
+        models: dict[str, list[Path]],
+        args: argparse.Namespace,
+        known: tuple[list[Note], np.ndarray] | None = None,
     ) -> None:
-        from wae_fader.trained import load_trained
-
         self.args, self.store, self.models = args, store, models
         folders = [folder for group in models.values() for folder in group]
         self.trained = {folder: load_trained(folder) for folder in folders}
         for folder, trained in self.trained.items():
-            known = set(trained.conditions.instruments)
-            unknown = {row.style for row in store.rows} - known
+            unknown = {row.style for row in store.rows} - set(trained.conditions.instruments)
             if unknown or trained.images != store.images:
                 what = f"style {min(unknown)}" if unknown else "images of another size"
                 raise UserError(f"{store.path}: has {what}, which {folder.name} does not know")
-        configs = [open_run(folder, "wae_fader") for folder in folders]
-        notes = {note_of(row) for row in store.rows}
-        others = set(held_out(notes, configs, str, where=store.path))
-        self.sides = [], []
-        for index, row in enumerate(store.rows):
-            self.sides[note_of(row) in others].append(index)
-        self.held = [store.rows[index] for index in self.sides[1]]
-        styles = Counter(row.style for row in self.held)
+        _, held = store.sides([open_run(folder, "wae_fader") for folder in folders])
+        self.held = [store.rows[index] for index in held]
+        others = {note_of(row) for row in self.held}
+        # a judge is tried on other notes than it learned from: those of any velocity count once
+        styles = Counter(style for style, _ in {(row.style, note_of(row)) for row in self.held})
         if len(styles) < 2 or min(styles.values()) < _FEWEST:
             least = min(styles, key=styles.get)
             raise UserError(
                 f"{store.path}: {styles[least]} held-out notes of {least} among {len(styles)} "
                 f"styles; a judge needs {_FEWEST} of each of two"
             )
-        self.images = store.read(self.sides[1])
+        self.images = store.read(held)
         self.seen = envelopes(self.images, RANGE_DB)
         self.judges = {"style": judge_of(self.seen, [row.style for row in self.held])}
-        if args.judge_path:
-            with NoteStore(args.judge_path) as known:
-                learned = envelopes(known.read(range(len(known))), RANGE_DB)
-                self.judges["other_judge"] = judge_of(learned, [row.style for row in known.rows])
-        print(f"{len(others)} of {len(notes)} notes are held out, {len(self.held)} images\n")
+        if known:
+            rows, images = known
+            learned = envelopes(images, RANGE_DB)
+            self.judges["other_judge"] = judge_of(learned, [row.style for row in rows])
+        every = {note_of(row) for row in store.rows}
+        print(f"{len(others)} of {len(every)} notes are held out, {len(self.held)} images\n")
 
     def rows(self) -> list[dict[str, Any]]:
         """Rows of the table: one of each model, of true notes, and of chance."""
@@ -220,15 +247,16 @@ class Evaluation:
     def row(self, name: str, folder: Path) -> dict[str, Any]:
         """All about one model."""
         trained = self.trained[folder]
+        latents = trained.encode_images(self.images)
         made = trained.decode_images(
-            trained.encode_images(self.images),
+            latents,
             [row.pitch for row in self.held],
             [row.style for row in self.held],
         )
         return {
             "model": name,
             "LSD": image_distance(self.images, made, RANGE_DB),
-            **read_all(trained, self.store, self.sides, self.args.seed),
+            **read_all(folder, self.held, latents, self.args.seed),
             **self.generated(trained),
             "speed": decoding_speed(
                 trained,

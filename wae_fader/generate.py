@@ -22,6 +22,7 @@ from common.work.lock import only_run
 from data import write_audio
 
 MODEL = "wae_fader_orchestra"  # the shipped one
+RENDERERS = ("griffinlim", "mcnn")
 _VELOCITY = 100  # in the names of files
 
 
@@ -47,9 +48,9 @@ def add_point_flags(built: Parser) -> None:
     )
     built.add_flag(
         "--render",
-        "griffinlim",
+        RENDERERS[0],
         "what makes the sound: Griffin-Lim, or the network of wae_fader.train_mcnn",
-        choices=("griffinlim", "mcnn"),
+        choices=RENDERERS,
     )
     add_model_flag(built, MODEL)
     add_seed_flag(built, "points")

@@ -17,7 +17,7 @@ from keras import layers, ops
 
 from common.cli import UserError
 from common.files.audio import find_recordings, fit_length, load_audio
-from common.trained import load_networks, open_run
+from common.trained import load_networks, open_run, reading_config
 from common.training.batches import RowBatches
 from common.training.model import TrainingModel
 from common.training.spectral_losses import multi_scale_distance
@@ -165,11 +165,12 @@ class Renderer:
     def __init__(self, folder: Path, images: NoteImages) -> None:
         if not (folder / MCNN).is_dir():
             raise UserError(f"{folder}: has no {MCNN}; train it by python -m wae_fader.train_mcnn")
-        flags = open_run(folder / MCNN, SYSTEM).get("flags", {})
-        try:
+        config = open_run(folder / MCNN, SYSTEM)
+        with reading_config(folder / MCNN):
+            flags = config["flags"]
+            if flags["heads"] < 1:
+                raise ValueError("no heads")
             network = build_mcnn(images, flags["heads"], flags["width"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{folder / MCNN}/config.json: damaged ({error!r})") from error
         self._images = images
         self._network = load_networks(folder / MCNN, {MCNN: network})[MCNN]
         self._network.compile(jit_compile=False)

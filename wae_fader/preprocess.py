@@ -115,15 +115,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     files = {recording.name: recording.path for recording in recordings}
     described = [describe(name, args.styles, techniques) for name in files]
     known = [note for note in described if note]
-    beyond = [note for note in known if not NoteConditions.reaches(note.pitch)]
     styles = {note.style for note in known}
     for style in args.take or ():
         if style not in styles:
             raise UserError(f"--take {style}: no such style; there are {', '.join(sorted(styles))}")
-    chosen = [note for note in known if note not in beyond]
-    chosen = [note for note in chosen if not args.take or note.style in args.take]
+    taken = [note for note in known if not args.take or note.style in args.take]
+    chosen = [note for note in taken if NoteConditions.reaches(note.pitch)]
     if not chosen:
-        raise UserError(f"{args.audio_path}: no file whose name tells style and pitch")
+        raise UserError(f"{args.audio_path}: no file that tells a style and a pitch from C0 to B8")
     images = SIZES[args.size].check()
     rows, counts, skipped = fill_store(
         args.features_path,
@@ -137,12 +136,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         scheduler=args.scheduler,
     )
     said = [counted(len(rows), "note"), counted(len({row.style for row in rows}), "style")]
-    counts["beyond"], counts["unnamed"] = len(beyond), len(recordings) - len(known)
+    counts["beyond"], counts["unnamed"] = len(taken) - len(chosen), described.count(None)
     said += left_out(
         counts,
         silent="silent note",
         beyond=("note out of reach", "notes out of reach"),
-        unnamed=("file not named as a note", "files not named as notes"),
+        unnamed=("file that tells no style or pitch", "files that tell no style or pitch"),
     )
     say(f"{args.features_path}: {', '.join(said)}")
     return report_skipped([*foreign, *skipped])

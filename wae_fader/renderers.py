@@ -20,8 +20,6 @@ from typing import Any
 import numpy as np
 
 from common.cli import Parser, UserError, add_seed_flag, existing_folder, number, parser, run
-from common.music.split import note_of
-from common.report.evaluation import held_out
 from common.report.tables import as_text
 from common.trained import add_model_flag, open_run
 from common.training.devices import start_backend
@@ -86,8 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     store = NoteStore(args.features_path)
     if config.get("images") != store.images._asdict():
         raise UserError(f"{store.path}: other images than those of {args.model}")
-    others = set(held_out(map(note_of, store.rows), [config], str, where=store.path))
-    held = [index for index, row in enumerate(store.rows) if note_of(row) in others]
+    _, held = store.sides([config])
     chosen = np.random.default_rng(args.seed).permutation(held)[: args.notes].tolist()
     start_backend(None)
     from wae_fader.mcnn import Renderer, read_sounds

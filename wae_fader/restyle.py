@@ -40,14 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
     require_audio_suffix(args.output)
-    pitch = args.pitch and pitch_number(args.pitch)
-    if args.pitch and pitch is None:
+    pitch = None if args.pitch is None else pitch_number(args.pitch)
+    if args.pitch is not None and pitch is None:
         raise UserError(f"--pitch {args.pitch!r}: is no pitch; write it like C#4 or 61")
     read_header(args.input)  # a bad file is named before Keras is imported
-    from wae_fader.ways import parse_weights, restyle_note
+    from wae_fader.ways import open_once, parse_weights, restyle_note
 
     weights = parse_weights(args.to)
     start_backend(args.gpu)
+    trained = open_once(args.model)
+    trained.vectors([trained.pitch if pitch is None else pitch], weights)  # refuses unknown ones
     with only_run(args.output, folder=False):
         audio, rate = load_audio(args.input, sample_rate=None)
         try:

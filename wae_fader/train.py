@@ -103,8 +103,7 @@ class Session(TrainingSession):
             "weight of the mean squared error of the reconstruction",
             type=number(float, above=0),
         )
-        add_training_flags(built, what="notes", batch_size=32, lr=2e-3)
-        built.set_defaults(validation_split=_SHARE)
+        add_training_flags(built, what="notes", batch_size=32, lr=2e-3, validation_split=_SHARE)
 
     def check(self) -> None:
         """Open the store."""

@@ -2,8 +2,9 @@
 
     python -m wae_fader.train_mcnn --model runs/fader --features_path notes.h5 --audio_path notes
 
-The run folder is <model>/mcnn. Notes that the model holds out are held out. --render mcnn of the
-scripts then uses the network; python -m wae_fader.renderers compares it with Griffin-Lim.
+The run folder is <model>/mcnn. Notes that the model holds out are held out. --render mcnn of
+wae_fader.generate and .mix then uses the network; python -m wae_fader.renderers compares it with
+Griffin-Lim.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.cli import Parser, UserError, add_features_flag, counted, existing_folder, number, run
-from common.music.split import note_of
-from common.report.evaluation import held_out
 from common.trained import open_run
 from common.training.flags import add_training_flags
 from common.training.session import TrainingSession
@@ -66,11 +65,7 @@ class Session(TrainingSession):
         self.store = NoteStore(self.flags.features_path)
         if config.get("images") != self.store.images._asdict():
             raise UserError(f"{self.store.path}: other images than those of {self.flags.model}")
-        rows = self.store.rows
-        others = set(held_out(map(note_of, rows), [config], str, where=self.store.path))
-        self._sides = [], []
-        for index, row in enumerate(rows):
-            self._sides[note_of(row) in others].append(index)
+        self._sides = self.store.sides([config])
         if not self._sides[0]:
             raise UserError(f"{self.store.path}: no note that the model was trained on")
 

@@ -221,6 +221,6 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedFader | Rendere
         conditions = NoteConditions(tuple(config["styles"]))
         if not conditions.instruments or architecture.condition > conditions.length:
             raise TypeError("its styles do not fit its networks")
-    networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
+        networks = {"encoder": build_encoder(architecture), "decoder": build_decoder(architecture)}
     networks = load_networks(folder, networks)
     return TrainedFader(**networks, images=images, conditions=conditions)

@@ -12,14 +12,12 @@ import numpy as np
 from common.cli import UserError
 from common.files.audio import checked_audio, resample, safe_peak
 from common.trained import shipped
+from wae_fader.generate import MODEL, RENDERERS
 from wae_fader.images import ITERATIONS
 from wae_fader.trained import load_trained
 
 if TYPE_CHECKING:
     from wae_fader.trained import TrainedFader
-
-MODEL = "wae_fader_orchestra"
-RENDERERS = ("griffinlim", "mcnn")
 
 
 @functools.lru_cache(maxsize=4)
@@ -60,15 +58,20 @@ def generate_note(
         ``(audio, rate)``: (samples,) float32 in [-1, 1], Hz.
 
     Raises:
-        UserError: A style, a pitch or a point does not fit, or the model cannot be opened.
+        UserError: A style, a pitch, a point or ``render`` does not fit, or the model cannot be
+            opened.
     """
     trained = open_once(Path(model or shipped(MODEL)))
     if point is None:
         point = np.random.default_rng(seed).standard_normal(trained.dims)
     if len(point) != trained.dims:
-        raise UserError(f"{len(point)} coordinates: the space of the model has {trained.dims}")
+        raise UserError(
+            f"--point: {len(point)} coordinates; the space of the model has {trained.dims}"
+        )
+    if render not in RENDERERS:
+        raise UserError(f"render {render!r}: choose one of {', '.join(RENDERERS)}")
     z = np.asarray(point, np.float32)[np.newaxis]
-    if render != RENDERERS[0]:
+    if render == "mcnn":
         from wae_fader.mcnn import Renderer
 
         network = Renderer(Path(model or shipped(MODEL)), trained.images)
@@ -104,7 +107,7 @@ def restyle_note(
     """
     trained = open_once(Path(model or shipped(MODEL)))
     given = np.mean(np.atleast_2d(checked_audio(audio, sample_rate)), axis=0)
-    given = resample(given, sample_rate, trained.sample_rate)
+    given = resample(given, sample_rate, trained.sample_rate)[: trained.images.samples]
     image, level = trained.images.image(given)
     if not image.any():
         raise UserError("the audio is silent; nothing can be restyled")
@@ -113,7 +116,7 @@ def restyle_note(
 
         heard = measure_pitch(given, trained.sample_rate)
         if heard is None:
-            raise UserError("no pitch is heard in the audio; tell it")
+            raise UserError("no pitch is heard in the audio; give it (--pitch)")
         pitch = round(heard.pitch)
     z = trained.encode_images(image[np.newaxis])
     made = trained.decode_images(z, [pitch], style)[0]

@@ -125,6 +125,8 @@ def stream_file(
     output: Path,
     sample_rate: int,
     convert: Callable[[Iterable[np.ndarray], int], Iterator[np.ndarray]],
+    *,
+    refuse_silence: bool = False,
 ) -> dict[str, Any]:
     """Convert one audio file by a function of blocks; memory does not grow with its length.
 
@@ -136,6 +138,7 @@ def stream_file(
         sample_rate: Hz, of the blocks.
         convert: Function of an iterable of blocks (channels, samples) float32 and the number of
             channels; returns a generator of converted blocks, in total about as many samples.
+        refuse_silence: Whether an input without sound is an error, and nothing is written.
 
     Returns:
         Dict: ``seconds`` of audio, whether the input was ``silent``, and the ``gain`` that kept the
@@ -162,6 +165,8 @@ def stream_file(
                 audio = part.T if back is None else back.resample_chunk(part.T, last=last)
                 loudest = max(loudest, peak(audio))
                 waiting.write(np.ascontiguousarray(audio, dtype=np.float32).tobytes())
+        if silent and refuse_silence:
+            raise AudioFileError(f"{source}: is silent; give another recording")
         gain = min(1.0, PEAK / loudest) if loudest else 1.0
         seconds = samples / rate
         waiting.seek(0)

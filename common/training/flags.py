@@ -44,6 +44,9 @@ def add_training_flags(
     batch_size: int = 8,
     lr: float | None = None,
     split: bool = True,
+    epochs: int = 100,
+    validation_split: float = 0.1,
+    lr_decay: str = "none",
 ) -> None:
     """Add the flags of ``common.training.session.TrainingSession``.
 
@@ -53,6 +56,9 @@ def add_training_flags(
         batch_size: Default batch size.
         lr: Default learning rate; None if the script has its own flags for learning rates.
         split: Whether the script splits its data; if not, they come split.
+        epochs: Default number of epochs.
+        validation_split: Default share that is held out for validation.
+        lr_decay: Default shape of the learning rate.
     """
     if lr is not None:
         built.add_flag("--lr", lr, "learning rate", type=number(float, 0))
@@ -63,7 +69,7 @@ def add_training_flags(
     )
     built.add_flag(
         "--epochs",
-        100,
+        epochs,
         "total number of epochs of the run, counted from --epoch_offset",
         type=number(int, 1),
     )
@@ -83,7 +89,7 @@ def add_training_flags(
     if split:
         built.add_flag(
             "--validation_split",
-            0.1,
+            validation_split,
             "share of the pieces that are held out for validation",
             type=number(float, 0, below=1),
         )
@@ -91,9 +97,9 @@ def add_training_flags(
     built.add_argument(
         "--lr_decay",
         choices=["none", "linear", "cosine"],
-        default="none",
+        default=lr_decay,
         help="shape in which the learning rates fall to 0 over the run (default: "
-        "none, as published)",
+        + ("none, as published)" if lr_decay == "none" else f"{lr_decay})"),
     )
     built.add_argument(
         "--ema",
