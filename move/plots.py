@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.report.plots import Panel, image_grid, save_figure
+from common.report.plots import image_rows, save_figure
 from move.store import Slice
 
 if TYPE_CHECKING:
@@ -31,20 +31,10 @@ def plot_transfers(
     others = [known[(known.index(name) + 1) % len(known)] for name in names]
     ages = [row.age for row in rows]
     latents = trained.encode_slices(images, pitches, names, ages=ages)
+    titles = [f"{name} {pitch}" for name, pitch in zip(names, pitches, strict=True)]
     drawn = [
-        images,
-        trained.decode_slices(latents, pitches, names, ages=ages),
-        trained.decode_slices(latents, pitches, others, ages=ages),
+        ("input", images, titles),
+        ("reconstruction", trained.decode_slices(latents, pitches, names, ages=ages), ()),
+        ("transfer", trained.decode_slices(latents, pitches, others, ages=ages), others),
     ]
-    titles = [
-        [f"{name} {pitch}" for name, pitch in zip(names, pitches, strict=True)],
-        [""] * len(names),
-        others,
-    ]
-    panels = [
-        Panel(image, title)
-        for row, labels in zip(drawn, titles, strict=True)
-        for image, title in zip(row, labels, strict=True)
-    ]
-    labels = ("input", "reconstruction", "transfer")
-    save_figure(image_grid(panels, size=(1.8, 3), columns=len(names), rows=labels), path)
+    save_figure(image_rows(drawn, size=(1.8, 3)), path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from common.cli import Parser, UserError, number, parser, run, say
 from common.trained import add_model_flag
 from common.training.devices import start_backend
+from common.work.lock import only_run
 
 
 def build_parser() -> Parser:
@@ -44,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     power_of = partial(trained.mean_power, pitch=pitch, instrument=instrument)
     hertz = trained.slices.transform.frequencies
     figure = draw_maps(power_of, hertz, trained.dims, args.points)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    save_figure(figure, args.output)
+    with only_run(args.output, folder=False):
+        save_figure(figure, args.output)
     say(f"{args.output}: maps of {instrument}, pitch {pitch}")
     return 0
 

@@ -13,6 +13,7 @@ from matplotlib.image import imread
 from common.report.plots import (
     Panel,
     image_grid,
+    image_rows,
     pixels_webp,
     plot_history,
     plot_images,
@@ -94,6 +95,15 @@ def test_an_image_alone_has_at_most_1200_columns():
     image = np.repeat([[0.0, 1.0]], 1501, axis=1)
     picture = imread(io.BytesIO(pixels_webp(image)), format="webp")
     assert picture.shape[:2] == (1, 1001)
+
+
+def test_rows_of_images_have_labels_and_titles():
+    figure = image_rows(
+        [("above", np.zeros((2, 3, 4)), "ab"), ("below", np.ones((2, 3, 4)), ())], size=(1, 1)
+    )
+    assert [axis.get_ylabel() for axis in figure.axes] == ["above", "", "below", ""]
+    assert [axis.get_title() for axis in figure.axes] == ["a", "b", "", ""]
+    assert [axis.images[0].get_array().max() for axis in figure.axes] == [0, 0, 1, 1]
 
 
 def test_a_grid_leaves_the_rest_of_its_last_row_empty_and_explains_its_colours():

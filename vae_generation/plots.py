@@ -11,7 +11,7 @@ import numpy as np
 
 from common.latent import plane_points
 from common.music.titles import instrument_title
-from common.report.plots import Panel, image_grid, new_figure, save_figure
+from common.report.plots import Panel, image_grid, image_rows, new_figure, save_figure
 
 if TYPE_CHECKING:
     from vae_generation.latents import Latents
@@ -27,10 +27,8 @@ def plot_reconstructions(
         names: Titles.
         images, reconstructed: (names, bins, columns, 1) in [0, 1].
     """
-    panels = [Panel(image[..., 0], name) for image, name in zip(images, names, strict=True)]
-    panels += [Panel(image[..., 0]) for image in reconstructed]
-    rows = ("input", "output")
-    save_figure(image_grid(panels, size=(2.6, 2.5), columns=len(names), rows=rows), path)
+    rows = [("input", images[..., 0], names), ("output", reconstructed[..., 0], ())]
+    save_figure(image_rows(rows, size=(2.6, 2.5)), path)
 
 
 def plot_latents(path: Path, latents: Latents) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.report.plots import Panel, image_grid, save_figure
+from common.report.plots import image_rows, save_figure
 from wae_fader.store import Note
 
 if TYPE_CHECKING:
@@ -28,16 +28,10 @@ def plot_notes(path: Path, trained: TrainedFader, images: np.ndarray, rows: Sequ
     known = trained.conditions.instruments
     others = [known[(known.index(style) + 1) % len(known)] for style in styles]
     latents = trained.encode_images(images)
+    titles = [f"{style} {pitch}" for style, pitch in zip(styles, pitches, strict=True)]
     drawn = [
-        images,
-        trained.decode_images(latents, pitches, styles),
-        trained.decode_images(latents, pitches, others),
+        ("note", images, titles),
+        ("reconstruction", trained.decode_images(latents, pitches, styles), ()),
+        ("another style", trained.decode_images(latents, pitches, others), others),
     ]
-    named = [f"{style} {pitch}" for style, pitch in zip(styles, pitches, strict=True)]
-    panels = [
-        Panel(image, title)
-        for row, titles in zip(drawn, (named, [""] * len(rows), others), strict=True)
-        for image, title in zip(row, titles, strict=True)
-    ]
-    labels = ("note", "reconstruction", "another style")
-    save_figure(image_grid(panels, size=(2, 2.6), columns=len(rows), rows=labels), path)
+    save_figure(image_rows(drawn, size=(2, 2.6)), path)

@@ -144,6 +144,30 @@ def image_grid(
     return figure
 
 
+def image_rows(
+    rows: Sequence[tuple[str, Sequence[np.ndarray] | np.ndarray, Sequence[str]]],
+    *,
+    size: tuple[float, float],
+) -> Figure:
+    """Draw rows of images, such as inputs above their reconstructions, all in [0, 1].
+
+    Args:
+        rows: List of (label, images (bins, columns), titles), the same number of images in each;
+            no titles for a row without.
+        size: As of ``image_grid``.
+
+    Returns:
+        The figure.
+    """
+    panels = [
+        Panel(image, title)
+        for _, images, titles in rows
+        for image, title in zip(images, titles or [""] * len(images), strict=True)
+    ]
+    labels = [label for label, *_ in rows]
+    return image_grid(panels, size=size, columns=len(rows[0][1]), rows=labels)
+
+
 def plot_images(
     path: Path, images: dict[str, np.ndarray], error: tuple[str, str] | None = None
 ) -> None:
