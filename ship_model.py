@@ -13,15 +13,11 @@ from common.cli import parser, run, say
 from common.files.text import write_json
 from common.trained import open_model
 from common.training.devices import start_backend
-from common.training.run_folder import RunFolder
+from common.training.run_folder import KEPT, RunFolder
 from common.training.weights import halve_precision
 from common.work.lock import only_run
 
 _LEFT_OUT = ("discriminator.h5",)  # nothing but a training needs it
-_KEPT = (
-    *("history.csv", "history.png", "latents.h5", "latents.png", "reconstructions.png"),
-    *("codes.csv", "codebook.png", "reconstruction.png", "tickets.csv"),
-)
 _PATHS = ("input", "model", "output")  # flags
 
 
@@ -39,10 +35,10 @@ def copy_run(source: Path, target: Path) -> int:
     target.mkdir(parents=True, exist_ok=True)
     total = 0
     for path in sorted(source.glob("*.h5")):
-        if path.name not in (*_LEFT_OUT, *_KEPT) and not path.name.endswith(".weights.h5"):
+        if path.name not in (*_LEFT_OUT, *KEPT) and not path.name.endswith(".weights.h5"):
             halve_precision(path, target / path.name)
             total += (target / path.name).stat().st_size
-    for name in _KEPT:
+    for name in KEPT:
         if (source / name).is_file():
             shutil.copyfile(source / name, target / name)
     for flag, value in config["flags"].items():  # where something lay says nothing elsewhere

@@ -222,7 +222,16 @@ def open_trained(folder: Path, config: dict[str, Any]) -> TrainedTagger:
     return TrainedTagger(network, task)
 
 
-def open_examples(folder: Path, config: dict[str, Any], path: Path, **settings: Any) -> Examples:
+def open_examples(
+    folder: Path,
+    config: dict[str, Any],
+    path: Path,
+    *,
+    validation_split: float = 0.1,
+    batch_size: int = 8,
+    seed: int = 0,
+    steps: int | None = None,
+) -> Examples:
     """Examples of a run's task; see ``common.trained.open_examples``.
 
     The sides are those of the store, whatever ``validation_split`` says.
@@ -233,15 +242,10 @@ def open_examples(folder: Path, config: dict[str, Any], path: Path, **settings: 
 
     task = find_task(config.get("task"))
     store = ExampleStore(path, task.name)
-    make = partial(batches.Examples, store, batch_size=settings["batch_size"])
+    make = partial(batches.Examples, store, batch_size=batch_size)
     held_out = store.side("validation")
     return Examples(
-        make(
-            store.side("training"),
-            shuffle=True,
-            steps=settings["steps"],
-            seed=settings["seed"],
-        ),
+        make(store.side("training"), shuffle=True, steps=steps, seed=seed),
         make(held_out) if held_out else None,
         loss_name(task),
         task.seconds,

@@ -1,5 +1,7 @@
 """The small generative models, their lotteries, and tables of several seeds."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -200,27 +202,37 @@ def test_seeds_become_bars_and_a_picture(tmp_path, capsys):
     for seed, error in ((0, 0.9), (1, 1.1)):
         folder = tmp_path / f"seed_{seed}"
         folder.mkdir()
-        about = '{"model": "ddsp", "width": 48, "criterion": "activation", "scope": "global"}'
-        (folder / "lottery.json").write_text(about)
+        about = {"model": "ddsp", "width": 48, "criterion": "activation", "seed": seed}
+        (folder / "lottery.json").write_text(json.dumps(about))
         lines = ["kind,round,weights,left,flops,score,multiplier,test,test_multiplier"]
         lines += ["ticket,0,1000,1,2000,2,1,3,1", f"ticket,1,180,0.18,300,{2 * error},{error},3,1"]
         if seed == 0:
             lines += ["scratch,1,170,0.17,300,3,1.5,3,1"]
         lines += ["ticket,2,90,0.09,100,2.4,1.2,3,1"]
+        lines += ["ticket,3,9,0.009,10,2.4,1.2,3,1"] if seed else []
         (folder / "rounds.csv").write_text("\n".join(lines))
     argv = ["--tickets", str(tmp_path / "seed_0"), str(tmp_path / "seed_1")]
     argv += ["--output", str(tmp_path / "bars")]
     assert seeds.main(argv) == 0
-    assert "1.000 ± 0.100" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "1.000 ± 0.100" in told
+    assert "global 0.3 a round: 1 of 2 have cut 99%, which is left out" in told
     rows = read_csv(tmp_path / "bars" / "bars.csv")
     assert [row["gone"] for row in rows] == ["80%", "90%"]
     assert (rows[0]["scratch"], rows[1]["scratch"]) == ("1.5", "")
     assert rows[1]["multiplier"] == "1.200 ± 0.000"
     assert (tmp_path / "bars" / "tickets.png").read_bytes().startswith(b"\x89PNG")
-    other = about.replace("}", ', "rewind": "learning_rate"}')
-    (tmp_path / "seed_1" / "lottery.json").write_text(other)  # no longer the same kind of lottery
+    recorded = tmp_path / "seed_1" / "lottery.json"
+    recorded.write_text(json.dumps(about | {"seed": 0}))
+    assert_refused(seeds.main, argv, capsys, "seed_1: another folder has seed 0")
+    for other in ({"rewind": "learning_rate"}, {"share": 0.5}, {"model": "sing"}):
+        assert seeds._group(tmp_path / "seed_0")[0] == seeds._group(tmp_path / "seed_1")[0]
+        recorded.write_text(json.dumps(about | other))  # no longer the same kind of lottery
+        assert seeds._group(tmp_path / "seed_0")[0] != seeds._group(tmp_path / "seed_1")[0]
+        recorded.write_text(json.dumps(about))
+    recorded.write_text(json.dumps(about | {"share": 0.5}))
     assert seeds.main(argv) == 0
-    assert [row["seeds"] for row in read_csv(tmp_path / "bars" / "bars.csv")] == ["1"] * 4
+    assert [row["seeds"] for row in read_csv(tmp_path / "bars" / "bars.csv")] == ["1"] * 5
     (tmp_path / "seed_1" / "lottery.json").unlink()
     assert_refused(seeds.main, argv, capsys, "lottery.json")
 

@@ -8,6 +8,7 @@ import soundfile
 from conftest import ROOT, assert_refused, outcome, read_csv, write_notes
 
 from common.cli import UserError
+from common.trained import open_examples
 from light_mir import evaluate, hear, light, picture, predict, preprocess, sheet, train
 from light_mir.examples import windows
 from light_mir.scenes import (
@@ -268,6 +269,13 @@ def test_the_lightest_round_without_loss_is_chosen():
     assert light.choose(table, 2.1) == 3
     unfinished = light.table_of([rounds([0.2, 0.3], 0), rounds([0.2, 0.3, 0.4], 1)])
     assert len(unfinished) == 2
+
+
+def test_examples_need_no_settings(folder):
+    found = open_examples(folder / "run", folder / "drums.h5", seed=1)
+    (images, targets), held_out = found.training[0], found.validation[0]
+    assert images.shape == held_out[0].shape == (8, 50, 64, 1)
+    assert targets.shape == (8, 50, 3)
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from common.training.weights import save_h5
 from pix2pix_timbre.model import build_generator
 from trimming import lottery as script
 from trimming import rounds as module
-from trimming.controls import control, mask_smallest
+from trimming.controls import control, kernels_of, mask_smallest
 from trimming.distillation import Distilled
 from trimming.flags import CONTROLS
 from trimming.graph import Graph
@@ -177,8 +177,52 @@ def test_what_is_finished_is_not_repeated_and_what_is_not_comes_out_the_same(tic
     assert [row["weights"] for row in again] == [row["weights"] for row in rows]
     for row, expected in zip(again, rows, strict=True):
         assert row["score"] == pytest.approx(expected["score"], rel=1e-5)
-    with pytest.raises(UserError, match="other settings"):
+    with pytest.raises(UserError, match=r"other settings \(rewind_epoch\)"):
         lottery(make_model, train, 2, 2, folder=tmp_path, **how)
+
+
+def test_rounds_go_on_with_the_same_settings_only(tmp_path):
+    about = {"share": 0.3, "lr": 0.1, "distil": 0.0, "teacher": "None"}
+    module._require_same(tmp_path, about)
+    with pytest.raises(UserError, match=r"other settings \(lr, teacher\)"):
+        module._require_same(tmp_path, about | {"lr": 0.2, "teacher": "runs/other"})
+    (tmp_path / "lottery.json").write_text('{"share": 0.3}')  # of an earlier version
+    with pytest.raises(UserError, match=r"other settings \(distil\)"):
+        module._require_same(tmp_path, about | {"distil": 0.5})
+    module._require_same(tmp_path, about)
+    assert json.loads((tmp_path / "lottery.json").read_text()) == about
+
+
+def test_the_script_records_what_its_rounds_depend_on(tmp_path):
+    argv = ["--model", str(tmp_path / "guitar"), "--output", "out", "--lr", "0.5"]
+    about = script._about(script.build_parser().parse_args(argv))
+    expected = {"model": "guitar", "teacher": "None", "distil": 0.0, "begin": "trained"}
+    expected |= {"lr": 0.5, "epochs": 10, "steps_per_epoch": 200, "batch_size": 8}
+    assert about == expected | {"validation_split": 0.3}
+
+
+@pytest.mark.usefixtures("without_latency")
+def test_a_lottery_without_units_left_ends_with_its_report(tmp_path, capsys, monkeypatch):
+    reports, steps = [], [layers.Input((4,)), layers.Dense(40), layers.Dense(1)]
+    monkeypatch.setattr(module, "write_report", lambda *told: reports.append(told))
+
+    def stay(model, callbacks):
+        return 1.0
+
+    how = {"folder": tmp_path, "share": 0.99, "least_units": 30}
+    rows = lottery(lambda: keras.Sequential(steps), stay, 3, **how)
+    assert [row["round"] for row in rows] == [0, 1]
+    assert "ends with round 1" in capsys.readouterr().out
+    assert [told[1] for told in reports] == [rows]
+    with pytest.raises(UserError, match="no unit can be cut"):
+        lottery(lambda: keras.Sequential(steps), stay, 1, folder=tmp_path / "n", least_units=40)
+
+
+def test_the_lottery_takes_models_of_one_network(monkeypatch):
+    for found in ({}, {"encoder.h5": None, "decoder.h5": None}):
+        monkeypatch.setattr("common.trained.networks_of", lambda _, found=found: found)
+        with pytest.raises(UserError, match=f"--teacher run: has {len(found)} networks"):
+            script._only_network("run", "--teacher")
 
 
 @pytest.mark.usefixtures("without_latency")
@@ -223,6 +267,16 @@ def test_masked_weights_stay_at_zero_in_training():
     for place, mask in kept.items():
         np.testing.assert_array_equal(model.get_weights()[place] != 0, mask)
     assert rebuild(model).weights[0].constraint is None
+
+
+def test_biases_are_not_masked_whatever_their_shape():
+    model = keras.Sequential([layers.Input((None, 2)), layers.GRU(4), layers.Dense(3)])
+    trained = [np.full(one.shape, 1 + place) for place, one in enumerate(model.get_weights())]
+    model.set_weights(trained)
+    mask_smallest(model, trained, 1)
+    zeros = [not np.all(array) for array in model.get_weights()]
+    assert zeros == [True, True, False, False, False]  # the last kernel is the largest
+    assert kernels_of(model) == [0, 1, 3]
 
 
 @pytest.mark.slow

@@ -75,6 +75,18 @@ def control(
     return model, {}
 
 
+def kernels_of(model: keras.Model) -> list[int]:
+    """Places of the kernels in ``model.weights``: what is neither a bias nor a normalisation.
+
+    Biases have several axes, too, such as that of a GRU: (2, 3 * units).
+    """
+    return [
+        place
+        for place, weight in enumerate(model.weights)
+        if len(weight.shape) > 1 and not weight.path.endswith("bias")
+    ]
+
+
 def mask_smallest(model: keras.Model, trained: list[np.ndarray], weights: int) -> None:
     """Hold all but the largest weights of a model at zero, from now on and in training.
 
@@ -85,7 +97,7 @@ def mask_smallest(model: keras.Model, trained: list[np.ndarray], weights: int) -
         trained: Weights by which the largest are found.
         weights: Number of weights that are kept, biases and normalisations included.
     """
-    kernels = [place for place, array in enumerate(trained) if array.ndim > 1]
+    kernels = kernels_of(model)
     others = sum(array.size for array in trained) - sum(trained[place].size for place in kernels)
     values = np.sort(np.concatenate([np.abs(trained[place]).ravel() for place in kernels]))
     kept = min(max(weights - others, 1), values.size)

@@ -87,7 +87,9 @@ def unit_scores(
         scores = _activity(graph, batches(data, examples))
     else:
         scores = _information(graph, criterion, list(batches(data, examples)), rng)
-    if np.isinf(scores).any():
+    # these say nothing about some units
+    silent = criterion == "normalisation" or criterion.startswith("information")
+    if np.isinf(scores).any() or (np.isnan(scores).any() and not silent):
         raise UserError(f"criterion {criterion}: scores are not finite; check the examples")
     return scores
 

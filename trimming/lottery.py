@@ -98,8 +98,8 @@ def main(argv: list[str] | None = None) -> int:
     settings, examples = settings_of(args, **how, steps=args.steps_per_epoch)
     if examples.validation is None:
         raise UserError("--validation_split: no piece is held out; raise it")
-    network = _only_network(args.model)
-    teacher = _only_network(args.teacher) if args.teacher else None
+    network = _only_network(args.model, "--model")
+    teacher = _only_network(args.teacher, "--teacher") if args.teacher else None
     if teacher:
         one, other = ((net.input_shape, net.output_shape) for net in (teacher, network))
         if one != other:
@@ -133,7 +133,7 @@ def main(argv: list[str] | None = None) -> int:
             controls=args.controls,
             seconds=examples.seconds,
             teach=teach if args.distil else None,
-            about={"distil": args.distil, "teacher": str(args.teacher)} if args.distil else None,
+            about=_about(args),
             **settings,
         )
     print(rounds_text(rows))
@@ -141,13 +141,20 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _only_network(folder):
-    """The network of a run folder; ``UserError`` if it has several."""
+def _about(args):
+    """What the rounds depend on beside the settings of the trimming."""
+    names = ("epochs", "steps_per_epoch", "batch_size", "lr", "begin", "validation_split", "distil")
+    about = {name: getattr(args, name) for name in names}
+    return about | {"model": args.model.resolve().name, "teacher": str(args.teacher)}
+
+
+def _only_network(folder, flag):
+    """The network of a run folder; ``UserError`` if it has none or several."""
     from common.trained import networks_of
 
     networks = networks_of(folder)
-    if len(networks) > 1:
-        raise UserError(f"{folder}: has several networks; trim it by trimming.trim")
+    if len(networks) != 1:
+        raise UserError(f"{flag} {folder}: has {len(networks)} networks; choose a model with one")
     (network,) = networks.values()
     return network
 

@@ -18,19 +18,21 @@ from typing import Any
 import keras
 import numpy as np
 
-from common.cli import UserError
+from common.cli import UserError, say
 from common.files.text import write_json
-from common.training.rebuild import layer_paths, rebuild, trimmed
+from common.report.tickets import TICKET
+from common.training.rebuild import layer_paths, merged, rebuild, trimmed
 from common.training.weights import load_into, save_h5
-from trimming.controls import control
+from trimming.controls import control, kernels_of
 from trimming.cost import count_flops, count_memory, measure_latency
 from trimming.flags import CONTROL_AT, LEAST_UNITS, is_reached
 from trimming.graph import Graph
 from trimming.report import write_report
 from trimming.statistics import recalibrate
-from trimming.trimmer import Trimmer
+from trimming.trimmer import NothingToCut, Trimmer
 
-TICKET = "ticket"
+# what rounds depend on that earlier versions did not record
+_FORMER = {"rewind": "weights", "distil": 0.0, "teacher": "None"}
 # by what is rewound: the file of the round before with whose weights a round begins
 _BEGINNINGS = {"weights": "early.h5", "learning_rate": "network.h5"}
 
@@ -101,10 +103,10 @@ def lottery(
         settings: Arguments of ``trimming.trimmer.Trimmer``.
 
     Returns:
-        Rows of ``rounds.csv``: dicts of ``kind``, ``round``, ``units``, ``weights``, ``left`` (the
-        share of the weights), ``flops``, ``bytes``, ``memory`` (see
-        ``trimming.cost.count_memory``), ``latency_ms`` (on one core), ``score``, and
-        ``multiplier`` (of the error of the whole model); with ``test`` also ``test`` and
+        Rows of ``rounds.csv``, fewer if nothing is left to cut: dicts of ``kind``, ``round``,
+        ``units``, ``weights``, ``left`` (the share of the weights), ``flops``, ``bytes``,
+        ``memory`` (see ``trimming.cost.count_memory``), ``latency_ms`` (on one core), ``score``,
+        and ``multiplier`` (of the error of the whole model); with ``test`` also ``test`` and
         ``test_multiplier``.
 
     Raises:
@@ -124,7 +126,13 @@ def lottery(
     for number, place in enumerate(places):
         if not (place / "result.json").is_file():
             how = {"weights": graph.count(), "data": data, "seed": seed, "settings": settings}
-            model, sizes = _prepare(whole, number, places, _BEGINNINGS[rewind], **how)
+            try:
+                model, sizes = _prepare(whole, number, places, _BEGINNINGS[rewind], **how)
+            except NothingToCut as error:
+                if number == 1:
+                    raise
+                say(f"{folder}: ends with round {number - 1}; {error}")
+                break
             epoch = rewind_epoch if number == 0 else 0
             how = {"rewind_epoch": epoch, "seed": seed + number, "test": test, "length": length}
             _run(place, model, sizes, train, data, **how)
@@ -147,7 +155,7 @@ def lottery(
                     least_units=settings.get("least_units", LEAST_UNITS),
                 )
                 how = {"rewind_epoch": 0, "seed": seed + number, "test": test, "length": length}
-                _run(inner, model, sizes, train, data, **how)
+                _run(inner, model, sizes, train, data, masked=kind == "masked", **how)
             found.append(_result(inner, whole) | {"kind": kind, "round": number, "place": inner})
         passed |= reached
     networks = [one["place"] / "network.h5" for one in found]
@@ -186,12 +194,17 @@ def _require_same(folder, settings):
     text = json.loads(json.dumps(settings, default=lambda one: getattr(one, "__name__", str(one))))
     if path.is_file():
         try:
-            # earlier versions did not say what was rewound
-            known = {"rewind": "weights"} | json.loads(path.read_text(encoding="utf-8"))
+            known = _FORMER | json.loads(path.read_text(encoding="utf-8"))
         except (ValueError, TypeError) as error:
             raise UserError(f"{path}: not readable as JSON ({error})") from error
-        if known != text:
-            raise UserError(f"{folder}: holds rounds with other settings; choose another folder")
+        now = _FORMER | text
+        # a run of an earlier version, which knows fewer settings, may go on
+        others = sorted(name for name, value in known.items() if now.get(name) != value)
+        if others:
+            raise UserError(
+                f"{folder}: holds rounds with other settings ({', '.join(others)}); choose another "
+                "--output"
+            )
     write_json(path, text)
 
 
@@ -207,7 +220,7 @@ def _prepare(whole, number, places, beginning, *, weights, data, seed, settings)
     small = trimmer.step(data)
     small.set_weights(trimmer.rewound(before[1].get_weights()))
     changed = trimmer.graph.settings(trimmer.keep)
-    return small, {path: sizes.get(path, {}) | changed.get(path, {}) for path in sizes | changed}
+    return small, merged(sizes, changed)
 
 
 def _load(whole, sizes, path):
@@ -216,7 +229,7 @@ def _load(whole, sizes, path):
     return model
 
 
-def _run(place, model, sizes, train, data, *, rewind_epoch, seed, test, length):
+def _run(place, model, sizes, train, data, *, rewind_epoch, seed, test, length, masked=False):
     """Train a model in its folder."""
     keras.utils.set_random_seed(seed)
     if data is not None:
@@ -236,7 +249,7 @@ def _run(place, model, sizes, train, data, *, rewind_epoch, seed, test, length):
             "score": score,
             # by number: Keras counts unnamed layers on when a model is made once more
             "sizes": {str(paths.index(path)): size for path, size in sizes.items()},
-            "weights": _count(graph, masked=place.name == "masked"),
+            "weights": _count(graph, masked=masked),
             "units": _living(graph, model.get_weights()),
             "flops": count_flops(model, length),
             "memory": count_memory(model, length),
@@ -250,8 +263,11 @@ def _count(graph, *, masked):
     """Number of weights; of a masked network without the zeros of its kernels."""
     if not masked:
         return graph.count()
-    arrays = graph.model.get_weights()
-    return sum(int(np.count_nonzero(one)) if one.ndim > 1 else one.size for one in arrays)
+    arrays, kernels = graph.model.get_weights(), kernels_of(graph.model)
+    return sum(
+        int(np.count_nonzero(one)) if place in kernels else one.size
+        for place, one in enumerate(arrays)
+    )
 
 
 def _living(graph, weights):

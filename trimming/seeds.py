@@ -3,8 +3,8 @@
     python -m trimming.seeds --tickets runs/ddsp_*/width_48 runs/sing_*/width_68 --output runs/seeds
 
 Each folder of --tickets holds the rounds of `trimming.lottery` or `trimming.generator_lottery` from
-one seed; those of the same model, width, criterion, scope and --rewind belong together. The output
-folder gets bars.csv and tickets.png.
+one seed; those of the same model, width, criterion, scope, --share and --rewind belong together,
+and must have different seeds. The output folder gets bars.csv and tickets.png.
 
 Multipliers are errors over that of the whole network of the same seed, in the first round where
 that many of the weights are gone. With several seeds, means and standard deviations are shown. In
@@ -14,6 +14,7 @@ the picture, the mean error is divided by the mean error of the whole networks.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,29 +63,41 @@ def bars_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _name(folder):
-    """Name of what the seeds of a folder share: model, width, criterion and so on, if known."""
+def _group(folder):
+    """Name of what the seeds of a lottery share, model, width and so on, if known; its seed."""
     try:
         about = json.loads((folder / "lottery.json").read_text(encoding="utf-8"))
-        words = [about.get("model"), about.get("width"), about["criterion"], about["scope"]]
+        words = [about.get("model"), about.get("width"), about.get("criterion", "magnitude")]
+        words += [about.get("scope", "global"), f"{about.get('share', 0.3):g} a round"]
         if about.get("rewind") == "learning_rate":
             words.append("learning rate rewound")
-    except (OSError, ValueError, LookupError, AttributeError) as error:
+        if about.get("distil"):
+            words.append("distilled")
+        seed = about.get("seed")
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{folder}/lottery.json: no settings of a lottery in it") from error
-    return " ".join(str(word) for word in words if word is not None)
+    return " ".join(str(word) for word in words if word is not None), seed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
-    groups = {}
+    groups, seeds = {}, set()
     for folder in args.tickets:
-        groups.setdefault(_name(folder), []).append(read_rounds(folder))
+        name, seed = _group(folder)
+        if (name, seed) in seeds:
+            raise UserError(f"--tickets {folder}: another folder has seed {seed} of {name}, too")
+        if seed is not None:
+            seeds.add((name, seed))
+        groups.setdefault(name, []).append(read_rounds(folder))
     table = []
     for name, lotteries in groups.items():
-        bars = [bars_of(rows) for rows in lotteries]
-        for number in range(min(map(len, bars))):
-            rows = [one[number] for one in bars]
+        bars = [{bar["gone"]: bar for bar in bars_of(rows)} for rows in lotteries]
+        for gone in map("{:.0%}".format, CONTROL_AT):
+            rows = [one[gone] for one in bars if gone in one]
+            if len(rows) < len(bars):
+                say(f"{name}: {len(rows)} of {len(bars)} have cut {gone}, which is left out")
+                continue
             # of a control that not all seeds have, those that have it
             columns = dict.fromkeys(key for row in rows for key in row)
             row = {"model": name, "seeds": str(len(rows))}
@@ -99,9 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"--tickets: no lottery has cut {CONTROL_AT[0]:.0%} of the weights yet")
     with only_run(args.output):
         write_rows(args.output / "bars.csv", table)
-        plot_tickets(
-            args.output / "tickets.png", {name: table_of(one) for name, one in groups.items()}
-        )
+        titles = {textwrap.fill(name, 32): table_of(one) for name, one in groups.items()}
+        plot_tickets(args.output / "tickets.png", titles)
     print(as_text([{name: _text(value) for name, value in row.items()} for row in table]))
     say(f"{args.output}: bars.csv, tickets.png")
     return 0

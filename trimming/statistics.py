@@ -26,9 +26,14 @@ def recalibrate(model: keras.Model, data: Any, examples: int = 256) -> None:
     if not layers:
         return
     before = [(layer.momentum, layer.trainable) for layer in layers]
-    for number, (inputs, _) in enumerate(batches(data, examples)):
-        for layer in layers:
-            layer.momentum, layer.trainable = number / (number + 1), True  # the mean of all so far
-        model(packed(model, inputs), training=True)
-    for layer, (momentum, trainable) in zip(layers, before, strict=True):
-        layer.momentum, layer.trainable = momentum, trainable
+    seen = 0
+    try:
+        for inputs, _ in batches(data, examples):
+            count = len(inputs[0])
+            for layer in layers:  # the mean of all so far
+                layer.momentum, layer.trainable = seen / (seen + count), True
+            model(packed(model, inputs), training=True)
+            seen += count
+    finally:
+        for layer, (momentum, trainable) in zip(layers, before, strict=True):
+            layer.momentum, layer.trainable = momentum, trainable

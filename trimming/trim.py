@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, number, parser, run, say
-from common.files.text import write_json
+from common.files.atomic import replace_when_done
+from common.latent import VECTORS
 from common.training.devices import start_backend
-from common.training.run_folder import RunFolder
+from common.training.run_folder import KEPT, RunFolder
 from common.work.lock import only_run
 from trimming.flags import add_dataset_flag, add_flags, settings_of
 
@@ -64,59 +65,88 @@ def trim(
         settings: Arguments of ``trimming.trimmer.Trimmer``.
 
     Returns:
-        Rows of a table: dicts of the name of a network, its units, weights, operations for an
-        example, and bytes, before and after.
+        Rows of a table, one for each network that was to be trimmed: dicts of its name, its units,
+        weights, operations for an example, of one step where the length is open, and bytes, before
+        and after. A network without ``units``, those that can be cut, is copied unchanged, unless
+        ``networks`` names it; so are all others, and what else belongs to the run.
 
     Raises:
-        UserError: No such network, or as ``common.trained.open_model`` and ``Trimmer``.
+        UserError: No such network, nothing to cut, or as ``common.trained.open_model`` and
+            ``Trimmer``. Nothing is written then.
     """
     from common.trained import networks_of
-    from common.training.rebuild import thaw
+    from common.training.rebuild import merged, thaw
     from common.training.weights import save_h5, stand_alone
     from trimming.cost import count_flops
     from trimming.trimmer import Trimmer
 
+    model, output = Path(model), Path(output)
     found = networks_of(model)
+    if not found:
+        raise UserError(f"--model {model}: has no network that can be trimmed")
     names = {Path(path).stem: path for path in found}
     for name in networks or ():
         if name not in names:
             raise UserError(f"--network {name}: {model} has {', '.join(names)}")
-    rows = []
+    # by folder; what an earlier trimming left in the output says nothing about this one
+    parts = {Path(path).parent for path in found}
+    configs = {part: RunFolder(model / part).read_config() for part in parts}
+    smaller, rows = {}, {}
     for name, path in names.items():
-        copied = Path(output) / path
         if networks and name not in networks:
-            copied.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(Path(model) / path, copied)
             continue
         trimmer, sizes = Trimmer(found[path], **settings), {}
-        row = {"network": name, "units": trimmer.graph.count_units()}
-        for _ in range(steps):
-            trimmer.step(data)
-            sizes |= trimmer.graph.settings(trimmer.keep)
-        small = stand_alone(thaw(trimmer.model))
-        save_h5(small, copied)
-        row |= {"units_left": trimmer.graph.count_units(trimmer.keep)}
+        units = trimmer.graph.count_units()
+        rows[path] = {"network": name, "units": units, "units_left": units}
+        if units or networks:
+            for _ in range(steps):
+                trimmer.step(data)
+                sizes = merged(sizes, trimmer.graph.settings(trimmer.keep))
+            smaller[path] = stand_alone(thaw(trimmer.model))
+            rows[path]["units_left"] = trimmer.graph.count_units(trimmer.keep)
+            config = configs[Path(path).parent]
+            known = config.get("trimmed", {})
+            config["trimmed"] = known | {name: merged(known.get(name, {}), sizes)}
+            how = {name: settings | {"steps": steps}}
+            config["trimming"] = config.get("trimming", {}) | how
+    if not smaller:
+        more = "" if settings.get("approximate") else "; --approximate cuts more"
+        raise UserError(f"--model {model}: no network has units that can be cut{more}")
+    for path in found:
+        if path in smaller:
+            save_h5(smaller[path], output / path)
+        else:
+            _copy(model / path, output / path)
+    for path, row in rows.items():
+        whole, small = found[path], smaller.get(path, found[path])
         for key, measure in (("weights", lambda one: one.count_params()), ("flops", count_flops)):
-            row |= {key: measure(found[path]), f"{key}_left": measure(small)}
-        row |= {"bytes": (Path(model) / path).stat().st_size, "bytes_left": copied.stat().st_size}
-        rows.append(row)
-        _record(Path(model) / path, copied, name, sizes, settings | {"steps": steps})
-    for path in found:  # folders of a system without a trimmed network, such as a corrector's
-        place = (Path(output) / path).with_name("config.json")
-        if not place.is_file():
-            write_json(place, RunFolder((Path(model) / path).parent).read_config())
-    return rows
+            row |= {key: measure(whole), f"{key}_left": measure(small)}
+        row |= {"bytes": (model / path).stat().st_size}
+        row |= {"bytes_left": (output / path).stat().st_size}
+    _copy_others(model, output, configs)
+    for part, config in configs.items():
+        RunFolder(output / part).write_config(config)
+    return list(rows.values())
 
 
-def _record(source, copied, name, sizes, settings):
-    """Say in ``config.json`` what a network was trimmed to."""
-    folder = RunFolder(copied.parent)
-    known = folder if (copied.parent / "config.json").is_file() else RunFolder(source.parent)
-    config = known.read_config()
-    before = config.get("trimmed", {})
-    config["trimmed"] = before | {name: before.get(name, {}) | sizes}
-    config["trimming"] = config.get("trimming", {}) | {name: settings}
-    folder.write_config(config)
+def _copy(source, target):
+    with replace_when_done(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def _copy_others(model, output, folders):
+    """Copy what a run has beside its networks, and the runs in it whose networks are not found."""
+    for place in sorted(model.rglob("config.json")):
+        part = place.parent.relative_to(model)
+        if output.resolve() in place.resolve().parents:
+            continue  # the output is in the run
+        names = {*KEPT}
+        if part not in folders:
+            states = {path.name for path in place.parent.glob("*.weights.h5")}
+            names |= {path.name for path in place.parent.glob("*.h5")} - states | {place.name}
+        for name in sorted(names):
+            if (place.parent / name).is_file():
+                _copy(place.parent / name, output / part / name)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -132,7 +162,16 @@ def main(argv: list[str] | None = None) -> int:
         how = {"networks": args.network, "steps": args.steps, "data": data}
         rows = trim(args.model, args.output, **how, **settings)
     print(as_text(rows))
-    say(f"{args.output}: trimmed; train it on, for it has lost what it did with the units")
+    for row in rows:
+        if not row["units"]:
+            say(f"{row['network']}: has no units that can be cut; copied unchanged")
+    cut = {row["network"] for row in rows if row["units"]}
+    if "encoder" in cut and (args.output / VECTORS).is_file():
+        say(f"{args.output / VECTORS}: describes the encoder before it was cut; make it anew")
+    say(
+        f"{args.output}: trimmed; a network that has just been cut is worse until it is trained "
+        "again"
+    )
     return 0
 
 

@@ -16,6 +16,11 @@ from trimming.statistics import recalibrate
 if TYPE_CHECKING:
     import keras
 
+
+class NothingToCut(UserError):
+    """No unit of a model may be cut, or none is left that may."""
+
+
 LEAST_SHARE = 0.02  # of its units that a layer keeps
 _LOCAL_BELOW = 0.1  # share of the weights from which on "global_then_local" is local
 
@@ -86,7 +91,8 @@ class Trimmer:
             The smaller model, an ordinary Keras model.
 
         Raises:
-            UserError: No examples, or no unit is left that could be cut.
+            UserError: No examples.
+            NothingToCut: No unit is left that could be cut.
         """
         if self.keep is not None:
             self.graph = Graph(self.model, self._approximate)
@@ -171,10 +177,13 @@ def cut_to(graph: Graph, order: np.ndarray, weights: float) -> np.ndarray:
         (units,) bool, what is kept. All units of ``order`` are cut where that is not enough.
 
     Raises:
-        UserError: There is nothing to cut.
+        NothingToCut: ``order`` is empty.
     """
     if not len(order):
-        raise UserError(f"{graph.model.name}: every layer has its least number of units already")
+        raise NothingToCut(
+            f"{graph.model.name}: no unit can be cut; lower --least_units, add --approximate, or "
+            "choose another --criterion"
+        )
     low, high = 0, len(order)
     while low < high:
         middle = (low + high) // 2

@@ -42,6 +42,11 @@ def thaw(network: keras.Model) -> keras.Model:
     return network
 
 
+def merged(settings: dict[str, dict], more: dict[str, dict]) -> dict[str, dict]:
+    """Settings as in ``rebuild``, of which ``more`` replaces single sizes."""
+    return {path: settings.get(path, {}) | more.get(path, {}) for path in settings | more}
+
+
 def _change(config, settings, prefix):
     """Change the configuration of a network in place."""
     for part in config["layers"]:

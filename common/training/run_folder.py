@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     import keras
 
 
+# files beside the networks that belong to a run, and to every copy of it
+KEPT = (
+    *("history.csv", "history.png", "latents.h5", "latents.png", "reconstructions.png"),
+    *("codes.csv", "codebook.png", "reconstruction.png", "tickets.csv"),
+)
 _RESUME = re.compile(r"resume-(\d+)\.weights\.h5")
 
 
