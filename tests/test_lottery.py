@@ -93,7 +93,7 @@ def test_a_ticket_begins_with_the_trained_weights_if_the_learning_rate_alone_is_
         model.set_weights([array + 1 for array in model.get_weights()])
         return 1.0
 
-    lottery(make_model, add_one, 2, folder=tmp_path, rewind="learning_rate", share=0.5)
+    lottery(make_model, add_one, 2, 0, folder=tmp_path, rewind="learning_rate", share=0.5)
     places = [f"round_{number:02d}" for number in range(3)]
     for before, after in itertools.pairwise(places):
         trained, begins = (
@@ -120,7 +120,7 @@ def test_the_whole_network_teaches_the_smaller_ones(tmp_path):
     def stay(model, callbacks):
         return 1.0
 
-    rows = lottery(make_model, stay, 2, folder=tmp_path, teach=teach, share=0.5)
+    rows = lottery(make_model, stay, 2, 0, folder=tmp_path, teach=teach, share=0.5)
     assert [row["score"] for row in rows] == [1, 2, 2]
     taught = keras.models.load_model(tmp_path / "round_00" / "network.h5", compile=False)
     for kernel in heard:
@@ -209,13 +209,13 @@ def test_a_lottery_without_units_left_ends_with_its_report(tmp_path, capsys, mon
     def stay(model, callbacks):
         return 1.0
 
-    how = {"folder": tmp_path, "share": 0.99, "least_units": 30}
+    how = {"folder": tmp_path, "rewind_epoch": 0, "share": 0.99, "least_units": 30}
     rows = lottery(lambda: keras.Sequential(steps), stay, 3, **how)
     assert [row["round"] for row in rows] == [0, 1]
     assert "ends with round 1" in capsys.readouterr().out
     assert [told[1] for told in reports] == [rows]
     with pytest.raises(UserError, match="no unit can be cut"):
-        lottery(lambda: keras.Sequential(steps), stay, 1, folder=tmp_path / "n", least_units=40)
+        lottery(lambda: keras.Sequential(steps), stay, 1, 0, folder=tmp_path / "n", least_units=40)
 
 
 def test_the_lottery_takes_models_of_one_network(monkeypatch):
@@ -229,6 +229,8 @@ def test_the_lottery_takes_models_of_one_network(monkeypatch):
 def test_a_training_that_diverges_is_told(tmp_path):
     with pytest.raises(UserError, match=r"round_00: the training diverged"):
         lottery(make_model, lambda *_: float("nan"), 1, folder=tmp_path)
+    with pytest.raises(UserError, match=r"round_00: the training ended before epoch 3"):
+        lottery(make_model, lambda *_: 1.0, 1, 3, folder=tmp_path / "short")
     assert not (tmp_path / "round_00" / "result.json").exists()
 
 

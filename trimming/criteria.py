@@ -180,16 +180,16 @@ def _activity(graph, parts):
     import keras
 
     sums, count = np.zeros(graph.units), 0
+
+    def tap(path, number, value):
+        if (path, number) in graph.readers:
+            units = graph.readers[path, number]
+            values = keras.ops.convert_to_numpy(keras.ops.abs(value))
+            values = values.reshape(len(values), -1, len(units)).mean(axis=1).sum(axis=0)
+            repeats = np.bincount(units, minlength=graph.units)[units]
+            sums[:] += np.bincount(units, values / repeats, graph.units)
+
     for inputs, _ in parts:
-
-        def tap(path, number, value):
-            if (path, number) in graph.readers:
-                units = graph.readers[path, number]
-                values = keras.ops.convert_to_numpy(keras.ops.abs(value))
-                values = values.reshape(len(values), -1, len(units)).mean(axis=1).sum(axis=0)
-                repeats = np.bincount(units, minlength=graph.units)[units]
-                sums[:] += np.bincount(units, values / repeats, graph.units)
-
         tapped(graph.model, inputs, tap)
         count += len(inputs[0])
     return sums / count

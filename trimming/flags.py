@@ -56,7 +56,8 @@ def add_flags(
         "--scale",
         "max",
         "by what scores are divided before layers are compared: the "
-        "largest of the layer, or the number of weights of a unit",
+        "largest of the layer, or the number of weights of a unit; without effect if the scope is "
+        "local",
         choices=SCALES,
     )
     built.add_flag(
@@ -74,8 +75,8 @@ def add_flags(
     built.add_argument(
         "--approximate",
         action="store_true",
-        help="also cut units that a layer normalisation sees together, which changes what it makes "
-        "of the others until they are trained on",
+        help="also cut units that a layer normalisation, or a group normalisation with one group, "
+        "sees together, which changes what it makes of the others until they are trained on",
     )
     add_seed_flag(built, "what is drawn")
     add_gpu_flag(built)

@@ -5,7 +5,7 @@
 
 First, networks of all --widths are trained. The smallest one whose error on the validation notes is
 within 2 % of the best goes on: rounds of `trimming.lottery` follow in its folder, such as
-runs/ddsp_0/width_48. Rounds that are finished are not repeated. A further seed needs one width
+runs/ddsp_0/width_68. Rounds that are finished are not repeated. A further seed needs one width
 only. `trimming.seeds` makes a table of several seeds and models.
 
 Errors are those on validation notes, by which epochs and widths are chosen, and on test notes, by

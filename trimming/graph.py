@@ -49,9 +49,9 @@ class Graph:
 
     Args:
         model: Built functional or Sequential model of known layers; nested ones are followed.
-        approximate: Whether to cut units that a layer normalisation sees together. The others are
-            then normalised a little differently, which a training has to make up for. By default,
-            such units stay.
+        approximate: Whether to cut units that a layer normalisation, or a group normalisation with
+            one group, sees together. The others are then normalised a little differently, which a
+            training has to make up for. By default, such units stay.
 
     Attributes:
         model, approximate: As given.

@@ -8,8 +8,8 @@ Each round removes --share of the weights, and sets the others back to what they
 a round goes on with the weights of the one before instead (Renda, Frankle and Carbin 2020). The
 output folder gets the network of each round, rounds.csv, and pictures. Rounds that are finished are
 not repeated. With --distil, the smaller networks also learn from the outputs of the whole one
-(Hinton et al. 2015), or of a --teacher. At 80, 90 and 99 % of the weights, --controls train what a
-ticket should be compared with:
+(Hinton et al. 2015), or of a --teacher. Where 80, 90 and 99 % of the weights are gone, --controls
+train what a ticket should be compared with:
 
   random         as many units in each layer, chosen at random, at their early weights
   reinitialised  the units of the ticket at new weights

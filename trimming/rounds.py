@@ -43,12 +43,15 @@ class Early(keras.callbacks.Callback):
     Args:
         network: The network, which another model may contain while it is trained.
         epoch: Number of the epoch, from 1; 0 for the weights before the training.
+
+    Attributes:
+        weights: List of arrays; None before the end of the epoch.
     """
 
     def __init__(self, network: keras.Model, epoch: int) -> None:
         super().__init__()
         self._network, self._epoch = network, epoch
-        self.weights = network.get_weights()
+        self.weights = None if epoch else network.get_weights()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Keep the weights of the epoch."""
@@ -111,7 +114,9 @@ def lottery(
 
     Raises:
         ValueError: ``rewind`` is unknown.
-        UserError: A training diverged, or the folder holds rounds with other settings.
+        UserError: A training diverged or ended before ``rewind_epoch``, or the folder holds rounds
+            with other settings.
+        NothingToCut: No unit may be cut in the first round.
     """
     if rewind not in _BEGINNINGS:
         raise ValueError(f"rewind {rewind!r}: give one of {', '.join(_BEGINNINGS)}")
@@ -217,7 +222,7 @@ def _prepare(whole, number, places, beginning, *, weights, data, seed, settings)
     sizes = _result(places[number - 1], whole)["sizes"]
     before = [_load(whole, sizes, places[number - 1] / name) for name in ("network.h5", beginning)]
     trimmer = Trimmer(before[0], whole=weights, seed=seed + number, **settings)
-    small = trimmer.step(data)
+    small = trimmer.step(data, recalibrated=False)  # with other weights: as its training begins
     small.set_weights(trimmer.rewound(before[1].get_weights()))
     changed = trimmer.graph.settings(trimmer.keep)
     return small, merged(sizes, changed)
@@ -238,6 +243,10 @@ def _run(place, model, sizes, train, data, *, rewind_epoch, seed, test, length, 
     score = train(model, [early])
     if not math.isfinite(score):
         raise UserError(f"{place}: the training diverged; lower the learning rate")
+    if early.weights is None:
+        raise UserError(
+            f"{place}: the training ended before epoch {rewind_epoch}, to be rewound to"
+        )
     plain = rebuild(model)
     for name, weights in (("early.h5", early.weights), ("network.h5", model.get_weights())):
         plain.set_weights(weights)

@@ -1,6 +1,6 @@
 """What lotteries of several seeds and models lost where 80, 90 and 99 % of the weights are gone.
 
-    python -m trimming.seeds --tickets runs/ddsp_*/width_48 runs/sing_*/width_68 --output runs/seeds
+    python -m trimming.seeds --tickets runs/ddsp_?/width_68 runs/sing_?/width_128 --output runs/all
 
 Each folder of --tickets holds the rounds of `trimming.lottery` or `trimming.generator_lottery` from
 one seed; those of the same model, width, criterion, scope, --share and --rewind belong together,

@@ -37,6 +37,7 @@ class Trimmer:
             all layers together; "global_then_local" is local once 90 % of the weights are gone.
         scale: How scores of different layers are made comparable: divided by the largest of their
             layer ("max"), by the number of weights that make a unit ("dimension"), or "none".
+            Without effect while the scope is local.
         share: Share of the weights that a step removes, above 0 and below 1.
         loss: For the gradients; see ``trimming.criteria.unit_scores``.
         approximate: See ``trimming.graph.Graph``.
@@ -45,6 +46,7 @@ class Trimmer:
         seed: Random seed for criteria that draw.
 
     Attributes:
+        criterion, scope, scale, share: As given.
         model: The model after the last step.
         graph: ``Graph`` of the model before the last step.
         keep: (units,) bool, what the last step kept.
@@ -80,12 +82,13 @@ class Trimmer:
         self.graph, self.keep = Graph(model, approximate), None
         self._whole = whole or self.graph.count()
 
-    def step(self, data: Any = None) -> keras.Model:
+    def step(self, data: Any = None, *, recalibrated: bool = True) -> keras.Model:
         """Cut a share of the weights out of the model.
 
         Args:
-            data: Examples; see ``trimming.criteria.unit_scores``. If they are given, batch
-                normalisations get their moving averages.
+            data: Examples; see ``trimming.criteria.unit_scores``.
+            recalibrated: Whether batch normalisations get the moving averages of the examples, if
+                there are some.
 
         Returns:
             The smaller model, an ordinary Keras model.
@@ -105,7 +108,7 @@ class Trimmer:
         order = cutting_order(self.graph, scores, local=local, **how)
         self.keep = cut_to(self.graph, order, (1 - self.share) * self.graph.count())
         self.model = self.graph.cut(self.keep)
-        if data is not None:
+        if data is not None and recalibrated:
             recalibrate(self.model, data)
         return self.model
 

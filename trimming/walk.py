@@ -88,17 +88,14 @@ def call(layer: keras.layers.Layer, node: Any, given: list) -> list:
 
 def tapped(
     model: keras.Model, inputs: list[np.ndarray], tap: Callable[[str, int, Any], None]
-) -> list[np.ndarray]:
-    """Compute the outputs of a model, and look at what its layers are given.
+) -> None:
+    """Compute a model, and look at what its layers are given.
 
     Args:
         model: Built functional or Sequential model.
         inputs: List of arrays.
         tap: Function ``tap(path, number, value)`` of a layer's path, the number of its call from 0,
             and its first input as array, called before each call of a layer.
-
-    Returns:
-        List of arrays.
     """
     calls = {}
 
@@ -110,4 +107,4 @@ def tapped(
         return call(layer, node, given)
 
     tensors = [keras.ops.convert_to_tensor(np.asarray(one)) for one in inputs]
-    return [keras.ops.convert_to_numpy(one) for one in walk(model, tensors, visit)]
+    walk(model, tensors, visit)
