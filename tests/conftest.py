@@ -34,6 +34,8 @@ INSTALLED = "not installed"  # end of the reason for a skip that an installation
 LONG = [  # test files that take longest, without "test_"
     *("gan", "vae_scripts", "toy_devices", "training", "evaluate", "stretch_scripts", "predict"),
     *("random_cnn_scripts", "trainings", "weights", "findlr", "vae_models", "devices"),
+    *("move", "granular", "trimming", "wae_fader", "latent_page", "export", "latent_continuous"),
+    *("timbre_space", "vq_timbre", "docs_examples", "shares", "multitarget"),
     *("transfer_benchmark", "silence"),
 ]
 ROOT = Path(__file__).parent.parent
