@@ -248,9 +248,8 @@ def test_images_of_any_transform_give_the_sound_back(transform, mel, rate):
     assert image.shape == (mel.bands if mel else transform.bins, 90)
     assert 0 <= image.min() < image.max() <= 1
     assert images.magnitude(image).shape == (transform.bins, 90)
-    first, second = (
-        images.audio(image, np.random.default_rng(seed), iterations=8) for seed in (0, 0)
-    )
+    few = {"iterations": 8} if transform is CONSTANT_Q else {}  # it is slow
+    first, second = (images.audio(image, np.random.default_rng(seed), **few) for seed in (0, 0))
     np.testing.assert_array_equal(first, second)
     assert first.shape == (images.samples,)
     middle = slice(first.size // 4, -first.size // 4)
