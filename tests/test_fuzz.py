@@ -68,7 +68,7 @@ CHANGES = st.lists(
 def test_any_damage_is_read_or_refused(worker, samples, name):
     structured = [(sample, sample.structure or [slice(0, None)]) for sample in samples(name)]
 
-    @settings(max_examples=200 if name in FAST else 25, deadline=10_000, database=None)
+    @settings(max_examples=200 if name in FAST else 25, database=None)
     @given(
         chosen=st.integers(0, len(structured) - 1),
         changes=CHANGES,

@@ -173,7 +173,9 @@ def quick(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:.*run_functions_eagerly")
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("name", ["sing", pytest.param("ddsp", marks=pytest.mark.stress)])
+@pytest.mark.parametrize(
+    "name", ["sing", pytest.param("ddsp", marks=[pytest.mark.slow, pytest.mark.stress])]
+)
 def test_the_script_chooses_a_width_and_trims(name, notes, tmp_path, capsys):
     argv = ["--model", name, "--audio_path", str(notes), "--output", str(tmp_path / "run")]
     argv += ["--epochs", "1", "--steps_per_epoch", "1", "--batch_size", "2", "--share", "0.85"]

@@ -319,6 +319,7 @@ def test_what_a_perfect_corrector_would_make_is_measured_too(folder, song):
     assert 0 < apart[0] == pytest.approx(apart[1], rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.stress
 @pytest.mark.usefixtures("few_tones")
 def test_the_benchmark_compares_the_methods(folder, song, capsys):
