@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from common.cli import Parser, UserError
 from common.training.run_folder import RunFolder
@@ -14,10 +16,11 @@ from common.training.weights import load_into
 
 if TYPE_CHECKING:
     import keras
-    import numpy as np
 
 
 MODELS = Path(__file__).parent.parent / "models"
+# What decoders put less than this above the floor counts as silence: it would be heard as a hiss.
+SQUELCH_DB = 4.0
 # Systems that produce models. A file cannot make the kit import any other module.
 SYSTEMS = {
     "pix2pix_timbre": "predict.py",
@@ -83,6 +86,15 @@ def open_model(folder: Path | str) -> Any:
     return module.open_trained(folder, config | {"system": name})
 
 
+def system_of(folder: Path | str) -> str:
+    """Name of the system that trained what a run folder holds, such as "move".
+
+    Raises:
+        UserError: The folder is not a run folder, or the system is unknown.
+    """
+    return _system(Path(folder), RunFolder(folder).read_config())
+
+
 def open_run(folder: Path | str, system: str) -> dict[str, Any]:
     """Read ``config.json`` of a run folder.
 
@@ -101,6 +113,32 @@ def open_run(folder: Path | str, system: str) -> dict[str, Any]:
             f"{SYSTEMS[found.partition('.')[0]]}"
         )
     return config
+
+
+def predict_in_parts(
+    network: keras.Model, inputs: np.ndarray | Sequence[np.ndarray], size: int
+) -> Any:
+    """Outputs of a network for any number of examples, of which some are computed at a time.
+
+    ``network.predict`` does the same, but prepares for many milliseconds at each call.
+
+    Args:
+        network: Keras model.
+        inputs: Array (examples, ...), or a sequence of several, as the network takes.
+        size: How many examples are computed at a time.
+
+    Returns:
+        Array (examples, ...), or a list of these, as the network returns.
+    """
+    several = not isinstance(inputs, np.ndarray)
+    arrays = list(inputs) if several else [inputs]
+    found = []
+    for start in range(0, max(len(arrays[0]), 1), size):
+        parts = [array[start : start + size] for array in arrays]
+        found.append(network.predict_on_batch(parts if several else parts[0]))
+    if isinstance(found[0], list | tuple):
+        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+    return np.concatenate(found)
 
 
 @contextlib.contextmanager
@@ -215,8 +253,10 @@ def networks_of(folder: Path | str) -> dict[str, keras.Model]:
     """
     folder = Path(folder)
     model, found = open_model(folder), {}
-    for path in sorted(folder.rglob("*.h5")):
-        # other files hold states and data; networks in the folders of samples belong to nobody
-        if hasattr(model, path.stem) and (path.parent / "config.json").is_file():
+    for path in sorted(folder.rglob("*.h5"), key=lambda path: (len(path.parts), path)):
+        # Other files hold states and data; networks in the folders of samples belong to nobody, and
+        # those of the same names in deeper folders to other runs.
+        known = path.stem in (Path(name).stem for name in found)
+        if not known and hasattr(model, path.stem) and (path.parent / "config.json").is_file():
             found[path.relative_to(folder).as_posix()] = getattr(model, path.stem)
     return found

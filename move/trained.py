@@ -10,7 +10,7 @@ import numpy as np
 
 from common.latent import VECTORS, read_vectors, write_vectors
 from common.networks.conditions import NoteConditions
-from common.trained import load_networks, open_run, reading_config
+from common.trained import SQUELCH_DB, load_networks, open_run, predict_in_parts, reading_config
 from move.ages import AGES, age_vectors, ages_since
 from move.slices import HOP, RANGE_DB, Slices, cut, join, level_factor
 from move.store import Slice, SliceStore
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 ITERATIONS = 32  # of Griffin-Lim
 _BATCH = 128
-_SQUELCH = 4.0 / RANGE_DB  # of decoded values
 _FEW_LATENTS = 3000
 _LEAST_DEVIATION = 0.01
 _LATER = 8  # half slices, 0.5 s
@@ -138,11 +137,7 @@ class TrainedMove:
         vectors = self._vectors(instrument or self.instrument, pitches, ages)
         if instrument is None:
             vectors[:, self.conditions.parts["instrument"]] = 0
-        found = [
-            self.encoder.predict_on_batch([images[part][..., np.newaxis], vectors[part]])[0]
-            for part in _parts(len(images))
-        ]
-        return np.concatenate(found)
+        return predict_in_parts(self.encoder, [images[..., np.newaxis], vectors], _BATCH)[0]
 
     def decode_slices(
         self,
@@ -154,17 +149,13 @@ class TrainedMove:
     ) -> np.ndarray:
         """Slices (slices, bins, COLUMNS) float32 in [0, 1]; arguments as of ``encode_slices``.
 
-        The decoder's sigmoid never reaches the 0 of silence, and what it leaves there is heard as a
-        hiss: what is less than 4 dB above the floor is set to 0.
+        The decoder's sigmoid never reaches the 0 of silence, so what is less than 4 dB above the
+        floor is set to 0.
         """
         latents = np.asarray(latents, np.float32)
         vectors = self._vectors(instrument, pitches, ages)
-        found = [
-            self.decoder.predict_on_batch([latents[part], vectors[part]])[..., 0]
-            for part in _parts(len(latents))
-        ]
-        images = np.concatenate(found)
-        return np.where(images < _SQUELCH, np.float32(0), images)
+        images = predict_in_parts(self.decoder, [latents, vectors], _BATCH)[..., 0]
+        return np.where(images < SQUELCH_DB / RANGE_DB, np.float32(0), images)
 
     def _vectors(self, instrument, pitches, ages):
         """Conditions of slices; see ``encode_slices``."""
@@ -241,10 +232,6 @@ class TrainedMove:
             level: Magnitude (not dB) that 1 stands for; 1 is that of a sine of amplitude 1.
         """
         return self.slices.audio(image, ITERATIONS, level * level_factor(1, image.max()))
-
-
-def _parts(number):
-    return [slice(start, start + _BATCH) for start in range(0, number, _BATCH)]
 
 
 def write_latents(

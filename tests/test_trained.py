@@ -10,7 +10,15 @@ from conftest import ROOT
 
 from common.cli import UserError
 from common.latent import LatentModel
-from common.trained import MODELS, SYSTEMS, open_model, open_run, reading_config, shipped
+from common.trained import (
+    MODELS,
+    SYSTEMS,
+    open_model,
+    open_run,
+    predict_in_parts,
+    reading_config,
+    shipped,
+)
 
 FOLDERS = sorted(path.parent for path in MODELS.rglob("config.json"))
 KINDS = {
@@ -103,3 +111,25 @@ def test_systems_are_imported_without_keras():
 def test_unfit_settings_are_damage_of_the_config(tmp_path, config):
     with pytest.raises(UserError, match=r"config\.json: damaged"), reading_config(tmp_path):
         int(config["steps"])
+
+
+@pytest.mark.parametrize("examples", [0, 1, 5, 8])
+def test_parts_of_examples_make_what_all_make_at_once(examples):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    first, second = keras.Input((3,)), keras.Input((2,))
+    joined = keras.layers.Concatenate()([first, second])
+    one, two = keras.layers.Dense(4)(joined), keras.layers.Dense(1)(joined)
+    single = keras.Model([first, second], one)
+    several = keras.Model([first, second], [one, two])
+    rng = np.random.default_rng(0)
+    inputs = [rng.normal(size=(examples, width)).astype(np.float32) for width in (3, 2)]
+    found = predict_in_parts(single, inputs, size=4)
+    np.testing.assert_allclose(found, single(inputs), atol=1e-6)
+    for output, true in zip(
+        predict_in_parts(several, inputs, size=4), several(inputs), strict=True
+    ):
+        np.testing.assert_allclose(output, true, atol=1e-6)
+    alone = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    np.testing.assert_allclose(predict_in_parts(alone, inputs[0], 4), alone(inputs[0]), atol=1e-6)

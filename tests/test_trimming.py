@@ -1,6 +1,7 @@
 """Criteria, the order in which units go, and run folders of the kit, trimmed."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -429,6 +430,33 @@ def test_a_second_trimming_into_a_folder_knows_nothing_of_the_first(run_of, tmp_
     left, config = recorded(run_of({"decoder.h5": two_layers(20)[0]}, "other"))
     assert config["trimmed"] == {"decoder": {"first": {"units": left}}}
     assert list(config["trimming"]) == ["decoder"]
+
+
+def test_a_run_of_another_system_is_not_mixed_with_this_one(run_of, tmp_path):
+    run, other = run_of({"network.h5": two_layers(20)[0]}), tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text('{"system": "move"}')
+    with pytest.raises(UserError, match="holds a run of move; name another folder"):
+        trim.trim(run, other, share=0.2)
+    assert [path.name for path in other.iterdir()] == ["config.json"]
+
+
+def test_a_loss_that_is_a_function_is_recorded_by_its_name(run_of, tmp_path):
+    def cubed(true, found):
+        return keras.ops.mean(keras.ops.abs(true - found) ** 3)
+
+    model, data = two_layers(20)
+    run = run_of({"network.h5": model})
+    trim.trim(run, tmp_path / "small", criterion="gradient_max", loss=cubed, data=data)
+    config = json.loads((tmp_path / "small" / "config.json").read_text())
+    assert config["trimming"]["network"]["loss"] == "cubed"
+
+
+def test_a_run_in_a_run_of_the_same_system_keeps_its_networks(tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(shipped("move_orchestra"), run)
+    shutil.copytree(run, run / "second")
+    assert set(networks_of(run)) == {"encoder.h5", "decoder.h5"}
 
 
 def test_nothing_is_written_where_nothing_can_be_cut(run_of, tmp_path):

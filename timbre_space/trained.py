@@ -10,7 +10,7 @@ import numpy as np
 
 from common.files.audio import safe_peak
 from common.latent import Axes, principal_axes, read_vectors, write_vectors
-from common.trained import load_networks, open_run, reading_config
+from common.trained import SQUELCH_DB, load_networks, open_run, predict_in_parts, reading_config
 from timbre_space.spectra import FLOOR_DB, Spectra
 from timbre_space.store import Column, ColumnStore
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _BATCH = 1024
 _NEAREST = 10  # columns of an instrument that are compared with a sound
-_SQUELCH_DB = 4.0  # decoded levels less than this above the floor become silence
 _FEW_LATENTS = 2500
 
 
@@ -68,22 +67,17 @@ class TrainedSpace:
     def encode_columns(self, levels: np.ndarray) -> np.ndarray:
         """Mean latent vectors (columns, dims) of levels (columns, bins) in dB."""
         given = ((levels - self.scale["mean"]) / self.scale["deviation"]).astype(np.float32)
-        found = [self.encoder.predict_on_batch(part)[0] for part in _parts(given)]
-        return np.concatenate(found)
+        return predict_in_parts(self.encoder, given, _BATCH)[0]
 
     def decode_columns(self, latents: np.ndarray) -> np.ndarray:
         """Levels (columns, bins) float32 in dB of latent vectors (columns, dims).
 
-        What is less than 4 dB above the floor counts as silence: it would be heard as a hiss.
+        What is less than 4 dB above the floor counts as silence.
         """
         given = np.asarray(latents, np.float32)
-        found = np.concatenate([self.decoder.predict_on_batch(part) for part in _parts(given)])
+        found = predict_in_parts(self.decoder, given, _BATCH)
         levels = np.minimum(found * self.scale["deviation"] + self.scale["mean"], 0)
-        return np.where(levels < FLOOR_DB + _SQUELCH_DB, FLOOR_DB, levels).astype(np.float32)
-
-
-def _parts(array):
-    return [array[start : start + _BATCH] for start in range(0, max(len(array), 1), _BATCH)]
+        return np.where(levels < FLOOR_DB + SQUELCH_DB, FLOOR_DB, levels).astype(np.float32)
 
 
 class Landmarks(NamedTuple):

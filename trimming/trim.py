@@ -74,7 +74,7 @@ def trim(
         UserError: No such network, nothing to cut, or as ``common.trained.open_model`` and
             ``Trimmer``. Nothing is written then.
     """
-    from common.trained import networks_of
+    from common.trained import networks_of, system_of
     from common.training.rebuild import merged, thaw
     from common.training.weights import save_h5, stand_alone
     from trimming.cost import count_flops
@@ -84,6 +84,10 @@ def trim(
     found = networks_of(model)
     if not found:
         raise UserError(f"--model {model}: has no network that can be trimmed")
+    if (output / "config.json").is_file() and system_of(output) != system_of(model):
+        raise UserError(
+            f"--output {output}: holds a run of {system_of(output)}; name another folder"
+        )
     names = {Path(path).stem: path for path in found}
     for name in networks or ():
         if name not in names:
@@ -107,7 +111,7 @@ def trim(
             config = configs[Path(path).parent]
             known = config.get("trimmed", {})
             config["trimmed"] = known | {name: merged(known.get(name, {}), sizes)}
-            how = {name: settings | {"steps": steps}}
+            how = {name: _as_json(settings) | {"steps": steps}}
             config["trimming"] = config.get("trimming", {}) | how
     if not smaller:
         more = "" if settings.get("approximate") else "; --approximate cuts more"
@@ -127,6 +131,11 @@ def trim(
     for part, config in configs.items():
         RunFolder(output / part).write_config(config)
     return list(rows.values())
+
+
+def _as_json(settings):
+    """Settings to write: a function by its name."""
+    return {key: getattr(value, "__name__", value) for key, value in settings.items()}
 
 
 def _copy(source, target):

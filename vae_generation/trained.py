@@ -10,7 +10,7 @@ import numpy as np
 
 from common.audio.fades import cross_fade
 from common.cli import UserError
-from common.trained import load_networks, open_run
+from common.trained import SQUELCH_DB, load_networks, open_run, predict_in_parts
 from vae_generation.condition import Conditions
 from vae_generation.spectrogram import Spectrogram
 from vae_generation.store import Example
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 PREDICTOR = "predictor"  # folder of the recurrent network inside that of its auto-encoder
 _BATCH = 32
-_SQUELCH_DB = 4.0  # levels less than this above the floor become silence
 
 
 class TrainedVAE:
@@ -105,34 +104,29 @@ class TrainedVAE:
         self, images: np.ndarray, conditions: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Encode images: mean and log variance, (images, dims) float32 each."""
-        found = [
-            self.encoder.predict_on_batch(batch) for batch in self._batches(images, conditions)
-        ]
-        return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
+        return tuple(predict_in_parts(self.encoder, self._inputs(images, conditions), _BATCH))
 
     def decode_images(
         self, latents: np.ndarray, conditions: np.ndarray | None = None
     ) -> np.ndarray:
         """Decode latent vectors to images: (latents, bins, columns, 1) float32 in [0, 1].
 
-        Values less than 4 dB above the floor are set to 0: the decoder's sigmoid never reaches the
-        0 of silence, and the rest would be heard as a hiss.
+        The decoder's sigmoid never reaches the 0 of silence, so what is less than 4 dB above the
+        floor is set to 0.
         """
-        batches = self._batches(np.asarray(latents, np.float32), conditions)
-        images = np.concatenate([self.decoder.predict_on_batch(batch) for batch in batches])
-        threshold = self.spectrogram.floor_db + _SQUELCH_DB
+        inputs = self._inputs(np.asarray(latents, np.float32), conditions)
+        images = predict_in_parts(self.decoder, inputs, _BATCH)
+        threshold = self.spectrogram.floor_db + SQUELCH_DB
         return np.where(self.spectrogram.decibels(images) < threshold, np.float32(0), images)
 
     def reconstruct(self, images: np.ndarray, conditions: np.ndarray | None = None) -> np.ndarray:
         """Encode and decode images."""
         return self.decode_images(self.encode_images(images, conditions)[0], conditions)
 
-    def _batches(self, values, conditions):
+    def _inputs(self, values, conditions):
         if self.conditions and conditions is None:
             raise UserError("the model needs instrument, pitch and velocity: use --conditional")
-        for start in range(0, len(values), _BATCH):
-            part = slice(start, start + _BATCH)
-            yield values[part] if conditions is None else [values[part], conditions[part]]
+        return values if conditions is None else [values, conditions]
 
 
 def load_trained(folder: Path | str) -> TrainedVAE:

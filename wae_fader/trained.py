@@ -11,7 +11,7 @@ import numpy as np
 from common.files.audio import fit_length, safe_peak
 from common.latent import read_vectors, write_vectors
 from common.networks.conditions import NoteConditions
-from common.trained import load_networks, open_run, reading_config
+from common.trained import SQUELCH_DB, load_networks, open_run, predict_in_parts, reading_config
 from wae_fader.images import ITERATIONS, RANGE_DB, NoteImages
 from wae_fader.store import Note, NoteStore
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from wae_fader.mcnn import Renderer
 
 _BATCH = 64
-_SQUELCH = 4.0 / RANGE_DB  # of decoded values
 
 
 class TrainedFader:
@@ -101,9 +100,7 @@ class TrainedFader:
 
     def encode_images(self, images: np.ndarray) -> np.ndarray:
         """Latent vectors (notes, dims) float32 of images (notes, bins, frames)."""
-        images = images[..., np.newaxis]
-        found = [self.encoder.predict_on_batch(images[part]) for part in _parts(len(images))]
-        return np.concatenate(found)
+        return predict_in_parts(self.encoder, images[..., np.newaxis], _BATCH)
 
     def decode_images(
         self,
@@ -113,8 +110,8 @@ class TrainedFader:
     ) -> np.ndarray:
         """Images (notes, bins, frames) float32 in [0, 1] of notes.
 
-        The decoder's sigmoid never reaches the 0 of silence, and what it leaves there is heard as a
-        hiss: what is less than 4 dB above the floor is set to 0.
+        The decoder's sigmoid never reaches the 0 of silence, so what is less than 4 dB above the
+        floor is set to 0.
 
         Args:
             latents: (notes, dims).
@@ -124,12 +121,8 @@ class TrainedFader:
         inputs = [np.asarray(latents, np.float32)]
         if self.told:
             inputs.append(self.vectors(pitches, styles)[:, : self.told])
-        found = [
-            self.decoder.predict_on_batch([one[part] for one in inputs])[..., 0]
-            for part in _parts(len(latents))
-        ]
-        images = np.concatenate(found)
-        return np.where(images < _SQUELCH, np.float32(0), images)
+        images = predict_in_parts(self.decoder, inputs, _BATCH)[..., 0]
+        return np.where(images < SQUELCH_DB / RANGE_DB, np.float32(0), images)
 
     def mean_power(self, latents: np.ndarray, pitch: int, style: str) -> np.ndarray:
         """Mean power (notes, bins) of notes that are decoded of latent vectors (notes, dims)."""
@@ -177,18 +170,13 @@ class TrainedFader:
         return self.images.audio(image, level)
 
 
-def _parts(number):
-    return [slice(start, start + _BATCH) for start in range(0, number, _BATCH)]
-
-
 def write_latents(
     folder: Path, trained: TrainedFader, store: NoteStore, indices: Sequence[int]
 ) -> tuple[list[Note], np.ndarray]:
     """Write the latent vectors of notes of a store into a run folder: ``(rows, vectors)``."""
     rows = [store.rows[index] for index in indices]
-    vectors = np.concatenate(
-        [trained.encode_images(store.read(indices[part])) for part in _parts(len(indices))]
-    )
+    parts = [indices[start : start + _BATCH] for start in range(0, len(indices), _BATCH)]
+    vectors = np.concatenate([trained.encode_images(store.read(part)) for part in parts])
     write_vectors(folder, rows, vectors)
     return rows, vectors
 
