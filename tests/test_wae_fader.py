@@ -118,6 +118,14 @@ def test_the_sound_of_an_image_has_its_pitch_and_level():
     np.testing.assert_array_equal(IMAGES.audio(image, level), audio)
 
 
+@pytest.mark.parametrize("pitch", [40, 60, 83])
+def test_a_sound_is_loudest_where_the_note_is(pitch):
+    note = make_note(pitch, (1.0, 0.5), IMAGES.seconds)
+    audio = IMAGES.audio(*IMAGES.image(note))
+    begin, within, end = np.split(np.abs(audio), [RATE // 10, -RATE // 10])
+    assert max(begin.max(), end.max()) < 2 * within.max()
+
+
 def test_styles_are_instruments_techniques_or_folders(tmp_path, capsys):
     voices = {("flute_acoustic", 0): (1.0,), ("flute_acoustic", 1): (0.5, 1.0)}
     notes = tmp_path / "notes"

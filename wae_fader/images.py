@@ -11,7 +11,6 @@ from common.files.audio import fit_length
 ITERATIONS = 32  # of Griffin-Lim
 _SCALE = Scale(-80.0, 0.0)  # dB, relative to the loudest value of a note
 _SMALLEST = 1e-20  # power
-_FADES = 0.005, 0.03  # seconds at the beginning and at the end of a sound
 
 
 class NoteImages(NamedTuple):
@@ -111,13 +110,16 @@ class NoteImages(NamedTuple):
         return self.faded(sound_of(magnitude, self.transform, rng, iterations))
 
     def faded(self, sound: np.ndarray) -> np.ndarray:
-        """A sound (samples,) whose ends are faded."""
-        audio = sound.copy()
-        begin, end = (
-            np.linspace(0, 1, round(part * self.sample_rate), dtype=np.float32) for part in _FADES
-        )
-        audio[: begin.size] *= begin
-        audio[-end.size :] *= end[::-1]
+        """A sound (samples,) whose ends are faded.
+
+        A single window covers the first quarter of its length, and near its end it is almost 0:
+        what the inverse transform divides by its square there is mostly what does not fit. The
+        quarters at both ends rise and fall with that square instead.
+        """
+        audio, quarter = sound.copy(), self.fft_size // 4
+        rise = np.square(1 - np.cos(2 * np.pi * np.arange(quarter) / self.fft_size))
+        audio[:quarter] *= rise.astype(np.float32)
+        audio[-quarter:] *= rise[::-1].astype(np.float32)
         return audio
 
 
