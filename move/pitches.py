@@ -12,7 +12,7 @@ from move.slices import Slices
 
 TRACKERS = ("pyin", "swift-f0")
 LOWEST, HIGHEST = 24, 107  # MIDI numbers that are searched for, C1 to B7
-_WINDOW = 4096  # samples
+_WINDOW = 0.096  # seconds; a longer one mistakes quick notes for low ones
 _STEPS = 4  # of the tracker in a slice
 _RISE_DB = 6.0  # from one slice to the next, where a note of the same pitch begins
 
@@ -82,7 +82,7 @@ def _by_yin(audio, slices):
         fmin=librosa.midi_to_hz(LOWEST),
         fmax=min(librosa.midi_to_hz(HIGHEST), slices.sample_rate / 4),
         sr=slices.sample_rate,
-        frame_length=_WINDOW,
+        frame_length=2 * round(_WINDOW / 2 * slices.sample_rate),
         hop_length=step,
     )
     midi = librosa.hz_to_midi(np.where(voiced, hertz, np.nan))

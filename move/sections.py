@@ -10,7 +10,7 @@ import numpy as np
 
 from common.files.audio import to_mono
 from move.pitches import TRACKERS, heard_pitches
-from move.slices import FAINT, Slices, cut, join, level_factor
+from move.slices import FAINT, Slices, as_loud, cut, join
 
 if TYPE_CHECKING:
     from move.trained import TrainedMove
@@ -31,8 +31,9 @@ def transfer_blocks(
 ) -> Iterator[np.ndarray]:
     """Transfer a stream of audio to another instrument.
 
-    Where no pitch is heard in a slice and its neighbours, the result is silent. If the source is
-    known, the level changes by as much as those of the instruments differ in the training.
+    Where no pitch is heard in a slice and its neighbours, the result is silent. Each note is as
+    loud as it was; if the source is known, the level of all of them changes by as much as those of
+    the instruments differ in the training.
 
     Args:
         blocks: Iterable of (channels, samples) float32 at the rate of the model.
@@ -49,9 +50,10 @@ def transfer_blocks(
     def change(image, heard):
         slices = cut(image)
         near = np.convolve(heard.voiced, np.ones(3), "same") > 0
-        silent = ~near | (slices.max(axis=(1, 2)) < FAINT)
+        sounds = near & (slices.max(axis=(1, 2)) >= FAINT)
         changed = trained.transfer(slices, heard.pitches, target, source, ages=heard.ages)
-        return join(np.where(silent[:, np.newaxis, np.newaxis], np.float32(0), changed))
+        made, given = (np.where(sounds[:, None, None], one, 0) for one in (changed, slices))
+        return join(as_loud(made, given, heard.ages))
 
     told = {"tracker": tracker, "iterations": iterations, "gain": trained.gain(target, source)}
     return change_blocks(blocks, trained.slices, change, **told)
@@ -129,8 +131,5 @@ def _sound(audio, known, slices, change, iterations):
     if peak == 0:
         return np.zeros_like(audio)
     if change is not None:
-        given, image = image, change(image)
-        sounds = image.any(axis=0)
-        if sounds.any():
-            peak *= level_factor(given[:, sounds].max(), image.max())
+        image = change(image)
     return slices.audio(image, iterations, peak, known)[: audio.size]

@@ -19,6 +19,8 @@ FAINT = 1 - 60 / RANGE_DB  # largest value of a slice that is taken for silence
 _PUBLISHED_HOP = 172  # samples at 22,050 Hz: 40 slices are a note of five seconds
 _MOMENTUM = 0.99  # of Griffin-Lim
 _LOWEST, _HIGHEST = 30.0, 10000.0  # Hz
+_SCALE = Scale(-RANGE_DB, 0.0)  # dB, relative to the loudest value of a note
+_MOST_GAIN = 20.0  # dB
 # columns of silence behind the audio, into which what the transform takes for periodic may ring
 _PADDING = 32
 
@@ -61,7 +63,7 @@ class Slices(NamedTuple):
 
     def images(self, columns: int) -> Images:
         """``common.audio.spectrograms.Images`` of a number of columns."""
-        return Images(self.transform, Scale(-RANGE_DB, 0.0), columns)
+        return Images(self.transform, _SCALE, columns)
 
     def image(self, audio: np.ndarray) -> tuple[np.ndarray, float]:
         """Image of an audio of any length.
@@ -113,14 +115,6 @@ class Slices(NamedTuple):
         return transform.inverse(found)[: columns * self.hop]
 
 
-def level_factor(given: float, made: float) -> float:
-    """Factor that brings an image to the level of another, by the largest values of both.
-
-    What is decoded is nearer to the mean than what is true, also where it is loudest.
-    """
-    return 10 ** (RANGE_DB * float(given - made) / 20)
-
-
 def cut(image: np.ndarray, hop: int = HOP) -> np.ndarray:
     """Slices (slices, bins, COLUMNS) of an image (bins, columns), ``hop`` columns apart."""
     starts = range(0, image.shape[1] - COLUMNS + 1, hop)
@@ -128,5 +122,37 @@ def cut(image: np.ndarray, hop: int = HOP) -> np.ndarray:
 
 
 def join(slices: np.ndarray) -> np.ndarray:
-    """Image (bins, columns) of slices (slices, bins, COLUMNS) that overlap by half."""
-    return cross_fade(slices, HOP)
+    """Image (bins, columns) of slices (slices, bins, COLUMNS) that overlap by half.
+
+    Their magnitudes are cross-faded. With levels, partials that only one of two slices has would
+    fall by many decibels, and leave a gap wherever the pitch changes.
+    """
+    magnitude = np.where(slices > 0, _SCALE.magnitude(slices), np.float32(0))
+    return np.maximum(_SCALE.unclipped(cross_fade(magnitude, HOP)), 0).astype(np.float32)
+
+
+def as_loud(made: np.ndarray, given: np.ndarray, ages: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Slices whose notes have the energy of those that they were made of.
+
+    All slices of a note are changed alike, at most by 20 dB, so that its level keeps the course
+    that its instrument gives it: a note of a piano dies away also where it is made of a violin's.
+
+    Args:
+        made, given: (slices, bins, COLUMNS) of values, of which 1 stands for the same magnitude.
+        ages: Of each slice; a note begins where it is 0.
+
+    Returns:
+        Slices as ``made``, of which some values may be above 1.
+    """
+    powers = [
+        np.where(slices > 0, np.square(_SCALE.magnitude(slices)), 0).sum(axis=(1, 2))
+        for slices in (given, made)
+    ]
+    notes = np.cumsum(np.asarray(ages) == 0)
+    wanted, found = (np.bincount(notes, power) for power in powers)
+    sounds = (wanted > 0) & (found > 0)
+    gains = np.zeros(wanted.size)
+    gains[sounds] = 10 * np.log10(wanted[sounds] / found[sounds])
+    change = np.clip(gains, -_MOST_GAIN, _MOST_GAIN)[notes] / RANGE_DB
+    changed = np.maximum(made + change[:, np.newaxis, np.newaxis], 0)
+    return np.where(made > 0, changed, 0).astype(np.float32)

@@ -12,7 +12,7 @@ from common.latent import VECTORS, read_vectors, write_vectors
 from common.networks.conditions import NoteConditions
 from common.trained import SQUELCH_DB, load_networks, open_run, predict_in_parts, reading_config
 from move.ages import AGES, age_vectors, ages_since
-from move.slices import HOP, RANGE_DB, Slices, cut, join, level_factor
+from move.slices import COLUMNS, HOP, RANGE_DB, Slices, cut, join
 from move.store import Slice, SliceStore
 
 if TYPE_CHECKING:
@@ -231,7 +231,8 @@ class TrainedMove:
             image: (bins, columns) in [0, 1].
             level: Magnitude (not dB) that 1 stands for; 1 is that of a sine of amplitude 1.
         """
-        return self.slices.audio(image, ITERATIONS, level * level_factor(1, image.max()))
+        loudest = self.slices.images(COLUMNS).scale.magnitude(image.max())
+        return self.slices.audio(image, ITERATIONS, level / float(loudest))
 
 
 def write_latents(

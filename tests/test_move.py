@@ -30,7 +30,7 @@ from move.ages import AGES, age_vectors, ages_since
 from move.batches import Transfers
 from move.model import MODULATIONS, Architecture, Move, build_decoder, build_encoder
 from move.pitches import TRACKERS, heard_pitches
-from move.slices import COLUMNS, Slices, cut, join
+from move.slices import COLUMNS, Slices, as_loud, cut, join
 from move.store import SliceStore
 from move.trained import TrainedMove
 
@@ -219,14 +219,42 @@ def test_a_transfer_is_as_loud_as_what_is_given():
     assert np.abs(plain).max() == pytest.approx(np.abs(faint).max(), rel=0.2)
     given = tone[np.newaxis]
 
-    def fainter(image, heard):
-        return np.maximum(image - 0.25, 0)  # by 20 dB
+    class Fainter(TrainedMove):
+        def transfer(self, images, *_, **__):
+            return np.maximum(images - 0.2, 0)  # by 16 dB
 
-    made = [
-        next(sections.change_blocks([given], SLICES, change, iterations=8))
-        for change in (None, fainter)
-    ]
-    assert np.abs(made[1]).max() == pytest.approx(np.abs(made[0]).max(), rel=0.2)
+    fainter = Fainter(trained.encoder, trained.decoder, SLICES, CONDITIONS)
+    plain = next(sections.change_blocks([given], SLICES, iterations=8))
+    made = next(sections.transfer_blocks([given], fainter, "oboe_acoustic", iterations=8))
+    energies = [np.square(one).sum() for one in (made, plain)]
+    assert energies[0] == pytest.approx(energies[1], rel=0.2)
+
+
+def test_notes_are_as_loud_as_they_were_and_keep_their_course():
+    rng = np.random.default_rng(0)
+    given = (0.3 + 0.6 * rng.random((6, 500, COLUMNS))).astype(np.float32)
+    ages = [0, 1, 2, 0, 1, 0]
+    course = np.float32([0, 0.05, 0.1, 0.02, 0, 0.3])[:, np.newaxis, np.newaxis]
+    made = given - course
+    found = as_loud(made, given, ages)
+    gains = (found - made)[:, 0, 0]
+    for note in ([0, 1, 2], [3, 4]):
+        np.testing.assert_allclose(gains[note], gains[note[0]], atol=1e-6)
+        power = [10 ** (80 * (one[note] - 1) / 10) for one in (found, given)]
+        assert power[0].sum() == pytest.approx(power[1].sum(), rel=1e-3)
+    assert gains[5] == pytest.approx(20 / 80, abs=1e-6)  # not the 24 dB that are missing
+    silent = np.zeros_like(given)
+    np.testing.assert_array_equal(as_loud(silent, given, ages), silent)
+    np.testing.assert_array_equal(as_loud(given, silent, ages), given)
+
+
+def test_partials_of_one_slice_only_fade_without_a_gap():
+    slices = np.zeros((2, 500, COLUMNS), np.float32)
+    slices[0, 100], slices[1, 200] = 1, 1
+    joined = join(slices)[:, COLUMNS // 2 : COLUMNS]
+    amplitude = np.where(joined > 0, 10 ** (80 * (joined - 1) / 20), 0)
+    np.testing.assert_allclose(amplitude[100] + amplitude[200], 1, atol=1e-5)
+    assert not np.delete(joined, [100, 200], axis=0).any()
 
 
 def test_a_transfer_changes_the_level_as_the_instruments_differ():
