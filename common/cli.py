@@ -10,7 +10,7 @@ import stat
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -226,6 +226,15 @@ def one_line(error: BaseException | str) -> str:
         path = error.filename2 or error.filename or "output"  # filename2 is the one to be written
         return f"{printable(path)}: {one_line(error.strerror)}"
     return printable(" ".join(str(error).split()))
+
+
+@contextlib.contextmanager
+def about(what: Path | str) -> Iterator[None]:
+    """Context manager in which a ``UserError`` begins with what it is about: a flag or a file."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{what}: {error}") from error
 
 
 def report_skipped(skipped: Sequence[tuple[Path, Exception | str]]) -> int:

@@ -15,7 +15,17 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.loudness import at_loudness
-from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
+from common.cli import (
+    Parser,
+    UserError,
+    about,
+    add_gpu_flag,
+    add_seed_flag,
+    number,
+    parser,
+    run,
+    say,
+)
 from common.music.names import NoteName
 from common.trained import add_model_flag
 from common.training.devices import start_backend
@@ -66,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from move.trained import load_trained
 
     trained = load_trained(args.model)
-    notes = [trained.conditions.note(text) for text in args.notes]
+    with about("--notes"):
+        notes = [trained.conditions.note(text) for text in args.notes]
     rng = np.random.default_rng(args.seed)
     steps = max(round(args.seconds * trained.rate) - 1, 1)
     with only_run(args.output):

@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from common.cli import Parser, add_seed_flag, parser, run, say
+from common.cli import Parser, add_seed_flag, counted, parser, run, say
 from common.music.instruments import in_words
 from common.report.note_page import NOTES, add_page_flags, check_page
 from common.trained import add_model_flag
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             lead=f"{len(rows):,} slices of the training of {args.model.name}, by MoVE.",
             exhibits=shown,
         )
-    say(f"{args.output}: {len(rows):,} slices, {len(pairs)} pairs of instruments")
+    say(f"{args.output}: {len(rows):,} slices, {counted(len(pairs), 'pair')} of instruments")
     return 0
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from common.audio.streaming import stream_file
-from common.cli import Parser, add_gpu_flag, number, parser, require_no_source, run, say
+from common.cli import Parser, about, add_gpu_flag, number, parser, require_no_source, run, say
 from common.files.audio import read_header, require_audio_suffix
 from common.trained import add_model_flag
 from common.training.devices import start_backend
@@ -47,7 +47,10 @@ def build_parser() -> Parser:
     )
     add_model_flag(built, "move_orchestra")
     built.add_flag(
-        "--iterations", ITERATIONS, "number of iterations of Griffin-Lim", type=number(int, 1)
+        "--iterations",
+        ITERATIONS,
+        "number of iterations of Griffin-Lim",
+        type=number(int, 1, 10_000),
     )
     add_gpu_flag(built)
     return built
@@ -71,8 +74,10 @@ def transfer_file(args: argparse.Namespace, plain: Path) -> int:
 
     trained = load_trained(args.model)
     conditions = trained.conditions
-    target = conditions.instrument(args.to)
-    source = None if args.source is None else conditions.instrument(args.source)
+    with about("--to"):
+        target = conditions.instrument(args.to)
+    with about("--from"):
+        source = None if args.source is None else conditions.instrument(args.source)
     told = {"target": target, "source": source, "tracker": args.tracker}
     for path, change in (
         (args.output, partial(transfer_blocks, trained=trained, **told)),

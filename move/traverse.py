@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from common.cli import Parser, UserError, number, parser, run, say
+from common.cli import Parser, UserError, about, number, parser, run, say
 from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     trained = load_trained(args.model)
     if trained.dims < 2:
         raise UserError(f"{args.model}: has one latent dimension, which makes no plane")
-    instrument, pitch = trained.conditions.note(args.note)
+    with about("--note"):
+        instrument, pitch = trained.conditions.note(args.note)
     power_of = partial(trained.mean_power, pitch=pitch, instrument=instrument)
     hertz = trained.slices.transform.frequencies
     figure = draw_maps(power_of, hertz, trained.dims, args.points)

@@ -113,6 +113,8 @@ def test_a_grid_leaves_the_rest_of_its_last_row_empty_and_explains_its_colours()
     assert not axes[3].axison
     explained = image_grid([*panels, Panel(np.eye(4), limits=(-1, 1))], size=(1, 1), bar="x")
     assert [axis.get_ylabel() for axis in explained.axes[4:]] == ["x", ""]
+    each = image_grid(panels, size=(1, 1), bar="", bar_for_each=True)
+    assert len(each.axes) == 2 * len(panels)
 
 
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "none", "TkAgg"])

@@ -338,7 +338,7 @@ def test_a_note_is_restyled_at_its_level(folder, tmp_path):
         (restyle, "--input SILENT --to violin --output OUT.wav", "is silent"),
         (restyle, "--input SILENT --to violin --output OUT.wav --pitch x", "--pitch"),
         (restyle, "--input SILENT --to violin --output OUT.wav --pitch=", "--pitch"),
-        (restyle, "--input SILENT --to tuba --output OUT.wav", "error: 'tuba': not known"),
+        (restyle, "--input SILENT --to tuba --output OUT.wav", "error: --to: 'tuba': not known"),
     ],
 )
 def test_notes_that_cannot_be_made_are_refused(folder, tmp_path, capsys, case):

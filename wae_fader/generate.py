@@ -14,12 +14,23 @@ from pathlib import Path
 import numpy as np
 
 from common.audio.loudness import at_loudness
-from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, parser, run, say
+from common.cli import (
+    Parser,
+    UserError,
+    about,
+    add_gpu_flag,
+    add_seed_flag,
+    number,
+    parser,
+    run,
+    say,
+)
 from common.music.names import NoteName
 from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import write_audio
+from wae_fader.trained import LARGEST
 
 MODEL = "wae_fader_orchestra"  # the shipped one
 RENDERERS = ("griffinlim", "mcnn")
@@ -41,7 +52,7 @@ def add_point_flags(built: Parser) -> None:
     """Add the flags of scripts that make notes of points."""
     built.add_argument(
         "--point",
-        type=number(float),
+        type=number(float, -LARGEST, LARGEST),
         nargs="+",
         metavar="NUMBER",
         help="coordinates in the latent space (default: drawn for each note)",
@@ -66,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from wae_fader.ways import generate_note, open_once
 
     conditions = open_once(args.model).conditions
-    notes = [conditions.note(text) for text in args.notes]
+    with about("--notes"):
+        notes = [conditions.note(text) for text in args.notes]
     seeds = np.random.default_rng(args.seed).integers(2**31, size=len(notes))
     with only_run(args.output):
         for (style, pitch), seed in zip(dict.fromkeys(notes), seeds, strict=False):

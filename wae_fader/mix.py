@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.audio.loudness import at_loudness
-from common.cli import Parser, UserError, parser, run, say
+from common.cli import Parser, UserError, about, parser, run, say
 from common.files.audio import require_audio_suffix
 from common.music.names import pitch_number
 from common.training.devices import start_backend
@@ -39,10 +39,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     pitch = pitch_number(args.note)
     if pitch is None:
         raise UserError(f"--note {args.note!r}: is no pitch; write it like C#4 or 61")
-    from wae_fader.ways import generate_note, parse_weights
+    from wae_fader.ways import generate_note, open_once, parse_weights
 
-    weights = parse_weights(args.styles)
+    with about("--styles"):
+        weights = parse_weights(args.styles)
     start_backend(args.gpu)
+    with about("--styles"):
+        for style in weights:
+            open_once(args.model).conditions.instrument(style)
     with only_run(args.output, folder=False):
         audio, rate = generate_note(
             weights, pitch, args.point, args.model, seed=args.seed, render=args.render

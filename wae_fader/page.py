@@ -19,7 +19,7 @@ from functools import partial
 
 import numpy as np
 
-from common.cli import Parser, UserError, add_seed_flag, parser, run, say
+from common.cli import Parser, UserError, about, add_seed_flag, parser, run, say
 from common.music.instruments import in_words
 from common.report.note_page import NOTES, add_page_flags, check_page
 from common.trained import add_model_flag
@@ -55,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     trained = load_trained(args.model)
     rows, latents = read_latents(args.model)
     require_three(args.model, trained.dims)
-    style, pitch = trained.conditions.note(args.note or f"{trained.conditions.instruments[0]} C4")
+    with about("--note"):
+        known = trained.conditions
+        style, pitch = known.note(args.note or f"{known.instruments[0]} C4")
     shown, pairs = [], []
     drawn = args.model / "reconstructions.png"
     if drawn.is_file():

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.cli import Parser, UserError, add_gpu_flag, parser, run, say
+from common.cli import Parser, UserError, about, add_gpu_flag, parser, run, say
 from common.files.audio import read_header, require_audio_suffix
 from common.music.names import pitch_number
 from common.trained import add_model_flag
@@ -46,18 +46,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     read_header(args.input)  # a bad file is named before Keras is imported
     from wae_fader.ways import open_once, parse_weights, restyle_note
 
-    weights = parse_weights(args.to)
+    with about("--to"):
+        weights = parse_weights(args.to)
     start_backend(args.gpu)
     trained = open_once(args.model)
-    trained.vectors([trained.pitch if pitch is None else pitch], weights)  # refuses unknown ones
+    with about("--to"):
+        for style in weights:
+            trained.conditions.instrument(style)
+    if pitch is not None:
+        trained.vectors([pitch], weights)  # refuses those out of reach
     with only_run(args.output, folder=False):
         audio, rate = load_audio(args.input, sample_rate=None)
-        try:
+        given = audio.shape[-1] / rate
+        with about(args.input):
             made, rate = restyle_note(audio, rate, weights, pitch, args.model)
-        except UserError as error:
-            raise UserError(f"{args.input}: {error}") from error
         write_audio(args.output, made, rate)
-    say(f"{args.output}: {made.size / rate:.1f} s")
+    used = made.size / rate
+    rest = f", of the first {used:.1f} s of {given:.1f} s" if given > used else ""
+    say(f"{args.output}: {used:.1f} s{rest}")
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from common.cli import UserError
 from common.files.audio import fit_length, safe_peak
 from common.latent import read_vectors, write_vectors
 from common.networks.conditions import NoteConditions
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from wae_fader.mcnn import Renderer
 
+LARGEST = 100  # coordinate of a point, and weight of a style
 _BATCH = 64
 
 
@@ -137,7 +139,7 @@ class TrainedFader:
         """Conditions (notes, length) float32; arguments as of ``decode_images``.
 
         Raises:
-            UserError: A pitch or a style is not known.
+            UserError: A pitch or a style is not known, or a weight too large.
         """
         if isinstance(styles, str | Mapping):
             styles = [styles] * len(pitches)
@@ -148,6 +150,10 @@ class TrainedFader:
         for row, style in zip(part, styles, strict=True):
             weights = {style: 1.0} if isinstance(style, str) else style
             for name, weight in weights.items():
+                if not abs(weight) <= LARGEST:
+                    raise UserError(
+                        f"{name!r} with the weight {weight}: give one from -{LARGEST} to {LARGEST}"
+                    )
                 row[known.index(self.conditions.instrument(name))] += weight
         return vectors
 

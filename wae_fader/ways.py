@@ -14,10 +14,13 @@ from common.files.audio import checked_audio, resample, safe_peak
 from common.trained import shipped
 from wae_fader.generate import MODEL, RENDERERS
 from wae_fader.images import ITERATIONS
-from wae_fader.trained import load_trained
+from wae_fader.trained import LARGEST, load_trained
 
 if TYPE_CHECKING:
     from wae_fader.trained import TrainedFader
+
+
+_FAINTEST = -100.0  # dB of a full-scale sine: nothing of it would be left in a file of 16 bits
 
 
 @functools.lru_cache(maxsize=4)
@@ -68,6 +71,8 @@ def generate_note(
         raise UserError(
             f"--point: {len(point)} coordinates; the space of the model has {trained.dims}"
         )
+    if not np.abs(point).max() <= LARGEST:
+        raise UserError(f"--point: has coordinates beyond -{LARGEST} to {LARGEST}")
     if render not in RENDERERS:
         raise UserError(f"render {render!r}: choose one of {', '.join(RENDERERS)}")
     z = np.asarray(point, np.float32)[np.newaxis]
@@ -109,7 +114,11 @@ def restyle_note(
     given = np.mean(np.atleast_2d(checked_audio(audio, sample_rate)), axis=0)
     given = resample(given, sample_rate, trained.sample_rate)[: trained.images.samples]
     image, level = trained.images.image(given)
-    if not image.any():
+    if not image.any() or level < _FAINTEST:
+        if np.any(audio):
+            raise UserError(
+                "the mean of the channels is fainter than -100 dB; give one of them, or amplify it"
+            )
         raise UserError("the audio is silent; nothing can be restyled")
     if pitch is None:
         from common.music.pitch import measure_pitch
@@ -128,7 +137,7 @@ def parse_weights(words: Sequence[str]) -> dict[str, float]:
     """Style of words such as "violin=0.5" and "oboe": dict from name to weight, by default 1.
 
     Raises:
-        UserError: A weight is no finite number, or a name stands there twice.
+        UserError: A weight is no number from -100 to 100, or a name is missing or there twice.
     """
     weights = {}
     for word in words:
@@ -138,7 +147,12 @@ def parse_weights(words: Sequence[str]) -> dict[str, float]:
             weight = float(text)
         except ValueError:
             weight = np.nan
-        if not np.isfinite(weight) or name in weights:
-            raise UserError(f"{word!r}: write each style once, as violin or violin=0.5")
+        if not name or not abs(weight) <= LARGEST:
+            raise UserError(
+                f"{word!r}: write a style and perhaps a weight from -{LARGEST} to {LARGEST}, as "
+                "violin or violin=0.5"
+            )
+        if name in weights:
+            raise UserError(f"{name!r} is there twice; write each style once")
         weights[name] = weight
     return weights

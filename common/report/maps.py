@@ -65,7 +65,9 @@ def draw_maps(
             Panel(grid, name, (np.nanmin(grid), np.nanmax(grid))) for name, grid in maps.items()
         ]
         rows.append(f"latent {axes[0] + 1} (right), {axes[1] + 1} (up)")
-    return image_grid(panels, size=(2.4, 2.4), columns=len(SHOWN), rows=rows, bar="")
+    return image_grid(
+        panels, size=(2.4, 2.4), columns=len(SHOWN), rows=rows, bar="", bar_for_each=True
+    )
 
 
 def maps_exhibit(

@@ -11,7 +11,7 @@ import numpy as np
 
 from common.audio.descriptors import NAMES, describe
 from common.audio.loudness import at_loudness
-from common.cli import UserError
+from common.cli import UserError, about, counted
 from common.files.audio import find_recordings, fit_length
 from common.music.instruments import in_words
 from common.music.names import NoteName, parse_note
@@ -212,7 +212,8 @@ def pairs_of(
         source, mark, target = word.partition("=")
         if not mark:
             raise UserError(f"--transfers {word!r}: write it as flute=violin")
-        pair = conditions.instrument(source), conditions.instrument(target)
+        with about(f"--transfers {word}"):
+            pair = conditions.instrument(source), conditions.instrument(target)
         if not pitches.get(pair[0], set()) & pitches.get(pair[1], set()):
             raise UserError(f"--transfers {word}: --audio_path has no pitch that both play")
         found.append(pair)
@@ -252,8 +253,9 @@ def exhibits(pair: Pair, trained: NoteModel) -> list[Exhibit]:
         Exhibit(
             f"{heading}: descriptors",
             figure_png(draw_descriptors(dict(groups)), dpi=80),
-            f"Distributions over {len(made)} notes, their transfers, and {len(pair.true)} true "
-            "notes of the target at the same pitches; a line is the median.",
+            f"Distributions over {counted(len(made), 'note')}, their transfers, and "
+            f"{counted(len(pair.true), 'true note')} of the target at the same pitches; a line is "
+            "the median.",
         ),
     ]
 

@@ -94,6 +94,7 @@ def image_grid(
     scale: tuple[float, float | None] | None = None,
     bar: str | None = None,
     rows: Sequence[str] = (),
+    bar_for_each: bool = False,
 ) -> Figure:
     """Draw images side by side, the first bin at the bottom.
 
@@ -106,6 +107,7 @@ def image_grid(
         bar: Label of the colour bar of the first panel and of those with the same limits; others
             get their own bar. None draws no bar.
         rows: Labels of the rows.
+        bar_for_each: Give every panel its own bar, whatever its limits.
 
     Returns:
         The figure, for ``save_figure`` or ``figure_png``.
@@ -132,7 +134,8 @@ def image_grid(
             axis.set(xticks=[], yticks=[])
         else:
             axis.set_xlabel("time (s)")
-        shared.setdefault(panel[2:], (drawn, []))[1].append(axis)
+        key = len(shared) if bar_for_each else panel[2:]
+        shared.setdefault(key, (drawn, []))[1].append(axis)
     for axis in axes.ravel()[len(panels) :]:
         axis.axis("off")
     label = "frequency (kHz)" if scale and scale[1] else ""

@@ -2,7 +2,9 @@
 
 const RADIUS = 14; // pixels around a press within which a note is searched
 const STEP = 0.12; // radians that an arrow key turns
-const DISTANCE = 9; // of the eye from the centre, in standard deviations
+const LEAST_REACH = 3; // standard deviations that are seen at least
+const DISTANCE = 3; // of the eye from the centre, in reaches
+const MARGIN = 8; // pixels for the points at the edge
 
 /** A cloud of points that can be turned; points with a sound can be pressed. */
 class Space {
@@ -10,6 +12,7 @@ class Space {
     const data = JSON.parse(root.querySelector("script").textContent);
     this.points = data.points;
     this.colours = data.colours;
+    this.reach = Math.max(LEAST_REACH, ...this.points.map(point => Math.hypot(...point.at)));
     this.canvas = root.querySelector("canvas");
     this.said = root.querySelector(".said");
     this.legend = root.querySelector(".legend");
@@ -64,12 +67,17 @@ class Space {
     const { clientWidth: width, clientHeight: height } = this.canvas;
     const [sine, cosine] = [Math.sin(this.turned[0]), Math.cos(this.turned[0])];
     const [up, level] = [Math.sin(this.turned[1]), Math.cos(this.turned[1])];
+    const eye = DISTANCE * this.reach;
+    // a point at this distance from the centre looks farther away the nearer it is to the eye
+    const widest = this.reach * DISTANCE / Math.sqrt(DISTANCE ** 2 - 1);
+    const unit = (Math.min(width, height) / 2 - MARGIN) / widest;
     return this.points.map((point, index) => {
       const [x, y, z] = point.at;
       const [right, back] = [x * cosine + z * sine, z * cosine - x * sine];
       const [high, depth] = [y * level - back * up, y * up + back * level];
-      const scale = Math.min(width, height) / 6 * DISTANCE / (DISTANCE + depth);
-      return { point, index, depth, scale, x: width / 2 + right * scale, y: height / 2 - high * scale };
+      const nearness = eye / (eye + depth);
+      const scale = unit * nearness;
+      return { point, index, depth, nearness, x: width / 2 + right * scale, y: height / 2 - high * scale };
     });
   }
 
@@ -84,7 +92,7 @@ class Space {
       const value = colour.values[one.index];
       context.globalAlpha = this.marked === null || this.marked === value ? 0.9 : 0.08;
       context.fillStyle = colour.shown[value][1];
-      const size = (one.point.audio ? 5 : 2.5) * one.scale * 6 / Math.min(width, height);
+      const size = (one.point.audio ? 5 : 2.5) * one.nearness;
       context.beginPath();
       context.arc(one.x, one.y, Math.max(size, 1), 0, 7);
       context.fill();

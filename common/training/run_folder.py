@@ -59,8 +59,10 @@ class RunFolder:
         except FileNotFoundError:
             raise UserError(f"{path}: no such file; {self.path} is no run folder") from None
         except (ValueError, RecursionError) as error:
-            raise UserError(f"{path}: not readable as JSON ({error})") from error
-        if not isinstance(config, dict):
+            raise UserError(f"{path}: not readable as JSON ({error}); take another copy") from error
+        except NotADirectoryError:
+            raise UserError(f"{self.path}: is no run folder but a file") from None
+        if not isinstance(config, dict) or not config:
             raise UserError(f"{path}: not the configuration of a run")
         return config
 

@@ -159,6 +159,9 @@ def load_into(model: keras.Model, path: Path | str) -> None:
     try:
         with open_hdf5(path) as file:
             name = "network.h5" if is_classic(file) else "network.weights.h5"
+    except UNREADABLE as error:
+        raise UserError(f"{path}: no readable weights ({error}); take another copy") from error
+    try:
         with tempfile.TemporaryDirectory() as folder:  # Keras recognises the layout by the name
             link = Path(folder) / name
             link.symlink_to(Path(path).resolve())

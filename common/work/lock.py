@@ -35,12 +35,16 @@ def only_run(output: Path | None, *, folder: bool = True) -> Iterator[None]:
         folder: Whether the output is a folder.
 
     Raises:
-        UserError: Another run is writing it.
+        UserError: Another run is writing it; it is a file where a folder is to be written, or the
+            other way round.
         OSError: The folder cannot be written.
     """
     if output is None:
         yield
         return
+    if output.exists() and output.is_dir() != folder:
+        there, wanted = ("file", "folder") if folder else ("folder", "file")
+        raise UserError(f"{output}: is a {there}; name a {wanted}")
     place = output if folder else output.parent
     path = place / _NAME if folder else hidden_beside(output, "lock")
     missing = [parent for parent in path.parents if not parent.exists()]
