@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from tasks import fail_at_once, halve
 
 from common import cli
-from common.cli import UserError, find_inputs, number, on_off, one_line, parser, report_skipped
+from common.cli import (
+    UserError,
+    about,
+    find_inputs,
+    number,
+    on_off,
+    one_line,
+    parser,
+    report_skipped,
+)
 from common.files.audio import AudioFileError
 from common.work import jobs
 
@@ -348,3 +357,10 @@ def test_a_training_names_its_features_and_its_run_folder():
     assert "made by toy.preprocess" in " ".join(built.format_help().split())
     with pytest.raises(SystemExit):
         built.parse_args([])
+
+
+def test_an_error_begins_with_what_it_is_about():
+    with pytest.raises(UserError, match=r"^--to: not known$"), about("--to"):
+        raise UserError("not known")
+    with pytest.raises(KeyError), about("--to"):
+        raise KeyError("a defect")

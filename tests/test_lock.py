@@ -44,6 +44,17 @@ def test_a_folder_is_for_one_run_and_nothing_remains(tmp_path):
     assert [path.name for path in (folder / "deeper").iterdir()] == ["file"]
 
 
+def test_a_file_is_no_folder_and_a_folder_no_file(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for name, folder, words in (
+        ("file", True, "is a file; name a folder"),
+        ("folder", False, "is a folder; name a file"),
+    ):
+        with pytest.raises(UserError, match=words), only_run(tmp_path / name, folder=folder):
+            pass
+
+
 def test_what_writes_nothing_keeps_nothing():
     with only_run(None), only_run(None, folder=False):
         pass

@@ -339,15 +339,31 @@ def test_a_note_is_restyled_at_its_level(folder, tmp_path):
         (restyle, "--input SILENT --to violin --output OUT.wav --pitch x", "--pitch"),
         (restyle, "--input SILENT --to violin --output OUT.wav --pitch=", "--pitch"),
         (restyle, "--input SILENT --to tuba --output OUT.wav", "error: --to: 'tuba': not known"),
+        (restyle, "--input CANCELLING --to violin --output OUT.wav", "mean of the channels"),
+        (mix, "--note C4 --styles violin=1e300 --output OUT.wav", "--styles: 'violin=1e300'"),
+        (mix, "--note C4 --styles =1 --output OUT.wav", "write a style"),
+        (mix, "--note C4 --styles violin violin=2 --output OUT.wav", "twice"),
+        (mix, "--note C4 --styles violin --point 1e40 0 0 --output OUT.wav", "at most 100"),
+        (export, "--output SILENT", "is a file; name a folder"),
     ],
 )
 def test_notes_that_cannot_be_made_are_refused(folder, tmp_path, capsys, case):
     script, flags, word = case
-    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    (tmp_path / "in").mkdir()
+    note = make_note(60)
+    given = {"SILENT": np.zeros(RATE), "CANCELLING": np.stack([note, -note], axis=-1)}
+    for name, audio in given.items():
+        soundfile.write(tmp_path / "in" / f"{name}.wav", audio, RATE)
+        flags = flags.replace(name, str(tmp_path / "in" / f"{name}.wav"))
     flags = flags.replace("OUT", str(tmp_path / "out"))
-    flags = flags.replace("SILENT", str(tmp_path / "silent.wav"))
     assert_refused(script.main, [*flags.split(), "--model", str(folder / "run")], capsys, word)
-    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["silent.wav"]
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_style_without_bounds_is_refused(trained):
+    for weight in (1e300, np.nan, -101):
+        with pytest.raises(UserError, match="from -100 to 100"):
+            trained.vectors([60], {CONDITIONS.instruments[0]: weight})
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="SavedModel")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wae_fader.trained import TrainedFader
 
 
-_FAINTEST = -100.0  # dB of a full-scale sine: nothing of it would be left in a file of 16 bits
+_FAINTEST = -90.0  # dB of a full-scale sine, the last bit of a file of 16 bits
 
 
 @functools.lru_cache(maxsize=4)
@@ -117,7 +117,7 @@ def restyle_note(
     if not image.any() or level < _FAINTEST:
         if np.any(audio):
             raise UserError(
-                "the mean of the channels is fainter than -100 dB; give one of them, or amplify it"
+                "the mean of the channels is fainter than -90 dB; give one of them, or amplify it"
             )
         raise UserError("the audio is silent; nothing can be restyled")
     if pitch is None:
