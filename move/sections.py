@@ -10,7 +10,7 @@ import numpy as np
 
 from common.files.audio import to_mono
 from move.pitches import TRACKERS, heard_pitches
-from move.slices import FAINT, Slices, as_loud, cut, join
+from move.slices import FAINT, Slices, as_loud, cut, join_notes
 
 if TYPE_CHECKING:
     from move.trained import TrainedMove
@@ -53,7 +53,7 @@ def transfer_blocks(
         sounds = near & (slices.max(axis=(1, 2)) >= FAINT)
         changed = trained.transfer(slices, heard.pitches, target, source, ages=heard.ages)
         made, given = (np.where(sounds[:, None, None], one, 0) for one in (changed, slices))
-        return join(as_loud(made, given, heard.ages))
+        return join_notes(as_loud(made, given, heard.ages))
 
     told = {"tracker": tracker, "iterations": iterations, "gain": trained.gain(target, source)}
     return change_blocks(blocks, trained.slices, change, **told)

@@ -122,10 +122,15 @@ def cut(image: np.ndarray, hop: int = HOP) -> np.ndarray:
 
 
 def join(slices: np.ndarray) -> np.ndarray:
-    """Image (bins, columns) of slices (slices, bins, COLUMNS) that overlap by half.
+    """Image (bins, columns) of slices (slices, bins, COLUMNS) of a note that overlap by half."""
+    return cross_fade(slices, HOP)
 
-    Their magnitudes are cross-faded. With levels, partials that only one of two slices has would
-    fall by many decibels, and leave a gap wherever the pitch changes.
+
+def join_notes(slices: np.ndarray) -> np.ndarray:
+    """``join`` for slices of several notes, whose magnitudes are cross-faded in place of levels.
+
+    With levels, partials that only one of two slices has would fall by many decibels, and leave a
+    gap wherever the pitch changes. Within a note, levels are what the networks learned to estimate.
     """
     magnitude = np.where(slices > 0, _SCALE.magnitude(slices), np.float32(0))
     return np.maximum(_SCALE.unclipped(cross_fade(magnitude, HOP)), 0).astype(np.float32)

@@ -6,7 +6,7 @@ from conftest import make_note
 
 from move.ages import AGES, age_vectors, ages_since
 from move.pitches import heard_pitches
-from move.slices import COLUMNS, Slices, as_loud, cut, join
+from move.slices import COLUMNS, Slices, as_loud, cut, join, join_notes
 
 RATE = 16000
 
@@ -33,13 +33,14 @@ def test_slices_overlap_by_half_and_join_to_what_they_were_cut_from():
     image = np.random.default_rng(0).random((500, 4 * COLUMNS)).astype(np.float32)
     slices = cut(image)
     assert slices.shape == (7, 500, COLUMNS)
-    np.testing.assert_allclose(join(slices), image, atol=1e-6)
+    for joined in (join(slices), join_notes(slices)):
+        np.testing.assert_allclose(joined, image, atol=1e-6)
 
 
 def test_partials_of_one_slice_only_fade_without_a_gap():
     slices = np.zeros((2, 500, COLUMNS), np.float32)
     slices[0, 100], slices[1, 200] = 1, 1
-    joined = join(slices)[:, COLUMNS // 2 : COLUMNS]
+    joined = join_notes(slices)[:, COLUMNS // 2 : COLUMNS]
     amplitude = np.where(joined > 0, 10 ** (80 * (joined - 1) / 20), 0)
     np.testing.assert_allclose(amplitude[100] + amplitude[200], 1, atol=1e-5)
     assert not np.delete(joined, [100, 200], axis=0).any()
