@@ -36,7 +36,7 @@ def filled_header(path: Path) -> soundfile._SoundFileInfo:
     """Like ``read_header``; raises ``AudioFileError`` if the file has no samples."""
     header = read_header(path)
     if not header.frames:
-        raise AudioFileError(f"{path}: holds no samples")
+        raise AudioFileError(f"{path}: holds no samples; give another file")
     return header
 
 

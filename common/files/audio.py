@@ -56,6 +56,7 @@ _KNOWN = f"{', '.join(_USUAL)} (or {', '.join(sorted(AUDIO_SUFFIXES - {*_USUAL})
 _CUT_OFF = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 _INTEGERS = 2**31  # full scale of 32-bit integers
 _LOUDEST = 16  # largest floating-point sample, 24 dB above full scale; above are integers or damage
+_UNREADABLE = "not a readable audio file ({}); convert it to WAV or FLAC, or take another copy"
 _MOST_CHANNELS = 64  # of an array; more are samples, on the wrong axis
 _MOST_SAMPLES = 4096  # per byte of the file: more than any format needs for silence
 _AS_DEEP = {  # format -> sample formats as deep, the best first
@@ -158,7 +159,7 @@ def read_blocks(path: Path | str, seconds: int = 10) -> Iterator[tuple[np.ndarra
                     )
                 yield block.T, last
     except soundfile.SoundFileError as error:
-        raise AudioFileError(f"{path}: not a readable audio file ({_reason(error)})") from error
+        raise AudioFileError(f"{path}: {_UNREADABLE.format(_reason(error))}") from error
 
 
 def _reason(error):
@@ -263,7 +264,7 @@ def _checked_header(path):
         with quiet_decoder(path):
             header = soundfile.info(os.fsencode(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, which has no header
-        reason = true_kind(path) or f"not a readable audio file ({_reason(error)})"
+        reason = true_kind(path) or _UNREADABLE.format(_reason(error))
         raise AudioFileError(f"{path}: {reason}") from error
     sizes = _CUT_OFF.search(header.extra_info)
     if sizes and int(sizes[2]) < int(sizes[1]) < UNKNOWN_LENGTH:
