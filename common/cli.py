@@ -228,9 +228,15 @@ def one_line(error: BaseException | str) -> str:
     return printable(" ".join(str(error).split()))
 
 
+def require_folder(path: Path) -> None:
+    """Raise ``UserError`` if the folder that ``--output`` names is a file."""
+    if path.exists() and not path.is_dir():
+        raise UserError(f"--output {path}: is a file; name a folder")
+
+
 @contextlib.contextmanager
 def about(what: Path | str) -> Iterator[None]:
-    """Context manager in which a ``UserError`` begins with what it is about: a flag or a file."""
+    """Context manager that puts a flag or a file before the message of a ``UserError``."""
     try:
         yield
     except UserError as error:

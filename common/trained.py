@@ -1,4 +1,4 @@
-"""Open trained models of any system, given their folder."""
+"""Open trained models of any system, given their folder, and compute their networks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 MODELS = Path(__file__).parent.parent / "models"
-# What decoders put less than this above the floor counts as silence: it would be heard as a hiss.
+# Decoded levels less than this above the floor become silence; they would be heard as hiss.
 SQUELCH_DB = 4.0
 # Systems that produce models. A file cannot make the kit import any other module.
 SYSTEMS = {
@@ -118,9 +118,9 @@ def open_run(folder: Path | str, system: str) -> dict[str, Any]:
 def predict_in_parts(
     network: keras.Model, inputs: np.ndarray | Sequence[np.ndarray], size: int
 ) -> Any:
-    """Outputs of a network for any number of examples, of which some are computed at a time.
+    """Outputs of a network, computed for at most ``size`` examples at a time.
 
-    ``network.predict`` does the same, but prepares for many milliseconds at each call.
+    ``network.predict`` does the same, but each call takes many milliseconds to set up.
 
     Args:
         network: Keras model.
@@ -252,11 +252,13 @@ def networks_of(folder: Path | str) -> dict[str, keras.Model]:
         UserError: As ``open_model``.
     """
     folder = Path(folder)
-    model, found = open_model(folder), {}
+    model, found, stems = open_model(folder), {}, set()
     for path in sorted(folder.rglob("*.h5"), key=lambda path: (len(path.parts), path)):
-        # Other files hold states and data; networks in the folders of samples belong to nobody, and
-        # those of the same names in deeper folders to other runs.
-        known = path.stem in (Path(name).stem for name in found)
-        if not known and hasattr(model, path.stem) and (path.parent / "config.json").is_file():
-            found[path.relative_to(folder).as_posix()] = getattr(model, path.stem)
+        # Other files hold states and data, and folders of samples have no config.json; networks of
+        # the same names in deeper folders belong to other runs.
+        network = getattr(model, path.stem, None)
+        if network is None or path.stem in stems or not (path.parent / "config.json").is_file():
+            continue
+        stems.add(path.stem)
+        found[path.relative_to(folder).as_posix()] = network
     return found

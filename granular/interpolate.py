@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import Parser, number, parser, run
+from common.cli import Parser, number, parser, require_folder, run
 from common.files.audio import load_sounding, read_header
 from common.latent import interpolate
 from common.music.names import pitch_argument
@@ -22,7 +22,6 @@ from granular.scripts import (
     add_model_flags,
     add_seconds_flag,
     open_trained,
-    require_folder,
     write_sound,
 )
 

@@ -23,11 +23,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.cli import Parser, UserError, number, parser, run, say
+from common.cli import Parser, UserError, number, parser, require_folder, run, say
 from common.files.audio import peak
 from common.work.lock import only_run
 from data import write_audio
-from granular.scripts import add_model_flags, open_trained, require_folder
+from granular.scripts import add_model_flags, open_trained
 
 _BEATS = 4  # of a bar
 _STEP = 2.0**-15  # of 16 bits

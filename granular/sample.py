@@ -13,14 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.cli import Parser, number, parser, run
+from common.cli import Parser, number, parser, require_folder, run
 from common.work.lock import only_run
 from granular.scripts import (
     add_label_flags,
     add_model_flags,
     add_seconds_flag,
     open_trained,
-    require_folder,
     write_sound,
 )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from common.cli import Parser, UserError, add_gpu_flag, add_seed_flag, number, say
+from common.cli import Parser, add_gpu_flag, add_seed_flag, number, say
 from common.files.audio import require_audio_suffix, safe_peak
 from common.music.names import pitch_argument
 from common.trained import add_model_flag
@@ -55,12 +55,6 @@ def open_trained(args: argparse.Namespace) -> TrainedGrains:
     from granular.trained import load_trained
 
     return load_trained(args.model)
-
-
-def require_folder(path: Path) -> None:
-    """Raise ``UserError`` if an output folder is a file."""
-    if path.exists() and not path.is_dir():
-        raise UserError(f"--output {path}: is a file; name a folder")
 
 
 def require_audio(path: Path, *inputs: Path) -> None:

@@ -24,6 +24,7 @@ from common.cli import (
     one_line,
     parser,
     printable,
+    require_folder,
     run,
     say,
 )
@@ -137,8 +138,7 @@ def serve(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    if args.output.exists() and not args.output.is_dir():
-        raise UserError(f"--output {args.output}: is a file; name a folder")
+    require_folder(args.output)
     logging.disable(logging.WARNING)  # python-osc would tell of each damaged packet
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
         try:

@@ -23,9 +23,11 @@ from common.cli import (
     add_seed_flag,
     number,
     parser,
+    require_folder,
     run,
     say,
 )
+from common.latent import LARGEST
 from common.music.names import NoteName
 from common.trained import add_model_flag
 from common.training.devices import start_backend
@@ -46,7 +48,7 @@ def build_parser() -> Parser:
     add_model_flag(built, "move_orchestra")
     built.add_argument(
         "--points",
-        type=number(float),
+        type=number(float, -LARGEST, LARGEST),
         nargs="+",
         metavar="NUMBER",
         help="coordinates of the first and the last point, or of one (default: two are drawn for "
@@ -70,8 +72,7 @@ def ends(points: Sequence[float] | None, dims: int, rng: np.random.Generator) ->
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    if args.output.exists() and not args.output.is_dir():
-        raise UserError(f"--output {args.output}: is a file; name a folder")
+    require_folder(args.output)
     start_backend(args.gpu)
     from move.trained import load_trained
 

@@ -12,7 +12,7 @@ from move.slices import Slices
 
 TRACKERS = ("pyin", "swift-f0")
 LOWEST, HIGHEST = 24, 107  # MIDI numbers that are searched for, C1 to B7
-_WINDOW = 0.096  # seconds; a longer one mistakes quick notes for low ones
+_WINDOW = 0.096  # seconds; with a longer one, quick notes are heard too low
 _STEPS = 4  # of the tracker in a slice
 _RISE_DB = 6.0  # from one slice to the next, where a note of the same pitch begins
 

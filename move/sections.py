@@ -31,9 +31,10 @@ def transfer_blocks(
 ) -> Iterator[np.ndarray]:
     """Transfer a stream of audio to another instrument.
 
-    Where no pitch is heard in a slice and its neighbours, the result is silent. Each note is as
-    loud as it was; if the source is known, the level of all of them changes by as much as those of
-    the instruments differ in the training.
+    Where no pitch is heard in a slice and its neighbours, the result is silent. Each note has the
+    energy that it had, as far as 20 dB allow, or each part of it that lies in another section; if
+    the source is known, the level of all changes by as much as those of the instruments differ in
+    the training.
 
     Args:
         blocks: Iterable of (channels, samples) float32 at the rate of the model.
@@ -50,7 +51,7 @@ def transfer_blocks(
     def change(image, heard):
         slices = cut(image)
         near = np.convolve(heard.voiced, np.ones(3), "same") > 0
-        sounds = near & (slices.max(axis=(1, 2)) >= FAINT)
+        sounds = near & (slices.max(axis=(1, 2)) > FAINT)
         changed = trained.transfer(slices, heard.pitches, target, source, ages=heard.ages)
         made, given = (np.where(sounds[:, None, None], one, 0) for one in (changed, slices))
         return join_notes(as_loud(made, given, heard.ages))
@@ -74,7 +75,8 @@ def change_blocks(
         blocks: Iterable of (channels, samples) float32.
         slices: ``move.slices.Slices``.
         change: Function of an image (bins, columns) in [0, 1] and ``move.pitches.Heard`` of its
-            slices, that returns an image of the same shape; None leaves it as it is.
+            slices, that returns an image of the same shape, whose values may exceed 1; None leaves
+            it as it is.
         tracker, iterations: As in ``transfer_blocks``.
         gain: Factor on the level of what is changed.
 

@@ -20,7 +20,7 @@ _PUBLISHED_HOP = 172  # samples at 22,050 Hz: 40 slices are a note of five secon
 _MOMENTUM = 0.99  # of Griffin-Lim
 _LOWEST, _HIGHEST = 30.0, 10000.0  # Hz
 _SCALE = Scale(-RANGE_DB, 0.0)  # dB, relative to the loudest value of a note
-_MOST_GAIN = 20.0  # dB
+_MOST_GAIN = 20.0  # dB by which a note is raised or lowered at most
 # columns of silence behind the audio, into which what the transform takes for periodic may ring
 _PADDING = 32
 
@@ -94,7 +94,7 @@ class Slices(NamedTuple):
         """Sound of an image, its phase by the fast Griffin-Lim algorithm.
 
         Args:
-            image: (bins, columns) in [0, 1].
+            image: (bins, columns), at least 0; may exceed 1.
             iterations: Number of projections.
             peak: Magnitude that 1 stands for.
             known: Audio (samples,) with which the sound begins; a whole number of hops.
@@ -104,7 +104,7 @@ class Slices(NamedTuple):
         """
         transform, columns = self.transform, image.shape[1]
         padded = np.pad(image, [(0, 0), (0, _PADDING)])
-        magnitude = self.images(columns + _PADDING).magnitude(padded) * np.float32(peak)
+        magnitude = _magnitude(padded) * np.float32(peak)
         start = magnitude * np.exp(1j * transform.estimate_phase(magnitude))
         begun = len(known) // (2 * self.hop)  # later columns hear of what is not known
         if begun:
@@ -121,38 +121,40 @@ def cut(image: np.ndarray, hop: int = HOP) -> np.ndarray:
     return np.stack([image[:, start : start + COLUMNS] for start in starts])
 
 
+def _magnitude(image):
+    """Magnitudes of values, of which 0 is silence."""
+    return np.where(image > 0, _SCALE.magnitude(image), np.float32(0))
+
+
 def join(slices: np.ndarray) -> np.ndarray:
     """Image (bins, columns) of slices (slices, bins, COLUMNS) of a note that overlap by half."""
     return cross_fade(slices, HOP)
 
 
 def join_notes(slices: np.ndarray) -> np.ndarray:
-    """``join`` for slices of several notes, whose magnitudes are cross-faded in place of levels.
+    """Like ``join``, for slices that may belong to different notes: magnitudes are cross-faded.
 
-    With levels, partials that only one of two slices has would fall by many decibels, and leave a
-    gap wherever the pitch changes. Within a note, levels are what the networks learned to estimate.
+    Cross-fading levels would make a partial that only one of two slices has drop by many decibels,
+    which leaves a gap wherever the pitch changes.
     """
-    magnitude = np.where(slices > 0, _SCALE.magnitude(slices), np.float32(0))
-    return np.maximum(_SCALE.unclipped(cross_fade(magnitude, HOP)), 0).astype(np.float32)
+    joined = cross_fade(_magnitude(slices), HOP)
+    return np.maximum(_SCALE.unclipped(joined), 0).astype(np.float32)
 
 
 def as_loud(made: np.ndarray, given: np.ndarray, ages: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Slices whose notes have the energy of those that they were made of.
+    """Slices whose notes have the same energy as those that they were made from.
 
-    All slices of a note are changed alike, at most by 20 dB, so that its level keeps the course
-    that its instrument gives it: a note of a piano dies away also where it is made of a violin's.
+    Each note gets one gain, at most 20 dB, so that it still decays as its instrument does: a note
+    of a piano that was made from one of a violin still fades.
 
     Args:
-        made, given: (slices, bins, COLUMNS) of values, of which 1 stands for the same magnitude.
-        ages: Of each slice; a note begins where it is 0.
+        made, given: (slices, bins, COLUMNS), on the same scale.
+        ages: Half slices since the note began, (slices,); a note begins where it is 0.
 
     Returns:
-        Slices as ``made``, of which some values may be above 1.
+        As ``made``, float32; values may exceed 1.
     """
-    powers = [
-        np.where(slices > 0, np.square(_SCALE.magnitude(slices)), 0).sum(axis=(1, 2))
-        for slices in (given, made)
-    ]
+    powers = [np.square(_magnitude(slices)).sum(axis=(1, 2)) for slices in (given, made)]
     notes = np.cumsum(np.asarray(ages) == 0)
     wanted, found = (np.bincount(notes, power) for power in powers)
     sounds = (wanted > 0) & (found > 0)

@@ -12,7 +12,7 @@ from common.latent import VECTORS, read_vectors, write_vectors
 from common.networks.conditions import NoteConditions
 from common.trained import SQUELCH_DB, load_networks, open_run, predict_in_parts, reading_config
 from move.ages import AGES, age_vectors, ages_since
-from move.slices import COLUMNS, HOP, RANGE_DB, Slices, cut, join
+from move.slices import HOP, RANGE_DB, Slices, cut, join, join_notes
 from move.store import Slice, SliceStore
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ class TrainedMove:
         ages = None
         if pitches is None:
             pitches, ages = np.full(len(z), self.pitch), np.full(len(z), _LATER)
-        image = join(self.decode_slices(z, pitches, instrument or self.instrument, ages=ages))
+        slices = self.decode_slices(z, pitches, instrument or self.instrument, ages=ages)
+        image = join(slices) if np.ptp(pitches) == 0 else join_notes(slices)
         return safe_peak(self.slices.audio(image, iterations))
 
     def encode_slices(
@@ -231,8 +232,8 @@ class TrainedMove:
             image: (bins, columns) in [0, 1].
             level: Magnitude (not dB) that 1 stands for; 1 is that of a sine of amplitude 1.
         """
-        loudest = self.slices.images(COLUMNS).scale.magnitude(image.max())
-        return self.slices.audio(image, ITERATIONS, level / float(loudest))
+        peak = level * 10 ** (RANGE_DB * (1 - float(image.max())) / 20)
+        return self.slices.audio(image, ITERATIONS, peak)
 
 
 def write_latents(

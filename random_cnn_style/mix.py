@@ -32,6 +32,7 @@ from common.cli import (
     counted,
     number,
     parser,
+    require_folder,
     run,
     say,
 )
@@ -165,8 +166,8 @@ def check(args: argparse.Namespace) -> None:
         raise UserError("--output: give a file to write")
     if args.weights and len(args.weights) != len(args.style):
         raise UserError(f"--weights: {len(args.weights)} for {counted(len(args.style), 'style')}")
-    if args.output and args.sweep and args.output.exists() and not args.output.is_dir():
-        raise UserError(f"--output {args.output}: is a file; name a folder")
+    if args.output and args.sweep:
+        require_folder(args.output)
     if args.output and not args.sweep:
         require_audio_suffix(args.output)
     if args.save_style:

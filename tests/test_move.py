@@ -183,15 +183,20 @@ def test_a_transfer_is_as_loud_as_what_is_given():
     assert np.abs(plain).max() == pytest.approx(np.abs(faint).max(), rel=0.2)
     given = tone[np.newaxis]
 
-    class Fainter(TrainedMove):
-        def transfer(self, images, *_, **__):
-            return np.maximum(images - 0.2, 0)  # by 16 dB
+    def fainter(images):
+        return np.maximum(images - 0.2, 0)  # by 16 dB
 
-    fainter = Fainter(trained.encoder, trained.decoder, SLICES, CONDITIONS)
+    def purer(images):
+        loudest = images == images.max(axis=1, keepdims=True)
+        return np.where(loudest, np.minimum(images, 0.99), 0)
+
     plain = next(sections.change_blocks([given], SLICES, iterations=8))
-    made = next(sections.transfer_blocks([given], fainter, "oboe_acoustic", iterations=8))
-    energies = [np.square(one).sum() for one in (made, plain)]
-    assert energies[0] == pytest.approx(energies[1], rel=0.2)
+    for change in (fainter, purer):
+        changed = TrainedMove(trained.encoder, trained.decoder, SLICES, CONDITIONS)
+        changed.transfer = lambda images, *_, change=change, **__: change(images)
+        made = next(sections.transfer_blocks([given], changed, "oboe_acoustic", iterations=8))
+        energies = [np.square(one).sum() for one in (made, plain)]
+        assert energies[0] == pytest.approx(energies[1], rel=0.25)
 
 
 def test_a_transfer_changes_the_level_as_the_instruments_differ():

@@ -457,6 +457,12 @@ def test_a_run_in_a_run_of_the_same_system_keeps_its_networks(tmp_path):
     shutil.copytree(shipped("move_orchestra"), run)
     shutil.copytree(run, run / "second")
     assert set(networks_of(run)) == {"encoder.h5", "decoder.h5"}
+    stretching = tmp_path / "stretching"
+    shutil.copytree(shipped("time_stretching"), stretching / "second")
+    for path in (stretching / "second").iterdir():
+        if path.is_file():
+            shutil.copyfile(path, stretching / path.name)
+    assert set(networks_of(stretching)) == {"encoder.h5", "decoder.h5"}
 
 
 def test_nothing_is_written_where_nothing_can_be_cut(run_of, tmp_path):

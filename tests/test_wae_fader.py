@@ -339,9 +339,10 @@ def test_a_note_is_restyled_at_its_level(folder, tmp_path):
         (restyle, "--input SILENT --to violin --output OUT.wav --pitch x", "--pitch"),
         (restyle, "--input SILENT --to violin --output OUT.wav --pitch=", "--pitch"),
         (restyle, "--input SILENT --to tuba --output OUT.wav", "error: --to: 'tuba': not known"),
-        (restyle, "--input CANCELLING --to violin --output OUT.wav", "mean of the channels"),
+        (restyle, "--input CANCELLING --to violin --output OUT.wav", "give one channel"),
+        (mix, "--note C9 --styles violin --output OUT.wav", "--note: pitch 120"),
         (mix, "--note C4 --styles violin=1e300 --output OUT.wav", "--styles: 'violin=1e300'"),
-        (mix, "--note C4 --styles =1 --output OUT.wav", "write a style"),
+        (mix, "--note C4 --styles =1 --output OUT.wav", "write STYLE"),
         (mix, "--note C4 --styles violin violin=2 --output OUT.wav", "twice"),
         (mix, "--note C4 --styles violin --point 1e40 0 0 --output OUT.wav", "at most 100"),
         (export, "--output SILENT", "is a file; name a folder"),
@@ -353,11 +354,18 @@ def test_notes_that_cannot_be_made_are_refused(folder, tmp_path, capsys, case):
     note = make_note(60)
     given = {"SILENT": np.zeros(RATE), "CANCELLING": np.stack([note, -note], axis=-1)}
     for name, audio in given.items():
-        soundfile.write(tmp_path / "in" / f"{name}.wav", audio, RATE)
+        soundfile.write(tmp_path / "in" / f"{name}.wav", audio, RATE, subtype="FLOAT")
         flags = flags.replace(name, str(tmp_path / "in" / f"{name}.wav"))
     flags = flags.replace("OUT", str(tmp_path / "out"))
     assert_refused(script.main, [*flags.split(), "--model", str(folder / "run")], capsys, word)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_missing_model_is_named_and_not_the_styles(tmp_path, capsys):
+    argv = words("--note", "C4", "--styles", "violin", "--output", tmp_path / "out.wav")
+    _, _, (line,) = outcome(mix.main, [*argv, "--model", str(tmp_path / "none")], capsys)
+    assert "none/config.json" in line
+    assert "--styles" not in line
 
 
 def test_a_style_without_bounds_is_refused(trained):

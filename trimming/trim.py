@@ -15,7 +15,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from common.cli import UserError, number, parser, run, say
+from common.cli import UserError, about, number, parser, run, say
 from common.files.atomic import replace_when_done
 from common.latent import VECTORS
 from common.training.devices import start_backend
@@ -71,8 +71,8 @@ def trim(
         ``networks`` names it; so are all others, and what else belongs to the run.
 
     Raises:
-        UserError: No such network, nothing to cut, or as ``common.trained.open_model`` and
-            ``Trimmer``. Nothing is written then.
+        UserError: No such network, nothing to cut, the output holds a run of another system, or as
+            ``common.trained.open_model`` and ``Trimmer``. Nothing is written then.
     """
     from common.trained import networks_of, system_of
     from common.training.rebuild import merged, thaw
@@ -84,10 +84,13 @@ def trim(
     found = networks_of(model)
     if not found:
         raise UserError(f"--model {model}: has no network that can be trimmed")
-    if (output / "config.json").is_file() and system_of(output) != system_of(model):
-        raise UserError(
-            f"--output {output}: holds a run of {system_of(output)}; name another folder"
-        )
+    if (output / "config.json").is_file():
+        with about("--output"):
+            system = system_of(output)
+        if system != system_of(model):
+            raise UserError(
+                f"--output {output}: already holds a run of {system}; name another folder"
+            )
     names = {Path(path).stem: path for path in found}
     for name in networks or ():
         if name not in names:
@@ -111,7 +114,7 @@ def trim(
             config = configs[Path(path).parent]
             known = config.get("trimmed", {})
             config["trimmed"] = known | {name: merged(known.get(name, {}), sizes)}
-            how = {name: _as_json(settings) | {"steps": steps}}
+            how = {name: _recorded(settings) | {"steps": steps}}
             config["trimming"] = config.get("trimming", {}) | how
     if not smaller:
         more = "" if settings.get("approximate") else "; --approximate cuts more"
@@ -133,9 +136,14 @@ def trim(
     return list(rows.values())
 
 
-def _as_json(settings):
-    """Settings to write: a function by its name."""
-    return {key: getattr(value, "__name__", value) for key, value in settings.items()}
+def _recorded(settings):
+    """Settings as they are written: a function or an object by its name."""
+    return {
+        key: value
+        if value is None or isinstance(value, str | bool | int | float)
+        else getattr(value, "__name__", type(value).__name__)
+        for key, value in settings.items()
+    }
 
 
 def _copy(source, target):

@@ -32,6 +32,7 @@ from common.cli import (
     counted,
     number,
     parser,
+    require_folder,
     run,
     say,
 )
@@ -195,8 +196,8 @@ def check_output(way: str, path: Path) -> None:
     """Raise ``UserError`` if ``--output`` is not a file, or folder, as the kind of sound needs."""
     if way in _SINGLE:
         require_audio_suffix(path)
-    elif path.exists() and not path.is_dir():
-        raise UserError(f"--output {path}: is a file; name a folder")
+    else:
+        require_folder(path)
 
 
 def drawn_vectors(

@@ -16,21 +16,21 @@ import numpy as np
 from common.audio.loudness import at_loudness
 from common.cli import (
     Parser,
-    UserError,
     about,
     add_gpu_flag,
     add_seed_flag,
     number,
     parser,
+    require_folder,
     run,
     say,
 )
+from common.latent import LARGEST
 from common.music.names import NoteName
 from common.trained import add_model_flag
 from common.training.devices import start_backend
 from common.work.lock import only_run
 from data import write_audio
-from wae_fader.trained import LARGEST
 
 MODEL = "wae_fader_orchestra"  # the shipped one
 RENDERERS = ("griffinlim", "mcnn")
@@ -71,8 +71,7 @@ def add_point_flags(built: Parser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; its exit status."""
     args = build_parser().parse_args(argv)
-    if args.output.exists() and not args.output.is_dir():
-        raise UserError(f"--output {args.output}: is a file; name a folder")
+    require_folder(args.output)
     start_backend(args.gpu)
     from wae_fader.ways import generate_note, open_once
 

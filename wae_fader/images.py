@@ -112,9 +112,9 @@ class NoteImages(NamedTuple):
     def faded(self, sound: np.ndarray) -> np.ndarray:
         """A sound (samples,) whose ends are faded.
 
-        A single window covers the first quarter of its length, and near its end it is almost 0:
-        what the inverse transform divides by its square there is mostly what does not fit. The
-        quarters at both ends rise and fall with that square instead.
+        At the ends few windows overlap, and near its own end a window is almost 0: the inverse
+        transform divides by its square there, and so amplifies errors, which were heard as clicks.
+        The first and the last quarter of a window are faded by that square instead.
         """
         audio, quarter = sound.copy(), self.fft_size // 4
         rise = np.square(1 - np.cos(2 * np.pi * np.arange(quarter) / self.fft_size))

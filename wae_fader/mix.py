@@ -44,9 +44,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     with about("--styles"):
         weights = parse_weights(args.styles)
     start_backend(args.gpu)
+    trained = open_once(args.model)
     with about("--styles"):
-        for style in weights:
-            open_once(args.model).conditions.instrument(style)
+        trained.vectors([trained.pitch], weights)
+    with about("--note"):
+        trained.vectors([pitch], weights)
     with only_run(args.output, folder=False):
         audio, rate = generate_note(
             weights, pitch, args.point, args.model, seed=args.seed, render=args.render

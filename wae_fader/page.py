@@ -19,7 +19,7 @@ from functools import partial
 
 import numpy as np
 
-from common.cli import Parser, UserError, about, add_seed_flag, parser, run, say
+from common.cli import Parser, UserError, about, add_seed_flag, counted, parser, run, say
 from common.music.instruments import in_words
 from common.report.note_page import NOTES, add_page_flags, check_page
 from common.trained import add_model_flag
@@ -56,8 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows, latents = read_latents(args.model)
     require_three(args.model, trained.dims)
     with about("--note"):
-        known = trained.conditions
-        style, pitch = known.note(args.note or f"{known.instruments[0]} C4")
+        style, pitch = trained.conditions.note(
+            args.note or f"{trained.conditions.instruments[0]} C4"
+        )
     shown, pairs = [], []
     drawn = args.model / "reconstructions.png"
     if drawn.is_file():
@@ -96,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             label="style",
             exhibits=shown,
         )
-    say(f"{args.output}: {len(rows):,} notes, {len(pairs)} pairs of styles")
+    say(f"{args.output}: {len(rows):,} notes, {counted(len(pairs), 'pair')} of styles")
     return 0
 
 

@@ -51,18 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     start_backend(args.gpu)
     trained = open_once(args.model)
     with about("--to"):
-        for style in weights:
-            trained.conditions.instrument(style)
+        trained.vectors([trained.pitch], weights)
     if pitch is not None:
-        trained.vectors([pitch], weights)  # refuses those out of reach
+        with about("--pitch"):
+            trained.vectors([pitch], weights)
     with only_run(args.output, folder=False):
-        audio, rate = load_audio(args.input, sample_rate=None)
+        audio, rate = load_audio(args.input, sample_rate=None, mono=False)
         given = audio.shape[-1] / rate
         with about(args.input):
             made, rate = restyle_note(audio, rate, weights, pitch, args.model)
         write_audio(args.output, made, rate)
     used = made.size / rate
-    rest = f", of the first {used:.1f} s of {given:.1f} s" if given > used else ""
+    rest = f", of the first {used:.1f} s of {given:.1f} s" if round(given - used, 1) > 0 else ""
     say(f"{args.output}: {used:.1f} s{rest}")
     return 0
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from common.cli import UserError
 from common.files.audio import fit_length, safe_peak
-from common.latent import read_vectors, write_vectors
+from common.latent import LARGEST, read_vectors, write_vectors
 from common.networks.conditions import NoteConditions
 from common.trained import SQUELCH_DB, load_networks, open_run, predict_in_parts, reading_config
 from wae_fader.images import ITERATIONS, RANGE_DB, NoteImages
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from wae_fader.mcnn import Renderer
 
-LARGEST = 100  # coordinate of a point, and weight of a style
 _BATCH = 64
 
 
@@ -139,7 +138,7 @@ class TrainedFader:
         """Conditions (notes, length) float32; arguments as of ``decode_images``.
 
         Raises:
-            UserError: A pitch or a style is not known, or a weight too large.
+            UserError: A pitch or a style is not known, or a weight is not from -100 to 100.
         """
         if isinstance(styles, str | Mapping):
             styles = [styles] * len(pitches)

@@ -11,10 +11,11 @@ import numpy as np
 
 from common.cli import UserError
 from common.files.audio import checked_audio, resample, safe_peak
+from common.latent import LARGEST
 from common.trained import shipped
 from wae_fader.generate import MODEL, RENDERERS
 from wae_fader.images import ITERATIONS
-from wae_fader.trained import LARGEST, load_trained
+from wae_fader.trained import load_trained
 
 if TYPE_CHECKING:
     from wae_fader.trained import TrainedFader
@@ -72,7 +73,7 @@ def generate_note(
             f"--point: {len(point)} coordinates; the space of the model has {trained.dims}"
         )
     if not np.abs(point).max() <= LARGEST:
-        raise UserError(f"--point: has coordinates beyond -{LARGEST} to {LARGEST}")
+        raise UserError(f"--point: give coordinates from -{LARGEST} to {LARGEST}")
     if render not in RENDERERS:
         raise UserError(f"render {render!r}: choose one of {', '.join(RENDERERS)}")
     z = np.asarray(point, np.float32)[np.newaxis]
@@ -111,15 +112,17 @@ def restyle_note(
             pitch is heard.
     """
     trained = open_once(Path(model or shipped(MODEL)))
-    given = np.mean(np.atleast_2d(checked_audio(audio, sample_rate)), axis=0)
+    checked = checked_audio(audio, sample_rate)
+    if not checked.any():
+        raise UserError("the audio is silent; give another recording")
+    given = np.mean(np.atleast_2d(checked), axis=0)
     given = resample(given, sample_rate, trained.sample_rate)[: trained.images.samples]
     image, level = trained.images.image(given)
-    if not image.any() or level < _FAINTEST:
-        if np.any(audio):
-            raise UserError(
-                "the mean of the channels is fainter than -90 dB; give one of them, or amplify it"
-            )
-        raise UserError("the audio is silent; nothing can be restyled")
+    if level < _FAINTEST:
+        raise UserError(
+            f"its first {trained.images.seconds:.1f} s, the mean of the channels, are fainter than "
+            f"{_FAINTEST:g} dB; cut off silence before the note, amplify it, or give one channel"
+        )
     if pitch is None:
         from common.music.pitch import measure_pitch
 
@@ -149,10 +152,10 @@ def parse_weights(words: Sequence[str]) -> dict[str, float]:
             weight = np.nan
         if not name or not abs(weight) <= LARGEST:
             raise UserError(
-                f"{word!r}: write a style and perhaps a weight from -{LARGEST} to {LARGEST}, as "
-                "violin or violin=0.5"
+                f"{word!r}: write STYLE or STYLE=WEIGHT, such as violin=0.5, with a weight from "
+                f"-{LARGEST} to {LARGEST}"
             )
         if name in weights:
-            raise UserError(f"{name!r} is there twice; write each style once")
+            raise UserError(f"{name!r} is named twice; name each style once")
         weights[name] = weight
     return weights

@@ -107,7 +107,7 @@ def image_grid(
         bar: Label of the colour bar of the first panel and of those with the same limits; others
             get their own bar. None draws no bar.
         rows: Labels of the rows.
-        bar_for_each: Give every panel its own bar, whatever its limits.
+        bar_for_each: Whether each panel has its own bar, also where limits are equal.
 
     Returns:
         The figure, for ``save_figure`` or ``figure_png``.

@@ -2,9 +2,9 @@
 
 const RADIUS = 14; // pixels around a press within which a note is searched
 const STEP = 0.12; // radians that an arrow key turns
-const LEAST_REACH = 3; // standard deviations that are seen at least
-const DISTANCE = 3; // of the eye from the centre, in reaches
-const MARGIN = 8; // pixels for the points at the edge
+const LEAST_REACH = 3; // smallest radius that is shown, in standard deviations
+const DISTANCE = 3; // of the eye from the centre, in radii that are shown
+const MARGIN = 8; // pixels between the outermost points and the edge
 
 /** A cloud of points that can be turned; points with a sound can be pressed. */
 class Space {
@@ -12,7 +12,7 @@ class Space {
     const data = JSON.parse(root.querySelector("script").textContent);
     this.points = data.points;
     this.colours = data.colours;
-    this.reach = Math.max(LEAST_REACH, ...this.points.map(point => Math.hypot(...point.at)));
+    this.reach = this.points.reduce((far, point) => Math.max(far, Math.hypot(...point.at)), LEAST_REACH);
     this.canvas = root.querySelector("canvas");
     this.said = root.querySelector(".said");
     this.legend = root.querySelector(".legend");
@@ -68,7 +68,7 @@ class Space {
     const [sine, cosine] = [Math.sin(this.turned[0]), Math.cos(this.turned[0])];
     const [up, level] = [Math.sin(this.turned[1]), Math.cos(this.turned[1])];
     const eye = DISTANCE * this.reach;
-    // a point at this distance from the centre looks farther away the nearer it is to the eye
+    // Seen from the eye, a point of this radius is farthest from the centre when it lies a little nearer.
     const widest = this.reach * DISTANCE / Math.sqrt(DISTANCE ** 2 - 1);
     const unit = (Math.min(width, height) / 2 - MARGIN) / widest;
     return this.points.map((point, index) => {

@@ -61,9 +61,9 @@ class RunFolder:
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: not readable as JSON ({error}); take another copy") from error
         except NotADirectoryError:
-            raise UserError(f"{self.path}: is no run folder but a file") from None
+            raise UserError(f"{self.path}: is a file; name a run folder") from None
         if not isinstance(config, dict) or not config:
-            raise UserError(f"{path}: not the configuration of a run")
+            raise UserError(f"{path}: not the configuration of a run; name another folder")
         return config
 
     def write_config(self, config: dict[str, Any]) -> None:

@@ -35,8 +35,8 @@ def only_run(output: Path | None, *, folder: bool = True) -> Iterator[None]:
         folder: Whether the output is a folder.
 
     Raises:
-        UserError: Another run is writing it; it is a file where a folder is to be written, or the
-            other way round.
+        UserError: Another run is writing it, or it is a file instead of a folder, or a folder
+            instead of a file.
         OSError: The folder cannot be written.
     """
     if output is None:
