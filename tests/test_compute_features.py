@@ -214,7 +214,7 @@ def test_mistakes_in_the_flags_are_one_line(run_script, tmp_path):
         ("missing", "out", "no such folder"),
         ("empty", "out", "holds no folder; put the audios of each instrument into one"),
         ("audios/x", "out", "holds no folder"),
-        ("audios", "file", "file: File exists"),
+        ("audios", "file", "file: is a file; name a folder"),
         ("audios", "file/out", "Not a directory"),
     ]:
         flags = ["--audios_path", tmp_path / audios, "--features_path", tmp_path / out]

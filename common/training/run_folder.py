@@ -62,7 +62,7 @@ class RunFolder:
             raise UserError(f"{path}: not readable as JSON ({error}); take another copy") from error
         except NotADirectoryError:
             raise UserError(f"{self.path}: is a file; name a run folder") from None
-        if not isinstance(config, dict) or not config:
+        if not isinstance(config, dict):
             raise UserError(f"{path}: not the configuration of a run; name another folder")
         return config
 
