@@ -14,7 +14,7 @@ import numpy as np
 from common.files.store import read_arrays, write_arrays
 
 VECTORS = "latents.h5"  # of a run folder
-LARGEST = 100  # coordinate of a point that a script takes
+LARGEST = 100  # coordinate of a point, or weight in a mixture, that users may give
 
 
 @runtime_checkable

@@ -82,7 +82,7 @@ class Slices(NamedTuple):
         peak = float(magnitude.max())
         if peak == 0:
             return np.zeros_like(magnitude), 0.0
-        return self.images(columns).scale.image(magnitude / peak), peak
+        return _SCALE.image(magnitude / peak), peak
 
     def audio(
         self,
