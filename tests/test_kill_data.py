@@ -16,7 +16,12 @@ pytestmark = pytest.mark.stress
 
 
 @pytest.mark.parametrize(
-    "script", [pytest.param("notes", marks=needs_player), "audios", "features"]
+    "script",
+    [
+        pytest.param("notes", marks=needs_player),
+        pytest.param("audios", marks=pytest.mark.slow),
+        pytest.param("features", marks=pytest.mark.slow),
+    ],
 )
 def test_a_run_that_was_killed_ends_like_an_undisturbed_one(script, tmp_path, capsys):
     flags = ["--script", script, "--kills", "3", "--files", "3", "--seed", "1"]

@@ -246,7 +246,11 @@ def random_message(rng, server):
     return rng.bytes(rng.integers(1, 300)) if rng.random() < 0.05 else made
 
 
-@pytest.mark.parametrize("count", [1000, pytest.param(10_000, marks=pytest.mark.stress)], ids=str)
+@pytest.mark.parametrize(
+    "count",
+    [1000, pytest.param(10_000, marks=[pytest.mark.stress, pytest.mark.slow])],
+    ids=str,
+)
 def test_random_messages(server, tmp_path, monkeypatch, capsys, count):
     monkeypatch.chdir(tmp_path)
     sys.addaudithook(_audit)

@@ -144,6 +144,7 @@ def run_and_kill(scheduler, script, flags, pattern, total):
     assert victim not in scheduler.pids(2)
 
 
+@pytest.mark.slow
 def test_a_run_that_loses_a_worker_writes_the_bytes_of_a_local_one(schedulers, tmp_path):
     midi, local, remote = (tmp_path / name for name in ("midi", "local", "remote"))
     midi.mkdir()

@@ -257,7 +257,7 @@ def test_images_of_any_transform_give_the_sound_back(transform, mel, rate):
     assert np.argmax(spectrum) * rate / first[middle].size == pytest.approx(440, abs=4)
     level = np.sqrt(np.mean(first[middle] ** 2) / np.mean(audio[middle] ** 2))
     assert level == pytest.approx(1, abs=0.15)
-    assert not images.audio(np.zeros_like(image), np.random.default_rng(0)).any()
+    assert not images.audio(np.zeros_like(image), np.random.default_rng(0), **few).any()
 
 
 def test_the_end_of_a_short_sound_is_silence_in_its_image():

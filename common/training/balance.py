@@ -28,7 +28,7 @@ def gradient_norms(losses: Callable[..., Sequence[Any]], variables: Sequence[Any
     if backend == "tensorflow":
         import tensorflow as tf
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)  # AutoGraph would take seconds
         def norms(*inputs):
             with tf.GradientTape(persistent=True) as tape:
                 values = losses(*inputs)

@@ -140,7 +140,7 @@ class TrainingModel(keras.Model, abc.ABC):
     def _on_replicas(self, step):
         import tensorflow as tf
 
-        @tf.function(reduce_retracing=True)
+        @tf.function(reduce_retracing=True, autograph=False)  # AutoGraph would take seconds
         def run(batch):
             self.distribute_strategy.run(step, args=(batch,))
 
