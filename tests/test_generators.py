@@ -192,6 +192,10 @@ def test_the_script_chooses_a_width_and_trims(name, notes, tmp_path, capsys):
         wrong = [*argv, *widths, "--lr", "0.1"]
         assert_refused(generator_lottery.main, wrong, capsys, "other settings")
         assert_refused(generator_lottery.main, [*argv, "--rewind_epoch", "2"], capsys, "--rewind")
+        settings = places[0].parent / "lottery.json"
+        about = json.loads(settings.read_text())
+        settings.write_text(json.dumps(about | {"notes": about["notes"] + 1}))
+        assert_refused(generator_lottery.main, [*argv, *widths], capsys, "settings (notes)")
 
 
 def test_the_smallest_width_within_two_percent_is_chosen():
@@ -227,7 +231,7 @@ def test_seeds_become_bars_and_a_picture(tmp_path, capsys):
     recorded = tmp_path / "seed_1" / "lottery.json"
     recorded.write_text(json.dumps(about | {"seed": 0}))
     assert_refused(seeds.main, argv, capsys, "seed_1: another folder has seed 0")
-    for other in ({"rewind": "learning_rate"}, {"share": 0.5}, {"model": "sing"}):
+    for other in ({"rewind": "learning_rate"}, {"share": 0.5}, {"model": "sing"}, {"notes": 9}):
         assert seeds._group(tmp_path / "seed_0")[0] == seeds._group(tmp_path / "seed_1")[0]
         recorded.write_text(json.dumps(about | other))  # no longer the same kind of lottery
         assert seeds._group(tmp_path / "seed_0")[0] != seeds._group(tmp_path / "seed_1")[0]

@@ -195,10 +195,11 @@ def test_rounds_go_on_with_the_same_settings_only(tmp_path):
 
 def test_the_script_records_what_its_rounds_depend_on(tmp_path):
     argv = ["--model", str(tmp_path / "guitar"), "--output", "out", "--lr", "0.5"]
+    argv += ["--dataset_path", "some/features"]
     about = script._about(script.build_parser().parse_args(argv))
     expected = {"model": "guitar", "teacher": "None", "distil": 0.0, "begin": "trained"}
     expected |= {"lr": 0.5, "epochs": 10, "steps_per_epoch": 200, "batch_size": 8}
-    assert about == expected | {"validation_split": 0.3}
+    assert about == expected | {"validation_split": 0.3, "dataset_path": "features"}
 
 
 @pytest.mark.usefixtures("without_latency")

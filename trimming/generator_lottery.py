@@ -104,7 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     examples = Examples(training, validation, generator.loss, generator.SECONDS, generator.error)
     settings = trimmer_settings(args) | {"loss": examples.loss}
     names = ("model", "epochs", "batch_size")
-    about = {name: getattr(args, name) for name in names} | {"steps_per_epoch": steps, "lr": lr}
+    about = {name: getattr(args, name) for name in names}
+    about |= {"steps_per_epoch": steps, "lr": lr, "notes": len(sides.training)}
 
     def rounds_of(width, **how):
         return lottery(

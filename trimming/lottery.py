@@ -144,8 +144,8 @@ def main(argv: list[str] | None = None) -> int:
 def _about(args):
     """What the rounds depend on beside the settings of the trimming."""
     names = ("epochs", "steps_per_epoch", "batch_size", "lr", "begin", "validation_split", "distil")
-    about = {name: getattr(args, name) for name in names}
-    return about | {"model": args.model.resolve().name, "teacher": str(args.teacher)}
+    about = {name: getattr(args, name) for name in names} | {"teacher": str(args.teacher)}
+    return about | {name: getattr(args, name).resolve().name for name in ("model", "dataset_path")}
 
 
 def _only_network(folder, flag):

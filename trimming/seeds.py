@@ -69,6 +69,7 @@ def _group(folder):
         about = json.loads((folder / "lottery.json").read_text(encoding="utf-8"))
         words = [about.get("model"), about.get("width"), about.get("criterion", "magnitude")]
         words += [about.get("scope", "global"), f"{about.get('share', 0.3):g} a round"]
+        words += [f"{about['notes']} notes"] if about.get("notes") else []
         if about.get("rewind") == "learning_rate":
             words.append("learning rate rewound")
         if about.get("distil"):
