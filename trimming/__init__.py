@@ -1,14 +1,15 @@
 """Smaller networks: the units that matter least are cut out of trained Keras models."""
 
+from importlib import import_module
 from typing import Any
 
-__all__ = ["Trimmer"]
+_PLACES = {"Trimmer": "trimming.trimmer", "widen": "trimming.widening"}
+
+__all__ = ["Trimmer", "widen"]
 
 
 def __getattr__(name: str) -> Any:
     # so that importing the package brings no networks
-    if name not in __all__:
+    if name not in _PLACES:
         raise AttributeError(f"module {__name__} has no attribute {name}")
-    from trimming.trimmer import Trimmer
-
-    return Trimmer
+    return getattr(import_module(_PLACES[name]), name)

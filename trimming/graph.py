@@ -59,6 +59,7 @@ class Graph:
         fixed: (units,) bool, those that stay whatever happens.
         families: (units,) integers: units of the same layers have the same number, fixed ones -1.
         sizes: (units,) integers, how many units of a layer each joined unit stands for, at most.
+        grouped: (units,) bool, those whose copies would not be next to them in some layer.
         slots: List of ``Slot``.
         readers: Dict from the path of a layer, and the number of its call, to the joined units on
             the last axis of its input.
@@ -88,6 +89,8 @@ class Graph:
         self.readers = {call: labels[ids] for call, ids in drawing.readers.items()}
         self._members = np.bincount(labels, minlength=self.units)
         self.families, self.sizes = _families(labels, np.array(drawing.makers), self.fixed)
+        self.grouped = np.zeros(self.units, bool)
+        self.grouped[labels[drawing.grouped_ids()]] = True
         self._shapes = [tuple(weight.shape) for weight in model.weights]
 
     def kept(self, cut: np.ndarray) -> np.ndarray:
@@ -117,17 +120,21 @@ class Graph:
             if name in ("units", "filters", "output_dim")
         }
 
-    def settings(self, keep: np.ndarray) -> dict[str, dict]:
+    def settings(self, copies: np.ndarray) -> dict[str, dict]:
         """Sizes of the layers that change, for ``common.training.rebuild.rebuild``.
 
         Args:
-            keep: (units,) bool.
+            copies: (units,), how often each is there afterwards: bool, or integers.
         """
         found = {}
         for path, name, units, size in self._settings:
-            if not keep[units].all():
-                found.setdefault(path, {})[name] = size(int(keep[units].sum()))
+            if (copies[units] != 1).any():
+                found.setdefault(path, {})[name] = size(int(copies[units].sum()))
         return found
+
+    def resized(self, copies: np.ndarray) -> keras.Model:
+        """The model with more or fewer units, at new weights; ``copies`` as of ``settings``."""
+        return rebuild(self.model, self.settings(copies))
 
     def cut_weights(
         self, keep: np.ndarray, weights: list[np.ndarray] | None = None
@@ -150,7 +157,7 @@ class Graph:
 
     def cut(self, keep: np.ndarray, weights: list[np.ndarray] | None = None) -> keras.Model:
         """The model without some of its units: a new one; arguments as of ``cut_weights``."""
-        smaller = rebuild(self.model, self.settings(keep))
+        smaller = self.resized(keep)
         smaller.set_weights(self.cut_weights(keep, weights))
         return smaller
 
@@ -180,7 +187,8 @@ class _Drawing:
         self.approximate = approximate
         self.makers = []  # of each unit: a number that stands for its layer
         self.settings, self.slots, self.readers = {}, {}, {}
-        self._joined, self._fixed, self._made, self._paths = [], [], {}, {}
+        self._joined, self._fixed, self._grouped = [], [], []
+        self._made, self._paths = {}, {}
         self._calls = {}
 
     def inputs(self, model):
@@ -225,6 +233,10 @@ class _Drawing:
     def fix(self, ids):
         self._fixed.append(np.ravel(ids))
 
+    def group(self, ids):
+        """Say that the layer takes channels in groups of several."""
+        self._grouped.append(np.ravel(ids))
+
     def slot(self, weight, axis, ids, role):
         if weight is None:
             return
@@ -244,6 +256,9 @@ class _Drawing:
 
     def fixed_ids(self):
         return np.concatenate([np.zeros(0, int), *self._fixed])
+
+    def grouped_ids(self):
+        return np.concatenate([np.zeros(0, int), *self._grouped])
 
 
 class Call(NamedTuple):

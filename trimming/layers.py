@@ -112,10 +112,17 @@ def _linear(call, flow, count, setting, kernel, axes, grouped=False):  # noqa: P
 def _depthwise(call, flow):
     _channels_last(call)
     layer = call.layer
-    made = np.repeat(flow.ids, layer.depth_multiplier)
+    made = _deepened(call, flow)
     call.drawing.slot(layer.kernel, -2, flow.ids, "makes")
     call.drawing.slot(layer.bias, -1, made, "follows")
     return _activated(call, made)
+
+
+def _deepened(call, flow):
+    """Channels of a depthwise convolution, those of the same channel of its input together."""
+    if call.layer.depth_multiplier > 1:
+        call.drawing.group(flow.ids)
+    return np.repeat(flow.ids, call.layer.depth_multiplier)
 
 
 @_rule("SeparableConv1D", "SeparableConv2D")
@@ -124,9 +131,8 @@ def _separable(call, flow):
     layer = call.layer
     made = call.makes(layer.filters, "filters")
     call.reads(flow.ids)
-    call.drawing.slot(layer.depthwise_kernel, -2, flow.ids, "uses")
-    deep = np.repeat(flow.ids, layer.depth_multiplier)
-    call.drawing.slot(layer.pointwise_kernel, -2, deep, "uses")
+    call.drawing.slot(layer.depthwise_kernel, -2, flow.ids, "follows")
+    call.drawing.slot(layer.pointwise_kernel, -2, _deepened(call, flow), "uses")
     call.drawing.slot(layer.pointwise_kernel, -1, made, "makes")
     call.drawing.slot(layer.bias, -1, made, "follows")
     return _activated(call, made)
@@ -193,6 +199,8 @@ def _group_normalization(call, flow):
     if groups > 1:
         parts = flow.ids.reshape(groups, width)
         call.drawing.join(parts[:, :1], parts)  # they change one another
+        if width > 1:
+            call.drawing.group(flow.ids)
         if call.layer.groups != -1:
             call.resizes("groups", flow.ids, lambda kept: kept // width)
     elif not call.drawing.approximate:
