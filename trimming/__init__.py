@@ -1,4 +1,4 @@
-"""Smaller networks: the units that matter least are cut out of trained Keras models."""
+"""Smaller and wider networks: units are cut out of trained Keras models, or copied."""
 
 from importlib import import_module
 from typing import Any

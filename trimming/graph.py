@@ -59,7 +59,8 @@ class Graph:
         fixed: (units,) bool, those that stay whatever happens.
         families: (units,) integers: units of the same layers have the same number, fixed ones -1.
         sizes: (units,) integers, how many units of a layer each joined unit stands for, at most.
-        grouped: (units,) bool, those whose copies would not be next to them in some layer.
+        single: (units,) bool, those that cannot be copied: some layer would not have the copies
+            where the units are.
         slots: List of ``Slot``.
         readers: Dict from the path of a layer, and the number of its call, to the joined units on
             the last axis of its input.
@@ -89,8 +90,8 @@ class Graph:
         self.readers = {call: labels[ids] for call, ids in drawing.readers.items()}
         self._members = np.bincount(labels, minlength=self.units)
         self.families, self.sizes = _families(labels, np.array(drawing.makers), self.fixed)
-        self.grouped = np.zeros(self.units, bool)
-        self.grouped[labels[drawing.grouped_ids()]] = True
+        self.single = np.zeros(self.units, bool)
+        self.single[labels[drawing.single_ids()]] = True
         self._shapes = [tuple(weight.shape) for weight in model.weights]
 
     def kept(self, cut: np.ndarray) -> np.ndarray:
@@ -124,7 +125,7 @@ class Graph:
         """Sizes of the layers that change, for ``common.training.rebuild.rebuild``.
 
         Args:
-            copies: (units,), how often each is there afterwards: bool, or integers.
+            copies: (units,), number of copies of each joined unit afterwards, 0 or more; or bool.
         """
         found = {}
         for path, name, units, size in self._settings:
@@ -133,7 +134,7 @@ class Graph:
         return found
 
     def resized(self, copies: np.ndarray) -> keras.Model:
-        """The model with more or fewer units, at new weights; ``copies`` as of ``settings``."""
+        """The model with more or fewer units and new weights; ``copies`` as of ``settings``."""
         return rebuild(self.model, self.settings(copies))
 
     def cut_weights(
@@ -187,7 +188,7 @@ class _Drawing:
         self.approximate = approximate
         self.makers = []  # of each unit: a number that stands for its layer
         self.settings, self.slots, self.readers = {}, {}, {}
-        self._joined, self._fixed, self._grouped = [], [], []
+        self._joined, self._fixed, self._single = [], [], []
         self._made, self._paths = {}, {}
         self._calls = {}
 
@@ -233,9 +234,8 @@ class _Drawing:
     def fix(self, ids):
         self._fixed.append(np.ravel(ids))
 
-    def group(self, ids):
-        """Say that the layer takes channels in groups of several."""
-        self._grouped.append(np.ravel(ids))
+    def keep_single(self, ids):
+        self._single.append(np.ravel(ids))
 
     def slot(self, weight, axis, ids, role):
         if weight is None:
@@ -257,8 +257,8 @@ class _Drawing:
     def fixed_ids(self):
         return np.concatenate([np.zeros(0, int), *self._fixed])
 
-    def grouped_ids(self):
-        return np.concatenate([np.zeros(0, int), *self._grouped])
+    def single_ids(self):
+        return np.concatenate([np.zeros(0, int), *self._single])
 
 
 class Call(NamedTuple):

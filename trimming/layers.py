@@ -112,17 +112,12 @@ def _linear(call, flow, count, setting, kernel, axes, grouped=False):  # noqa: P
 def _depthwise(call, flow):
     _channels_last(call)
     layer = call.layer
-    made = _deepened(call, flow)
+    made = np.repeat(flow.ids, layer.depth_multiplier)
+    if layer.depth_multiplier > 1:
+        call.drawing.keep_single(flow.ids)
     call.drawing.slot(layer.kernel, -2, flow.ids, "makes")
     call.drawing.slot(layer.bias, -1, made, "follows")
     return _activated(call, made)
-
-
-def _deepened(call, flow):
-    """Channels of a depthwise convolution, those of the same channel of its input together."""
-    if call.layer.depth_multiplier > 1:
-        call.drawing.group(flow.ids)
-    return np.repeat(flow.ids, call.layer.depth_multiplier)
 
 
 @_rule("SeparableConv1D", "SeparableConv2D")
@@ -131,8 +126,12 @@ def _separable(call, flow):
     layer = call.layer
     made = call.makes(layer.filters, "filters")
     call.reads(flow.ids)
+    deep = np.repeat(flow.ids, layer.depth_multiplier)
+    if layer.depth_multiplier > 1:
+        call.drawing.keep_single(flow.ids)
+    # "follows": one kernel alone uses a unit, or copies would share both
     call.drawing.slot(layer.depthwise_kernel, -2, flow.ids, "follows")
-    call.drawing.slot(layer.pointwise_kernel, -2, _deepened(call, flow), "uses")
+    call.drawing.slot(layer.pointwise_kernel, -2, deep, "uses")
     call.drawing.slot(layer.pointwise_kernel, -1, made, "makes")
     call.drawing.slot(layer.bias, -1, made, "follows")
     return _activated(call, made)
@@ -200,7 +199,7 @@ def _group_normalization(call, flow):
         parts = flow.ids.reshape(groups, width)
         call.drawing.join(parts[:, :1], parts)  # they change one another
         if width > 1:
-            call.drawing.group(flow.ids)
+            call.drawing.keep_single(flow.ids)
         if call.layer.groups != -1:
             call.resizes("groups", flow.ids, lambda kept: kept // width)
     elif not call.drawing.approximate:
@@ -210,8 +209,9 @@ def _group_normalization(call, flow):
 
 @_rule("PReLU")
 def _prelu(call, flow):
-    if len(flow.ids) > 1 and call.layer.alpha.shape[-1] == 1:
-        return [flow]
+    axes = len(call.layer.alpha.shape)
+    if any((axis - 1) % axes == axes - 1 for axis in call.layer.shared_axes or ()):
+        return [flow]  # one number for all channels
     call.drawing.slot(call.layer.alpha, -1, flow.ids, "follows")
     return [flow]
 

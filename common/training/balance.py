@@ -9,6 +9,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from common.training.devices import graph_function
+
 
 def gradient_norms(losses: Callable[..., Sequence[Any]], variables: Sequence[Any]) -> Callable:
     """Function that measures the gradients of several losses.
@@ -28,13 +30,14 @@ def gradient_norms(losses: Callable[..., Sequence[Any]], variables: Sequence[Any
     if backend == "tensorflow":
         import tensorflow as tf
 
-        @tf.function(reduce_retracing=True, autograph=False)  # AutoGraph would take seconds
         def norms(*inputs):
             with tf.GradientTape(persistent=True) as tape:
                 values = losses(*inputs)
             sources = [variable.value for variable in variables]
             found = [tape.gradient(value, sources) for value in values]
             return [tf.linalg.global_norm(part) for part in found]
+
+        norms = graph_function(norms, reduce_retracing=True)
 
     elif backend == "jax":
         import jax

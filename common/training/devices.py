@@ -123,14 +123,22 @@ def jit_setting() -> bool:
     return True
 
 
+def graph_function(function: Callable, **settings: Any) -> Callable:
+    """``tf.function`` of a function without branches that depend on a tensor.
+
+    AutoGraph, which would turn such branches into operations, takes seconds.
+    """
+    import tensorflow as tf
+
+    return tf.function(function, autograph=False, **settings)
+
+
 def compiled(function: Callable) -> Callable:
     """Compile a function of tensors by Keras's backend: to a graph, or to XLA with JAX."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(function, autograph=False)  # AutoGraph would take seconds
+        return graph_function(function)
     import jax
 
     return jax.jit(function)
@@ -325,7 +333,6 @@ class TensorFlowDevices(OneDevice):
     def agree(self, number: int) -> int:
         import tensorflow as tf
 
-        @tf.function
         def total():
             context = tf.distribute.get_replica_context
             return self._strategy.run(
@@ -334,7 +341,7 @@ class TensorFlowDevices(OneDevice):
 
         with self.guard():
             # every replica of the chief contributes its number
-            replicas = self._strategy.experimental_local_results(total())
+            replicas = self._strategy.experimental_local_results(graph_function(total)())
             return int(replicas[0]) // len(replicas)
 
     @contextlib.contextmanager

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from common.training.devices import graph_function
+
 
 class TrainingModel(keras.Model, abc.ABC):
     """Model that trains built networks by Keras's own training step (``fit``).
@@ -138,14 +140,13 @@ class TrainingModel(keras.Model, abc.ABC):
         return mean * tf.math.divide_no_nan(weight, whole)
 
     def _on_replicas(self, step):
-        import tensorflow as tf
-
-        @tf.function(reduce_retracing=True, autograph=False)  # AutoGraph would take seconds
         def run(batch):
             self.distribute_strategy.run(step, args=(batch,))
 
+        compiled_run = graph_function(run, reduce_retracing=True)
+
         def function(iterator):
-            run(next(iterator))
+            compiled_run(next(iterator))
             return self.get_metrics_result()
 
         return function
