@@ -107,6 +107,21 @@ def test_a_ticket_begins_with_the_trained_weights_if_the_learning_rate_alone_is_
 
 
 @pytest.mark.usefixtures("without_latency")
+@pytest.mark.parametrize(("rewind", "times"), [("weights", 1), ("learning_rate", 3)])
+def test_a_control_is_trained_as_long_as_its_ticket(tmp_path, rewind, times):
+    trainings = []
+
+    def train(model, callbacks):
+        trainings.append(model.count_params())
+        return 1.0
+
+    how = {"rewind": rewind, "share": 0.6, "least_units": 2, "controls": ["reinitialised"]}
+    rows = lottery(make_model, train, 2, 0, folder=tmp_path, **how)
+    assert [row["kind"] for row in rows] == ["ticket", "ticket", "ticket", "reinitialised"]
+    assert trainings == [row["weights"] for row in rows[:3]] + times * [rows[3]["weights"]]
+
+
+@pytest.mark.usefixtures("without_latency")
 def test_the_whole_network_teaches_the_smaller_ones(tmp_path):
     heard = []
 

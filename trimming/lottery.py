@@ -15,6 +15,8 @@ train what a ticket should be compared with:
   reinitialised  the units of the ticket at new weights
   scratch        a network of the same number of weights, all layers equally smaller, at new ones
   masked         the whole network with single weights held at zero, as many as a ticket lacks
+
+A control is trained once, with --rewind learning_rate as many times as its ticket has been.
 """
 
 from __future__ import annotations

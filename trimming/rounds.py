@@ -93,7 +93,8 @@ def lottery(
         data: Examples for the criterion, see ``trimming.criteria.unit_scores``, and for the moving
             averages that each training begins with; without them these are as they were.
         controls: Names in ``trimming.flags.CONTROLS``, trained when CONTROL_AT of the weights is
-            cut.
+            cut: once, as a ticket that was rewound, or if tickets keep their weights, as many times
+            as the ticket has been trained in all.
         length: Length for axes of open length, for the costs.
         seconds: Length of the sound that an example stands for, to compare with boards; None if it
             stands for none.
@@ -160,6 +161,7 @@ def lottery(
                     least_units=settings.get("least_units", LEAST_UNITS),
                 )
                 how = {"rewind_epoch": 0, "seed": seed + number, "test": test, "length": length}
+                how |= {"times": 1 if rewind == "weights" else number + 1}
                 _run(inner, model, sizes, train, data, masked=kind == "masked", **how)
             found.append(_result(inner, whole) | {"kind": kind, "round": number, "place": inner})
         passed |= reached
@@ -234,13 +236,16 @@ def _load(whole, sizes, path):
     return model
 
 
-def _run(place, model, sizes, train, data, *, rewind_epoch, seed, test, length, masked=False):
-    """Train a model in its folder."""
+def _run(
+    place, model, sizes, train, data, *, rewind_epoch, seed, test, length, times=1, masked=False
+):
+    """Train a model in its folder, one or several times on end."""
     keras.utils.set_random_seed(seed)
     if data is not None:
         recalibrate(model, data)
     early = Early(model, rewind_epoch)
-    score = train(model, [early])
+    for _ in range(times):
+        score = train(model, [early])
     if not math.isfinite(score):
         raise UserError(f"{place}: the training diverged; lower the learning rate")
     if early.weights is None:
