@@ -365,7 +365,7 @@ def test_models_without_a_graph_are_refused():
         Graph(keras.Sequential([layers.Dense(2)], name="mine"))
 
 
-def test_recorded_sizes_rebuild_what_was_cut_and_nothing_larger(tmp_path):
+def test_recorded_sizes_rebuild_what_was_cut_and_nothing_much_larger(tmp_path):
     model = randomise(KIT["decoder"](), np.random.default_rng(0))
     graph = Graph(model)
     keep = graph.kept(np.flatnonzero(~graph.fixed)[::3])

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from conftest import assert_refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
@@ -18,7 +19,8 @@ from test_trimming_graph import (
 )
 
 from common.cli import UserError
-from trimming import widen
+from common.trained import networks_of, shipped
+from trimming import trim, widen
 from trimming.graph import Graph
 
 
@@ -119,3 +121,21 @@ def test_factors_out_of_range_are_refused(factor):
 def test_a_factor_that_adds_nothing_is_refused():
     with pytest.raises(UserError, match=r"factor 1\.1: adds no unit"):
         widen(network(), 1.1)
+
+
+def test_the_script_widens_what_it_has_cut(tmp_path, capsys):
+    folders = [shipped("time_stretching"), *(tmp_path / name for name in ("cut", "wider", "less"))]
+    argv = ["--network", "corrector", "--share", "0.2"]
+    for source, target, more in zip(
+        (folders[0], folders[0], folders[2]), folders[1:], ([], ["--widen", "2"], []), strict=True
+    ):
+        assert trim.main(["--model", str(source), "--output", str(target), *argv, *more]) == 0
+    _, cut, wider, less = (networks_of(folder)["corrector/corrector.h5"] for folder in folders)
+    assert wider.count_params() > 2 * cut.count_params()
+    assert_same_outputs(wider, cut, examples(cut, np.random.default_rng(0)), 1e-4)
+    assert less.count_params() < wider.count_params()
+    capsys.readouterr()
+    for source in folders[2:]:  # a cut does not make it forgotten
+        again = ["--model", str(source), "--output", str(tmp_path / "again"), "--widen", "1.5"]
+        assert_refused(trim.main, [*argv, *again], capsys, "--widen", "already, by 2")
+    assert not (tmp_path / "again").exists()

@@ -1,11 +1,12 @@
-"""Cut units out of the networks of a trained model of any system.
+"""Cut units out of the networks of a trained model of any system, or copy units.
 
     python -m trimming.trim --model models/keyboard_acoustic_2_guitar_acoustic \\
         --output demo/small_guitar --share 0.3
 
 The output folder is a run folder like the one of --model, and opens, converts and trains on like
 it. Afterwards the networks should be trained on: with train_generator.py --epoch_offset for
-the timbre transfer.
+the timbre transfer. With --widen, the layers get more units after the cut, copies that leave the
+outputs as they were, so that a network may become narrow where it needs little, and wide elsewhere.
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ def build_parser() -> ArgumentParser:
         default=1,
         help="number of steps, each of which scores the units that are left (default: 1)",
     )
+    built.add_argument(
+        "--widen",
+        type=number(float, above=1, high=2),
+        help="number of units of each layer over those that the cut leaves",
+    )
     add_flags(built)
     add_dataset_flag(built)
     return built
@@ -51,6 +57,7 @@ def trim(
     *,
     networks: list[str] | None = None,
     steps: int = 1,
+    factor: float | None = None,
     data: Any = None,
     **settings: Any,
 ) -> list[dict[str, Any]]:
@@ -61,6 +68,7 @@ def trim(
         output: Folder to write.
         networks: Names of the networks; default all.
         steps: Number of steps.
+        factor: Of ``trimming.widen`` after the last step; None for no widening.
         data: Examples; see ``trimming.criteria.unit_scores``.
         settings: Arguments of ``trimming.trimmer.Trimmer``.
 
@@ -71,14 +79,17 @@ def trim(
         ``networks`` names it; so are all others, and what else belongs to the run.
 
     Raises:
-        UserError: No such network, nothing to cut, the output holds a run of another system, or as
-            ``common.trained.open_model`` and ``Trimmer``. Nothing is written then.
+        UserError: No such network, nothing to cut, a network that is widened has been already, the
+            output holds a run of another system, or as ``common.trained.open_model``, ``Trimmer``
+            and ``widen``. Nothing is written then.
     """
     from common.trained import networks_of, system_of
     from common.training.rebuild import merged, thaw
     from common.training.weights import save_h5, stand_alone
     from trimming.cost import count_flops
+    from trimming.graph import Graph
     from trimming.trimmer import Trimmer
+    from trimming.widening import widened
 
     model, output = Path(model), Path(output)
     found = networks_of(model)
@@ -106,15 +117,22 @@ def trim(
         units = trimmer.graph.count_units()
         rows[path] = {"network": name, "units": units, "units_left": units}
         if units or networks:
-            for _ in range(steps):
-                trimmer.step(data)
-                sizes = merged(sizes, trimmer.graph.settings(trimmer.keep))
-            smaller[path] = stand_alone(thaw(trimmer.model))
-            rows[path]["units_left"] = trimmer.graph.count_units(trimmer.keep)
             config = configs[Path(path).parent]
+            before = config.get("trimming", {}).get(name, {}).get("widen")
+            if factor and before:
+                raise UserError(f"--widen: {model / path} has been widened already, by {before:g}")
+            for _ in range(steps):
+                network = trimmer.step(data)
+                sizes = merged(sizes, trimmer.graph.settings(trimmer.keep))
+            if factor:
+                network, wider = widened(network, factor, seed=settings.get("seed", 0))
+                sizes = merged(sizes, wider)
+            graph = Graph(network, settings.get("approximate", False))
+            rows[path]["units_left"] = graph.count_units()
+            smaller[path] = stand_alone(thaw(network))
             known = config.get("trimmed", {})
             config["trimmed"] = known | {name: merged(known.get(name, {}), sizes)}
-            how = {name: _recorded(settings) | {"steps": steps}}
+            how = {name: _recorded(settings) | {"steps": steps, "widen": factor or before}}
             config["trimming"] = config.get("trimming", {}) | how
     if not smaller:
         more = "" if settings.get("approximate") else "; --approximate cuts more"
@@ -176,8 +194,8 @@ def main(argv: list[str] | None = None) -> int:
     with only_run(args.output):
         settings, examples = settings_of(args)
         data = examples and examples.training
-        how = {"networks": args.network, "steps": args.steps, "data": data}
-        rows = trim(args.model, args.output, **how, **settings)
+        how = {"networks": args.network, "steps": args.steps, "factor": args.widen}
+        rows = trim(args.model, args.output, data=data, **how, **settings)
     print(as_text(rows))
     for row in rows:
         if not row["units"]:

@@ -34,6 +34,17 @@ def widen(model: keras.Model, factor: float, *, seed: int = 0) -> keras.Model:
         UserError: A factor out of range or too small to copy a unit, a model that cannot be
             followed, or one without units that can be copied.
     """
+    return widened(model, factor, seed=seed)[0]
+
+
+def widened(
+    model: keras.Model, factor: float, *, seed: int = 0
+) -> tuple[keras.Model, dict[str, dict]]:
+    """As ``widen``, with the sizes that change, as ``common.training.rebuild.rebuild`` takes them.
+
+    Returns:
+        ``(wider, sizes)``.
+    """
     if not 1 < factor <= 2:
         raise UserError(f"factor {factor!r}: give a number above 1 and at most 2")
     graph, rng = Graph(model), np.random.default_rng(seed)
@@ -49,7 +60,7 @@ def widen(model: keras.Model, factor: float, *, seed: int = 0) -> keras.Model:
         raise UserError(f"factor {factor!r}: adds no unit to any layer; raise it")
     wider = graph.resized(copies)
     wider.set_weights(_shared(graph, copies, rng))
-    return wider
+    return wider, graph.settings(copies)
 
 
 def _shared(graph, copies, rng):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Settings of layers that decide their size, among those of ``get_config``.
 SIZES = ("filters", "units", "output_dim", "groups", "target_shape", "batch_shape")
+# A record of sizes may ask for so many times those of the builder: what one widening can give.
+_AT_MOST = 2
 
 
 def rebuild(network: keras.Model, settings: dict[str, dict] | None = None) -> keras.Model:
@@ -66,7 +68,7 @@ def _change(config, settings, prefix):
 
 
 def trimmed(network: keras.Model, settings: dict[str, dict], where: Path | str) -> keras.Model:
-    """Build a network with the smaller sizes that a ``config.json`` records.
+    """Build a network with the smaller or wider layers that a ``config.json`` records.
 
     Args:
         network: As a builder of the kit gives it.
@@ -77,8 +79,8 @@ def trimmed(network: keras.Model, settings: dict[str, dict], where: Path | str) 
         Keras model with new weights.
 
     Raises:
-        UserError: The settings name an unknown layer, are not smaller sizes, or do not fit
-            together.
+        UserError: The settings name an unknown layer, are no sizes up to twice those of before, or
+            do not fit together.
     """
     try:
         known = dict(_layers(network.get_config(), ""))
@@ -106,9 +108,9 @@ def _layers(config, prefix):
 
 
 def _fits(size, old):
-    """Whether a size, or a shape, is one of a smaller layer."""
+    """Whether a size, or a shape, is one that a layer of the size ``old`` may get."""
     if isinstance(size, list | tuple):
         pairs = zip(size, old, strict=True)
         return all(new == before or _fits(new, before) for new, before in pairs)
     before = math.inf if old == -1 else old
-    return isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= before
+    return isinstance(size, int) and not isinstance(size, bool) and 1 <= size <= _AT_MOST * before
