@@ -77,8 +77,10 @@ class Graph:
             drawing.fix(flow.ids)
         labels = drawing.labels()
         self.units = int(labels.max(initial=-1)) + 1
-        self.fixed = np.zeros(self.units, bool)
-        self.fixed[labels[drawing.fixed_ids()]] = True
+        self.fixed, self.single = (
+            np.bincount(labels[np.concatenate([[], *marked]).astype(int)], minlength=self.units) > 0
+            for marked in (drawing.fixed, drawing.single)
+        )
         self._settings = [
             (*where, labels[ids], size) for where, (ids, size) in drawing.settings.items()
         ]
@@ -90,8 +92,6 @@ class Graph:
         self.readers = {call: labels[ids] for call, ids in drawing.readers.items()}
         self._members = np.bincount(labels, minlength=self.units)
         self.families, self.sizes = _families(labels, np.array(drawing.makers), self.fixed)
-        self.single = np.zeros(self.units, bool)
-        self.single[labels[drawing.single_ids()]] = True
         self._shapes = [tuple(weight.shape) for weight in model.weights]
 
     def kept(self, cut: np.ndarray) -> np.ndarray:
@@ -188,7 +188,8 @@ class _Drawing:
         self.approximate = approximate
         self.makers = []  # of each unit: a number that stands for its layer
         self.settings, self.slots, self.readers = {}, {}, {}
-        self._joined, self._fixed, self._single = [], [], []
+        self.fixed, self.single = [], []  # arrays of units
+        self._joined = []
         self._made, self._paths = {}, {}
         self._calls = {}
 
@@ -232,10 +233,10 @@ class _Drawing:
         self._joined.append(np.stack([part.ravel() for part in pair]))
 
     def fix(self, ids):
-        self._fixed.append(np.ravel(ids))
+        self.fixed.append(np.ravel(ids))
 
     def keep_single(self, ids):
-        self._single.append(np.ravel(ids))
+        self.single.append(np.ravel(ids))
 
     def slot(self, weight, axis, ids, role):
         if weight is None:
@@ -253,12 +254,6 @@ class _Drawing:
         pairs = np.concatenate([np.zeros((2, 0), int), *self._joined], axis=1)
         edges = coo_matrix((np.ones(pairs.shape[1]), pairs), (size, size))
         return connected_components(edges, directed=False)[1]
-
-    def fixed_ids(self):
-        return np.concatenate([np.zeros(0, int), *self._fixed])
-
-    def single_ids(self):
-        return np.concatenate([np.zeros(0, int), *self._single])
 
 
 class Call(NamedTuple):

@@ -108,13 +108,19 @@ def _linear(call, flow, count, setting, kernel, axes, grouped=False):  # noqa: P
     return _activated(call, made)
 
 
+def _deepened(call, flow):
+    """Units that a depthwise kernel makes: some for each of the input."""
+    times = call.layer.depth_multiplier
+    if times > 1:
+        call.drawing.keep_single(flow.ids)
+    return np.repeat(flow.ids, times)
+
+
 @_rule("DepthwiseConv1D", "DepthwiseConv2D")
 def _depthwise(call, flow):
     _channels_last(call)
     layer = call.layer
-    made = np.repeat(flow.ids, layer.depth_multiplier)
-    if layer.depth_multiplier > 1:
-        call.drawing.keep_single(flow.ids)
+    made = _deepened(call, flow)
     call.drawing.slot(layer.kernel, -2, flow.ids, "makes")
     call.drawing.slot(layer.bias, -1, made, "follows")
     return _activated(call, made)
@@ -126,9 +132,7 @@ def _separable(call, flow):
     layer = call.layer
     made = call.makes(layer.filters, "filters")
     call.reads(flow.ids)
-    deep = np.repeat(flow.ids, layer.depth_multiplier)
-    if layer.depth_multiplier > 1:
-        call.drawing.keep_single(flow.ids)
+    deep = _deepened(call, flow)
     # "follows": one kernel alone uses a unit, or copies would share both
     call.drawing.slot(layer.depthwise_kernel, -2, flow.ids, "follows")
     call.drawing.slot(layer.pointwise_kernel, -2, deep, "uses")
