@@ -57,7 +57,8 @@ class Session(TrainingSession):
                     f"{flags.output}: of task {config.get('task')} and --width "
                     f"{config.get('width')}; give these"
                 )
-            self.kept = {name: config[name] for name in ("trimmed", "round") if name in config}
+            names = ("trimmed", "trimming", "round")
+            self.kept = {name: config[name] for name in names if name in config}
 
     def open_data(self) -> None:
         """Take both sides of the store."""

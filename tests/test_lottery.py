@@ -119,6 +119,13 @@ def test_a_control_is_trained_as_long_as_its_ticket(tmp_path, rewind, times):
     rows = lottery(make_model, train, 2, 0, folder=tmp_path, **how)
     assert [row["kind"] for row in rows] == ["ticket", "ticket", "ticket", "reinitialised"]
     assert trainings == [row["weights"] for row in rows[:3]] + times * [rows[3]["weights"]]
+    path = tmp_path / "round_02" / "reinitialised" / "result.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    for known in (times, 7):  # as an earlier version trained it
+        trainings.clear()
+        path.write_text(json.dumps(result | {"trainings": known}), encoding="utf-8")
+        lottery(make_model, train, 2, 0, folder=tmp_path, **how)
+        assert len(trainings) == (0 if known == times else times)
 
 
 @pytest.mark.usefixtures("without_latency")

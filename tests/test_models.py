@@ -52,7 +52,8 @@ def test_a_shipped_model_is_small_and_comes_with_its_papers(folder):
     "folder", [path for path in MODELS if "2_any" not in path.name], ids=lambda path: path.name
 )
 def test_a_shipped_model_brings_a_piano_much_nearer_to_its_target(folder, images):
-    origin, _, target = folder.name.partition("_2_")
+    flags = RunFolder(folder).read_config()["flags"]
+    origin, target = flags["origin"], flags["target"]
     predict = Predictor(load_generator(folder / "generator.h5"))
     found = convert_image(predict, images[origin])
     before, after = (np.abs(image - images[target]).mean() for image in (images[origin], found))

@@ -137,5 +137,5 @@ def test_the_script_widens_what_it_has_cut(tmp_path, capsys):
     capsys.readouterr()
     for source in folders[2:]:  # a cut does not make it forgotten
         again = ["--model", str(source), "--output", str(tmp_path / "again"), "--widen", "1.5"]
-        assert_refused(trim.main, [*argv, *again], capsys, "--widen", "already, by 2")
+        assert_refused(trim.main, [*argv, *again], capsys, "--widen", "before, by 2")
     assert not (tmp_path / "again").exists()

@@ -149,7 +149,9 @@ def lottery(
         reached = {share for share in CONTROL_AT if is_reached(share, left)}
         for kind in controls if reached - passed else ():
             inner = place / kind
-            if not (inner / "result.json").is_file():
+            times = 1 if rewind == "weights" else number + 1
+            done = (inner / "result.json").is_file() and _result(inner, whole)
+            if not done or done["trainings"] != times:
                 keras.utils.set_random_seed(seed + number)
                 model, sizes = control(
                     kind,
@@ -161,8 +163,7 @@ def lottery(
                     least_units=settings.get("least_units", LEAST_UNITS),
                 )
                 how = {"rewind_epoch": 0, "seed": seed + number, "test": test, "length": length}
-                how |= {"times": 1 if rewind == "weights" else number + 1}
-                _run(inner, model, sizes, train, data, masked=kind == "masked", **how)
+                _run(inner, model, sizes, train, data, times=times, masked=kind == "masked", **how)
             found.append(_result(inner, whole) | {"kind": kind, "round": number, "place": inner})
         passed |= reached
     networks = [one["place"] / "network.h5" for one in found]
@@ -246,8 +247,8 @@ def _run(
     early = Early(model, rewind_epoch)
     for _ in range(times):
         score = train(model, [early])
-    if not math.isfinite(score):
-        raise UserError(f"{place}: the training diverged; lower the learning rate")
+        if not math.isfinite(score):
+            raise UserError(f"{place}: the training diverged; lower the learning rate")
     if early.weights is None:
         raise UserError(
             f"{place}: the training ended before epoch {rewind_epoch}, to be rewound to"
@@ -261,6 +262,7 @@ def _run(
         place / "result.json",
         {
             "score": score,
+            "trainings": times,
             # by number: Keras counts unnamed layers on when a model is made once more
             "sizes": {str(paths.index(path)): size for path, size in sizes.items()},
             "weights": _count(graph, masked=masked),
@@ -302,5 +304,5 @@ def _result(place, whole):
         sizes = {paths[int(number)]: size for number, size in result["sizes"].items()}
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: damaged ({error!r}); remove it") from error
-    # rounds of an earlier version have no memory
-    return {"memory": math.nan} | result | {"sizes": sizes}
+    # rounds of an earlier version have no memory, and were trained once
+    return {"memory": math.nan, "trainings": 1} | result | {"sizes": sizes}

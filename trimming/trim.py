@@ -1,4 +1,4 @@
-"""Cut units out of the networks of a trained model of any system, or copy units.
+"""Cut units out of the networks of a trained model of any system.
 
     python -m trimming.trim --model models/keyboard_acoustic_2_guitar_acoustic \\
         --output demo/small_guitar --share 0.3
@@ -44,7 +44,7 @@ def build_parser() -> ArgumentParser:
     built.add_argument(
         "--widen",
         type=number(float, above=1, high=2),
-        help="number of units of each layer over those that the cut leaves",
+        help="factor by which layers are widened after the cut, at most 2 (default: they are not)",
     )
     add_flags(built)
     add_dataset_flag(built)
@@ -79,9 +79,9 @@ def trim(
         ``networks`` names it; so are all others, and what else belongs to the run.
 
     Raises:
-        UserError: No such network, nothing to cut, a network that is widened has been already, the
-            output holds a run of another system, or as ``common.trained.open_model``, ``Trimmer``
-            and ``widen``. Nothing is written then.
+        UserError: No such network, nothing to cut, a network to be widened that has been widened
+            before, the output holds a run of another system, or as ``common.trained.open_model``,
+            ``Trimmer`` and ``widen``. Nothing is written then.
     """
     from common.trained import networks_of, system_of
     from common.training.rebuild import merged, thaw
@@ -120,12 +120,17 @@ def trim(
             config = configs[Path(path).parent]
             before = config.get("trimming", {}).get(name, {}).get("widen")
             if factor and before:
-                raise UserError(f"--widen: {model / path} has been widened already, by {before:g}")
+                raise UserError(
+                    f"--widen: {model / path} has been widened before, by {before:g}; give the "
+                    "model that it was made from"
+                )
+            network = found[path]
             for _ in range(steps):
                 network = trimmer.step(data)
                 sizes = merged(sizes, trimmer.graph.settings(trimmer.keep))
             if factor:
-                network, wider = widened(network, factor, seed=settings.get("seed", 0))
+                with about(f"--widen: {name}"):
+                    network, wider = widened(network, factor, seed=settings.get("seed", 0))
                 sizes = merged(sizes, wider)
             graph = Graph(network, settings.get("approximate", False))
             rows[path]["units_left"] = graph.count_units()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Settings of layers that decide their size, among those of ``get_config``.
 SIZES = ("filters", "units", "output_dim", "groups", "target_shape", "batch_shape")
-# A record of sizes may ask for so many times those of the builder: what one widening can give.
+# Recorded sizes may be at most so many times the builder's: what one widening can reach.
 _AT_MOST = 2
 
 
@@ -79,8 +79,8 @@ def trimmed(network: keras.Model, settings: dict[str, dict], where: Path | str) 
         Keras model with new weights.
 
     Raises:
-        UserError: The settings name an unknown layer, are no sizes up to twice those of before, or
-            do not fit together.
+        UserError: The settings name an unknown layer, sizes are not between 1 and twice those of
+            before, or do not fit together.
     """
     try:
         known = dict(_layers(network.get_config(), ""))
