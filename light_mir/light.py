@@ -10,7 +10,6 @@ network of the chosen round, of the seed with the smallest error there, and tick
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,11 @@ from typing import Any
 import numpy as np
 
 from common.cli import Parser, UserError, existing_folder, number, parser, run, say
-from common.files.text import write_json, write_rows
+from common.files.text import write_rows
 from common.report.tables import as_text
 from common.report.tickets import TICKET, read_rounds, table_of
 from common.trained import open_run
 from common.training.devices import start_backend
-from common.training.run_folder import RunFolder
 from common.work.lock import only_run
 
 
@@ -60,7 +58,7 @@ def choose(table: Sequence[dict[str, Any]], points: float = 0.0) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
-    config = open_run(args.model, "light_mir")
+    open_run(args.model, "light_mir")
     lotteries = [read_rounds(folder) for folder in args.tickets]
     table = table_of(lotteries)
     chosen = choose(table, args.points) if args.round is None else args.round
@@ -70,10 +68,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         next(row["score"] for row in rows if (row["kind"], row["round"]) == (TICKET, chosen))
         for rows in lotteries
     ]
-    source = args.tickets[int(np.argmin(scores))] / f"round_{chosen:02d}"
+    source = args.tickets[int(np.argmin(scores))]
     start_backend("")
-    write_network(args.output, config, source, args.model, chosen)
+    from common.training.ticket import write_ticket
+
     with only_run(args.output):
+        write_ticket(args.model, source, chosen, args.output)
         write_rows(args.output / "tickets.csv", table)
     print(as_text([{k: "" if v is None else v for k, v in row.items()} for row in table]))
     row = table[chosen]
@@ -82,39 +82,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{row['error']:.4f} where the whole networks have {table[0]['error']:.4f}"
     )
     return 0
-
-
-def write_network(
-    output: Path, config: dict[str, Any], source: Path, model: Path, chosen: int
-) -> None:
-    """Write a run folder with the network of a round.
-
-    Args:
-        output: Folder to write.
-        config: Content of ``config.json`` of the whole network.
-        source: Folder of the round.
-        model: Run folder of the whole network.
-        chosen: Number of the round.
-    """
-    import shutil
-
-    from common.trained import networks_of
-    from common.training.rebuild import layer_paths
-
-    try:
-        result = json.loads((source / "result.json").read_text(encoding="utf-8"))
-        (network,) = networks_of(model).values()
-        paths = layer_paths(network)
-        sizes = {paths[int(place)]: size for place, size in result["sizes"].items()}
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise UserError(f"{source}/result.json: not that of a round of --model") from error
-    with only_run(output):
-        RunFolder(output).path.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / "network.h5", output / "network.h5")
-        write_json(
-            output / "config.json",
-            config | {"trimmed": {"network": sizes}, "round": chosen, "rounds": source.parent.name},
-        )
 
 
 if __name__ == "__main__":

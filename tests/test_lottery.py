@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,12 +12,15 @@ from keras import layers
 from test_trimming import GUITAR
 
 from common.cli import UserError
+from common.trained import open_model
 from common.training.batches import Batches
 from common.training.rebuild import rebuild
+from common.training.trimmed_run import only_network
 from common.training.weights import save_h5
 from pix2pix_timbre.model import build_generator
 from trimming import lottery as script
 from trimming import rounds as module
+from trimming import ticket, trim
 from trimming.controls import control, kernels_of, mask_smallest
 from trimming.distillation import Distilled
 from trimming.flags import CONTROLS
@@ -243,9 +247,10 @@ def test_a_lottery_without_units_left_ends_with_its_report(tmp_path, capsys, mon
 
 def test_the_lottery_takes_models_of_one_network(monkeypatch):
     for found in ({}, {"encoder.h5": None, "decoder.h5": None}):
-        monkeypatch.setattr("common.trained.networks_of", lambda _, found=found: found)
+        name = "common.training.trimmed_run.networks_of"
+        monkeypatch.setattr(name, lambda _, found=found: found)
         with pytest.raises(UserError, match=f"--teacher run: has {len(found)} networks"):
-            script._only_network("run", "--teacher")
+            only_network(Path("run"), "--teacher")
 
 
 @pytest.mark.usefixtures("without_latency")
@@ -324,6 +329,18 @@ def test_the_script_trains_and_trims_a_generator(tmp_path, features_folder, caps
     result = json.loads((tmp_path / "tickets" / "round_01" / "result.json").read_text())
     assert len(result["widths"]) == 16
     assert result["widths"][7] < 40
+    of_round = ["--model", argv[1], "--tickets", argv[3], "--output", str(tmp_path / "small")]
+    assert ticket.main([*of_round, "--round", "1"]) == 0
+    small = open_model(tmp_path / "small").generator
+    assert small.count_params() == int(rows[1]["weights"])
+    again = str(tmp_path / "again")  # the run folder of a ticket is trimmed like any other
+    assert trim.main(["--model", of_round[-1], "--output", again, "--share", "0.2"]) == 0
+    for wrong, word in (
+        (["--round", "2"], "--round 2"),
+        (["--round", "1", "--model", str(GUITAR)], "holds rounds of run"),
+        (["--round", "1", "--tickets", argv[1]], "no rounds of trimming.lottery"),
+    ):
+        assert_refused(ticket.main, [*of_round, *wrong], capsys, word)
     for wrong, word in (
         (["--rewind_epoch", "2"], "--rewind_epoch"),
         (["--teacher", str(GUITAR)], "--distil"),

@@ -7,9 +7,9 @@ Each round removes --share of the weights, and sets the others back to what they
 --rewind_epoch (Frankle and Carbin 2019; for whole units, 2007.16170). With --rewind learning_rate,
 a round goes on with the weights of the one before instead (Renda, Frankle and Carbin 2020). The
 output folder gets the network of each round, rounds.csv, and pictures. Rounds that are finished are
-not repeated. With --distil, the smaller networks also learn from the outputs of the whole one
-(Hinton et al. 2015), or of a --teacher. Where 80, 90 and 99 % of the weights are gone, --controls
-train what a ticket should be compared with:
+not repeated; `trimming.ticket` makes a run folder of one. With --distil, the smaller networks also
+learn from the outputs of the whole one (Hinton et al. 2015), or of a --teacher. Where 80, 90 and
+99 % of the weights are gone, --controls train what a ticket should be compared with:
 
   random         as many units in each layer, chosen at random, at their early weights
   reinitialised  the units of the ticket at new weights
@@ -90,6 +90,7 @@ def main(argv: list[str] | None = None) -> int:
     start_backend(args.gpu)
 
     from common.training.rebuild import rebuild, thaw
+    from common.training.trimmed_run import only_network
     from trimming.criteria import batches
     from trimming.distillation import Distilled
     from trimming.report import rounds_text
@@ -100,8 +101,8 @@ def main(argv: list[str] | None = None) -> int:
     settings, examples = settings_of(args, **how, steps=args.steps_per_epoch)
     if examples.validation is None:
         raise UserError("--validation_split: no piece is held out; raise it")
-    network = _only_network(args.model, "--model")
-    teacher = _only_network(args.teacher, "--teacher") if args.teacher else None
+    _, network = only_network(args.model, "--model")
+    _, teacher = only_network(args.teacher, "--teacher") if args.teacher else (None, None)
     if teacher:
         one, other = ((net.input_shape, net.output_shape) for net in (teacher, network))
         if one != other:
@@ -148,17 +149,6 @@ def _about(args):
     names = ("epochs", "steps_per_epoch", "batch_size", "lr", "begin", "validation_split", "distil")
     about = {name: getattr(args, name) for name in names} | {"teacher": str(args.teacher)}
     return about | {name: getattr(args, name).resolve().name for name in ("model", "dataset_path")}
-
-
-def _only_network(folder, flag):
-    """The network of a run folder; ``UserError`` if it has none or several."""
-    from common.trained import networks_of
-
-    networks = networks_of(folder)
-    if len(networks) != 1:
-        raise UserError(f"{flag} {folder}: has {len(networks)} networks; choose a model with one")
-    (network,) = networks.values()
-    return network
 
 
 if __name__ == "__main__":

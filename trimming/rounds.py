@@ -21,8 +21,9 @@ import numpy as np
 from common.cli import UserError, say
 from common.files.text import write_json
 from common.report.tickets import TICKET
-from common.training.rebuild import layer_paths, merged, rebuild, trimmed
-from common.training.weights import load_into, save_h5
+from common.training.rebuild import layer_paths, merged, rebuild
+from common.training.ticket import load_network, read_result
+from common.training.weights import save_h5
 from trimming.controls import control, kernels_of
 from trimming.cost import count_flops, count_memory, measure_latency
 from trimming.flags import CONTROL_AT, LEAST_UNITS, is_reached
@@ -143,28 +144,30 @@ def lottery(
             how = {"rewind_epoch": epoch, "seed": seed + number, "test": test, "length": length}
             _run(place, model, sizes, train, data, **how)
         if number == 0 and teach:
-            train = teach(_load(whole, {}, place / "network.h5"))
-        found.append(_result(place, whole) | {"kind": TICKET, "round": number, "place": place})
+            train = teach(load_network(whole, {}, place / "network.h5"))
+        found.append(read_result(place, whole) | {"kind": TICKET, "round": number, "place": place})
         left = found[-1]["weights"] / graph.count()
         reached = {share for share in CONTROL_AT if is_reached(share, left)}
         for kind in controls if reached - passed else ():
             inner = place / kind
             times = 1 if rewind == "weights" else number + 1
-            done = (inner / "result.json").is_file() and _result(inner, whole)
+            done = (inner / "result.json").is_file() and read_result(inner, whole)
             if not done or done["trainings"] != times:
                 keras.utils.set_random_seed(seed + number)
                 model, sizes = control(
                     kind,
                     graph,
                     sizes=found[-1]["sizes"],
-                    early=_load(whole, {}, places[0] / "early.h5").get_weights(),
-                    trained=_load(whole, {}, places[0] / "network.h5").get_weights(),
+                    early=load_network(whole, {}, places[0] / "early.h5").get_weights(),
+                    trained=load_network(whole, {}, places[0] / "network.h5").get_weights(),
                     rng=np.random.default_rng([seed, number]),
                     least_units=settings.get("least_units", LEAST_UNITS),
                 )
                 how = {"rewind_epoch": 0, "seed": seed + number, "test": test, "length": length}
                 _run(inner, model, sizes, train, data, times=times, masked=kind == "masked", **how)
-            found.append(_result(inner, whole) | {"kind": kind, "round": number, "place": inner})
+            found.append(
+                read_result(inner, whole) | {"kind": kind, "round": number, "place": inner}
+            )
         passed |= reached
     networks = [one["place"] / "network.h5" for one in found]
     latencies = measure_latency(networks, length) if timed else [math.nan] * len(found)
@@ -222,19 +225,15 @@ def _prepare(whole, number, places, beginning, *, weights, data, seed, settings)
         model = rebuild(whole)
         model.set_weights(whole.get_weights())
         return model, {}
-    sizes = _result(places[number - 1], whole)["sizes"]
-    before = [_load(whole, sizes, places[number - 1] / name) for name in ("network.h5", beginning)]
+    sizes = read_result(places[number - 1], whole)["sizes"]
+    before = [
+        load_network(whole, sizes, places[number - 1] / name) for name in ("network.h5", beginning)
+    ]
     trimmer = Trimmer(before[0], whole=weights, seed=seed + number, **settings)
     small = trimmer.step(data, recalibrated=False)  # with other weights: as its training begins
     small.set_weights(trimmer.rewound(before[1].get_weights()))
     changed = trimmer.graph.settings(trimmer.keep)
     return small, merged(sizes, changed)
-
-
-def _load(whole, sizes, path):
-    model = trimmed(whole, sizes, path.parent / "result.json")
-    load_into(model, path)
-    return model
 
 
 def _run(
@@ -293,16 +292,3 @@ def _living(graph, weights):
     used = graph.sums("uses", [np.ones_like(array) for array in weights]) > 0
     living &= ~used | (graph.sums("uses", arrays) > 0)
     return graph.count_units(living)
-
-
-def _result(place, whole):
-    """Content of ``result.json``, its sizes by the paths of the layers."""
-    path = place / "result.json"
-    try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-        paths = layer_paths(whole)
-        sizes = {paths[int(number)]: size for number, size in result["sizes"].items()}
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: damaged ({error!r}); remove it") from error
-    # rounds of an earlier version have no memory, and were trained once
-    return {"memory": math.nan, "trainings": 1} | result | {"sizes": sizes}

@@ -11,16 +11,14 @@ outputs as they were, so that a network may become narrow where it needs little,
 
 from __future__ import annotations
 
-import shutil
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, about, number, parser, run, say
-from common.files.atomic import replace_when_done
 from common.latent import VECTORS
 from common.training.devices import start_backend
-from common.training.run_folder import KEPT, RunFolder
+from common.training.run_folder import RunFolder
 from common.work.lock import only_run
 from trimming.flags import add_dataset_flag, add_flags, settings_of
 
@@ -83,9 +81,9 @@ def trim(
             before, the output holds a run of another system, or as ``common.trained.open_model``,
             ``Trimmer`` and ``widen``. Nothing is written then.
     """
-    from common.trained import networks_of, system_of
-    from common.training.rebuild import merged, thaw
-    from common.training.weights import save_h5, stand_alone
+    from common.trained import networks_of
+    from common.training.rebuild import merged
+    from common.training.trimmed_run import Trimmed, require_same_system, write_run
     from trimming.cost import count_flops
     from trimming.graph import Graph
     from trimming.trimmer import Trimmer
@@ -95,20 +93,11 @@ def trim(
     found = networks_of(model)
     if not found:
         raise UserError(f"--model {model}: has no network that can be trimmed")
-    if (output / "config.json").is_file():
-        with about("--output"):
-            system = system_of(output)
-        if system != system_of(model):
-            raise UserError(
-                f"--output {output}: already holds a run of {system}; name another folder"
-            )
+    require_same_system(model, output)
     names = {Path(path).stem: path for path in found}
     for name in networks or ():
         if name not in names:
             raise UserError(f"--network {name}: {model} has {', '.join(names)}")
-    # by folder; what an earlier trimming left in the output says nothing about this one
-    parts = {Path(path).parent for path in found}
-    configs = {part: RunFolder(model / part).read_config() for part in parts}
     smaller, rows = {}, {}
     for name, path in names.items():
         if networks and name not in networks:
@@ -117,7 +106,7 @@ def trim(
         units = trimmer.graph.count_units()
         rows[path] = {"network": name, "units": units, "units_left": units}
         if units or networks:
-            config = configs[Path(path).parent]
+            config = RunFolder((model / path).parent).read_config()
             before = config.get("trimming", {}).get(name, {}).get("widen")
             if factor and before:
                 raise UserError(
@@ -134,28 +123,19 @@ def trim(
                 sizes = merged(sizes, wider)
             graph = Graph(network, settings.get("approximate", False))
             rows[path]["units_left"] = graph.count_units()
-            smaller[path] = stand_alone(thaw(network))
-            known = config.get("trimmed", {})
-            config["trimmed"] = known | {name: merged(known.get(name, {}), sizes)}
-            how = {name: _recorded(settings) | {"steps": steps, "widen": factor or before}}
-            config["trimming"] = config.get("trimming", {}) | how
+            how = _recorded(settings) | {"steps": steps, "widen": factor or before}
+            smaller[path] = Trimmed(network, sizes, how)
     if not smaller:
         more = "" if settings.get("approximate") else "; --approximate cuts more"
         raise UserError(f"--model {model}: no network has units that can be cut{more}")
-    for path in found:
-        if path in smaller:
-            save_h5(smaller[path], output / path)
-        else:
-            _copy(model / path, output / path)
+    write_run(model, output, found, smaller)
     for path, row in rows.items():
-        whole, small = found[path], smaller.get(path, found[path])
+        whole = found[path]
+        small = smaller[path].network if path in smaller else whole
         for key, measure in (("weights", lambda one: one.count_params()), ("flops", count_flops)):
             row |= {key: measure(whole), f"{key}_left": measure(small)}
         row |= {"bytes": (model / path).stat().st_size}
         row |= {"bytes_left": (output / path).stat().st_size}
-    _copy_others(model, output, configs)
-    for part, config in configs.items():
-        RunFolder(output / part).write_config(config)
     return list(rows.values())
 
 
@@ -167,26 +147,6 @@ def _recorded(settings):
         else getattr(value, "__name__", type(value).__name__)
         for key, value in settings.items()
     }
-
-
-def _copy(source, target):
-    with replace_when_done(target) as temporary:
-        shutil.copyfile(source, temporary)
-
-
-def _copy_others(model, output, folders):
-    """Copy what a run has beside its networks, and the runs in it whose networks are not found."""
-    for place in sorted(model.rglob("config.json")):
-        part = place.parent.relative_to(model)
-        if output.resolve() in place.resolve().parents:
-            continue  # the output is in the run
-        names = {*KEPT}
-        if part not in folders:
-            states = {path.name for path in place.parent.glob("*.weights.h5")}
-            names |= {path.name for path in place.parent.glob("*.h5")} - states | {place.name}
-        for name in sorted(names):
-            if (place.parent / name).is_file():
-                _copy(place.parent / name, output / part / name)
 
 
 def main(argv: list[str] | None = None) -> int:

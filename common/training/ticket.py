@@ -1,0 +1,110 @@
+"""Networks of the rounds of `trimming.lottery`, and run folders of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from common.cli import UserError
+from common.training.rebuild import layer_paths, trimmed
+from common.training.run_folder import RunFolder
+from common.training.trimmed_run import Trimmed, only_network, require_same_system, write_run
+from common.training.weights import load_into
+
+
+def read_result(place: Path, whole: keras.Model) -> dict[str, Any]:
+    """Content of ``result.json`` of a round.
+
+    Args:
+        place: Folder of the round.
+        whole: The whole network.
+
+    Returns:
+        Dict; its ``sizes`` are by the paths of the layers, see ``common.training.rebuild.rebuild``.
+
+    Raises:
+        UserError: The file is missing, damaged, or of another network.
+    """
+    path = place / "result.json"
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+        paths = layer_paths(whole)
+        sizes = {paths[int(number)]: size for number, size in result["sizes"].items()}
+    except OSError as error:
+        raise UserError(f"{path}: not readable ({error.strerror})") from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: damaged ({error!r}); remove it") from error
+    # rounds of an earlier version have no memory, and were trained once
+    return {"memory": math.nan, "trainings": 1} | result | {"sizes": sizes}
+
+
+def load_network(whole: keras.Model, sizes: dict[str, dict], path: Path) -> keras.Model:
+    """Load a network with weights of a round.
+
+    Args:
+        whole: The whole network.
+        sizes: Of the round, as in ``read_result``.
+        path: File of weights in the folder of the round.
+
+    Raises:
+        UserError: The file is missing, damaged, or of another network.
+    """
+    model = trimmed(whole, sizes, path.parent / "result.json")
+    load_into(model, path)
+    return model
+
+
+def write_ticket(
+    model: Path | str, tickets: Path | str, number: int, output: Path | str
+) -> dict[str, Any]:
+    """Write the run folder of a ticket.
+
+    Args:
+        model: Run folder of the whole network.
+        tickets: Folder of the rounds of a lottery of this network.
+        number: Round, from 0.
+        output: Folder to write.
+
+    Returns:
+        Result of the round, as of ``read_result``.
+
+    Raises:
+        UserError: The lottery had another model, the round is missing or damaged, or the output
+            holds a run of another system. Nothing is written then.
+    """
+    model, tickets, output = Path(model), Path(tickets), Path(output)
+    path, whole = only_network(model, "--model")
+    require_same_system(model, output)
+    settings = _settings(tickets)
+    name = model.resolve().name
+    if settings.get("model", name) != name:  # an earlier version did not record it
+        raise UserError(
+            f"--model {model}: {tickets} holds rounds of {settings['model']}; give that one"
+        )
+    place = tickets / f"round_{number:02d}"
+    if not (place / "result.json").is_file():
+        raise UserError(f"--round {number}: {tickets} has no such round that is finished")
+    result = read_result(place, whole)
+    network = load_network(whole, result["sizes"], place / "network.h5")
+    known = RunFolder((model / path).parent).read_config().get("trimming", {})
+    how = settings | {"round": number, "widen": known.get(Path(path).stem, {}).get("widen")}
+    write_run(model, output, [path], {path: Trimmed(network, result["sizes"], how)})
+    return result
+
+
+def _settings(tickets):
+    """Settings of a lottery."""
+    path = tickets / "lottery.json"
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(settings, dict):
+            raise TypeError("no JSON object")
+    except FileNotFoundError as error:
+        raise UserError(f"--tickets {tickets}: no rounds of trimming.lottery in it") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: not readable as JSON ({error})") from error
+    return settings
