@@ -222,7 +222,7 @@ def test_seeds_become_bars_and_a_picture(tmp_path, capsys):
     assert seeds.main(argv) == 0
     told = capsys.readouterr().out
     assert "1.000 ± 0.100" in told
-    assert "global 0.3 a round: 1 of 2 have cut 99%, which is left out" in told
+    assert "global scale max 0.3 a round: 1 of 2 have cut 99%, which is left out" in told
     rows = read_csv(tmp_path / "bars" / "bars.csv")
     assert [row["gone"] for row in rows] == ["80%", "90%"]
     assert (rows[0]["scratch"], rows[1]["scratch"]) == ("1.5", "")
@@ -231,7 +231,8 @@ def test_seeds_become_bars_and_a_picture(tmp_path, capsys):
     recorded = tmp_path / "seed_1" / "lottery.json"
     recorded.write_text(json.dumps(about | {"seed": 0}))
     assert_refused(seeds.main, argv, capsys, "seed_1: another folder has seed 0")
-    for other in ({"rewind": "learning_rate"}, {"share": 0.5}, {"model": "sing"}, {"notes": 9}):
+    others = [{"rewind": "learning_rate"}, {"share": 0.5}, {"model": "sing"}, {"notes": 9}]
+    for other in [*others, {"scale": "dimension"}, {"scope": "local"}]:
         assert seeds._group(tmp_path / "seed_0")[0] == seeds._group(tmp_path / "seed_1")[0]
         recorded.write_text(json.dumps(about | other))  # no longer the same kind of lottery
         assert seeds._group(tmp_path / "seed_0")[0] != seeds._group(tmp_path / "seed_1")[0]

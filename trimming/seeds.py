@@ -3,8 +3,9 @@
     python -m trimming.seeds --tickets runs/ddsp_?/width_68 runs/sing_?/width_128 --output runs/all
 
 Each folder of --tickets holds the rounds of `trimming.lottery` or `trimming.generator_lottery` from
-one seed; those of the same model, width, data, criterion, scope, --share, --rewind and --distil
-belong together, and must have different seeds. The output folder gets bars.csv and tickets.png.
+one seed; those of the same model, width, data, criterion, scope, scale, --share, --rewind and
+--distil belong together, and must have different seeds. The output folder gets bars.csv and
+tickets.png.
 
 Multipliers are errors over that of the whole network of the same seed, in the first round where
 that many of the weights are gone. With several seeds, means and standard deviations are shown. In
@@ -68,7 +69,10 @@ def _group(folder):
     try:
         about = json.loads((folder / "lottery.json").read_text(encoding="utf-8"))
         words = [about.get("model"), about.get("width"), about.get("criterion", "magnitude")]
-        words += [about.get("scope", "global"), f"{about.get('share', 0.3):g} a round"]
+        words.append(about.get("scope", "global"))
+        if words[-1] != "local":
+            words.append(f"scale {about.get('scale', 'max')}")
+        words.append(f"{about.get('share', 0.3):g} a round")
         if about.get("notes"):
             words.append(f"{about['notes']} notes")
         if about.get("dataset_path"):
