@@ -64,7 +64,8 @@ def build_parser() -> ArgumentParser:
     built.add_argument(
         "--teacher",
         type=Path,
-        help="run folder of the network that teaches the smaller ones (default: the whole network)",
+        help="run folder of the network that teaches the smaller ones (default: the whole network, "
+        "as round 0 has trained it)",
     )
     built.add_flag(
         "--validation_split",
