@@ -71,7 +71,8 @@ def write_run(
     """
     paths = list(paths)
     # of the model; what an earlier trimming left in the output says nothing about this one
-    configs = {part: RunFolder(model / part).read_config() for part in _parents(paths)}
+    parts = {Path(path).parent for path in paths}
+    configs = {part: RunFolder(model / part).read_config() for part in parts}
     for path in paths:
         if path not in smaller:
             _copy(model / path, output / path)
@@ -84,10 +85,6 @@ def write_run(
     _copy_others(model, output, configs)
     for part, config in configs.items():
         RunFolder(output / part).write_config(config)
-
-
-def _parents(paths):
-    return {Path(path).parent for path in paths}
 
 
 def _copy(source, target):
