@@ -206,7 +206,10 @@ def open_examples(folder: Path | str, path: Path | str, **settings: Any) -> Exam
     name = _system(folder, config)
     open_them = getattr(import_module(f"{name.partition('.')[0]}.trained"), "open_examples", None)
     if open_them is None:
-        raise UserError(f"{folder}: no examples of {name} can be opened; choose another criterion")
+        raise UserError(
+            f"--dataset_path: examples for models of {name} cannot be opened; leave it out if no "
+            "examples are needed, or give a model of the timbre transfer or of light_mir"
+        )
     return open_them(folder, config, Path(path), **settings)
 
 

@@ -163,7 +163,11 @@ class Session(TrainingSession):
         from granular.model import GrainModel, build_decoder, build_encoder, build_post
 
         post = build_post(self.architecture) if "post" in self.networks else None
-        networks = build_encoder(self.architecture), build_decoder(self.architecture), post
+        networks = self.sized(
+            encoder=build_encoder(self.architecture),
+            decoder=build_decoder(self.architecture),
+            post=post,
+        )
         rate = self.store.grains.sample_rate if self.flags.mel else None
         return GrainModel(*networks, self.architecture, floor=self.flags.floor, mel_rate=rate)
 

@@ -140,9 +140,11 @@ class Session(TrainingSession):
         )
 
         return SequenceModel(
-            build_sequence_encoder(self.architecture),
-            build_sequence_decoder(self.architecture, self.store.grains.count),
-            build_sequence_prior(self.architecture),
+            *self.sized(
+                sequence_encoder=build_sequence_encoder(self.architecture),
+                sequence_decoder=build_sequence_decoder(self.architecture, self.store.grains.count),
+                sequence_prior=build_sequence_prior(self.architecture),
+            )
         )
 
     def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:

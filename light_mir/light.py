@@ -2,10 +2,10 @@
 
     python -m light_mir.light --model runs/drums --tickets tickets/drums_* --output runs/light_drums
 
-Each folder of --tickets holds the rounds of `trimming.lottery` from another seed. Errors are those
-on the validation side, of which the mean over the seeds counts. The output is a run folder with the
-network of the chosen round, of the seed with the smallest error there, and tickets.csv, which
-`light_mir.picture` draws.
+Each folder of --tickets holds the rounds of `trimming.lottery` from another seed, with all other
+settings the same. Errors are those on the validation side, of which the mean over the seeds counts.
+The output is a run folder with the network of the chosen round, of the seed with the smallest error
+there, and tickets.csv, which `light_mir.picture` draws.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from common.cli import Parser, UserError, existing_folder, number, parser, run, say
+from common.cli import Parser, UserError, about, existing_folder, number, parser, run, say
 from common.files.text import write_rows
 from common.report.tables import as_text
-from common.report.tickets import TICKET, read_rounds, table_of
+from common.report.tickets import TICKET, group_lotteries, read_rounds, table_of
 from common.trained import open_run
 from common.training.devices import start_backend
 from common.work.lock import only_run
@@ -59,6 +59,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
     open_run(args.model, "light_mir")
+    with about("--tickets"):
+        groups = group_lotteries(args.tickets)
+        if len(groups) > 1:
+            (one, _), (other, folders), *_ = groups
+            names = sorted(name for name in one | other if one.get(name) != other.get(name))
+            raise UserError(
+                f"{folders[0]}: differs from {args.tickets[0]} in {', '.join(names)}; give "
+                "lotteries that differ in the seed alone"
+            )
     lotteries = [read_rounds(folder) for folder in args.tickets]
     table = table_of(lotteries)
     chosen = choose(table, args.points) if args.round is None else args.round

@@ -46,10 +46,9 @@ class Session(TrainingSession):
         add_training_flags(built, what="examples", batch_size=32, lr=3e-3, **how)
 
     def check(self) -> None:
-        """Open the store, and read to what a network that is trained on was trimmed."""
+        """Open the store, and check what a network that is trained on was made for."""
         flags = self.flags
         self.store = ExampleStore(flags.features_path)
-        self.kept = {}
         if flags.epoch_offset:
             config = open_run(flags.output, self.system)
             if (config.get("task"), config.get("width")) != (self.store.task.name, flags.width):
@@ -57,8 +56,6 @@ class Session(TrainingSession):
                     f"{flags.output}: of task {config.get('task')} and --width "
                     f"{config.get('width')}; give these"
                 )
-            names = ("trimmed", "trimming", "round")
-            self.kept = {name: config[name] for name in names if name in config}
 
     def open_data(self) -> None:
         """Take both sides of the store."""
@@ -75,19 +72,15 @@ class Session(TrainingSession):
         )
 
     def describe(self) -> dict[str, Any]:
-        """The task, the width, and to what the network was trimmed."""
-        return {"task": self.store.task.name, "width": self.flags.width} | self.kept
+        """The task and the width."""
+        return {"task": self.store.task.name, "width": self.flags.width}
 
     def make_model(self) -> Tagger:
         """Make the untrained model."""
-        from common.training.rebuild import trimmed
         from light_mir.model import Tagger, build_network, loss_name
 
         task = self.store.task
-        network = build_network(task, self.flags.width)
-        if "trimmed" in self.kept:
-            where = self.run.path / "config.json"
-            network = trimmed(network, self.kept["trimmed"]["network"], where)
+        (network,) = self.sized(network=build_network(task, self.flags.width))
         return Tagger(network, loss_name(task))
 
 

@@ -173,7 +173,9 @@ class Session(TrainingSession):
         """Make the untrained model."""
         from move.model import AdversarialMove, Move, build_critic, build_decoder, build_encoder
 
-        networks = build_encoder(self.architecture), build_decoder(self.architecture)
+        networks = self.sized(
+            encoder=build_encoder(self.architecture), decoder=build_decoder(self.architecture)
+        )
         settings = {
             "weight": self.flags.reconstruction_weight,
             "prior": self.flags.prior,

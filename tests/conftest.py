@@ -193,6 +193,29 @@ def assert_refused(main, argv, capsys, *words):
         assert str(word) in err[0]
 
 
+def assert_trained_on(train, run, output, argv, **settings):
+    """Check that a script of a training goes on from a run folder whose networks were trimmed.
+
+    Args:
+        train: Module of the script.
+        run: Run folder.
+        output: Folder of the trimmed run, to be written.
+        argv: Flags of the script, without those of the run.
+        settings: Arguments of ``trimming.trimmer.Trimmer``.
+    """
+    from trimming.trim import trim
+
+    rows = trim(run, output, share=0.3, **settings)
+    left = {row["network"]: row["weights_left"] for row in rows}
+    flags = [*argv, "--output", str(output), "--epoch_offset", "9"]
+    session = train.Session(**vars(train.build_parser().parse_args(flags)))
+    model = session.build()
+    session._load(model, 0)
+    for name in session.networks:
+        assert getattr(model, name).count_params() == left[name]
+    assert session._config()["trimmed"]
+
+
 def read_csv(path):
     """Read the rows of a CSV file as dicts of strings."""
     with path.open(newline="") as file:

@@ -9,6 +9,7 @@ from conftest import ROOT, assert_refused, read_csv
 
 from common.cli import UserError
 from common.music.pitch import frequency
+from common.report.tickets import group_lotteries
 from common.training.export import PACKAGES, export_network, open_exported
 from trimming import generator_lottery, seeds
 from trimming import rounds as rounds_module
@@ -230,18 +231,34 @@ def test_seeds_become_bars_and_a_picture(tmp_path, capsys):
     assert (tmp_path / "bars" / "tickets.png").read_bytes().startswith(b"\x89PNG")
     recorded = tmp_path / "seed_1" / "lottery.json"
     recorded.write_text(json.dumps(about | {"seed": 0}))
-    assert_refused(seeds.main, argv, capsys, "seed_1: another folder has seed 0")
-    others = [{"rewind": "learning_rate"}, {"share": 0.5}, {"model": "sing"}, {"notes": 9}]
-    for other in [*others, {"scale": "dimension"}, {"scope": "local"}]:
-        assert seeds._group(tmp_path / "seed_0")[0] == seeds._group(tmp_path / "seed_1")[0]
-        recorded.write_text(json.dumps(about | other))  # no longer the same kind of lottery
-        assert seeds._group(tmp_path / "seed_0")[0] != seeds._group(tmp_path / "seed_1")[0]
-        recorded.write_text(json.dumps(about))
+    assert_refused(seeds.main, argv, capsys, "same settings and seed 0")
     recorded.write_text(json.dumps(about | {"share": 0.5}))
     assert seeds.main(argv) == 0
     assert [row["seeds"] for row in read_csv(tmp_path / "bars" / "bars.csv")] == ["1"] * 5
     (tmp_path / "seed_1" / "lottery.json").unlink()
     assert_refused(seeds.main, argv, capsys, "lottery.json")
+
+
+def test_lotteries_that_differ_in_the_seed_alone_belong_together(tmp_path):
+    about = {"model": "ddsp", "scope": "local", "lr": 0.1, "epochs": 8}
+    others = [{}, {"seed": 1, "examples": ["(4,) 8 1.2"]}, {"rewind": "weights"}]  # the default
+    others += [{"epochs": 40}, {"distil": 0.5}, {"distil": 1.0}, {"share": 0.5}]
+    folders = []
+    for number, other in enumerate(others):
+        folders.append(tmp_path / str(number))
+        folders[-1].mkdir()
+        written = json.dumps({"seed": number} | about | other)
+        (folders[-1] / "lottery.json").write_text(written)
+    groups = group_lotteries(folders)
+    assert [found for _, found in groups] == [folders[:3], *([one] for one in folders[3:])]
+    short = "ddsp magnitude local 0.3 a round"
+    assert seeds.titles([settings for settings, _ in groups]) == [
+        f"{short} epochs 8",
+        f"{short} epochs 40",
+        f"{short} distilled distil 0.5",
+        f"{short} distilled distil 1.0",
+        "ddsp magnitude local 0.5 a round",
+    ]
 
 
 @pytest.mark.stress

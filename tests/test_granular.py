@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import soundfile
-from conftest import assert_refused, make_note, outcome, read_csv, write_notes
+from conftest import assert_refused, assert_trained_on, make_note, outcome, read_csv, write_notes
 
 from common.cli import UserError
 from common.latent import LatentModel
@@ -79,6 +79,12 @@ def folder(tmp_path_factory):
     argv = words("--model", base / "run", "--beta", 0.01)
     assert train_sequences.main([*common, *argv]) == 0
     return base
+
+
+def test_a_trimmed_model_is_trained_on(folder, tmp_path):
+    argv = words("--features_path", folder / "hits.h5", "--part", 6, "--decoder", "filter_post")
+    argv += words("--latent_dim", 4)
+    assert_trained_on(train_grains, folder / "run", tmp_path / "small", argv, approximate=True)
 
 
 def test_grains_are_as_published():

@@ -271,6 +271,20 @@ def test_the_lightest_round_without_loss_is_chosen():
     assert len(unfinished) == 2
 
 
+def test_lotteries_that_do_not_belong_together_are_refused(folder, tmp_path, capsys):
+    argv = words("--model", folder / "run", "--output", tmp_path / "light", "--tickets")
+    for name, about in (("one", {"seed": 0}), ("other", {"seed": 1, "dataset_path": "pitch.h5"})):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "lottery.json").write_text(json.dumps({"dataset_path": "d.h5"} | about))
+    one, other = words(tmp_path / "one", tmp_path / "other")
+    assert_refused(light.main, [*argv, one, other], capsys, "other: differs", "in dataset_path")
+    assert_refused(light.main, [*argv, one, one], capsys, "same settings and seed 0")
+    assert_refused(light.main, [*argv, one], capsys, "rounds.csv")
+    with pytest.raises(UserError, match="no round that all of them have"):
+        light.choose([])
+    assert not (tmp_path / "light").exists()
+
+
 def test_examples_need_no_settings(folder):
     found = open_examples(folder / "run", folder / "drums.h5", seed=1)
     (images, targets), held_out = found.training[0], found.validation[0]
@@ -298,7 +312,7 @@ def test_a_light_network_is_a_run_folder(folder, tmp_path, capsys):
     assert train.main([*argv, "--width", "2"]) == 0
     assert load_trained(tmp_path / "light").network.count_params() == after.count_params()
     argv = words("--model", folder / "run", "--tickets", folder, "--output", tmp_path / "x")
-    assert_refused(light.main, argv, capsys, "rounds.csv")
+    assert_refused(light.main, argv, capsys, "lottery.json")
 
 
 def test_a_sheet_has_four_bars_a_line_and_a_tab_sixteen_cells_a_bar():

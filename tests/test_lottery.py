@@ -12,7 +12,8 @@ from keras import layers
 from test_trimming import GUITAR
 
 from common.cli import UserError
-from common.trained import open_model
+from common.report.tickets import read_settings
+from common.trained import Examples, open_model
 from common.training.batches import Batches
 from common.training.rebuild import rebuild
 from common.training.trimmed_run import only_network
@@ -26,6 +27,7 @@ from trimming.distillation import Distilled
 from trimming.flags import CONTROLS
 from trimming.graph import Graph
 from trimming.rounds import lottery
+from trimming.training import fitting
 from trimming.trimmer import Trimmer
 
 X = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
@@ -207,16 +209,89 @@ def test_what_is_finished_is_not_repeated_and_what_is_not_comes_out_the_same(tic
         lottery(make_model, train, 2, 2, folder=tmp_path, **how)
 
 
-def test_rounds_go_on_with_the_same_settings_only(tmp_path):
-    about = {"share": 0.3, "lr": 0.1, "distil": 0.0, "teacher": "None"}
-    module._require_same(tmp_path, about)
-    with pytest.raises(UserError, match=r"other settings \(lr, teacher\)"):
-        module._require_same(tmp_path, about | {"lr": 0.2, "teacher": "runs/other"})
-    (tmp_path / "lottery.json").write_text('{"share": 0.3}')  # of an earlier version
-    with pytest.raises(UserError, match=r"other settings \(distil\)"):
-        module._require_same(tmp_path, about | {"distil": 0.5})
-    module._require_same(tmp_path, about)
-    assert json.loads((tmp_path / "lottery.json").read_text()) == about
+@pytest.mark.usefixtures("without_latency")
+def test_rounds_go_on_with_the_settings_that_they_depend_on(tmp_path):
+    def stay(model, callbacks):
+        return 1.0
+
+    def go_on(rounds, lr, data=None, train=stay, **how):
+        about = {"lr": lr, "distil": how.pop("distil", 0.0)}
+        settings = {"folder": tmp_path, "about": about, "data": data or (X, Y), "reported": False}
+        return lottery(make_model, train, rounds, 0, **settings, **how)
+
+    with pytest.raises(UserError, match="diverged"):
+        go_on(1, 5, train=lambda *_: float("nan"))
+    go_on(0, 0.1, criterion="random", distil=0.5)  # nothing was finished
+    with pytest.raises(UserError, match=r"other settings \(lr\)"):
+        go_on(1, 0.2)
+    with pytest.raises(UserError, match=r"other settings \(examples\)"):
+        go_on(1, 0.1, data=(2 * X, Y))
+    go_on(1, 0.1, criterion="activation", distil=0.3)  # the first round depends on neither
+    with pytest.raises(UserError, match=r"other settings \(criterion, distil\)"):
+        go_on(1, 0.1)
+    path = tmp_path / "lottery.json"
+    settings = json.loads(path.read_text())
+    former = {"lr": 0.1, "criterion": "activation", "teacher": "/home/runs/guitar"}
+    path.write_text(json.dumps(former))  # of an earlier version
+    assert read_settings(tmp_path)["teacher"] == "guitar"
+    with pytest.raises(UserError, match=r"other settings \(distil, teacher\)"):
+        go_on(1, 0.1, criterion="activation", distil=0.3)
+    path.write_text(json.dumps({"lr": 0.1, "criterion": "activation"}))
+    go_on(1, 0.1, criterion="activation")
+    assert json.loads(path.read_text()) == settings | {"distil": 0.0}
+    assert not (tmp_path / "rounds.csv").exists()
+    for wrong in ("", "[]"):
+        path.write_text(wrong)
+        with pytest.raises(UserError, match="not readable as JSON"):
+            go_on(1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("how", "word"),
+    [
+        ({"criterion": "activaton"}, "activaton"),
+        ({"criterion": "activation"}, "needs examples"),
+        ({"controls": iter(["scratch", "luck"])}, "luck"),
+    ],
+)
+def test_settings_are_refused_before_anything_is_trained(tmp_path, how, word):
+    def never(model, callbacks):
+        raise AssertionError
+
+    with pytest.raises(UserError, match=word):
+        lottery(make_model, never, 1, folder=tmp_path, **how)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_diverges_late_is_told():
+    class Fading(Batches):
+        def cut(self, positions, epoch):
+            return X[positions], Y[positions] if epoch < 1 else np.nan * Y[positions]
+
+    examples = Examples(Fading(len(X), 64), Fading(len(X), 64), "mse", 1.0)
+    for epochs, fine in ((1, True), (2, False)):  # the best weights are those of the first epoch
+        assert np.isfinite(fitting(examples, epochs, 1e-3)(make_model(), [])) == fine
+
+
+def test_a_ticket_becomes_a_run_folder(tickets, tmp_path, monkeypatch, capsys):
+    folder, rows, _ = tickets
+    run = tmp_path / "whole"
+    save_h5(make_model(), run / "network.h5")
+    (run / "config.json").write_text('{"system": "granular"}')
+    name = "common.training.trimmed_run.networks_of"
+    monkeypatch.setattr(name, lambda _: {"network.h5": make_model()})
+    argv = ["--model", str(run), "--tickets", str(folder), "--output", str(tmp_path / "small")]
+    assert ticket.main([*argv, "--round", "2"]) == 0
+    small = keras.models.load_model(tmp_path / "small" / "network.h5", compile=False)
+    assert small.count_params() == next(row["weights"] for row in rows if row["round"] == 2)
+    config = json.loads((tmp_path / "small" / "config.json").read_text())
+    assert config["trimming"]["network"]["round"] == 2
+    assert len(config["trimmed"]["network"]) == 2
+    for wrong, word in (
+        (["--round", "3"], "--round 3"),
+        (["--round", "2", "--tickets", str(run)], "holds no rounds of a lottery"),
+    ):
+        assert_refused(ticket.main, [*argv, *wrong], capsys, word)
 
 
 def test_the_script_records_what_its_rounds_depend_on(tmp_path):
@@ -338,7 +413,7 @@ def test_the_script_trains_and_trims_a_generator(tmp_path, features_folder, caps
     for wrong, word in (
         (["--round", "2"], "--round 2"),
         (["--round", "1", "--model", str(GUITAR)], "holds rounds of run"),
-        (["--round", "1", "--tickets", argv[1]], "no rounds of trimming.lottery"),
+        (["--round", "1", "--tickets", argv[1]], "holds no rounds of a lottery"),
     ):
         assert_refused(ticket.main, [*of_round, *wrong], capsys, word)
     for wrong, word in (

@@ -432,6 +432,18 @@ def test_a_second_trimming_into_a_folder_knows_nothing_of_the_first(run_of, tmp_
     assert list(config["trimming"]) == ["decoder"]
 
 
+def test_what_a_training_left_in_the_output_is_removed(run_of, tmp_path):
+    run, target = run_of({"network.h5": two_layers(20)[0]}), tmp_path / "small"
+    target.mkdir()
+    stale = ("resume-0007.weights.h5", "history.csv", "latents.h5")
+    for name in (*stale, "note.txt"):
+        (target / name).write_text(name)
+    trim.trim(run, target, share=0.2)
+    assert {path.name for path in target.iterdir()} == {"network.h5", "config.json", "note.txt"}
+    with pytest.raises(UserError, match="is the model itself; name another folder"):
+        trim.trim(run, run / ".." / run.name, share=0.2)
+
+
 def test_a_run_of_another_system_is_not_mixed_with_this_one(run_of, tmp_path):
     run, other = run_of({"network.h5": two_layers(20)[0]}), tmp_path / "other"
     other.mkdir()
@@ -491,6 +503,10 @@ def test_mistakes_of_the_script_are_one_line(tmp_path, capsys):
         (["--criterion", "activation"], "--dataset_path"),
         (["--criterion", "activation", "--dataset_path", str(ROOT)], "no features"),
         (["--share", "1"], "--share"),
+        (
+            ["--model", str(shipped("vae_notes")), "--dataset_path", str(ROOT / "data")],
+            "--dataset_path: examples for models of vae_generation",
+        ),
     ):
         assert_refused(trim.main, [*argv, *wrong], capsys, word)
     assert_refused(trim.main, ["--model", str(ROOT / "data"), *argv[2:]], capsys, "config.json")

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import soundfile
-from conftest import assert_refused, make_note, outcome, read_csv, write_notes
+from conftest import assert_refused, assert_trained_on, make_note, outcome, read_csv, write_notes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +53,11 @@ def folder(tmp_path_factory):
     argv = words("--model", base / "plain", "--features_path", music, "--steps", 4, "--epochs", 2)
     assert train_continuation.main([*argv, "--units", "8"]) == 0
     return base
+
+
+def test_a_trimmed_model_is_trained_on(folder, tmp_path):
+    argv = words("--features_path", folder / "music.h5", "--latent_dim", 4, *NETWORK)
+    assert_trained_on(train, folder / "plain", tmp_path / "small", argv)
 
 
 def test_notes_become_images_that_know_what_they_are(folder):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import soundfile
-from conftest import assert_refused, make_note, outcome, read_csv
+from conftest import assert_refused, assert_trained_on, make_note, outcome, read_csv
 from scipy.signal import find_peaks
 
 import vq_timbre
@@ -71,6 +71,11 @@ def short_sweeps(monkeypatch):
     monkeypatch.setattr(evaluate, "_SWEEP_SECONDS", 2)
     monkeypatch.setattr(evaluate, "_SPEED_SECONDS", 2)
     monkeypatch.setattr(evaluate, "_NOISES", 2)
+
+
+def test_a_trimmed_model_is_trained_on(folder, tmp_path):
+    argv = words("--input", folder / "phrases", "--size", "tiny", "--codes", 8)
+    assert_trained_on(train, folder / "run", tmp_path / "small", argv)
 
 
 def test_a_frame_is_freed_of_its_level():

@@ -170,7 +170,9 @@ class Session(TrainingSession):
         """Make the untrained model."""
         from timbre_space.model import Space, build_decoder, build_encoder
 
-        networks = build_encoder(self.architecture), build_decoder(self.architecture)
+        networks = self.sized(
+            encoder=build_encoder(self.architecture), decoder=build_decoder(self.architecture)
+        )
         kind = "l2" if self.flags.penalty == "none" else self.flags.penalty
         return Space(*networks, self.classes, self.ratings, kind)
 

@@ -108,7 +108,8 @@ class Session(TrainingSession):
         if not self.architecture.published:
             found = find_components(self.store, self.sides[0], self.scale, self.architecture.code)
             begin_with(*networks, found)
-        return AutoEncoder(*networks, self.scale)
+        encoder, decoder = networks
+        return AutoEncoder(*self.sized(encoder=encoder, decoder=decoder), self.scale)
 
     def after_epoch(self, epoch: int, networks: dict[str, keras.Model]) -> None:
         """Draw some reconstructions."""

@@ -107,7 +107,8 @@ class Session(TrainingSession):
 
         architecture = self.stretcher.architecture
         decoder = None if architecture.published else self.stretcher.decoder
-        return Correction(build_corrector(architecture), decoder, self.stretcher.scale)
+        (corrector,) = self.sized(corrector=build_corrector(architecture))
+        return Correction(corrector, decoder, self.stretcher.scale)
 
 
 build_parser, train, main = Session.script_functions(__doc__)

@@ -52,6 +52,7 @@ def control(
     Returns:
         ``(model, sizes)``.
     """
+    require_known(kind)
     ticket = rebuild(graph.model, sizes)
     if kind == "reinitialised":
         return ticket, sizes
@@ -67,12 +68,16 @@ def control(
         order = cutting_order(graph, scores, local=True, least_units=least_units)
         smaller = graph.settings(cut_to(graph, order, ticket.count_params()))
         return rebuild(graph.model, smaller), smaller
-    if kind != "masked":
-        raise UserError(f"control {kind!r}: give one of {', '.join(CONTROLS)}")
     model = rebuild(graph.model)
     model.set_weights(early)
     mask_smallest(model, trained, ticket.count_params())
     return model, {}
+
+
+def require_known(kind: str) -> None:
+    """Raise ``UserError`` if there is no such control."""
+    if kind not in CONTROLS:
+        raise UserError(f"control {kind!r}: give one of {', '.join(CONTROLS)}")
 
 
 def kernels_of(model: keras.Model) -> list[int]:

@@ -66,8 +66,7 @@ def unit_scores(
     """
     if criterion not in CRITERIA:
         raise UserError(f"criterion {criterion!r}: give one of {', '.join(CRITERIA)}")
-    if data is None and criterion not in WITHOUT_EXAMPLES:
-        raise UserError(f"criterion {criterion}: needs examples; give data")
+    require_examples(criterion, data)
     rng = np.random.default_rng(seed)
     weights = [np.abs(array) for array in graph.model.get_weights()]
     if not all(np.isfinite(array).all() for array in weights):
@@ -92,6 +91,12 @@ def unit_scores(
     if np.isinf(scores).any() or (np.isnan(scores).any() and not silent):
         raise UserError(f"criterion {criterion}: scores are not finite; check the examples")
     return scores
+
+
+def require_examples(criterion: str, data: Any) -> None:
+    """Raise ``UserError`` if a criterion needs examples and ``data`` is None."""
+    if data is None and criterion not in WITHOUT_EXAMPLES:
+        raise UserError(f"criterion {criterion}: needs examples; give data")
 
 
 def batches(

@@ -128,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             table = []
             for one in widths:
                 training.epoch = 0
-                (row,) = rounds_of(one, rounds=0, timed=False)
+                (row,) = rounds_of(one, rounds=0, reported=False)
                 table.append({"width": one, "weights": row["weights"], "error": row["score"]})
                 table[-1] |= {"test": row["test"]}
             write_rows(args.output / "widths.csv", table)

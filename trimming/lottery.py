@@ -57,8 +57,8 @@ def build_parser() -> ArgumentParser:
     built.add_flag(
         "--distil",
         0.0,
-        "share of the targets that a teacher's outputs take when the smaller networks are trained; "
-        "0: they learn from the targets alone",
+        "weight of a teacher's output in each target of the smaller networks; the rest is the true "
+        "target",
         type=number(float, 0, 1),
     )
     built.add_argument(
@@ -148,8 +148,9 @@ def main(argv: list[str] | None = None) -> int:
 def _about(args):
     """What the rounds depend on beside the settings of the trimming."""
     names = ("epochs", "steps_per_epoch", "batch_size", "lr", "begin", "validation_split", "distil")
-    about = {name: getattr(args, name) for name in names} | {"teacher": str(args.teacher)}
-    return about | {name: getattr(args, name).resolve().name for name in ("model", "dataset_path")}
+    about = {name: getattr(args, name) for name in names}
+    paths = {name: getattr(args, name) for name in ("model", "dataset_path", "teacher")}
+    return about | {name: str(path and path.resolve().name) for name, path in paths.items()}
 
 
 if __name__ == "__main__":

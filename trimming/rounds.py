@@ -9,31 +9,32 @@ and ``result.json``, which is written last: what is finished is not repeated.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
 from common.cli import UserError, say
 from common.files.text import write_json
-from common.report.tickets import TICKET
-from common.training.rebuild import layer_paths, merged, rebuild
-from common.training.ticket import load_network, read_result
+from common.report.tickets import FORMER, TICKET, read_settings
+from common.training.rebuild import merged, rebuild
+from common.training.ticket import load_network, read_result, write_result
+from common.training.trimmed_run import recorded
 from common.training.weights import save_h5
-from trimming.controls import control, kernels_of
+from trimming.controls import control, kernels_of, require_known
 from trimming.cost import count_flops, count_memory, measure_latency
+from trimming.criteria import batches, require_examples
 from trimming.flags import CONTROL_AT, LEAST_UNITS, is_reached
 from trimming.graph import Graph
 from trimming.report import write_report
 from trimming.statistics import recalibrate
 from trimming.trimmer import NothingToCut, Trimmer
 
-# what rounds depend on that earlier versions did not record
-_FORMER = {"rewind": "weights", "distil": 0.0, "teacher": "None"}
+# settings that round 0 does not depend on, beside those of the trimming
+_OF_TICKETS = ("rewind", "distil", "teacher")
 # by what is rewound: the file of the round before with whose weights a round begins
 _BEGINNINGS = {"weights": "early.h5", "learning_rate": "network.h5"}
 
@@ -76,7 +77,7 @@ def lottery(
     test: Callable[[keras.Model], float] | None = None,
     teach: Callable[[keras.Model], Callable[[keras.Model, list], float]] | None = None,
     about: dict[str, Any] | None = None,
-    timed: bool = True,
+    reported: bool = True,
     **settings: Any,
 ) -> list[dict[str, Any]]:
     """Train a model and its smaller and smaller tickets.
@@ -104,7 +105,8 @@ def lottery(
         teach: Function of the trained whole model that returns the ``train`` of all smaller ones;
             default the same one.
         about: What else must be the same when rounds go on, of types that JSON has.
-        timed: Whether latencies are measured, in a process of its own.
+        reported: Whether latencies are measured, in a process of its own, and ``rounds.csv`` and
+            its pictures are written.
         settings: Arguments of ``trimming.trimmer.Trimmer``.
 
     Returns:
@@ -116,81 +118,47 @@ def lottery(
 
     Raises:
         ValueError: ``rewind`` is unknown.
-        UserError: A training diverged or ended before ``rewind_epoch``, or the folder holds rounds
-            with other settings.
+        UserError: Settings or controls are unknown, the criterion needs examples, the folder holds
+            rounds with other settings, or a training diverged or ended before ``rewind_epoch``.
         NothingToCut: No unit may be cut in the first round.
     """
     if rewind not in _BEGINNINGS:
         raise ValueError(f"rewind {rewind!r}: give one of {', '.join(_BEGINNINGS)}")
+    controls = tuple(controls)
+    for kind in controls:
+        require_known(kind)
     folder = Path(folder)
-    about = {"rewind_epoch": rewind_epoch, "rewind": rewind, "seed": seed} | (about or {})
-    _require_same(folder, settings | about)
     keras.utils.set_random_seed(seed)
     whole = make_model()
-    graph = Graph(whole, settings.get("approximate", False))
-    places = [folder / f"round_{number:02d}" for number in range(rounds + 1)]
+    graph = Trimmer(whole, seed=seed, **settings).graph  # settings are refused before hours pass
+    if rounds:
+        require_examples(settings.get("criterion", "magnitude"), data)
+    about = {"rewind_epoch": rewind_epoch, "rewind": rewind, "seed": seed} | (about or {})
+    if data is not None:
+        about["examples"] = _summary(data)
+    _require_same(folder, about, settings)
+    shared = _Lottery(whole, graph, folder, rewind, data, seed, test, length, settings)
     found, passed = [], set()
-    for number, place in enumerate(places):
-        if not (place / "result.json").is_file():
-            how = {"weights": graph.count(), "data": data, "seed": seed, "settings": settings}
-            try:
-                model, sizes = _prepare(whole, number, places, _BEGINNINGS[rewind], **how)
-            except NothingToCut as error:
-                if number == 1:
-                    raise
-                say(f"{folder}: ends with round {number - 1}; {error}")
-                break
-            epoch = rewind_epoch if number == 0 else 0
-            how = {"rewind_epoch": epoch, "seed": seed + number, "test": test, "length": length}
-            _run(place, model, sizes, train, data, **how)
+    for number in range(rounds + 1):
+        try:
+            ticket = shared.ticket(number, train, rewind_epoch)
+        except NothingToCut as error:
+            if number == 1:
+                raise
+            say(f"{folder}: ends with round {number - 1}; {error}")
+            break
         if number == 0 and teach:
-            train = teach(load_network(whole, {}, place / "network.h5"))
-        found.append(read_result(place, whole) | {"kind": TICKET, "round": number, "place": place})
-        left = found[-1]["weights"] / graph.count()
+            train = teach(load_network(whole, {}, shared.place(0) / "network.h5"))
+        found.append(ticket)
+        left = ticket["weights"] / graph.count()
         reached = {share for share in CONTROL_AT if is_reached(share, left)}
-        for kind in controls if reached - passed else ():
-            inner = place / kind
-            times = 1 if rewind == "weights" else number + 1
-            done = (inner / "result.json").is_file() and read_result(inner, whole)
-            if not done or done["trainings"] != times:
-                keras.utils.set_random_seed(seed + number)
-                model, sizes = control(
-                    kind,
-                    graph,
-                    sizes=found[-1]["sizes"],
-                    early=load_network(whole, {}, places[0] / "early.h5").get_weights(),
-                    trained=load_network(whole, {}, places[0] / "network.h5").get_weights(),
-                    rng=np.random.default_rng([seed, number]),
-                    least_units=settings.get("least_units", LEAST_UNITS),
-                )
-                how = {"rewind_epoch": 0, "seed": seed + number, "test": test, "length": length}
-                _run(inner, model, sizes, train, data, times=times, masked=kind == "masked", **how)
-            found.append(
-                read_result(inner, whole) | {"kind": kind, "round": number, "place": inner}
-            )
+        if reached - passed:
+            found += [shared.control(kind, ticket, train) for kind in controls]
         passed |= reached
+    if not reported:
+        return _rows(found, graph.count(), [math.nan] * len(found))
     networks = [one["place"] / "network.h5" for one in found]
-    latencies = measure_latency(networks, length) if timed else [math.nan] * len(found)
-    rows = []
-    for one, latency in zip(found, latencies, strict=True):
-        rows.append(
-            {
-                "kind": one["kind"],
-                "round": one["round"],
-                "units": one["units"],
-                "weights": one["weights"],
-                "left": one["weights"] / graph.count(),
-                "flops": one["flops"],
-                "bytes": (one["place"] / "network.h5").stat().st_size,
-                "memory": one["memory"],
-                "latency_ms": 1000 * latency,
-                "score": one["score"],
-                "multiplier": one["score"] / (found[0]["score"] or 1e-9),
-            }
-        )
-        if "test" in one and "test" in found[0]:
-            multiplier = one["test"] / (found[0]["test"] or 1e-9)
-            rows[-1] |= {"test": one["test"], "test_multiplier": multiplier}
+    rows = _rows(found, graph.count(), measure_latency(networks, length))
     names = list(graph.widths())
     tickets = [one for one in found if one["kind"] == TICKET]
     widths = [dict(zip(names, one["widths"], strict=True)) for one in tickets]
@@ -198,80 +166,149 @@ def lottery(
     return rows
 
 
-def _require_same(folder, settings):
-    """Write the settings of a new folder; compare those of a folder that holds rounds."""
+def _summary(data):
+    """Shapes and mean sizes of examples: the same on all machines, and others with other data."""
+    sums = {}
+    for batch in batches(data):
+        for place, array in enumerate([*batch[0], *batch[1]]):
+            shape, size, total = sums.get(place, (array.shape[1:], 0, 0.0))
+            sums[place] = shape, size + array.size, total + np.abs(array).sum(dtype=float)
+    return [f"{shape} {size} {total / max(size, 1):.3g}" for shape, size, total in sums.values()]
+
+
+def _require_same(folder, about, settings):
+    """Compare settings with those that the finished rounds depend on, and write them."""
     path = folder / "lottery.json"
-    # a function by its name: as text, it would have an address
-    text = json.loads(json.dumps(settings, default=lambda one: getattr(one, "__name__", str(one))))
-    if path.is_file():
-        try:
-            known = _FORMER | json.loads(path.read_text(encoding="utf-8"))
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{path}: not readable as JSON ({error})") from error
-        now = _FORMER | text
+    now = FORMER | recorded(about | settings)
+    if (folder / "round_00" / "result.json").is_file() and path.is_file():
+        known = read_settings(folder)
         # a run of an earlier version, which knows fewer settings, may go on
-        others = sorted(name for name, value in known.items() if now.get(name) != value)
+        others = {name for name, value in known.items() if now.get(name) != value}
+        if not (folder / "round_01" / "result.json").is_file():
+            others &= about.keys() - {*_OF_TICKETS}
         if others:
             raise UserError(
-                f"{folder}: holds rounds with other settings ({', '.join(others)}); choose another "
-                "--output"
+                f"{folder}: holds rounds with other settings ({', '.join(sorted(others))}); choose "
+                "another --output"
             )
-    write_json(path, text)
+    write_json(path, now)
 
 
-def _prepare(whole, number, places, beginning, *, weights, data, seed, settings):
-    """The model of a round at the weights that it begins with, and its sizes."""
-    if number == 0:
-        model = rebuild(whole)
-        model.set_weights(whole.get_weights())
-        return model, {}
-    sizes = read_result(places[number - 1], whole)["sizes"]
-    before = [
-        load_network(whole, sizes, places[number - 1] / name) for name in ("network.h5", beginning)
-    ]
-    trimmer = Trimmer(before[0], whole=weights, seed=seed + number, **settings)
-    small = trimmer.step(data, recalibrated=False)  # with other weights: as its training begins
-    small.set_weights(trimmer.rewound(before[1].get_weights()))
-    changed = trimmer.graph.settings(trimmer.keep)
-    return small, merged(sizes, changed)
+class _Lottery(NamedTuple):
+    """What all trainings of a lottery share; see ``lottery``."""
 
+    whole: keras.Model
+    graph: Graph
+    folder: Path
+    rewind: str
+    data: Any
+    seed: int
+    test: Callable[[keras.Model], float] | None
+    length: int
+    settings: dict[str, Any]
 
-def _run(
-    place, model, sizes, train, data, *, rewind_epoch, seed, test, length, times=1, masked=False
-):
-    """Train a model in its folder, one or several times on end."""
-    keras.utils.set_random_seed(seed)
-    if data is not None:
-        recalibrate(model, data)
-    early = Early(model, rewind_epoch)
-    for _ in range(times):
-        score = train(model, [early])
-        if not math.isfinite(score):
-            raise UserError(f"{place}: the training diverged; lower the learning rate")
-    if early.weights is None:
-        raise UserError(
-            f"{place}: the training ended before epoch {rewind_epoch}, to be rewound to"
+    def place(self, number):
+        """Folder of a round."""
+        return self.folder / f"round_{number:02d}"
+
+    def ticket(self, number, train, rewind_epoch):
+        """Result of a round, which is trained unless it is finished."""
+        place = self.place(number)
+        if not (place / "result.json").is_file():
+            epoch = 0 if number else rewind_epoch
+            self._run(place, *self._begin(number), train, seed=self.seed + number, epoch=epoch)
+        result = read_result(place, self.whole)
+        return result | {"kind": TICKET, "round": number, "place": place}
+
+    def control(self, kind, ticket, train):
+        """Result of a control beside a ticket, which is trained unless it is finished."""
+        number, place = ticket["round"], ticket["place"] / kind
+        times = 1 if self.rewind == "weights" else number + 1
+        done = (place / "result.json").is_file() and read_result(place, self.whole)
+        if not done or done["trainings"] != times:
+            keras.utils.set_random_seed(self.seed + number)
+            early, trained = (
+                load_network(self.whole, {}, self.place(0) / name).get_weights()
+                for name in ("early.h5", "network.h5")
+            )
+            model, sizes = control(
+                kind,
+                self.graph,
+                sizes=ticket["sizes"],
+                early=early,
+                trained=trained,
+                rng=np.random.default_rng([self.seed, number]),
+                least_units=self.settings.get("least_units", LEAST_UNITS),
+            )
+            how = {"times": times, "masked": kind == "masked"}
+            self._run(place, model, sizes, train, seed=self.seed + number, **how)
+        result = read_result(place, self.whole)
+        return result | {"kind": kind, "round": number, "place": place}
+
+    def _begin(self, number):
+        """The model of a round at the weights that it begins with, and its sizes."""
+        if number == 0:
+            model = rebuild(self.whole)
+            model.set_weights(self.whole.get_weights())
+            return model, {}
+        last = self.place(number - 1)
+        sizes = read_result(last, self.whole)["sizes"]
+        trained, begins = (
+            load_network(self.whole, sizes, last / name)
+            for name in ("network.h5", _BEGINNINGS[self.rewind])
         )
-    plain = rebuild(model)
-    for name, weights in (("early.h5", early.weights), ("network.h5", model.get_weights())):
-        plain.set_weights(weights)
-        save_h5(plain, place / name)
-    graph, paths = Graph(model), layer_paths(model)
-    write_json(
-        place / "result.json",
-        {
+        how = {"whole": self.graph.count(), "seed": self.seed + number}
+        trimmer = Trimmer(trained, **how, **self.settings)
+        # not recalibrated: it gets other weights
+        small = trimmer.step(self.data, recalibrated=False)
+        small.set_weights(trimmer.rewound(begins.get_weights()))
+        return small, merged(sizes, trimmer.graph.settings(trimmer.keep))
+
+    def _run(self, place, model, sizes, train, *, seed, epoch=0, times=1, masked=False):
+        """Train a model in its folder, once or several times; keep the weights of an epoch."""
+        keras.utils.set_random_seed(seed)
+        if self.data is not None:
+            recalibrate(model, self.data)
+        early = Early(model, epoch)
+        for _ in range(times):
+            score = train(model, [early])
+            if not math.isfinite(score):
+                raise UserError(f"{place}: the training diverged; lower the learning rate")
+        if early.weights is None:
+            raise UserError(f"{place}: the training ended before epoch {epoch}, to be rewound to")
+        plain = rebuild(model)
+        for name, weights in (("early.h5", early.weights), ("network.h5", model.get_weights())):
+            plain.set_weights(weights)
+            save_h5(plain, place / name)
+        graph = Graph(model)
+        result = {
             "score": score,
             "trainings": times,
-            # by number: Keras counts unnamed layers on when a model is made once more
-            "sizes": {str(paths.index(path)): size for path, size in sizes.items()},
             "weights": _count(graph, masked=masked),
             "units": _living(graph, model.get_weights()),
-            "flops": count_flops(model, length),
-            "memory": count_memory(model, length),
+            "flops": count_flops(model, self.length),
+            "memory": count_memory(model, self.length),
             "widths": list(graph.widths().values()),
         }
-        | ({"test": test(model)} if test else {}),
-    )
+        if self.test:
+            result["test"] = self.test(model)
+        write_result(place, model, result | {"sizes": sizes})
+
+
+def _rows(found, weights, latencies):
+    """Rows of ``rounds.csv``, given the weights of the whole model."""
+    rows = []
+    for one, latency in zip(found, latencies, strict=True):
+        row = {name: one[name] for name in ("kind", "round", "units", "weights")}
+        row["left"] = one["weights"] / weights
+        row |= {"flops": one["flops"], "bytes": (one["place"] / "network.h5").stat().st_size}
+        row |= {"memory": one["memory"], "latency_ms": 1000 * latency, "score": one["score"]}
+        row["multiplier"] = one["score"] / (found[0]["score"] or 1e-9)
+        if "test" in one and "test" in found[0]:
+            row["test"] = one["test"]
+            row["test_multiplier"] = one["test"] / (found[0]["test"] or 1e-9)
+        rows.append(row)
+    return rows
 
 
 def _count(graph, *, masked):

@@ -3,8 +3,7 @@
     python -m trimming.seeds --tickets runs/ddsp_?/width_68 runs/sing_?/width_128 --output runs/all
 
 Each folder of --tickets holds the rounds of `trimming.lottery` or `trimming.generator_lottery` from
-one seed; those of the same model, width, data, criterion, scope, scale, --share, --rewind and
---distil belong together, and must have different seeds. The output folder gets bars.csv and
+one seed; those that differ in the seed alone belong together. The output folder gets bars.csv and
 tickets.png.
 
 Multipliers are errors over that of the whole network of the same seed, in the first round where
@@ -14,17 +13,22 @@ the picture, the mean error is divided by the mean error of the whole networks.
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common.cli import Parser, UserError, existing_folder, parser, run, say
+from common.cli import Parser, UserError, about, existing_folder, parser, run, say
 from common.files.text import write_rows
 from common.report.ablation import over_seeds
 from common.report.tables import as_text
-from common.report.tickets import TICKET, plot_tickets, read_rounds, table_of
+from common.report.tickets import (
+    TICKET,
+    group_lotteries,
+    plot_tickets,
+    read_rounds,
+    table_of,
+)
 from common.work.lock import only_run
 from trimming.flags import CONTROL_AT, CONTROLS, is_reached
 
@@ -64,40 +68,53 @@ def bars_of(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _group(folder):
-    """Name of what the seeds of a lottery share, model, width and so on, if known; its seed."""
-    try:
-        about = json.loads((folder / "lottery.json").read_text(encoding="utf-8"))
-        words = [about.get("model"), about.get("width"), about.get("criterion", "magnitude")]
-        words.append(about.get("scope", "global"))
-        if words[-1] != "local":
-            words.append(f"scale {about.get('scale', 'max')}")
-        words.append(f"{about.get('share', 0.3):g} a round")
-        if about.get("notes"):
-            words.append(f"{about['notes']} notes")
-        if about.get("dataset_path"):
-            words.append(f"of {about['dataset_path']}")
-        if about.get("rewind") == "learning_rate":
-            words.append("learning rate rewound")
-        if about.get("distil"):
-            words.append("distilled")
-        seed = about.get("seed")
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{folder}/lottery.json: no settings of a lottery in it") from error
-    return " ".join(str(word) for word in words if word is not None), seed
+def titles(groups: Sequence[dict[str, Any]]) -> list[str]:
+    """Titles of groups of lotteries, which tell them apart.
+
+    Args:
+        groups: Their settings, all different, as of ``common.report.tickets.group_lotteries``.
+
+    Returns:
+        A string for each: model, width and what else is always told; and what distinguishes it from
+        those for which that is the same.
+    """
+    short, found = [_short_title(settings) for settings in groups], []
+    for title, settings in zip(short, groups, strict=True):
+        same = [other for name, other in zip(short, groups, strict=True) if name == title]
+        names = sorted({name for other in same for name in other})
+        differ = [name for name in names if any(one.get(name) != same[0].get(name) for one in same)]
+        words = [f"{name} {settings.get(name, 'unknown')}" for name in differ]
+        found.append(" ".join([title, *words]))
+    return found
+
+
+def _short_title(settings):
+    words = [settings.get("model"), settings.get("width"), settings.get("criterion", "magnitude")]
+    words.append(settings.get("scope", "global"))
+    if words[-1] != "local":
+        words.append(f"scale {settings.get('scale', 'max')}")
+    words.append(f"{settings.get('share', 0.3):g} a round")
+    if settings.get("notes"):
+        words.append(f"{settings['notes']} notes")
+    if settings.get("dataset_path"):
+        words.append(f"of {settings['dataset_path']}")
+    if settings["rewind"] == "learning_rate":
+        words.append("learning rate rewound")
+    if settings["distil"]:
+        words.append("distilled")
+    return " ".join(str(word) for word in words if word is not None)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script; exit status 0."""
     args = build_parser().parse_args(argv)
-    groups, seeds = {}, set()
-    for folder in args.tickets:
-        name, seed = _group(folder)
-        if (name, seed) in seeds:
-            raise UserError(f"--tickets {folder}: another folder has seed {seed} of {name}, too")
-        if seed is not None:
-            seeds.add((name, seed))
-        groups.setdefault(name, []).append(read_rounds(folder))
+    with about("--tickets"):
+        found = group_lotteries(args.tickets)
+    names = titles([settings for settings, _ in found])
+    groups = {
+        name: [read_rounds(folder) for folder in folders]
+        for name, (_, folders) in zip(names, found, strict=True)
+    }
     table = []
     for name, lotteries in groups.items():
         bars = [{bar["gone"]: bar for bar in bars_of(rows)} for rows in lotteries]
@@ -120,8 +137,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UserError(f"--tickets: no lottery has cut {CONTROL_AT[0]:.0%} of the weights yet")
     with only_run(args.output):
         write_rows(args.output / "bars.csv", table)
-        titles = {textwrap.fill(name, 32): table_of(one) for name, one in groups.items()}
-        plot_tickets(args.output / "tickets.png", titles)
+        tables = {textwrap.fill(name, 32): table_of(one) for name, one in groups.items()}
+        plot_tickets(args.output / "tickets.png", tables)
     print(as_text([{name: _text(value) for name, value in row.items()} for row in table]))
     say(f"{args.output}: bars.csv, tickets.png")
     return 0

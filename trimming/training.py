@@ -29,7 +29,8 @@ def fitting(
     Returns:
         Function ``train(model, callbacks)`` that trains a model, leaves it with the weights of the
         best epoch and the moving averages of its training examples, and returns its loss on the
-        validation examples, or their ``error`` if the examples have one.
+        validation examples, or their ``error`` if the examples have one; NaN if the loss of some
+        epoch is not finite.
     """
 
     def train(model: keras.Model, callbacks: list[keras.callbacks.Callback]) -> float:
@@ -39,7 +40,7 @@ def fitting(
         rate = keras.optimizers.schedules.CosineDecay(lr, epochs * len(examples.training))
         model.compile(keras.optimizers.Adam(rate), examples.loss, jit_compile=jit_setting())
         best = keras.callbacks.EarlyStopping("val_loss", patience=epochs, restore_best_weights=True)
-        model.fit(
+        history = model.fit(
             examples.training,
             validation_data=examples.validation,
             epochs=epochs,
@@ -52,7 +53,8 @@ def fitting(
                 *callbacks,
             ],
         )
-        if not all(np.isfinite(array).all() for array in model.get_weights()):
+        # the best weights are back even if a later epoch diverged
+        if not np.isfinite(history.history["loss"]).all():
             return float("nan")
         recalibrate(model, examples.training)  # the averages lag behind what was learned fast
         return error_of(model, examples)

@@ -4,9 +4,10 @@
         --output demo/small_guitar --share 0.3
 
 The output folder is a run folder like the one of --model, and opens, converts and trains on like
-it. Afterwards the networks should be trained on: with train_generator.py --epoch_offset for
-the timbre transfer. With --widen, the layers get more units after the cut, copies that leave the
-outputs as they were, so that a network may become narrow where it needs little, and wide elsewhere.
+it. Afterwards the networks should be trained on, by the training script of the system with
+--epoch_offset: for the timbre transfer, train_generator.py. With --widen, all layers get more units
+after the cut, copies that leave the outputs as they were, so that a network may become narrow where
+it needs little, and wide elsewhere.
 """
 
 from __future__ import annotations
@@ -46,6 +47,13 @@ def build_parser() -> ArgumentParser:
     )
     add_flags(built)
     add_dataset_flag(built)
+    built.add_flag(
+        "--validation_split",
+        0.1,
+        "share of the pieces from which no examples are taken, since the training that follows "
+        "holds them out; give both the same",
+        type=number(float, 0, below=1),
+    )
     return built
 
 
@@ -78,12 +86,18 @@ def trim(
 
     Raises:
         UserError: No such network, nothing to cut, a network to be widened that has been widened
-            before, the output holds a run of another system, or as ``common.trained.open_model``,
-            ``Trimmer`` and ``widen``. Nothing is written then.
+            before, the output is the model or holds a run of another system, or as
+            ``common.trained.open_model``, ``Trimmer`` and ``widen``. Nothing is written then.
     """
     from common.trained import networks_of
     from common.training.rebuild import merged
-    from common.training.trimmed_run import Trimmed, require_same_system, write_run
+    from common.training.trimmed_run import (
+        Trimmed,
+        recorded,
+        require_output,
+        widening_of,
+        write_run,
+    )
     from trimming.cost import count_flops
     from trimming.graph import Graph
     from trimming.trimmer import Trimmer
@@ -93,7 +107,7 @@ def trim(
     found = networks_of(model)
     if not found:
         raise UserError(f"--model {model}: has no network that can be trimmed")
-    require_same_system(model, output)
+    require_output(model, output)
     names = {Path(path).stem: path for path in found}
     for name in networks or ():
         if name not in names:
@@ -106,8 +120,7 @@ def trim(
         units = trimmer.graph.count_units()
         rows[path] = {"network": name, "units": units, "units_left": units}
         if units or networks:
-            config = RunFolder((model / path).parent).read_config()
-            before = config.get("trimming", {}).get(name, {}).get("widen")
+            before = widening_of(model / path)
             if factor and before:
                 raise UserError(
                     f"--widen: {model / path} has been widened before, by {before:g}; give the "
@@ -123,7 +136,7 @@ def trim(
                 sizes = merged(sizes, wider)
             graph = Graph(network, settings.get("approximate", False))
             rows[path]["units_left"] = graph.count_units()
-            how = _recorded(settings) | {"steps": steps, "widen": factor or before}
+            how = recorded(settings) | {"steps": steps, "widen": factor or before}
             smaller[path] = Trimmed(network, sizes, how)
     if not smaller:
         more = "" if settings.get("approximate") else "; --approximate cuts more"
@@ -139,16 +152,6 @@ def trim(
     return list(rows.values())
 
 
-def _recorded(settings):
-    """Settings as they are written: a function or an object by its name."""
-    return {
-        key: value
-        if value is None or isinstance(value, str | bool | int | float)
-        else getattr(value, "__name__", type(value).__name__)
-        for key, value in settings.items()
-    }
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the script; return exit status 0."""
     args = build_parser().parse_args(argv)
@@ -157,7 +160,7 @@ def main(argv: list[str] | None = None) -> int:
     from common.report.tables import as_text
 
     with only_run(args.output):
-        settings, examples = settings_of(args)
+        settings, examples = settings_of(args, validation_split=args.validation_split)
         data = examples and examples.training
         how = {"networks": args.network, "steps": args.steps, "factor": args.widen}
         rows = trim(args.model, args.output, data=data, **how, **settings)

@@ -169,7 +169,9 @@ class Session(TrainingSession):
         """Make the untrained auto-encoder."""
         from vae_generation.model import VAE, build_decoder, build_encoder
 
-        networks = build_encoder(self.architecture), build_decoder(self.architecture)
+        networks = self.sized(
+            encoder=build_encoder(self.architecture), decoder=build_decoder(self.architecture)
+        )
         return VAE(*networks, self.flags.reconstruction_weight)
 
     def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:

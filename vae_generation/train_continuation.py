@@ -126,7 +126,8 @@ class Session(TrainingSession):
         from vae_generation.continuation import Predictor
         from vae_generation.model import build_predictor
 
-        return Predictor(build_predictor(len(self._scale["mean"]), self.flags.units))
+        network = build_predictor(len(self._scale["mean"]), self.flags.units)
+        return Predictor(*self.sized(predictor=network))
 
 
 build_parser, train, main = Session.script_functions(__doc__)

@@ -172,10 +172,13 @@ class Session(TrainingSession):
 
         flags, architecture = self.flags, self.architecture
         table = build_table(architecture.codes, architecture.widths.dims)
+        encoder, decoder = self.sized(
+            encoder=build_encoder(architecture), decoder=build_decoder(architecture)
+        )
         return VQTimbre(
-            build_encoder(architecture),
+            encoder,
             Codebook(table, decay=flags.decay, least=flags.least),
-            build_decoder(architecture),
+            decoder,
             spectrum_weight=flags.spectrum_weight,
             audio_weight=flags.audio_weight,
             commitment_weight=flags.commitment_weight,

@@ -158,9 +158,11 @@ class Session(TrainingSession):
         from wae_fader.model import Fader, build_decoder, build_encoder
 
         flags = self.flags
+        networks = self.sized(
+            encoder=build_encoder(self.architecture), decoder=build_decoder(self.architecture)
+        )
         return Fader(
-            build_encoder(self.architecture),
-            build_decoder(self.architecture),
+            *networks,
             build_classifier(
                 flags.latent_dim, len(self.conditions.instruments), pace=flags.classifier_pace
             ),

@@ -100,7 +100,8 @@ class Session(TrainingSession):
         """Make the untrained model."""
         from wae_fader.mcnn import Mcnn, build_mcnn
 
-        return Mcnn(build_mcnn(self.store.images, self.flags.heads, self.flags.width))
+        network = build_mcnn(self.store.images, self.flags.heads, self.flags.width)
+        return Mcnn(*self.sized(mcnn=network))
 
 
 build_parser, train, main = Session.script_functions(__doc__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from common.cli import UserError
 from common.report.plots import curves, save_figure
 
 TICKET, SCRATCH = "ticket", "scratch"
+# settings of lotteries that earlier versions did not have, and so did not record
+FORMER = {"rewind": "weights", "distil": 0.0, "teacher": "None"}
 
 
 def read_rounds(folder: Path) -> list[dict[str, Any]]:
@@ -27,6 +30,51 @@ def read_rounds(folder: Path) -> list[dict[str, Any]]:
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise UserError(f"{folder}/rounds.csv: no rounds of trimming.lottery in it") from error
     return rows
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Settings of a lottery by ``lottery.json``; ``UserError`` if there is none."""
+    path = folder / "lottery.json"
+    try:
+        settings = FORMER | json.loads(path.read_text(encoding="utf-8"))
+        # an earlier version recorded its path
+        return settings | {"teacher": Path(settings["teacher"]).name}
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file; {folder} holds no rounds of a lottery") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path}: not readable as JSON ({error}); take another copy") from error
+
+
+def group_lotteries(folders: Sequence[Path]) -> list[tuple[dict[str, Any], list[Path]]]:
+    """Put lotteries together that differ in the seed alone.
+
+    Args:
+        folders: Folders of the rounds.
+
+    Returns:
+        List of ``(settings, folders)``, in the order in which they are given first.
+
+    Raises:
+        UserError: Settings are missing, or two folders of a group have the same seed.
+    """
+    groups, seeds = [], []
+    for folder in folders:
+        settings = read_settings(folder)
+        seed = settings.pop("seed", None)
+        settings.pop("examples", None)  # their order is drawn by the seed
+        place = next((i for i, (known, _) in enumerate(groups) if known == settings), None)
+        if place is None:
+            groups.append((settings, [folder]))
+            seeds.append([seed])
+            continue
+        if seed is not None and seed in seeds[place]:
+            raise UserError(
+                f"{folder}: another folder has the same settings and seed {seed}, too; leave one "
+                "out"
+            )
+        groups[place][1].append(folder)
+        seeds[place].append(seed)
+    return groups
 
 
 def table_of(lotteries: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:

@@ -85,6 +85,7 @@ class TrainingSession(abc.ABC):
         self.check()
         self.run = RunFolder(self.folder)
         self._require_networks()
+        self._trimming = self._read_trimming()
         keep_freed_memory()
         start_backend(self.flags.gpu)
         self.devices = self.find_devices()
@@ -235,6 +236,27 @@ class TrainingSession(abc.ABC):
         self.training = make(training, batch_size=flags.batch_size, **once)
         self.validation = make(held_out, batch_size=flags.batch_size) if held_out else None
 
+    def sized(self, **networks: keras.Model | None) -> list[keras.Model | None]:
+        """Give networks the layers that trimming left them, if the run goes on from such networks.
+
+        Args:
+            networks: Networks as their builders give them, by their names in ``networks``; None for
+                one that the model does not have.
+
+        Returns:
+            List in the same order; a trimmed network has new weights.
+
+        Raises:
+            UserError: ``config.json`` records layers that the network does not have.
+        """
+        from common.training.rebuild import trimmed
+
+        sizes, where = self._trimming.get("trimmed", {}), self.run.path / "config.json"
+        return [
+            trimmed(network, sizes[name], where) if network and name in sizes else network
+            for name, network in networks.items()
+        ]
+
     def say(self, text: str) -> None:
         """Print a line, but only in the chief process."""
         if self.devices.is_chief:
@@ -334,6 +356,7 @@ class TrainingSession(abc.ABC):
             "flags": flags,
             "versions": versions(),
             **self.describe(),
+            **self._trimming,
             **self._recorded,
         }
 
@@ -346,6 +369,13 @@ class TrainingSession(abc.ABC):
                     f"{path}: no such file; --epoch_offset {self.flags.epoch_offset} goes on from "
                     "it"
                 )
+
+    def _read_trimming(self):
+        """What ``config.json`` says about the trimming of networks that the run goes on from."""
+        if not (self.flags.epoch_offset and (self.run.path / "config.json").is_file()):
+            return {}
+        config = self.run.read_config()
+        return {name: config[name] for name in ("trimmed", "trimming") if name in config}
 
     def _load(self, model, finished):
         """Load the weights with which the run continues."""

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from common.cli import UserError
+from common.files.text import write_json
+from common.report.tickets import read_settings
 from common.training.rebuild import layer_paths, trimmed
-from common.training.run_folder import RunFolder
-from common.training.trimmed_run import Trimmed, only_network, require_same_system, write_run
+from common.training.trimmed_run import (
+    Trimmed,
+    only_network,
+    require_output,
+    widening_of,
+    write_run,
+)
 from common.training.weights import load_into
 
 
@@ -40,6 +48,20 @@ def read_result(place: Path, whole: keras.Model) -> dict[str, Any]:
         raise UserError(f"{path}: damaged ({error!r}); remove it") from error
     # rounds of an earlier version have no memory, and were trained once
     return {"memory": math.nan, "trainings": 1} | result | {"sizes": sizes}
+
+
+def write_result(place: Path, model: keras.Model, result: Mapping[str, Any]) -> None:
+    """Write ``result.json`` of a round.
+
+    Args:
+        place: Folder of the round.
+        model: Its network.
+        result: As ``read_result`` gives it.
+    """
+    paths = layer_paths(model)
+    # by number: Keras counts unnamed layers on when a model is made once more
+    sizes = {str(paths.index(path)): size for path, size in result["sizes"].items()}
+    write_json(place / "result.json", {**result, "sizes": sizes})
 
 
 def load_network(whole: keras.Model, sizes: dict[str, dict], path: Path) -> keras.Model:
@@ -73,13 +95,13 @@ def write_ticket(
         Result of the round, as of ``read_result``.
 
     Raises:
-        UserError: The lottery had another model, the round is missing or damaged, or the output
-            holds a run of another system. Nothing is written then.
+        UserError: The lottery had another model, the round is missing or damaged, or the output is
+            the model or holds a run of another system. Nothing is written then.
     """
     model, tickets, output = Path(model), Path(tickets), Path(output)
     path, whole = only_network(model, "--model")
-    require_same_system(model, output)
-    settings = _settings(tickets)
+    require_output(model, output)
+    settings = read_settings(tickets)
     name = model.resolve().name
     if settings.get("model", name) != name:  # an earlier version did not record it
         raise UserError(
@@ -90,21 +112,6 @@ def write_ticket(
         raise UserError(f"--round {number}: {tickets} has no such round that is finished")
     result = read_result(place, whole)
     network = load_network(whole, result["sizes"], place / "network.h5")
-    known = RunFolder((model / path).parent).read_config().get("trimming", {})
-    how = settings | {"round": number, "widen": known.get(Path(path).stem, {}).get("widen")}
+    how = settings | {"round": number, "widen": widening_of(model / path)}
     write_run(model, output, [path], {path: Trimmed(network, result["sizes"], how)})
     return result
-
-
-def _settings(tickets):
-    """Settings of a lottery."""
-    path = tickets / "lottery.json"
-    try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(settings, dict):
-            raise TypeError("no JSON object")
-    except FileNotFoundError as error:
-        raise UserError(f"--tickets {tickets}: no rounds of trimming.lottery in it") from error
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path}: not readable as JSON ({error})") from error
-    return settings

@@ -45,8 +45,26 @@ def only_network(folder: Path, flag: str) -> tuple[str, keras.Model]:
     return next(iter(networks.items()))
 
 
-def require_same_system(model: Path, output: Path) -> None:
-    """Raise ``UserError`` if the output holds a run of another system than the model."""
+def widening_of(path: Path) -> float | None:
+    """Factor by which the network in a file of a run folder has been widened, or None."""
+    config = RunFolder(path.parent).read_config()
+    return config.get("trimming", {}).get(path.stem, {}).get("widen")
+
+
+def recorded(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as they are written: a function or an object by its name."""
+    return {
+        key: value
+        if value is None or isinstance(value, str | bool | int | float | list)
+        else getattr(value, "__name__", type(value).__name__)
+        for key, value in settings.items()
+    }
+
+
+def require_output(model: Path, output: Path) -> None:
+    """Raise ``UserError`` if the output is the model, or holds a run of another system."""
+    if output.resolve() == model.resolve():
+        raise UserError(f"--output {output}: is the model itself; name another folder")
     if (output / "config.json").is_file():
         with about("--output"):
             system = system_of(output)
@@ -68,11 +86,18 @@ def write_run(
             ``common.trained.networks_of``. Those not in ``smaller`` are copied, and so is what else
             belongs to the run.
         smaller: Trimmed networks by their files.
+
+    ``config.json`` is written last. What a training has left in the output, such as a state to
+    resume from, is removed first: it is of other networks.
     """
     paths = list(paths)
     # of the model; what an earlier trimming left in the output says nothing about this one
     parts = {Path(path).parent for path in paths}
     configs = {part: RunFolder(model / part).read_config() for part in parts}
+    for part in configs:
+        states = (output / part).glob("resume-*.weights.h5")
+        for stale in (*states, *(output / part / name for name in ("config.json", *KEPT))):
+            stale.unlink(missing_ok=True)
     for path in paths:
         if path not in smaller:
             _copy(model / path, output / path)

@@ -109,8 +109,9 @@ class Session(TrainingSession):
         """Make the untrained model."""
         from latent_exploration.continuous.model import ContinuousVAE, build_decoder, build_encoder
 
-        architecture = self.architecture
-        networks = build_encoder(architecture), build_decoder(architecture)
+        networks = self.sized(
+            encoder=build_encoder(self.architecture), decoder=build_decoder(self.architecture)
+        )
         return ContinuousVAE(*networks, self.flags.beta, len(self.collections))
 
     def callbacks(self, model: TrainingModel, done: int) -> list[keras.callbacks.Callback]:
