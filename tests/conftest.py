@@ -75,6 +75,18 @@ def pytest_xdist_auto_num_workers():
     return max(1, min(cores(), memory() // (3 * 2**30), 8))
 
 
+@pytest.fixture(scope="session", autouse="PYTEST_XDIST_WORKER" in os.environ)
+def plain_graphs():
+    """Leave TensorFlow graphs as they are traced: few steps are run, and to optimise takes longer.
+
+    Processes that a test starts optimise them.
+    """
+    if find_spec("tensorflow"):
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 def pytest_collection_modifyitems(items):
     """Run the files that take long first, so that none of them runs alone at the end."""
     items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONG)
