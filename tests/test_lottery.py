@@ -229,6 +229,14 @@ def test_rounds_go_on_with_the_settings_that_they_depend_on(tmp_path):
     go_on(1, 0.1, criterion="activation", distil=0.3)  # the first round depends on neither
     with pytest.raises(UserError, match=r"other settings \(criterion, distil\)"):
         go_on(1, 0.1)
+    with pytest.raises(UserError, match="examples"):
+        lottery(make_model, stay, 1, 0, folder=tmp_path, about={"lr": 0.1}, criterion="random")
+    first = tmp_path / "round_00" / "result.json"
+    result = first.read_text()
+    first.unlink()
+    with pytest.raises(UserError, match=r"other settings \(lr\)"):  # those of round 1 remain
+        go_on(1, 0.2, criterion="activation", distil=0.3)
+    first.write_text(result)
     path = tmp_path / "lottery.json"
     settings = json.loads(path.read_text())
     former = {"lr": 0.1, "criterion": "activation", "teacher": "/home/runs/guitar"}
@@ -275,7 +283,7 @@ def test_a_training_that_diverges_late_is_told():
 
 def test_a_ticket_becomes_a_run_folder(tickets, tmp_path, monkeypatch, capsys):
     folder, rows, _ = tickets
-    run = tmp_path / "whole"
+    run, other = tmp_path / "whole", tmp_path / "other"
     save_h5(make_model(), run / "network.h5")
     (run / "config.json").write_text('{"system": "granular"}')
     name = "common.training.trimmed_run.networks_of"
@@ -291,7 +299,9 @@ def test_a_ticket_becomes_a_run_folder(tickets, tmp_path, monkeypatch, capsys):
         (["--round", "3"], "--round 3"),
         (["--round", "2", "--tickets", str(run)], "holds no rounds of a lottery"),
     ):
-        assert_refused(ticket.main, [*argv, *wrong], capsys, word)
+        assert_refused(ticket.main, [*argv, *wrong, "--output", str(other)], capsys, word)
+    assert_refused(ticket.main, [*argv, "--round", "1"], capsys, "already holds a run")
+    assert not other.exists()
 
 
 def test_the_script_records_what_its_rounds_depend_on(tmp_path):
@@ -415,7 +425,8 @@ def test_the_script_trains_and_trims_a_generator(tmp_path, features_folder, caps
         (["--round", "1", "--model", str(GUITAR)], "holds rounds of run"),
         (["--round", "1", "--tickets", argv[1]], "holds no rounds of a lottery"),
     ):
-        assert_refused(ticket.main, [*of_round, *wrong], capsys, word)
+        of_other = [*of_round, "--output", str(tmp_path / "other"), *wrong]
+        assert_refused(ticket.main, of_other, capsys, word)
     for wrong, word in (
         (["--rewind_epoch", "2"], "--rewind_epoch"),
         (["--teacher", str(GUITAR)], "--distil"),

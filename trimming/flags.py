@@ -21,6 +21,7 @@ CONTROLS = ("random", "reinitialised", "scratch", "masked")
 CONTROL_AT = (0.8, 0.9, 0.99)  # shares of the weights that are gone
 LEAST_UNITS = 4  # that a layer keeps by default
 SCALES = ("max", "dimension", "none")
+TRIMMER_SETTINGS = ("criterion", "scope", "scale", "share", "least_units", "approximate")
 REWINDS = ("weights", "learning_rate")
 
 
@@ -132,8 +133,7 @@ def require_rewind(args: Namespace) -> None:
 
 def trimmer_settings(args: Namespace) -> dict[str, Any]:
     """Arguments of ``trimming.trimmer.Trimmer`` by the flags of ``add_flags``, without the loss."""
-    names = ("criterion", "scope", "scale", "share", "least_units", "approximate", "seed")
-    return {name: getattr(args, name) for name in names}
+    return {name: getattr(args, name) for name in (*TRIMMER_SETTINGS, "seed")}
 
 
 def settings_of(args: Namespace, **how: Any) -> tuple[dict[str, Any], Examples | None]:

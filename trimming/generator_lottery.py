@@ -86,7 +86,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     start_backend(args.gpu)
 
     from common.trained import Examples
-    from trimming.criteria import batches
     from trimming.generators.notes import ArrayBatches, read_sides
     from trimming.report import rounds_text
     from trimming.rounds import lottery
@@ -106,6 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = ("model", "epochs", "batch_size")
     about = {name: getattr(args, name) for name in names}
     about |= {"steps_per_epoch": steps, "lr": lr, "notes": len(sides.training)}
+    about["audio_path"] = args.audio_path.resolve().name
 
     def rounds_of(width, **how):
         return lottery(
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             rewind_epoch=args.rewind_epoch,
             rewind=args.rewind,
             folder=args.output / f"width_{width}",
-            data=list(batches(training, 256)),
+            data=training,
             seconds=examples.seconds,
             test=lambda model: error_of(model, examples._replace(validation=test)),
             about=about | {"width": width},

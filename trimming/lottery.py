@@ -92,7 +92,6 @@ def main(argv: list[str] | None = None) -> int:
 
     from common.training.rebuild import rebuild, thaw
     from common.training.trimmed_run import only_network
-    from trimming.criteria import batches
     from trimming.distillation import Distilled
     from trimming.report import rounds_text
     from trimming.rounds import lottery
@@ -133,7 +132,7 @@ def main(argv: list[str] | None = None) -> int:
             rewind_epoch=args.rewind_epoch,
             rewind=args.rewind,
             folder=args.output,
-            data=list(batches(examples.training, 256)),  # the same when it goes on
+            data=examples.training,
             controls=args.controls,
             seconds=examples.seconds,
             teach=teach if args.distil else None,

@@ -27,14 +27,15 @@ from common.training.weights import save_h5
 from trimming.controls import control, kernels_of, require_known
 from trimming.cost import count_flops, count_memory, measure_latency
 from trimming.criteria import batches, require_examples
-from trimming.flags import CONTROL_AT, LEAST_UNITS, is_reached
+from trimming.flags import CONTROL_AT, LEAST_UNITS, TRIMMER_SETTINGS, is_reached
 from trimming.graph import Graph
 from trimming.report import write_report
 from trimming.statistics import recalibrate
 from trimming.trimmer import NothingToCut, Trimmer
 
-# settings that round 0 does not depend on, beside those of the trimming
-_OF_TICKETS = ("rewind", "distil", "teacher")
+# settings that round 0 does not depend on
+_OF_TICKETS = {*TRIMMER_SETTINGS, "loss", "rewind", "distil", "teacher"}
+_EXAMPLES = 256  # largest number for the criterion and for moving averages
 # by what is rewound: the file of the round before with whose weights a round begins
 _BEGINNINGS = {"weights": "early.h5", "learning_rate": "network.h5"}
 
@@ -93,7 +94,8 @@ def lottery(
             ``rewind_epoch``, or the "learning_rate" alone, so that the round goes on with the
             weights of the one before (Renda, Frankle and Carbin 2020, arXiv:2003.02389).
         data: Examples for the criterion, see ``trimming.criteria.unit_scores``, and for the moving
-            averages that each training begins with; without them these are as they were.
+            averages that each training begins with, at most 256; without them these are as they
+            were.
         controls: Names in ``trimming.flags.CONTROLS``, trained when CONTROL_AT of the weights is
             cut: once, as a ticket that was rewound, or if tickets keep their weights, as many times
             as the ticket has been trained in all.
@@ -135,6 +137,7 @@ def lottery(
         require_examples(settings.get("criterion", "magnitude"), data)
     about = {"rewind_epoch": rewind_epoch, "rewind": rewind, "seed": seed} | (about or {})
     if data is not None:
+        data = list(batches(data, _EXAMPLES))
         about["examples"] = _summary(data)
     _require_same(folder, about, settings)
     shared = _Lottery(whole, graph, folder, rewind, data, seed, test, length, settings)
@@ -169,7 +172,7 @@ def lottery(
 def _summary(data):
     """Shapes and mean sizes of examples: the same on all machines, and others with other data."""
     sums = {}
-    for batch in batches(data):
+    for batch in data:
         for place, array in enumerate([*batch[0], *batch[1]]):
             shape, size, total = sums.get(place, (array.shape[1:], 0, 0.0))
             sums[place] = shape, size + array.size, total + np.abs(array).sum(dtype=float)
@@ -180,12 +183,13 @@ def _require_same(folder, about, settings):
     """Compare settings with those that the finished rounds depend on, and write them."""
     path = folder / "lottery.json"
     now = FORMER | recorded(about | settings)
-    if (folder / "round_00" / "result.json").is_file() and path.is_file():
+    finished = {one.relative_to(folder).parts[0] for one in folder.glob("round_*/**/result.json")}
+    if finished and path.is_file():
         known = read_settings(folder)
         # a run of an earlier version, which knows fewer settings, may go on
         others = {name for name, value in known.items() if now.get(name) != value}
-        if not (folder / "round_01" / "result.json").is_file():
-            others &= about.keys() - {*_OF_TICKETS}
+        if finished == {"round_00"}:
+            others -= _OF_TICKETS
         if others:
             raise UserError(
                 f"{folder}: holds rounds with other settings ({', '.join(sorted(others))}); choose "

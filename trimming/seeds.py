@@ -96,8 +96,9 @@ def _short_title(settings):
     words.append(f"{settings.get('share', 0.3):g} a round")
     if settings.get("notes"):
         words.append(f"{settings['notes']} notes")
-    if settings.get("dataset_path"):
-        words.append(f"of {settings['dataset_path']}")
+    data = settings.get("dataset_path") or settings.get("audio_path")
+    if data:
+        words.append(f"of {data}")
     if settings["rewind"] == "learning_rate":
         words.append("learning rate rewound")
     if settings["distil"]:

@@ -54,7 +54,8 @@ def fitting(
             ],
         )
         # the best weights are back even if a later epoch diverged
-        if not np.isfinite(history.history["loss"]).all():
+        numbers = [*model.get_weights(), history.history["loss"]]
+        if not all(np.isfinite(array).all() for array in numbers):
             return float("nan")
         recalibrate(model, examples.training)  # the averages lag behind what was learned fast
         return error_of(model, examples)

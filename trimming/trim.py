@@ -50,8 +50,8 @@ def build_parser() -> ArgumentParser:
     built.add_flag(
         "--validation_split",
         0.1,
-        "share of the pieces from which no examples are taken, since the training that follows "
-        "holds them out; give both the same",
+        "share of the pieces from which no examples are taken; for models of the timbre transfer, "
+        "give that of the training that follows, which holds them out",
         type=number(float, 0, below=1),
     )
     return built
@@ -86,15 +86,15 @@ def trim(
 
     Raises:
         UserError: No such network, nothing to cut, a network to be widened that has been widened
-            before, the output is the model or holds a run of another system, or as
-            ``common.trained.open_model``, ``Trimmer`` and ``widen``. Nothing is written then.
+            before, the output already holds a run, or as ``common.trained.open_model``,
+            ``Trimmer`` and ``widen``. Nothing is written then.
     """
     from common.trained import networks_of
     from common.training.rebuild import merged
     from common.training.trimmed_run import (
         Trimmed,
         recorded,
-        require_output,
+        require_no_run,
         widening_of,
         write_run,
     )
@@ -107,7 +107,7 @@ def trim(
     found = networks_of(model)
     if not found:
         raise UserError(f"--model {model}: has no network that can be trimmed")
-    require_output(model, output)
+    require_no_run(output)
     names = {Path(path).stem: path for path in found}
     for name in networks or ():
         if name not in names:

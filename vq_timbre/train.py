@@ -109,7 +109,10 @@ class Session(TrainingSession):
             type=number(float, 0),
         )
         built.add_flag(
-            "--free_epochs", 3, "number of first epochs without codes", type=number(int, 0)
+            "--free_epochs",
+            3,
+            "number of first epochs without codes; with --epoch_offset, there are none",
+            type=number(int, 0),
         )
         add_training_flags(built, what="pieces", batch_size=8, lr=3e-3, epochs=16)
 
@@ -118,7 +121,8 @@ class Session(TrainingSession):
         flags = self.flags
         if not (flags.spectrum_weight or flags.audio_weight):
             raise UserError("--spectrum_weight 0 --audio_weight 0: nothing is left to learn from")
-        if flags.free_epochs >= flags.epochs:
+        self._free = 0 if flags.epoch_offset else flags.free_epochs
+        if self._free >= flags.epochs:
             raise UserError(
                 f"--free_epochs {flags.free_epochs}: leaves none of the --epochs {flags.epochs} to "
                 "learn codes; lower it"
@@ -193,10 +197,10 @@ class Session(TrainingSession):
         flags = self.flags
 
         def begin(epoch, logs=None):
-            model.quantised.assign(float(epoch >= flags.epoch_offset + flags.free_epochs))
+            model.quantised.assign(float(epoch >= flags.epoch_offset + self._free))
             if not flags.epoch_offset and epoch == 0:
                 begin_with_spectra(model.decoder, self._frames(_FIRST_BATCHES, 1))
-            if not flags.epoch_offset and epoch == flags.free_epochs:
+            if not flags.epoch_offset and epoch == self._free:
                 vectors = model.encoder.predict(self._frames(_STARTING, 0)[..., None], verbose=0)
                 model.quantiser.start(vectors, flags.seed)
 

@@ -17,7 +17,7 @@ from common.training.rebuild import layer_paths, trimmed
 from common.training.trimmed_run import (
     Trimmed,
     only_network,
-    require_output,
+    require_no_run,
     widening_of,
     write_run,
 )
@@ -95,12 +95,12 @@ def write_ticket(
         Result of the round, as of ``read_result``.
 
     Raises:
-        UserError: The lottery had another model, the round is missing or damaged, or the output is
-            the model or holds a run of another system. Nothing is written then.
+        UserError: The lottery had another model, the round is missing or damaged, or the output
+            already holds a run. Nothing is written then.
     """
     model, tickets, output = Path(model), Path(tickets), Path(output)
     path, whole = only_network(model, "--model")
-    require_output(model, output)
+    require_no_run(output)
     settings = read_settings(tickets)
     name = model.resolve().name
     if settings.get("model", name) != name:  # an earlier version did not record it

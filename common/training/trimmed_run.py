@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
-from common.cli import UserError, about
+from common.cli import UserError
 from common.files.atomic import replace_when_done
-from common.trained import networks_of, system_of
+from common.trained import networks_of
 from common.training.rebuild import merged, thaw
 from common.training.run_folder import KEPT, RunFolder
 from common.training.weights import save_h5, stand_alone
@@ -52,26 +54,19 @@ def widening_of(path: Path) -> float | None:
 
 
 def recorded(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as they are written: a function or an object by its name."""
-    return {
-        key: value
-        if value is None or isinstance(value, str | bool | int | float | list)
-        else getattr(value, "__name__", type(value).__name__)
-        for key, value in settings.items()
-    }
+    """Settings as JSON gives them back: a function or an object by its name, a tuple as a list."""
+
+    def name_of(one):
+        is_number = isinstance(one, np.generic)
+        return one.item() if is_number else getattr(one, "__name__", type(one).__name__)
+
+    return json.loads(json.dumps(dict(settings), default=name_of))
 
 
-def require_output(model: Path, output: Path) -> None:
-    """Raise ``UserError`` if the output is the model, or holds a run of another system."""
-    if output.resolve() == model.resolve():
-        raise UserError(f"--output {output}: is the model itself; name another folder")
-    if (output / "config.json").is_file():
-        with about("--output"):
-            system = system_of(output)
-        if system != system_of(model):
-            raise UserError(
-                f"--output {output}: already holds a run of {system}; name another folder"
-            )
+def require_no_run(output: Path) -> None:
+    """Raise ``UserError`` if a folder to be written holds a run: that would be lost or mixed up."""
+    if any(output.rglob("config.json")):
+        raise UserError(f"--output {output}: already holds a run; name another folder")
 
 
 def write_run(
@@ -87,17 +82,11 @@ def write_run(
             belongs to the run.
         smaller: Trimmed networks by their files.
 
-    ``config.json`` is written last. What a training has left in the output, such as a state to
-    resume from, is removed first: it is of other networks.
+    ``config.json`` is written last.
     """
     paths = list(paths)
-    # of the model; what an earlier trimming left in the output says nothing about this one
     parts = {Path(path).parent for path in paths}
     configs = {part: RunFolder(model / part).read_config() for part in parts}
-    for part in configs:
-        states = (output / part).glob("resume-*.weights.h5")
-        for stale in (*states, *(output / part / name for name in ("config.json", *KEPT))):
-            stale.unlink(missing_ok=True)
     for path in paths:
         if path not in smaller:
             _copy(model / path, output / path)
@@ -121,8 +110,6 @@ def _copy_others(model, output, folders):
     """Copy what a run has beside its networks, and the runs in it whose networks are not found."""
     for place in sorted(model.rglob("config.json")):
         part = place.parent.relative_to(model)
-        if output.resolve() in place.resolve().parents:
-            continue  # the output is in the run
         names = {*KEPT}
         if part not in folders:
             states = {path.name for path in place.parent.glob("*.weights.h5")}
