@@ -116,7 +116,7 @@ def test_the_eager_loop_trains_as_our_step_does():
     x, y = np.random.default_rng(0).uniform(-1, 1, (2, 2, 256, 256, 1)).astype(np.float32)
     losses = training.eager_step(*eager)(x, y)
     model = Pix2Pix(*ours)
-    model.compile(TwoRateAdam(*training.RATES), jit_compile=False)
+    model.compile(TwoRateAdam(*training.RATES), run_eagerly=True)
     found = model.train_on_batch(x, y, return_dict=True)
     expected = dict(zip(("gen_mae", "gen_loss", "disc_loss"), losses, strict=True))
     assert {name: float(value) for name, value in found.items()} == pytest.approx(

@@ -264,7 +264,7 @@ def test_a_generator_alone_learns_from_l1_and_measures_nothing_else():
     keras.utils.set_random_seed(0)
     model, reference = (Pix2Pix(build_generator(WIDTH, dropout=0)) for _ in range(2))
     reference.set_weights(model.get_weights())
-    model.compile(TwoRateAdam(GEN_LR), jit_compile=False)
+    model.compile(TwoRateAdam(GEN_LR), run_eagerly=True)
     ((x, y),) = make_batches(1)
     assert model.discriminator is None
     found = model.train_on_batch(x, y, return_dict=True)

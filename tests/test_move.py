@@ -302,7 +302,7 @@ def test_the_loss_is_the_sum_of_its_parts(folder):
     part = CONDITIONS.parts["instrument"]
     networks = build_encoder(architecture), build_decoder(architecture)
     model = Move(*networks, weight=100.0, prior="kl", instruments=part)
-    model.compile(keras.optimizers.Adam(1e-3), jit_compile=False)
+    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
     model.beta.assign(0.5)
     model.transfer.assign(2.0)
     x, y = make_batches(folder)[0]
@@ -328,6 +328,7 @@ def test_an_adversary_may_take_the_place_of_the_discrepancy(folder):
         **parsed(train.build_parser(), flags | {"translation": "adversarial", "mmd_weight": 3})
     )
     model = session.build()
+    model.run_eagerly = True  # a single step
     x, y = session.training[0]
     kept = [np.array(weight) for weight in model.critic.get_weights()]
     scores = model.train_on_batch(x, y, return_dict=True)

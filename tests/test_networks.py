@@ -194,7 +194,7 @@ def test_a_critic_and_a_translation_learn_from_their_own_losses():
     decoder.set_weights([np.eye(2, dtype=np.float32)])
     for part, network, other in ((0, critic, decoder), (1, decoder, critic)):
         model = Minimised(decoder, critic, part, (true, made, own, weights))
-        model.compile(keras.optimizers.SGD(0.1))
+        model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
         kept = np.array(network.get_weights()[0]), np.array(other.get_weights()[0])
         model.fit(np.zeros((1, 2), np.float32), verbose=0)
         assert not np.array_equal(network.get_weights()[0], kept[0])

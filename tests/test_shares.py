@@ -55,9 +55,9 @@ np.savez(path, *model.corrector.get_weights(), **history)
 """
 
 
-@pytest.mark.parametrize(
-    "kind", ["ours", pytest.param("published", marks=[pytest.mark.slow, pytest.mark.stress])]
-)
+@pytest.mark.slow
+@pytest.mark.stress
+@pytest.mark.parametrize("kind", ["ours", "published"])
 def test_a_corrector_learns_on_two_devices_what_it_learns_on_one(tmp_path, kind):
     results = []
     for count in (1, 2):

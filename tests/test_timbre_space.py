@@ -310,7 +310,7 @@ def test_the_loss_is_the_sum_of_its_parts():
     labels = np.float32(np.eye(3)[np.arange(12) % 3])
     for kind in ("l2", "prior"):
         model = small_model(kind, ratings)
-        model.compile(keras.optimizers.Adam(1e-3), jit_compile=False)
+        model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
         model.beta.assign(0.5)  # is honoured
         model.strength.assign(2.0)
         model.log_deviation.assign(0.3)

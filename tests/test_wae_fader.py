@@ -218,7 +218,7 @@ def test_the_loss_is_the_sum_of_its_parts():
     architecture = Architecture(32, 16, CONDITIONS.length)
     networks = build_encoder(architecture), build_decoder(architecture), build_classifier(3, 3)
     model = Fader(*networks, weight=50.0, prior=2.0, published_kernel=True, pitch=21)
-    model.compile(keras.optimizers.Adam(1e-3), jit_compile=False)
+    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
     model.alpha.assign(4.0)
     rng = np.random.default_rng(0)
     images = rng.random((6, 32, 16, 1), np.float32)
