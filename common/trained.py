@@ -86,15 +86,6 @@ def open_model(folder: Path | str) -> Any:
     return module.open_trained(folder, config | {"system": name})
 
 
-def system_of(folder: Path | str) -> str:
-    """Name of the system that trained what a run folder holds, such as "move".
-
-    Raises:
-        UserError: The folder is not a run folder, or the system is unknown.
-    """
-    return _system(Path(folder), RunFolder(folder).read_config())
-
-
 def open_run(folder: Path | str, system: str) -> dict[str, Any]:
     """Read ``config.json`` of a run folder.
 
