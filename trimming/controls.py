@@ -93,22 +93,26 @@ def kernels_of(model: keras.Model) -> list[int]:
 
 
 def mask_smallest(model: keras.Model, trained: list[np.ndarray], weights: int) -> None:
-    """Hold all but the largest weights of a model at zero, from now on and in training.
+    """Hold all but the largest weights of each kernel at zero, from now on and in training.
 
+    Every kernel loses the same share, as in the best masking of 2007.16170 (magnitude, local):
+    layers differ in the scale of their weights, and the one with the smallest could lose them all.
     Biases and normalisations are kept.
 
     Args:
         model: Keras model, whose weights are changed.
         trained: Weights by which the largest are found.
-        weights: Number of weights that are kept, biases and normalisations included.
+        weights: Number of weights that are kept, biases and normalisations included; at least one
+            of each kernel is.
     """
     kernels = kernels_of(model)
-    others = sum(array.size for array in trained) - sum(trained[place].size for place in kernels)
-    values = np.sort(np.concatenate([np.abs(trained[place]).ravel() for place in kernels]))
-    kept = min(max(weights - others, 1), values.size)
-    threshold = values[values.size - kept]
+    total = sum(trained[place].size for place in kernels)
+    others = sum(array.size for array in trained) - total
+    share = max(weights - others, 0) / total
     for place in kernels:
+        sizes = np.abs(trained[place])
+        kept = max(round(share * sizes.size), 1)
         weight = model.weights[place]
-        mask = Mask(np.abs(trained[place]) >= threshold)
+        mask = Mask(sizes >= np.partition(sizes, -kept, axis=None)[-kept])
         weight.assign(mask(weight.value))
         weight.constraint = mask
