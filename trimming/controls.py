@@ -95,24 +95,25 @@ def kernels_of(model: keras.Model) -> list[int]:
 def mask_smallest(model: keras.Model, trained: list[np.ndarray], weights: int) -> None:
     """Hold all but the largest weights of each kernel at zero, from now on and in training.
 
-    Every kernel loses the same share, as in the best masking of 2007.16170 (magnitude, local):
-    layers differ in the scale of their weights, and the one with the smallest could lose them all.
-    Biases and normalisations are kept.
+    Every kernel loses the same share, as in the best masking of 2007.16170 (magnitude, local): one
+    threshold for all could remove every weight of a layer whose weights are small. Biases and
+    normalisations are kept.
 
     Args:
         model: Keras model, whose weights are changed.
-        trained: Weights by which the largest are found.
-        weights: Number of weights that are kept, biases and normalisations included; at least one
-            of each kernel is.
+        trained: Arrays in the order and shapes of ``model.get_weights()``; in each kernel, the
+            weights whose magnitude is largest here are kept.
+        weights: Number of weights to keep, at most those of the model, biases and normalisations
+            included. It is approximate: the number in each kernel is rounded, and at least one.
     """
     kernels = kernels_of(model)
     total = sum(trained[place].size for place in kernels)
     others = sum(array.size for array in trained) - total
     share = max(weights - others, 0) / total
     for place in kernels:
-        sizes = np.abs(trained[place])
-        kept = max(round(share * sizes.size), 1)
+        magnitudes = np.abs(trained[place])
+        kept = max(round(share * magnitudes.size), 1)
         weight = model.weights[place]
-        mask = Mask(sizes >= np.partition(sizes, -kept, axis=None)[-kept])
+        mask = Mask(magnitudes >= np.partition(magnitudes, -kept, axis=None)[-kept])
         weight.assign(mask(weight.value))
         weight.constraint = mask

@@ -14,8 +14,8 @@ learn from the outputs of the whole one (Hinton et al. 2015), or of a --teacher.
   random         as many units in each layer, chosen at random, at their early weights
   reinitialised  the units of the ticket at new weights
   scratch        a network of the same number of weights, all layers equally smaller, at new ones
-  masked         the whole network with its smallest single weights held at zero, as many as a
-                 ticket lacks, and the same share of each layer
+  masked         the whole network with the smallest weights of each kernel held at zero, about as
+                 many in all as a ticket lacks
 
 A control is trained once, with --rewind learning_rate as many times as its ticket has been.
 """
