@@ -152,9 +152,8 @@ def _system(folder, config):
     # early runs belong to one system and do not name it
     name = config.get("system", "pix2pix_timbre" if "codec" in config else None)
     if not isinstance(name, str) or name.partition(".")[0] not in SYSTEMS:
-        raise UserError(
-            f"{folder / 'config.json'}: names the system {name!r}; known are {', '.join(SYSTEMS)}"
-        )
+        named = "no system" if name is None else f"the system {name!r}"
+        raise UserError(f"{folder / 'config.json'}: names {named}; known are {', '.join(SYSTEMS)}")
     return name
 
 

@@ -65,7 +65,8 @@ def generator_shape(path: Path) -> Shape:
         with open_hdf5(path) as file:
             kernels = _kernels(file)
     except UNREADABLE as error:
-        reason = true_kind(path) or f"not a readable .h5 file of weights ({error})"
+        damaged = f"not a readable .h5 file of weights ({error}); take another copy"
+        reason = true_kind(path) or damaged
         raise UserError(f"{path}: {reason}") from error
     if len(kernels) != 2 * GENERATOR_DEPTH or any(len(kernel) != 4 for kernel in kernels):
         raise UserError(f"{path}: holds no Pix2Pix generator; expected generator.h5 of a training")

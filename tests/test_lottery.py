@@ -306,7 +306,8 @@ def test_a_ticket_becomes_a_run_folder(tickets, tmp_path, monkeypatch, capsys):
 
 def test_the_script_records_what_its_rounds_depend_on(tmp_path):
     argv = ["--model", str(tmp_path / "guitar"), "--output", "out", "--lr", "0.5"]
-    argv += ["--dataset_path", "some/features"]
+    (tmp_path / "features").mkdir()
+    argv += ["--dataset_path", str(tmp_path / "features")]
     about = script._about(script.build_parser().parse_args(argv))
     expected = {"model": "guitar", "teacher": "None", "distil": 0.0, "begin": "trained"}
     expected |= {"lr": 0.5, "epochs": 10, "steps_per_epoch": 200, "batch_size": 8}
@@ -314,6 +315,13 @@ def test_the_script_records_what_its_rounds_depend_on(tmp_path):
 
 
 @pytest.mark.usefixtures("without_latency")
+def test_controls_that_no_round_reaches_are_told(tmp_path, capsys):
+    how = {"folder": tmp_path, "share": 0.5, "controls": ["scratch"], "reported": False}
+    rows = lottery(make_model, lambda model, callbacks: 1.0, 1, 0, **how)
+    assert [row["kind"] for row in rows] == ["ticket", "ticket"]
+    assert "no controls, since less than 80% of the weights are gone" in capsys.readouterr().out
+
+
 def test_a_lottery_without_units_left_ends_with_its_report(tmp_path, capsys, monkeypatch):
     reports, steps = [], [layers.Input((4,)), layers.Dense(40), layers.Dense(1)]
     monkeypatch.setattr(module, "write_report", lambda *told: reports.append(told))

@@ -92,7 +92,7 @@ def test_a_latent_space_lies_between_audio_and_audio(name):
 def test_nothing_else_that_a_file_names_is_imported(tmp_path, system):
     (tmp_path / "config.json").write_text(json.dumps({"system": system}))
     for opened in (open_model, lambda folder: open_run(folder, "pix2pix_timbre")):
-        with pytest.raises(UserError, match=r"config\.json: names the system"):
+        with pytest.raises(UserError, match=r"config\.json: names (no|the) system"):
             opened(tmp_path)
 
 

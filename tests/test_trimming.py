@@ -469,12 +469,19 @@ def test_nothing_is_written_where_nothing_can_be_cut(run_of, tmp_path):
     assert not target.exists()
 
 
+def test_a_share_that_cannot_be_cut_is_told(tmp_path, capsys):
+    argv = ["--model", str(shipped("vae_notes")), "--output", str(tmp_path), "--network", "decoder"]
+    assert trim.main([*argv, "--share", "0.999"]) == 0
+    assert "of the weights are left, not 0.10%" in capsys.readouterr().out
+
+
 def test_mistakes_of_the_script_are_one_line(tmp_path, capsys):
     argv = ["--model", str(GUITAR), "--output", str(tmp_path / "out")]
     for wrong, word in (
         (["--network", "brain"], "brain"),
         (["--criterion", "activation"], "--dataset_path"),
         (["--criterion", "activation", "--dataset_path", str(ROOT)], "no features"),
+        (["--criterion", "activation", "--dataset_path", "nowhere"], "nowhere: no such folder"),
         (["--share", "1"], "--share"),
         (
             ["--model", str(shipped("vae_notes")), "--dataset_path", str(ROOT / "data")],

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.cli import UserError, add_gpu_flag, add_seed_flag, number
+from common.cli import UserError, add_gpu_flag, add_seed_flag, existing_folder, number
 
 if TYPE_CHECKING:
     from common.trained import Examples
@@ -87,7 +86,7 @@ def add_dataset_flag(built: ArgumentParser) -> None:
     """Add the flag of the data that ``settings_of`` takes examples from."""
     built.add_argument(
         "--dataset_path",
-        type=Path,
+        type=existing_folder,
         help="features that examples are taken from, for models of the timbre transfer and of "
         "light_mir",
     )

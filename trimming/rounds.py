@@ -158,6 +158,8 @@ def lottery(
         if reached - passed:
             found += [shared.control(kind, ticket, train) for kind in controls]
         passed |= reached
+    if controls and not passed:
+        say(f"{folder}: no controls, since less than {min(CONTROL_AT):.0%} of the weights are gone")
     if not reported:
         return _rows(found, graph.count(), [math.nan] * len(found))
     networks = [one["place"] / "network.h5" for one in found]

@@ -168,12 +168,20 @@ def main(argv: list[str] | None = None) -> int:
     for row in rows:
         if not row["units"]:
             say(f"{row['network']}: has no units that can be cut; copied unchanged")
+    wanted = (1 - args.share) ** args.steps
+    for row in rows:
+        left = row["weights_left"] / row["weights"]
+        if row["units"] and not args.widen and left > wanted:
+            say(
+                f"{row['network']}: {left:.2%} of the weights are left, not {wanted:.2%}, since "
+                "every layer keeps some units (see --least_units)"
+            )
     cut = {row["network"] for row in rows if row["units"]}
     if "encoder" in cut and (args.output / VECTORS).is_file():
         say(f"{args.output / VECTORS}: describes the encoder before it was cut; make it anew")
     say(
         f"{args.output}: trimmed; a network that has just been cut is worse until it is trained "
-        "again"
+        "again; its weights are float32, which ship_model.py halves"
     )
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+import warnings
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -165,9 +166,13 @@ def load_into(model: keras.Model, path: Path | str) -> None:
         with tempfile.TemporaryDirectory() as folder:  # Keras recognises the layout by the name
             link = Path(folder) / name
             link.symlink_to(Path(path).resolve())
-            model.load_weights(link)
+            with warnings.catch_warnings():  # of each layer that does not fit, before the error
+                warnings.filterwarnings("ignore", "Skipping nested container")
+                model.load_weights(link)
     except UNREADABLE as error:
         reason = str(error).partition(".")[0]
-        raise UserError(f"{path}: weights of another architecture ({reason})") from error
+        raise UserError(
+            f"{path}: weights of another architecture ({reason}); take those of this model"
+        ) from error
     if not all(np.isfinite(array).all() for array in model.get_weights()):
         raise UserError(f"{path}: holds NaN or infinite weights; the training diverged")
