@@ -350,6 +350,9 @@ def test_models_of_every_system_are_trimmed_twice_and_open(name, tmp_path, capsy
     for source, target in ((shipped(name), "one"), (tmp_path / "one", "two")):
         assert trim.main(["--model", str(source), "--output", str(tmp_path / target)]) == 0
     assert "units_left" in capsys.readouterr().out
+    for record in json.loads((tmp_path / "two" / "config.json").read_text())["trimming"].values():
+        assert record["steps"] == record["before"]["steps"] == 1
+        assert "before" not in record["before"]
     found = [networks_of(folder) for folder in (shipped(name), tmp_path / "one", tmp_path / "two")]
     assert found[0].keys() == found[2].keys()
     for path, network in found[0].items():

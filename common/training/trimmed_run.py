@@ -26,7 +26,8 @@ class Trimmed(NamedTuple):
         network: Keras model.
         sizes: Settings of the layers that changed, by their paths; see
             ``common.training.rebuild.rebuild``.
-        how: What ``config.json`` tells about the trimming.
+        how: What ``config.json`` tells about the trimming; that of an earlier one is kept in it as
+            ``before``.
     """
 
     network: keras.Model
@@ -95,7 +96,9 @@ def write_run(
         save_h5(stand_alone(thaw(trimmed.network)), output / path)
         known = config.get("trimmed", {})
         config["trimmed"] = known | {name: merged(known.get(name, {}), trimmed.sizes)}
-        config["trimming"] = config.get("trimming", {}) | {name: trimmed.how}
+        records = config.get("trimming", {})
+        earlier = {"before": records[name]} if name in records else {}
+        config["trimming"] = records | {name: trimmed.how | earlier}
     _copy_others(model, output, configs)
     for part, config in configs.items():
         RunFolder(output / part).write_config(config)
