@@ -147,8 +147,8 @@ def run(main: Callable[[list[str]], int | None], argv: list[str] | None = None) 
             status = main(argv)
     except BrokenPipeError:  # the program that reads the output has ended, such as `head`
         status = 1
-    except KeyboardInterrupt:
-        sys.exit(f"{name}: interrupted")
+    except KeyboardInterrupt as stop:
+        sys.exit("; ".join([f"{name}: interrupted", *map(str, stop.args)]))
     except (UserError, OSError) as error:
         if "--debug" in argv:
             raise
@@ -224,6 +224,8 @@ def one_line(error: BaseException | str) -> str:
     """Text of an exception on one line, safe to print; an ``OSError`` begins with its path."""
     if isinstance(error, OSError) and error.strerror:
         path = error.filename2 or error.filename or "output"  # filename2 is the one to be written
+        if isinstance(error, NotADirectoryError):
+            return f"{printable(path)}: a folder of this path is a file; choose another path"
         return f"{printable(path)}: {one_line(error.strerror)}"
     return printable(" ".join(str(error).split()))
 

@@ -221,7 +221,9 @@ def load_networks(folder: Path | str, networks: dict[str, keras.Model]) -> dict[
     for name, network in networks.items():
         path = Path(folder) / f"{name}.h5"
         if not path.is_file():
-            raise UserError(f"{path}: no such file of weights; has the training ended an epoch?")
+            raise UserError(
+                f"{path}: no such file; train for at least one epoch, or copy the model again"
+            )
         loaded[name] = network
         if isinstance(sizes, dict) and name in sizes:
             from common.training.rebuild import trimmed

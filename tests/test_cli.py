@@ -49,6 +49,10 @@ def test_the_status_of_main_is_that_of_the_process(status, capsys):
         (AudioFileError("a.wav: cut off"), "a.wav: cut off"),
         (OSError(errno.ENOSPC, "No space left on device", "a.h5"), "a.h5: No space left on device"),
         (OSError(errno.ENOSPC, "No space\nleft"), "output: No space left"),
+        (
+            NotADirectoryError(errno.ENOTDIR, "Not a directory", "a.md/b"),
+            "a.md/b: a folder of this path is a file; choose another path",
+        ),
         (OSError("a.wav: cannot be written"), "a.wav: cannot be written"),
     ],
 )
@@ -75,6 +79,11 @@ def test_an_interrupt_is_one_line(capsys):
         raise KeyboardInterrupt
 
     assert str(exit_of(main)).endswith(": interrupted")
+
+    def resumable(argv):
+        raise KeyboardInterrupt("the same command goes on")
+
+    assert str(exit_of(resumable)).endswith(": interrupted; the same command goes on")
 
 
 @pytest.mark.parametrize("script", ["synthesize_audios.py", "compute_features.py"])

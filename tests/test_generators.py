@@ -236,7 +236,9 @@ def test_seeds_become_bars_and_a_picture(tmp_path, capsys):
     assert seeds.main(argv) == 0
     assert [row["seeds"] for row in read_csv(tmp_path / "bars" / "bars.csv")] == ["1"] * 5
     (tmp_path / "seed_1" / "lottery.json").unlink()
-    assert_refused(seeds.main, argv, capsys, "lottery.json")
+    assert_refused(seeds.main, argv, capsys, "seed_1: holds no rounds of a lottery; name another")
+    argv = ["--tickets", str(tmp_path), "--output", str(tmp_path.parent / "bars")]
+    assert_refused(seeds.main, argv, capsys, f"name a folder within it, such as {tmp_path}/seed_0")
 
 
 def test_lotteries_that_differ_in_the_seed_alone_belong_together(tmp_path):

@@ -240,7 +240,8 @@ def test_moving_averages_become_those_of_the_examples():
 
 def test_mistakes_are_told():
     model, (x, y) = two_layers()
-    for settings in ({"criterion": "taste"}, {"scope": "here"}, {"scale": "l2"}, {"share": 1}):
+    refused = ({"criterion": "taste"}, {"scope": "here"}, {"scale": "l2"}, {"share": 1})
+    for settings in (*refused, {"share": "half"}):
         with pytest.raises(UserError, match=next(iter(settings))):
             Trimmer(model, **settings)
     with pytest.raises(UserError, match="needs examples"):
@@ -486,6 +487,7 @@ def test_mistakes_of_the_script_are_one_line(tmp_path, capsys):
         (["--criterion", "activation", "--dataset_path", str(ROOT)], "no features"),
         (["--criterion", "activation", "--dataset_path", "nowhere"], "nowhere: no such folder"),
         (["--share", "1"], "--share"),
+        (["--validation_split", "0.2"], "--validation_split"),
         (
             ["--model", str(shipped("vae_notes")), "--dataset_path", str(ROOT / "data")],
             "--dataset_path: examples for models of vae_generation",

@@ -277,7 +277,12 @@ class _Lottery(NamedTuple):
             recalibrate(model, self.data)
         early = Early(model, epoch)
         for _ in range(times):
-            score = train(model, [early])
+            try:
+                score = train(model, [early])
+            except KeyboardInterrupt as stop:
+                raise KeyboardInterrupt(
+                    "finished trainings are kept, with which the same command goes on"
+                ) from stop
             if not math.isfinite(score):
                 raise UserError(f"{place}: the training diverged; lower the learning rate")
         if early.weights is None:

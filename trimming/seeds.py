@@ -135,7 +135,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                     row |= over_seeds([{key: value} for value in known])
             table.append(row)
     if not table:
-        raise UserError(f"--tickets: no lottery has cut {CONTROL_AT[0]:.0%} of the weights yet")
+        raise UserError(
+            f"--tickets: no lottery has cut {CONTROL_AT[0]:.0%} of the weights; let it go on, with "
+            "more --rounds if it has ended"
+        )
     with only_run(args.output):
         write_rows(args.output / "bars.csv", table)
         tables = {textwrap.fill(name, 32): table_of(one) for name, one in groups.items()}

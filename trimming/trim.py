@@ -23,6 +23,8 @@ from common.training.run_folder import RunFolder
 from common.work.lock import only_run
 from trimming.flags import add_dataset_flag, add_flags, settings_of
 
+VALIDATION_SPLIT = 0.1  # by default
+
 
 def build_parser() -> ArgumentParser:
     """Create the parser of the command line."""
@@ -47,11 +49,11 @@ def build_parser() -> ArgumentParser:
     )
     add_flags(built)
     add_dataset_flag(built)
-    built.add_flag(
+    built.add_argument(
         "--validation_split",
-        0.1,
-        "share of the pieces from which no examples are taken; for models of the timbre transfer, "
-        "give that of the training that follows, which holds them out",
+        help="share of the pieces of --dataset_path from which no examples are taken; for models "
+        "of the timbre transfer, give that of the training that follows, which holds them out "
+        f"(default: {VALIDATION_SPLIT:g})",
         type=number(float, 0, below=1),
     )
     return built
@@ -159,8 +161,11 @@ def main(argv: list[str] | None = None) -> int:
     start_backend(args.gpu)
     from common.report.tables import as_text
 
+    if args.dataset_path is None and args.validation_split is not None:
+        raise UserError("--validation_split: chooses among the pieces of --dataset_path; give it")
     with only_run(args.output):
-        settings, examples = settings_of(args, validation_split=args.validation_split)
+        split = VALIDATION_SPLIT if args.validation_split is None else args.validation_split
+        settings, examples = settings_of(args, validation_split=split)
         data = examples and examples.training
         how = {"networks": args.network, "steps": args.steps, "factor": args.widen}
         rows = trim(args.model, args.output, data=data, **how, **settings)
@@ -178,7 +183,10 @@ def main(argv: list[str] | None = None) -> int:
             )
     cut = {row["network"] for row in rows if row["units"]}
     if "encoder" in cut and (args.output / VECTORS).is_file():
-        say(f"{args.output / VECTORS}: describes the encoder before it was cut; make it anew")
+        say(
+            f"{args.output / VECTORS}: describes the encoder before it was cut; training on writes "
+            "it again"
+        )
     say(
         f"{args.output}: trimmed; a network that has just been cut is worse until it is trained "
         "again; its weights are float32, which ship_model.py halves"

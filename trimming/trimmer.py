@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -73,7 +74,7 @@ class Trimmer:
         for name, value in (("criterion", criterion), ("scope", scope), ("scale", scale)):
             if value not in known[name]:
                 raise UserError(f"{name} {value!r}: give one of {', '.join(known[name])}")
-        if not 0 < share < 1:
+        if not (isinstance(share, numbers.Real) and 0 < share < 1):
             raise UserError(f"share {share!r}: give a number above 0 and below 1")
         require_whole(least_units, "least_units", 1)
         self.model, self._least_units = model, least_units

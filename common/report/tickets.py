@@ -40,7 +40,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
         # an earlier version recorded its path
         return settings | {"teacher": Path(settings["teacher"]).name}
     except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file; {folder} holds no rounds of a lottery") from error
+        inner = min(folder.glob(f"*/{path.name}"), default=None)
+        remedy = f"name a folder within it, such as {inner.parent}" if inner else "name another one"
+        raise UserError(f"{folder}: holds no rounds of a lottery; {remedy}") from error
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}); take another copy") from error
 

@@ -394,14 +394,22 @@ class TrainingSession(abc.ABC):
         from common.training.callbacks import make_callbacks
 
         done = (finished - self.flags.epoch_offset) * self.devices.steps(self.training)
-        model.fit(
-            **self.devices.feed(self.training, self.validation, finished),
-            initial_epoch=finished,
-            epochs=self.last_epoch,
-            shuffle=False,  # the data set shuffles itself, by its seed
-            verbose="auto" if self.devices.is_chief else 0,
-            callbacks=[*make_callbacks(self, model), *self.callbacks(model, done)],
-        )
+        try:
+            model.fit(
+                **self.devices.feed(self.training, self.validation, finished),
+                initial_epoch=finished,
+                epochs=self.last_epoch,
+                shuffle=False,  # the data set shuffles itself, by its seed
+                verbose="auto" if self.devices.is_chief else 0,
+                callbacks=[*make_callbacks(self, model), *self.callbacks(model, done)],
+            )
+        except KeyboardInterrupt as stop:
+            if not self.run.finished_epochs:
+                raise
+            command = "the same command" + ("" if self.flags.resume else " without --no-resume")
+            raise KeyboardInterrupt(
+                f"{command} goes on after epoch {self.run.finished_epochs}"
+            ) from stop
 
 
 def set_up_keras(seed: int, mixed_precision: str = "off") -> None:
