@@ -13,7 +13,7 @@ VENV_JAX ?= .venv-jax
 PY := $(VENV)/bin/python
 PY_JAX := $(VENV_JAX)/bin/python
 DEMO := demo
-MODEL := models/keyboard_acoustic_2_guitar_acoustic
+MODEL := models/keyboard_acoustic_2_guitar_acoustic_textured
 
 # what depends on Keras's backend
 TESTS_JAX := $(addprefix tests/test_,$(addsuffix .py,jax golden model networks losses weights convert pairs style \

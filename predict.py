@@ -11,13 +11,13 @@ chooses how the phase is found.
 from common.cli import Parser, parser, run
 from common.work.lock import only_run
 from pix2pix_timbre.scripts import add_flags, convert_files, open_models, planned_files
-from pix2pix_timbre.trained import weights_file
+from pix2pix_timbre.trained import GUITAR, weights_file
 
 
 def build_parser() -> Parser:
     """Create the parser of the command line."""
     built = parser(__doc__)
-    add_flags(built, "keyboard_acoustic_2_guitar_acoustic")
+    add_flags(built, GUITAR)
     return built
 
 

@@ -14,13 +14,13 @@ from common.files.audio import read_header
 from common.work.lock import only_run
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE
 from pix2pix_timbre.scripts import add_flags, convert_files, open_models, planned_files
-from pix2pix_timbre.trained import weights_file
+from pix2pix_timbre.trained import ANY, weights_file
 
 
 def build_parser() -> Parser:
     """Create the parser of the command line."""
     built = parser(__doc__)
-    add_flags(built, "keyboard_acoustic_2_any")
+    add_flags(built, ANY)
     built.add_argument(
         "--style",
         required=True,

@@ -30,9 +30,8 @@ def convert(
         UserError: The model cannot be opened, or does not fit the settings; wrong audio or
             settings.
     """
-    from pix2pix_timbre.trained import open_once
+    from pix2pix_timbre.trained import ANY, GUITAR, open_once
 
     if model is None:
-        styled = settings.get("style") is not None
-        model = "keyboard_acoustic_2_any" if styled else "keyboard_acoustic_2_guitar_acoustic"
+        model = GUITAR if settings.get("style") is None else ANY
     return open_once(model).convert(audio, sample_rate, **settings)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import keras
 
 
+# shipped models that convert where none is named: without a style and with one
+GUITAR, ANY = "keyboard_acoustic_2_guitar_acoustic_textured", "keyboard_acoustic_2_any"
 NETWORK = "network"  # value of --phase for a phase predicted by a network
 
 

@@ -17,7 +17,7 @@ from common.audio.phase import ESTIMATORS, estimate_phase
 from common.audio.resynthesis import DEFAULT_PHASE, Mixed
 from common.cli import run
 from common.files.text import write_json
-from common.trained import MODELS
+from common.trained import MODELS, shipped
 from common.training.weights import save_h5
 from data import (
     amplitude_to_db,
@@ -261,7 +261,7 @@ def test_a_result_beyond_full_scale_is_turned_down_and_said(tmp_path):
 def test_without_a_model_the_shipped_guitar_converts(tmp_path, capsys):
     source = write(tmp_path / "in.wav", melody(3, 44100))
     outputs = [tmp_path / "default.wav", tmp_path / "named.wav"]
-    named = ["--model", ROOT / "models" / "keyboard_acoustic_2_guitar_acoustic"]
+    named = ["--model", shipped("keyboard_acoustic_2_guitar_acoustic_textured")]
     for output, model in zip(outputs, ([], named), strict=True):
         argv = [*model, "--input", source, "--output", output]
         assert outcome(argv, capsys)[0] == 0
