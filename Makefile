@@ -56,7 +56,7 @@ demo: $(VENV)/ready
 		--origin keyboard_acoustic --target guitar_acoustic --output $(DEMO)/two_minutes \
 		--width 8 --dropout 0 --offsets random --gen_lr 2e-3 --disc_lr 2e-4 --lr_decay cosine \
 		--epochs 4 --steps_per_epoch 300 --adversarial_start 1050
-	$(PY) predict.py --model $(MODEL) --input $(DEMO)/audios/keyboard_acoustic/debussy_clair_de_lune.wav \
+	$(PY) predict.py --input $(DEMO)/audios/keyboard_acoustic/debussy_clair_de_lune.wav \
 		--output $(DEMO)/guitar.wav
 	$(PY) evaluate.py --model $(DEMO)/two_minutes $(MODEL) --dataset_path $(DEMO)/features \
 		--audios_path $(DEMO)/audios --output $(DEMO)

@@ -225,7 +225,8 @@ def one_line(error: BaseException | str) -> str:
     if isinstance(error, OSError) and error.strerror:
         path = error.filename2 or error.filename or "output"  # filename2 is the one to be written
         if isinstance(error, NotADirectoryError):
-            return f"{printable(path)}: a folder of this path is a file; choose another path"
+            reason = "part of this path is a file, not a folder; choose another path"
+            return f"{printable(path)}: {reason}"
         return f"{printable(path)}: {one_line(error.strerror)}"
     return printable(" ".join(str(error).split()))
 

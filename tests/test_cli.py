@@ -51,7 +51,7 @@ def test_the_status_of_main_is_that_of_the_process(status, capsys):
         (OSError(errno.ENOSPC, "No space\nleft"), "output: No space left"),
         (
             NotADirectoryError(errno.ENOTDIR, "Not a directory", "a.md/b"),
-            "a.md/b: a folder of this path is a file; choose another path",
+            "a.md/b: part of this path is a file, not a folder; choose another path",
         ),
         (OSError("a.wav: cannot be written"), "a.wav: cannot be written"),
     ],

@@ -206,9 +206,10 @@ def test_the_smallest_width_within_two_percent_is_chosen():
 
 
 def test_seeds_become_bars_and_a_picture(tmp_path, capsys):
+    folders = tmp_path / "lotteries"
     for seed, error in ((0, 0.9), (1, 1.1)):
-        folder = tmp_path / f"seed_{seed}"
-        folder.mkdir()
+        folder = folders / f"seed_{seed}"
+        folder.mkdir(parents=True)
         about = {"model": "ddsp", "width": 48, "criterion": "activation", "seed": seed}
         (folder / "lottery.json").write_text(json.dumps(about))
         lines = ["kind,round,weights,left,flops,score,multiplier,test,test_multiplier"]
@@ -218,7 +219,7 @@ def test_seeds_become_bars_and_a_picture(tmp_path, capsys):
         lines += ["ticket,2,90,0.09,100,2.4,1.2,3,1"]
         lines += ["ticket,3,9,0.009,10,2.4,1.2,3,1"] if seed else []
         (folder / "rounds.csv").write_text("\n".join(lines))
-    argv = ["--tickets", str(tmp_path / "seed_0"), str(tmp_path / "seed_1")]
+    argv = ["--tickets", str(folders / "seed_0"), str(folders / "seed_1")]
     argv += ["--output", str(tmp_path / "bars")]
     assert seeds.main(argv) == 0
     told = capsys.readouterr().out
@@ -229,16 +230,16 @@ def test_seeds_become_bars_and_a_picture(tmp_path, capsys):
     assert (rows[0]["scratch"], rows[1]["scratch"]) == ("1.5", "")
     assert rows[1]["multiplier"] == "1.200 ± 0.000"
     assert (tmp_path / "bars" / "tickets.png").read_bytes().startswith(b"\x89PNG")
-    recorded = tmp_path / "seed_1" / "lottery.json"
+    recorded = folders / "seed_1" / "lottery.json"
     recorded.write_text(json.dumps(about | {"seed": 0}))
     assert_refused(seeds.main, argv, capsys, "same settings and seed 0")
     recorded.write_text(json.dumps(about | {"share": 0.5}))
     assert seeds.main(argv) == 0
     assert [row["seeds"] for row in read_csv(tmp_path / "bars" / "bars.csv")] == ["1"] * 5
-    (tmp_path / "seed_1" / "lottery.json").unlink()
-    assert_refused(seeds.main, argv, capsys, "seed_1: holds no rounds of a lottery; name another")
-    argv = ["--tickets", str(tmp_path), "--output", str(tmp_path.parent / "bars")]
-    assert_refused(seeds.main, argv, capsys, f"name a folder within it, such as {tmp_path}/seed_0")
+    (folders / "seed_1" / "lottery.json").unlink()
+    assert_refused(seeds.main, argv, capsys, "seed_1: holds no rounds of a lottery; name the")
+    argv[1:3] = [str(folders)]
+    assert_refused(seeds.main, argv, capsys, f"name a folder within it, such as {folders}/seed_0")
 
 
 def test_lotteries_that_differ_in_the_seed_alone_belong_together(tmp_path):

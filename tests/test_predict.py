@@ -29,7 +29,7 @@ from data import (
 from pix2pix_timbre import recordings
 from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.model import build_generator
-from pix2pix_timbre.trained import Predictor, load_model, own_phase
+from pix2pix_timbre.trained import GUITAR, Predictor, load_model, own_phase
 from pix2pix_timbre.weights import load_generator
 from pix2pix_timbre.windows import OVERLAP, convert_image
 
@@ -262,6 +262,7 @@ def test_without_a_model_the_shipped_guitar_converts(tmp_path, capsys):
     source = write(tmp_path / "in.wav", melody(3, 44100))
     outputs = [tmp_path / "default.wav", tmp_path / "named.wav"]
     named = ["--model", shipped("keyboard_acoustic_2_guitar_acoustic_textured")]
+    assert f"MODEL := models/{GUITAR}\n" in (ROOT / "Makefile").read_text()  # of the demo
     for output, model in zip(outputs, ([], named), strict=True):
         argv = [*model, "--input", source, "--output", output]
         assert outcome(argv, capsys)[0] == 0

@@ -487,7 +487,7 @@ def test_mistakes_of_the_script_are_one_line(tmp_path, capsys):
         (["--criterion", "activation", "--dataset_path", str(ROOT)], "no features"),
         (["--criterion", "activation", "--dataset_path", "nowhere"], "nowhere: no such folder"),
         (["--share", "1"], "--share"),
-        (["--validation_split", "0.2"], "--validation_split"),
+        (["--validation_split", "0.2"], "pieces of --dataset_path, which is missing"),
         (
             ["--model", str(shipped("vae_notes")), "--dataset_path", str(ROOT / "data")],
             "--dataset_path: examples for models of vae_generation",

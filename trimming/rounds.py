@@ -281,7 +281,7 @@ class _Lottery(NamedTuple):
                 score = train(model, [early])
             except KeyboardInterrupt as stop:
                 raise KeyboardInterrupt(
-                    "finished trainings are kept, with which the same command goes on"
+                    "finished trainings are kept; the same command goes on after them"
                 ) from stop
             if not math.isfinite(score):
                 raise UserError(f"{place}: the training diverged; lower the learning rate")

@@ -162,7 +162,9 @@ def main(argv: list[str] | None = None) -> int:
     from common.report.tables import as_text
 
     if args.dataset_path is None and args.validation_split is not None:
-        raise UserError("--validation_split: chooses among the pieces of --dataset_path; give it")
+        raise UserError(
+            "--validation_split: chooses among the pieces of --dataset_path, which is missing"
+        )
     with only_run(args.output):
         split = VALIDATION_SPLIT if args.validation_split is None else args.validation_split
         settings, examples = settings_of(args, validation_split=split)

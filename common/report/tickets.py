@@ -28,7 +28,9 @@ def read_rounds(folder: Path) -> list[dict[str, Any]]:
             ]
         rows[0]["weights"], rows[0]["score"], rows[0]["round"]
     except (OSError, ValueError, TypeError, LookupError) as error:
-        raise UserError(f"{folder}/rounds.csv: no rounds of trimming.lottery in it") from error
+        raise UserError(
+            f"{folder}/rounds.csv: no rounds of a lottery in it; name the folder of one"
+        ) from error
     return rows
 
 
@@ -41,7 +43,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
         return settings | {"teacher": Path(settings["teacher"]).name}
     except FileNotFoundError as error:
         inner = min(folder.glob(f"*/{path.name}"), default=None)
-        remedy = f"name a folder within it, such as {inner.parent}" if inner else "name another one"
+        remedy = "name the folder of a lottery"
+        if inner:
+            remedy = f"name a folder within it, such as {inner.parent}"
         raise UserError(f"{folder}: holds no rounds of a lottery; {remedy}") from error
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path}: not readable as JSON ({error}); take another copy") from error
