@@ -215,7 +215,7 @@ def test_mistakes_in_the_flags_are_one_line(run_script, tmp_path):
         ("empty", "out", "holds no folder; put the audios of each instrument into one"),
         ("audios/x", "out", "holds no folder"),
         ("audios", "file", "file: is a file; name a folder"),
-        ("audios", "file/out", "Not a directory"),
+        ("audios", "file/out", "part of this path is a file"),
     ]:
         flags = ["--audios_path", tmp_path / audios, "--features_path", tmp_path / out]
         status, stdout, err = run_script("compute_features.py", *flags)

@@ -463,7 +463,7 @@ def test_mistakes_in_the_flags_are_one_line_and_write_nothing(
         ("instruments", "harp", "no instrument 'harp'; it has guitar_acoustic, keyboard_acoustic"),
         ("instruments", "keyboard_acoustic:0,9", "has no preset 9; it has 0, 4"),
         ("instruments", "a:b", "write <family>_<source>"),
-        ("audios_path", tmp_path / "file" / "audios", "Not a directory"),
+        ("audios_path", tmp_path / "file" / "audios", "part of this path is a file"),
         ("playback_speed", "0", "must be above 0"),
         ("duration_rate", "nan", "must be finite"),
         ("transpose", "1.5", "is not a whole number"),
