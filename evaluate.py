@@ -54,6 +54,7 @@ from pix2pix_timbre.scores import (
     by_subject,
     ratios,
 )
+from pix2pix_timbre.scripts import add_voice_flags, chosen_voices
 from pix2pix_timbre.trained import open_config
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def build_parser() -> Parser:
         help="how the phase is found, as in predict.py (default: that of each model; for the "
         "ceiling that of the first)",
     )
+    add_voice_flags(built)
     built.add_flag(
         "--pieces",
         "held-out",
@@ -277,8 +279,11 @@ def evaluate(args: argparse.Namespace) -> int:
         name: load_model(path / "generator.h5", styled=styled) for name, path in models.items()
     }
     predictors = {name: model.predict for name, model in opened.items()}
-    phases = {name: args.phase or model.phase for name, model in opened.items()}
-    phases[CEILING] = next(iter(phases.values()))
+    sounds = {
+        name: {"phase": args.phase or model.phase, "voices": chosen_voices(args, model)}
+        for name, model in opened.items()
+    }
+    sounds[CEILING] = {"phase": next(iter(sounds.values()))["phase"]}
     frames = StyledFrames(list(pairs.values()), batch_size=8) if styled else None
 
     def predictors_of(pair):
@@ -294,7 +299,7 @@ def evaluate(args: argparse.Namespace) -> int:
             pairs,
             predictors_of,
             args.output / "audios" if args.output else Path(temporary),
-            phases=phases,
+            sounds=sounds,
             audios_path=args.audios_path,
             midi_path=args.midi_path,
             control=control,
@@ -324,6 +329,7 @@ def evaluate(args: argparse.Namespace) -> int:
             pairs,
             pieces,
             predictors_of=predictors_of,
+            voices={name: sounds[name]["voices"] for name in models},
             tables=tables,
             total=total,
             seconds=args.clip_seconds,

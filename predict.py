@@ -10,7 +10,13 @@ chooses how the phase is found.
 
 from common.cli import Parser, parser, run
 from common.work.lock import only_run
-from pix2pix_timbre.scripts import add_flags, convert_files, open_models, planned_files
+from pix2pix_timbre.scripts import (
+    add_flags,
+    chosen_voices,
+    convert_files,
+    open_models,
+    planned_files,
+)
 from pix2pix_timbre.trained import GUITAR, weights_file
 
 
@@ -31,7 +37,12 @@ def main(argv: list[str] | None = None) -> int:
         model, phase_model = open_models(
             weights, args.phase, args.phase_model, runtime=args.runtime, gpu=args.gpu
         )
-        settings = model.settings(args.phase, overlap=args.overlap, phase_model=phase_model)
+        settings = model.settings(
+            args.phase,
+            voices=chosen_voices(args, model),
+            overlap=args.overlap,
+            phase_model=phase_model,
+        )
         return convert_files(files, settings, several=several, foreign=foreign)
 
 

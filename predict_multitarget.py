@@ -13,7 +13,13 @@ from common.cli import Parser, number, parser, run, say
 from common.files.audio import read_header
 from common.work.lock import only_run
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE
-from pix2pix_timbre.scripts import add_flags, convert_files, open_models, planned_files
+from pix2pix_timbre.scripts import (
+    add_flags,
+    chosen_voices,
+    convert_files,
+    open_models,
+    planned_files,
+)
 from pix2pix_timbre.trained import ANY, weights_file
 
 
@@ -58,8 +64,13 @@ def main(argv: list[str] | None = None) -> int:
         style, start = read_style(args.style, args.style_offset)
         seconds = min(FRAME_COLUMNS * HOP / SAMPLE_RATE, given.frames / given.samplerate - start)
         say(f"style: {args.style}, {seconds:.3g} s from --style_offset {start:.3f}")
-        settings = {"style": style, "overlap": args.overlap, "phase_model": phase_model}
-        settings = model.settings(args.phase, **settings)
+        settings = model.settings(
+            args.phase,
+            voices=chosen_voices(args, model),
+            style=style,
+            overlap=args.overlap,
+            phase_model=phase_model,
+        )
         return convert_files(files, settings, several=several, foreign=foreign)
 
 

@@ -6,7 +6,7 @@ import functools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from common.audio.metrics import (
     valley_excess,
 )
 from common.audio.resynthesis import METHODS, resynthesize
+from common.audio.voices import ALONE, Voices
 from common.cli import UserError
 from common.files.audio import peak
 from common.music.midi import Note
@@ -122,7 +123,7 @@ def render(
     source: Path,
     truth: Path,
     folder: Path,
-    phases: dict[str, str],
+    sounds: dict[str, dict[str, Any]],
 ) -> dict[str, Path]:
     """Write the sound of a piece, converted by each model and at its ceiling.
 
@@ -133,7 +134,8 @@ def render(
         predictors: Dict from name to function from frames to frames in [0, 1].
         source, truth: Audio files of origin and target.
         folder: Output folder for the audio files, which are named after their system.
-        phases: Dict from each model and CEILING to a name in ``common.audio.resynthesis.METHODS``.
+        sounds: Dict from each model and CEILING to "phase", a name in
+            ``common.audio.resynthesis.METHODS``, and each model to its "voices", too.
 
     Returns:
         Dict from system to its audio file.
@@ -141,10 +143,10 @@ def render(
     audios = {IDENTITY: source}
     for name, predict in predictors.items():
         audios[name] = folder / f"{name}.wav"
-        convert_file(source, audios[name], predict=predict, phase=phases[name])
+        convert_file(source, audios[name], predict=predict, **sounds[name])
     origin, target = (load_audio(path)[0] for path in (source, truth))
     length = min(origin.size, target.size)
-    ceiling = resynthesize(target[:length], origin[:length], METHODS[phases[CEILING]]())
+    ceiling = resynthesize(target[:length], origin[:length], METHODS[sounds[CEILING]["phase"]]())
     audios[CEILING] = folder / f"{CEILING}.wav"
     write_audio(audios[CEILING], ceiling / max(1.0, peak(ceiling)))
     return audios | {TARGET: truth}
@@ -219,6 +221,8 @@ def measure(
     audios: dict[str, Path] | None = None,
     notes: Sequence[Note] | None = None,
     panel: Panel | None = None,
+    *,
+    voices: dict[str, Voices] | None = None,
 ) -> Measured:
     """Scores of one piece.
 
@@ -228,6 +232,7 @@ def measure(
         audios: Dict from system to audio file, as returned by ``render``; None to score only the
             frames.
         notes, panel: As in ``score_sounds``.
+        voices: Dict from name to the voices that are added to what a predictor makes.
 
     Returns:
         ``Measured``.
@@ -235,7 +240,10 @@ def measure(
     frames, distances = frame_distances(predictors, pair)
     image, truth = (np.asarray(source.read(), np.float32) for source in pair)
     images = {IDENTITY: image}
-    images |= {name: convert_image(predict, image) for name, predict in predictors.items()}
+    images |= {
+        name: convert_image(predict, image, voices=(voices or {}).get(name, ALONE))
+        for name, predict in predictors.items()
+    }
     of_images, borders = image_scores(images, truth)
     of_sounds, patches_of, heard = score_sounds(audios, pair, notes, panel) if audios else ({},) * 3
     scores = defaultdict(dict)
@@ -263,7 +271,9 @@ def beginnings(sources: Sequence[Path], folder: Path, seconds: float) -> list[Pa
     return files
 
 
-def noise_controls(predictors: Predictors, control: str, image: np.ndarray) -> Predictors:
+def noise_controls(
+    predictors: Predictors, control: str, image: np.ndarray, voices: dict[str, Voices]
+) -> Predictors:
     """Noise controls of all models but one, for one piece: dict from name to function of frames.
 
     Args:
@@ -271,11 +281,12 @@ def noise_controls(predictors: Predictors, control: str, image: np.ndarray) -> P
         control: Name of the model whose image gets noise until its flux is that of each of the
             others.
         image: Image of the piece, (BINS, columns) in [0, 1].
+        voices: Dict from name to the voices of a model. Controls have none.
     """
     base = predictors[control]
     return {
         control_of(name): with_noise(
-            base, noise_level(base, image, flux(convert_image(predict, image)))
+            base, noise_level(base, image, flux(convert_image(predict, image, voices=voices[name])))
         )
         for name, predict in predictors.items()
         if name != control
@@ -287,7 +298,7 @@ def measure_pieces(
     predictors_of: Callable[[Pair], Predictors],
     folder: Path,
     *,
-    phases: dict[str, str],
+    sounds: dict[str, dict[str, Any]],
     audios_path: Path | None = None,
     midi_path: Path | None = None,
     control: str | None = None,
@@ -299,7 +310,7 @@ def measure_pieces(
         pairs: Dict from the name of a piece to a pair of ``pix2pix_timbre.pairs.Source``.
         predictors_of: Function from a pair to a dict from model to function of frames.
         folder: Output folder of the converted audios.
-        phases: As in ``render``; controls have the phases of their models.
+        sounds: As in ``render``; controls have the phases of their models.
         audios_path: Folder of the audios, or None to measure frames alone.
         midi_path: Folder of the MIDI files, or None to count no notes.
         control: Name of the model whose image, with noise, is the control of the others; or None.
@@ -322,19 +333,20 @@ def measure_pieces(
         sources = dict(zip(pairs, audio_files(audios_path, pairs.values()), strict=True))
         panel = Panel(audios_path)
         accuracy = panel.accuracy(pair[0].rendering for pair in pairs.values())
-    phases = phases | {control_of(name): phase for name, phase in phases.items()}
+    sounds = sounds | {control_of(name): {"phase": one["phase"]} for name, one in sounds.items()}
+    voices = {name: sounds[name]["voices"] for name in sounds if "voices" in sounds[name]}
     measured = {}
     for name, pair in pairs.items():
         predictors, audios = predictors_of(pair), None
         if control:
             image = np.asarray(pair[0].read(), np.float32)
-            predictors = predictors | noise_controls(predictors, control, image)
+            predictors = predictors | noise_controls(predictors, control, image, voices)
         if audios_path:
             files = sources[name]
             if seconds:
                 files = beginnings(files, folder / name, seconds)
-            audios = render(predictors, *files, folder / name, phases)
-        measured[name] = measure(predictors, pair, audios, notes.get(name), panel)
+            audios = render(predictors, *files, folder / name, sounds)
+        measured[name] = measure(predictors, pair, audios, notes.get(name), panel, voices=voices)
     return measured, accuracy
 
 

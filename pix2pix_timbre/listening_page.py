@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from common.audio.voices import ALONE, Voices
 from common.music.titles import conversion_title, instrument_title, piece_title
 from common.report.page import Clip, Section, mp3, write_page
 from common.report.plots import pixels_webp
@@ -79,6 +80,8 @@ def clips(
     piece: Measured,
     predictors: dict[str, Callable],
     labels: dict[str, str],
+    *,
+    voices: dict[str, Voices],
     seconds: float,
 ) -> list[Clip]:
     """Make clips of all systems of a piece: list of ``common.report.page.Clip``."""
@@ -90,7 +93,7 @@ def clips(
         origin, target = (np.asarray(source.read(0, columns), np.float32) for source in pair)
         systems = {IDENTITY: (None, origin)}
         for name, predict in predictors.items():
-            systems[name] = None, convert_image(predict, origin)
+            systems[name] = None, convert_image(predict, origin, voices=voices.get(name, ALONE))
         systems[TARGET] = None, target
     return [
         clip(labels[name], *shown, seconds, score_line(piece.scores.get(name, {})))
@@ -105,6 +108,7 @@ def write_listening_page(
     pieces: dict[str, Measured],
     *,
     predictors_of: Callable[[tuple[Source, Source]], dict[str, Callable]],
+    voices: dict[str, Voices],
     tables: dict[str, list[dict[str, Any]]],
     total: Measured,
     seconds: float,
@@ -119,6 +123,7 @@ def write_listening_page(
         pairs: Dict from the name of a piece to a pair of ``pix2pix_timbre.pairs.Source``.
         pieces: Dict from the name of a piece to ``pix2pix_timbre.evaluation.Measured``.
         predictors_of: Function from a pair to a dict from model to function of frames.
+        voices: Dict from model to the voices that are added to what it predicts.
         tables: Dict from caption to rows about all pieces together, with the names of systems and
             instruments.
         total: ``Measured`` of all pieces together, the last rows of the table of every piece.
@@ -138,7 +143,8 @@ def write_listening_page(
         labels = labels_of(models, origin, target)
         if several:
             title += f", {conversion_title([origin], [target])}"
-        found = clips(pair, pieces[name], predictors_of(pair), labels, seconds)
+        made = {"voices": voices, "seconds": seconds}
+        found = clips(pair, pieces[name], predictors_of(pair), labels, **made)
         sections.append(Section(title, found, BINS * SAMPLE_RATE / FFT_SIZE / 1000))
         every += as_rows(title, pieces[name].scores)
     labels = labels_of(models, *([None, None] if several else [side[0] for side in sides]))

@@ -9,6 +9,7 @@ import numpy as np
 
 from common.audio.resynthesis import DEFAULT_PHASE, METHODS
 from common.audio.streaming import parts_of, stream_file
+from common.audio.voices import ALONE, Unison, Voices
 from common.files.audio import fit_length, resample, safe_peak
 from data import (
     FRAME_COLUMNS,
@@ -32,6 +33,7 @@ def convert_blocks(
     predict: Predict,
     overlap: float,
     phase: str,
+    voices: Voices = ALONE,
     network: Network | None = None,
 ) -> Iterator[np.ndarray]:
     """Convert a stream of audio.
@@ -39,7 +41,7 @@ def convert_blocks(
     Args:
         blocks: Iterable of (channels, samples) float32 at SAMPLE_RATE.
         channels: Number of channels.
-        predict, overlap, phase: See ``convert_file``.
+        predict, overlap, phase, voices: See ``convert_file``.
         network: Function ``(image, phase) -> (image, phase)`` that is called first, such as a
             ``pix2pix_timbre.phase_network.PhaseNetwork``; it receives whole frames if possible.
 
@@ -52,7 +54,7 @@ def convert_blocks(
     conversion = Conversion(predict, shifts * channels, overlap)
     finding = None
     with ThreadPoolExecutor(1) as worker:  # finds a phase while the network converts the next part
-        for part in _converted(blocks, resynthesis.hop, conversion, network):
+        for part in _converted(blocks, resynthesis.hop, conversion, voices, network):
             if finding is not None:
                 yield from _filled(finding.result())
             finding = worker.submit(resynthesis.push, *part)
@@ -64,14 +66,14 @@ def _filled(audio):
     return [audio] if audio.shape[-1] else []
 
 
-def _converted(blocks, hop, conversion, network):
+def _converted(blocks, hop, conversion, voices, network):
     """Convert the magnitude of a stream of audio, of columns that are a hop apart.
 
     If those of the network are further apart, it converts several images, each of which begins one
     hop later.
 
     Args:
-        blocks, network: See ``convert_blocks``.
+        blocks, voices, network: See ``convert_blocks``.
         hop: HOP or a divisor of it.
         conversion: ``pix2pix_timbre.windows.Conversion`` for HOP / hop images of each channel.
 
@@ -79,6 +81,7 @@ def _converted(blocks, hop, conversion, network):
         ``(wanted, played, phase, last)``, as ``common.audio.resynthesis`` takes them.
     """
     shifts = HOP // hop
+    unison = Unison(voices, hop)
     waiting = None  # magnitude and phase of the recording, of columns that are not yet converted
     for audio, columns, last in parts_of(blocks, shifts * _PART_COLUMNS, hop):
         played, phase = forward_transform(audio, columns=columns, hop=hop)
@@ -94,7 +97,7 @@ def _converted(blocks, hop, conversion, network):
             given = [np.concatenate(pair, axis=-1) for pair in zip(waiting, given, strict=True)]
         ready = min(shifts * converted.shape[-1], given[0].shape[-1])
         waiting = [one[..., ready:] for one in given]
-        wanted = db_to_amplitude(_together(converted, shifts)[..., :ready])
+        wanted = unison.push(db_to_amplitude(_together(converted, shifts)[..., :ready]))
         yield wanted, *(one[..., :ready] for one in given), last
 
 
@@ -125,6 +128,7 @@ def convert_audio(
     predict: Predict,
     overlap: float = OVERLAP,
     phase: str = DEFAULT_PHASE,
+    voices: Voices = ALONE,
     network: Network | None = None,
 ) -> np.ndarray:
     """Convert audio in memory.
@@ -132,14 +136,15 @@ def convert_audio(
     Args:
         audio: (samples,) or (channels, samples) float32 in [-1, 1].
         sample_rate: Hz.
-        predict, overlap, phase, network: See ``convert_file``.
+        predict, overlap, phase, voices, network: See ``convert_file``.
 
     Returns:
         float32, same shape, turned down where it would leave [-1, 1].
     """
     channels = np.atleast_2d(audio)
     given = resample(channels, sample_rate, SAMPLE_RATE)
-    settings = {"predict": predict, "overlap": overlap, "phase": phase, "network": network}
+    settings = {"predict": predict, "overlap": overlap, "phase": phase}
+    settings |= {"voices": voices, "network": network}
     blocks = convert_blocks([given], len(given), **settings)
     converted = np.concatenate([given[:, :0], *blocks], axis=-1)
     converted = resample(converted, SAMPLE_RATE, sample_rate)
@@ -153,6 +158,7 @@ def convert_file(
     predict: Predict,
     overlap: float = OVERLAP,
     phase: str = DEFAULT_PHASE,
+    voices: Voices = ALONE,
     network: Network | None = None,
 ) -> dict[str, Any]:
     """Convert one audio file; memory does not grow with its length.
@@ -164,6 +170,7 @@ def convert_file(
             ``pix2pix_timbre.trained.Predictor``.
         overlap: Share of a frame that overlaps with the next one, in [0, 1).
         phase: Name in ``common.audio.resynthesis.METHODS``.
+        voices: Voices that are added to the converted magnitude.
         network: As in ``convert_blocks``.
 
     Returns:
@@ -171,7 +178,8 @@ def convert_file(
     """
 
     def convert(blocks, channels):
-        settings = {"predict": predict, "overlap": overlap, "phase": phase, "network": network}
+        settings = {"predict": predict, "overlap": overlap, "phase": phase}
+        settings |= {"voices": voices, "network": network}
         return convert_blocks(blocks, channels, **settings)
 
     return stream_file(source, output, SAMPLE_RATE, convert)

@@ -1,5 +1,6 @@
 """Shared parts of predict.py and predict_multitarget.py: flags, files, conversion."""
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from common.audio.resynthesis import METHODS
+from common.audio.voices import ALONE, MOST_CENTS, MOST_VOICES, Voices
 from common.cli import Parser, UserError, add_gpu_flag, number, report_skipped, say
 from common.files.audio import AudioFileError, AudioWriter, read_header, require_audio_suffix
 from common.trained import shipped
@@ -57,6 +59,7 @@ def add_flags(built: Parser, name: str) -> None:
         help="run folder, or .h5 file of weights, of a network that converts phases "
         "(for --phase network)",
     )
+    add_voice_flags(built)
     built.add_argument(
         "--overlap",
         type=number(float, 0, below=1),
@@ -74,6 +77,28 @@ def add_flags(built: Parser, name: str) -> None:
         "(default: keras)",
     )
     add_gpu_flag(built)
+
+
+def add_voice_flags(built: Parser) -> None:
+    """Add the flags of ``chosen_voices``."""
+    built.add_argument(
+        "--voices",
+        type=number(int, 1, MOST_VOICES),
+        help="number of voices in unison that each partial gets, whose beats the network does not "
+        "make; 1: none but the first (default, also of --detune and --voice_level: what "
+        f"config.json of the model names, else {ALONE.count}, {ALONE.cents:g} and {ALONE.level:g})",
+    )
+    built.add_argument(
+        "--detune",
+        type=number(float, 0, MOST_CENTS),
+        metavar="CENTS",
+        help="largest detuning of the further voices",
+    )
+    built.add_argument(
+        "--voice_level",
+        type=number(float, 0, 1),
+        help="amplitude of each further voice, relative to that of the first",
+    )
 
 
 def open_models(
@@ -110,6 +135,14 @@ def open_models(
             "--with_phase"
         )
     return model, phase_model
+
+
+def chosen_voices(args: argparse.Namespace, model: TimbreModel) -> Voices:
+    """The voices of a model, but for what the flags of ``add_voice_flags`` say."""
+    flags = {"count": args.voices, "cents": args.detune, "level": args.voice_level}
+    return model.voices._replace(
+        **{name: value for name, value in flags.items() if value is not None}
+    )
 
 
 def planned_files(given: Path, output: Path) -> tuple[dict[Path, Path], list[tuple[Path, str]]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.audio.resynthesis import DEFAULT_PHASE, METHODS
+from common.audio.voices import ALONE, Voices, checked_voices
 from common.cli import UserError
 from common.files.audio import checked_audio
 from common.trained import Examples, open_run, shipped
@@ -87,9 +88,10 @@ class TimbreModel:
             ``ExportedGenerator``.
         codec: Constants of the codec that it was trained with, those of ``data.py``.
         phase: Of ``common.audio.resynthesis.METHODS``: the method that suits its magnitudes.
+        voices: Those of its target instrument, which its magnitudes lack.
 
     Attributes:
-        generator, codec, phase: As given.
+        generator, codec, phase, voices: As given.
         predict: ``Predictor``.
         styled: Whether its target is set by a style.
         with_phase: Whether it also converts the phase.
@@ -100,9 +102,11 @@ class TimbreModel:
         generator: keras.Model | ExportedGenerator,
         codec: dict[str, Any] = CODEC,
         phase: str = DEFAULT_PHASE,
+        voices: Voices = ALONE,
     ) -> None:
         self.generator = generator
         self.phase = phase
+        self.voices = voices
         self.predict = Predictor(generator)
         self.codec = codec
         channels, outputs = generator.input_shape[-1], generator.output_shape[-1]
@@ -124,7 +128,7 @@ class TimbreModel:
             sample_rate: Hz.
             style: Audio of the target instrument at the same rate, for a ``styled`` model; its
                 fullest 2.97 s count.
-            settings: ``phase``, ``overlap`` and ``phase_model``; see ``settings``.
+            settings: ``phase``, ``voices``, ``overlap`` and ``phase_model``; see ``settings``.
 
         Returns:
             float32, same shape, turned down where it would leave [-1, 1].
@@ -143,6 +147,7 @@ class TimbreModel:
         self,
         phase: str | None = None,
         *,
+        voices: Voices | None = None,
         style: np.ndarray | None = None,
         overlap: float = OVERLAP,
         phase_model: TimbreModel | None = None,
@@ -152,13 +157,14 @@ class TimbreModel:
         Args:
             phase: Name in ``common.audio.resynthesis.METHODS``, or NETWORK; None for that of the
                 model.
+            voices: ``common.audio.voices.Voices``; None for those of the model.
             style: (BINS, FRAME_COLUMNS) float32 in [0, 1], for a ``styled`` model.
             overlap: Share of a frame that the next one covers, in [0, 1).
             phase_model: ``TimbreModel`` that converts phases, for the phase NETWORK.
 
         Raises:
             UserError: The model needs a style, does not take one, or NETWORK has no network; an
-                unknown phase, or an overlap outside [0, 1).
+                unknown phase, impossible voices, or an overlap outside [0, 1).
         """
         phase = self.phase if phase is None else phase
         known = (*METHODS, NETWORK)
@@ -170,6 +176,7 @@ class TimbreModel:
             needs = "is told its target by a style: give one" if self.styled else "takes no style"
             raise UserError(f"the model {needs}")
         found = {"phase": "input" if phase == NETWORK else phase}
+        found["voices"] = checked_voices(self.voices if voices is None else voices)
         if self.with_phase:
             from pix2pix_timbre.phase_network import JointNetwork
 
@@ -283,23 +290,32 @@ def load_model(weights: Path, *, styled: bool | None = None, runtime: str = "ker
         kind = 1, 1
     if runtime == "onnx":
         require_channels(weights, *kind)
-        return TimbreModel(ExportedGenerator(weights), phase=own_phase(weights))
-    return TimbreModel(load_generator(weights, *kind), phase=own_phase(weights))
+        return TimbreModel(ExportedGenerator(weights), **own_sound(weights))
+    return TimbreModel(load_generator(weights, *kind), **own_sound(weights))
 
 
-def own_phase(weights: Path) -> str:
-    """The phase method that the ``config.json`` beside a weights file names, or DEFAULT_PHASE.
+def own_sound(weights: Path) -> dict[str, Any]:
+    """What the ``config.json`` beside a weights file says about the sound of its magnitudes.
+
+    Returns:
+        Dict with "phase", of METHODS, and "voices", a ``Voices``: where nothing is said,
+        DEFAULT_PHASE and one voice.
 
     Raises:
-        UserError: A damaged file, or an unknown method.
+        UserError: A damaged file, an unknown phase, or impossible voices.
     """
     folder = Path(weights).parent
     if not (folder / "config.json").is_file():
-        return DEFAULT_PHASE
-    phase = RunFolder(folder).read_config().get("phase", DEFAULT_PHASE)
+        return {"phase": DEFAULT_PHASE, "voices": ALONE}
+    config = RunFolder(folder).read_config()
+    phase = config.get("phase", DEFAULT_PHASE)
     if phase not in METHODS:
         raise UserError(f"{folder / 'config.json'}: names the phase {phase!r}; give --phase")
-    return phase
+    try:
+        voices = checked_voices(Voices(**config.get("voices", {})))
+    except (TypeError, UserError) as error:
+        raise UserError(f"{folder / 'config.json'}: voices: {error}") from error
+    return {"phase": phase, "voices": voices}
 
 
 @functools.lru_cache(maxsize=4)

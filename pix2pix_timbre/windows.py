@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data import BINS, FRAME_COLUMNS
+from common.audio.voices import ALONE, Unison, Voices
+from data import BINS, FRAME_COLUMNS, HOP, amplitude_to_db, db_to_amplitude
 
 BATCH = 8  # frames per call of the network
 # Transposed convolutions leave a faint grid with periods of 2 to 256 columns. Windows that begin
@@ -106,10 +107,21 @@ def _shift(array, columns):
 
 
 def convert_image(
-    predict: Callable[[np.ndarray], np.ndarray], image: np.ndarray, overlap: float = OVERLAP
+    predict: Callable[[np.ndarray], np.ndarray],
+    image: np.ndarray,
+    overlap: float = OVERLAP,
+    voices: Voices = ALONE,
 ) -> np.ndarray:
-    """Convert a whole image, (BINS, columns) or (channels, BINS, columns), in [0, 1]."""
+    """Convert a whole image, (BINS, columns) or (channels, BINS, columns), in [0, 1].
+
+    Args:
+        predict, image: As for ``Conversion``.
+        overlap: Share of a window that the next one covers, in [0, 1).
+        voices: Voices that are added to the result.
+    """
     stacked = np.asarray(image, np.float32).reshape(-1, *np.shape(image)[-2:])
     conversion = Conversion(predict, len(stacked), overlap)
     converted = np.concatenate([conversion.push(stacked), conversion.finish()], axis=-1)
+    if voices.count > 1:
+        converted = amplitude_to_db(Unison(voices, HOP).push(db_to_amplitude(converted)))
     return converted.reshape(np.shape(image))

@@ -9,6 +9,7 @@ import soundfile
 import pix2pix_timbre
 import random_cnn_style
 import time_stretching
+from common.audio.voices import Voices
 from common.cli import UserError
 from common.files.audio import checked_audio, load_audio
 from pix2pix_timbre import trained as timbre
@@ -154,6 +155,8 @@ def test_settings_of_time_stretch(settings, message):
         ({"overlap": "0"}, "overlap '0': "),
         ({"phase": "bogus"}, "phase 'bogus': give one of mixed, .*, network"),
         ({"phase": 3}, "phase 3: "),
+        ({"voices": 3}, "voices 3: give common.audio.voices.Voices"),
+        ({"voices": Voices(2, -5)}, "cents -5: give a number from 0 to 100"),
         ({"phase": "network"}, "phase network: give its network as phase_model"),
     ],
 )

@@ -15,6 +15,7 @@ import soundfile
 import predict
 from common.audio.phase import ESTIMATORS, estimate_phase
 from common.audio.resynthesis import DEFAULT_PHASE, Mixed
+from common.audio.voices import ALONE, Voices
 from common.cli import run
 from common.files.text import write_json
 from common.trained import MODELS, shipped
@@ -29,7 +30,7 @@ from data import (
 from pix2pix_timbre import recordings
 from pix2pix_timbre.features import CODEC
 from pix2pix_timbre.model import build_generator
-from pix2pix_timbre.trained import GUITAR, Predictor, load_model, own_phase
+from pix2pix_timbre.trained import GUITAR, Predictor, load_model, own_sound
 from pix2pix_timbre.weights import load_generator
 from pix2pix_timbre.windows import OVERLAP, convert_image
 
@@ -454,6 +455,9 @@ def test_a_model_that_is_none_is_one_line(model, tmp_path, capsys):
         (["--overlap", "-0.1"], ["--overlap", "at least 0"]),
         (["--overlap", "nan"], ["--overlap"]),
         (["--phase", "random"], ["--phase", "input"]),
+        (["--voices", "0"], ["--voices", "at least 1"]),
+        (["--detune", "-3"], ["--detune", "at least 0"]),
+        (["--voice_level", "2"], ["--voice_level"]),
     ],
 )
 def test_flags_out_of_range_are_one_line(model, tmp_path, capsys, flags, words):
@@ -464,7 +468,7 @@ def test_flags_out_of_range_are_one_line(model, tmp_path, capsys, flags, words):
 def test_a_model_s_config_names_the_phase_that_suits_it(model, tmp_path, capsys):
     weights = tmp_path / "generator.h5"
     shutil.copyfile(model / "generator.h5", weights)
-    assert own_phase(weights) == DEFAULT_PHASE == "mixed"
+    assert own_sound(weights) == {"phase": DEFAULT_PHASE, "voices": ALONE}
     (tmp_path / "config.json").write_text('{"phase": "input"}')
     opened = load_model(weights)
     assert opened.settings()["phase"] == "input"
@@ -474,8 +478,34 @@ def test_a_model_s_config_names_the_phase_that_suits_it(model, tmp_path, capsys)
     assert_refused(arguments(weights, source, tmp_path / "out.wav"), capsys, "loud", "--phase")
 
 
+def test_voices_are_those_of_the_model_or_of_the_flags(model, tmp_path, capsys):
+    weights = tmp_path / "generator.h5"
+    shutil.copyfile(model / "generator.h5", weights)
+    (tmp_path / "config.json").write_text('{"voices": {"count": 3, "cents": 20, "level": 0.5}}')
+    assert load_model(weights).settings()["voices"] == Voices(3, 20, 0.5)
+    source = write(tmp_path / "in.wav", melody(1.0, 44100))
+
+    def made(name, *flags):
+        output = tmp_path / f"{name}.wav"
+        assert predict.main([*map(str, arguments(weights, source, output, *flags))]) == 0
+        return load_audio(output)[0]
+
+    own, alone = made("own"), made("alone", "--voices", "1")
+    same = made("same", "--voices", "3", "--detune", "20", "--voice_level", "0.5")
+    np.testing.assert_array_equal(own, same)
+    assert np.abs(own - alone).max() > 0.01
+    assert np.abs(own - made("wider", "--detune", "40")).max() > 0.01
+    (tmp_path / "config.json").unlink()
+    np.testing.assert_array_equal(alone, made("none"))
+    capsys.readouterr()
+    for voices, words in (('{"count": 0}', "count 0"), ('{"many": 2}', "many"), ("3", "voices")):
+        (tmp_path / "config.json").write_text(f'{{"voices": {voices}}}')
+        argv = arguments(weights, source, tmp_path / "out.wav")
+        assert_refused(argv, capsys, "config.json", words)
+
+
 def test_the_shipped_model_that_is_best_with_griffin_lim_keeps_it():
-    phases = {path.name: own_phase(path / "generator.h5") for path in MODELS.glob("*_2_*")}
+    phases = {path.name: own_sound(path / "generator.h5")["phase"] for path in MODELS.glob("*_2_*")}
     with_mixed = {"guitar_acoustic", "guitar_acoustic_trimmed", "guitar_acoustic_textured"}
     with_mixed |= {"string_acoustic", "synth_lead_synthetic"}
     expected = {f"keyboard_acoustic_2_{name}": "mixed" for name in with_mixed}
@@ -491,6 +521,7 @@ def test_an_empty_folder_is_refused(model, tmp_path, capsys):
 def test_a_mistake_is_answered_without_importing_keras(model, tmp_path):
     script = """
 import sys, predict
+from common.audio.voices import ALONE, Voices
 from common.cli import run
 try:
     run(predict.main, sys.argv[1:])

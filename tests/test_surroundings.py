@@ -140,3 +140,12 @@ def test_warnings_of_libraries_end_nothing(setting):
 def test_pictures_are_drawn_whatever_the_backend_of_a_notebook(backend):
     done = started("import matplotlib.pyplot; print(matplotlib.get_backend())", MPLBACKEND=backend)
     assert (done.returncode, done.stdout.lower(), done.stderr) == (0, b"agg\n", b"")
+
+
+def test_keras_starts_without_scikit_learn_which_can_still_be_imported():
+    words = (
+        "start_backend(''); print('sklearn' in __import__('sys').modules); import sklearn.cluster"
+    )
+    done = started(words)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [b"False"]

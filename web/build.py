@@ -62,7 +62,7 @@ def build(output: Path) -> None:
     Raises:
         UserError: Packages are missing.
     """
-    from pix2pix_timbre.trained import own_phase
+    from pix2pix_timbre.trained import own_sound
 
     runtime = WEB / "node_modules" / "onnxruntime-web"
     if not runtime.is_dir():
@@ -72,11 +72,16 @@ def build(output: Path) -> None:
     for name, model in TARGETS.items():
         file = output / "models" / f"{model}.onnx"
         metadata = exported(MODELS / model, file)
+        sound = own_sound(MODELS / model / "generator.h5")
         models.append(
             {
                 "name": name,
                 "file": f"../models/{file.name}",
-                "phase": own_phase(MODELS / model / "generator.h5"),
+                "phase": sound["phase"],
+                "voices": {
+                    "detunings": sound["voices"].detunings.tolist(),
+                    "level": sound["voices"].level,
+                },
                 "styled": _channels(metadata) == 2,
                 **{key: metadata[key] for key in TOLD},
             }

@@ -13,6 +13,7 @@ import itertools
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,7 +52,7 @@ def start_backend(gpus: str | None) -> None:
     os.environ["KERAS_NNX_ENABLED"] = "false"  # a kind of models that the kit does not use
     chatty = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2") == "0"
     chatty |= "TF_XLA_FLAGS" in os.environ  # if wrong, TensorFlow says so and ends the process
-    with contextlib.nullcontext() if chatty else silent_stderr():
+    with contextlib.nullcontext() if chatty else silent_stderr(), _without("sklearn"):
         import keras
 
         if keras.backend.backend() == "tensorflow":
@@ -64,6 +65,23 @@ def start_backend(gpus: str | None) -> None:
     keras.config.set_epsilon(1e-7)
     if gpus:
         _require_gpus([number for number in gpus.split(",") if number.strip()])
+
+
+@contextlib.contextmanager
+def _without(package):
+    """Let imports of an optional package fail meanwhile, unless it is imported already.
+
+    Where scikit-learn is installed, Keras imports it for wrappers that nothing here uses, which
+    takes almost a second.
+    """
+    if package in sys.modules:
+        yield
+        return
+    sys.modules[package] = None
+    try:
+        yield
+    finally:
+        del sys.modules[package]
 
 
 def _require_backend():

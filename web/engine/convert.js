@@ -14,6 +14,7 @@ import {
   toScale,
 } from "./codec.js";
 import { METHODS } from "./phase.js";
+import { ALONE, Unison } from "./voices.js";
 import { Conversion, windowCount } from "./windows.js";
 
 const PART_COLUMNS = 4 * FRAME_COLUMNS; // of the network's columns, which are HOP apart
@@ -22,10 +23,11 @@ const PART_COLUMNS = 4 * FRAME_COLUMNS; // of the network's columns, which are H
 //
 // predict: async function of a window, columns of numbers in [0, 1].
 // phase: name in METHODS.
+// voices: what is added to the converted magnitude, see Unison.
 // progress: is told the share of what is done, in [0, 1].
 // given, found: are told what the network is given and returns, (channel, image), columns HOP
 // apart.
-export async function convert(channels, { predict, phase, progress, given, found }) {
+export async function convert(channels, { predict, phase, voices, progress, given, found }) {
   const { hop } = METHODS[phase];
   const shifts = HOP / hop;
   const samples = channels[0].length;
@@ -39,37 +41,38 @@ export async function convert(channels, { predict, phase, progress, given, found
     progress?.(done / total);
     return converted;
   };
-  const voices = channels.map((audio, channel) => {
+  const sounds = channels.map((audio, channel) => {
     const seen = {
       given: (image) => given?.(channel, image),
       found: (image) => found?.(channel, image),
     };
-    return new Voice(audio, METHODS[phase], predictAll, seen);
+    return new Channel(audio, METHODS[phase], voices ?? ALONE, predictAll, seen);
   });
   let first = 0;
   for (let last = false; !last;) {
     let stop = first + shifts * PART_COLUMNS;
     last = samples <= (stop - 1) * hop + FFT_SIZE / 2;
     if (last) stop = columns;
-    const asked = voices.map((voice) => voice.convert(first, stop, last));
-    for (const voice of voices) voice.sound(); // while the network converts the next part
+    const asked = sounds.map((sound) => sound.convert(first, stop, last));
+    for (const sound of sounds) sound.play(); // while the network converts the next part
     await Promise.all(asked);
     first = stop;
   }
-  for (const voice of voices) voice.sound();
-  return voices.map((voice) => voice.converted);
+  for (const sound of sounds) sound.play();
+  return sounds.map((sound) => sound.converted);
 }
 
 // One channel. If the network's columns are further apart than those of the phase, it converts
 // several images, each of which begins one hop later.
-class Voice {
-  constructor(audio, Method, predict, seen) {
+class Channel {
+  constructor(audio, Method, voices, predict, seen) {
     this.audio = audio;
     this.converted = new Float32Array(audio.length);
     this.written = 0;
     this.method = new Method();
     this.hop = Method.hop;
     this.seen = seen;
+    this.unison = new Unison(voices, Method.hop);
     this.conversions = Array.from({ length: HOP / Method.hop }, () => new Conversion(predict));
     this.played = null; // magnitudes of the recording that are not yet converted
     this.phasors = null; // of the same columns
@@ -89,8 +92,9 @@ class Voice {
       return last ? joined(converted, await conversion.finish()) : converted;
     });
     const found = await Promise.all(asked);
-    this.seen.found(found[0]);
-    const wanted = fromScale(together(found)).subarray(0, this.played.length);
+    const steady = fromScale(together(found)).subarray(0, this.played.length);
+    const wanted = this.unison.push(steady);
+    this.seen.found(apart(toScale(wanted), this.conversions.length)[0]);
     const ready = wanted.length;
     const given = partOfSpectra(this.phasors, 0, ready);
     this.ready = [wanted, this.played.subarray(0, ready), given, last];
@@ -99,7 +103,7 @@ class Voice {
   }
 
   // Makes sound of what was converted, if anything was.
-  sound() {
+  play() {
     if (this.ready) this.write(this.method.push(...this.ready));
     this.ready = null;
   }

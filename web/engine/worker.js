@@ -46,6 +46,7 @@ async function run({ recording, model, style, threads }) {
   const converted = await convert(given, {
     predict: (window) => network.convert(window),
     phase: model.phase,
+    voices: model.voices,
     progress: (share) => self.postMessage({ kind: "progress", share }),
     given: (channel, image) => show("before", before.add(channel, image)),
     found: (channel, image) => show("after", after.add(channel, image)),

@@ -170,7 +170,7 @@ async function convert() {
     find("result").hidden = false;
     const done = await ask(running, {
       recording: { channels, rate },
-      model: { file: model.file, phase: model.phase },
+      model: { file: model.file, phase: model.phase, voices: model.voices },
       style: style && { channels: style.channels, rate: style.rate },
       threads,
     });

@@ -13,6 +13,7 @@ import numpy as np
 from common.audio.partials import PartialTracker, nearest_peaks, peak_offsets
 from common.audio.phase import Codec, griffin_lim
 from common.audio.resynthesis import METHODS
+from common.audio.voices import Unison, Voices
 from common.cli import parser, run
 from common.files.audio import load_audio, resample, write_audio
 from data import HOP, SAMPLE_RATE, amplitude_to_db, db_to_amplitude, forward_spectra
@@ -21,6 +22,7 @@ from pix2pix_timbre.recordings import convert_audio
 from pix2pix_timbre.windows import OVERLAP, convert_image, window_weights
 
 RECORDING = Path(__file__).parents[2] / "docs" / "example_input.ogg"
+VOICES = Voices(4, 25, 0.3)
 OTHER_RATES = 48000, 22050, 96000, 31111
 
 
@@ -55,12 +57,14 @@ def arrays():
         *(one[np.newaxis] for one in (wanted, magnitude, np.angle(spectra)))
     )[0]
     found["tracked.real"], found["tracked.imaginary"] = tracked.real, tracked.imag
+    found["unison"] = Unison(VOICES, HOP // 2).push(wanted[np.newaxis])[0]
     found["weights"] = window_weights(OVERLAP)
     image = amplitude_to_db(np.abs(forward_spectra(audio)))
     found["image"], found["converted"] = image, convert_image(stand_in, image)
     for method in ("mixed", "griffinlim"):
         assert method in METHODS
-        found[f"sound.{method}"] = convert_audio(audio, SAMPLE_RATE, predict=stand_in, phase=method)
+        settings = {"predict": stand_in, "phase": method, "voices": VOICES}
+        found[f"sound.{method}"] = convert_audio(audio, SAMPLE_RATE, **settings)
     for rate in OTHER_RATES:
         found[f"resampled.{rate}"] = resample(short, SAMPLE_RATE, rate)
     return found
@@ -76,6 +80,8 @@ def main(argv=None):
         columns = np.moveaxis(array, -1, 0) if array.ndim == 2 else array
         np.ascontiguousarray(columns, "<f4").tofile(args.output / f"{name}.f32")
     (args.output / "codec.json").write_text(json.dumps(CODEC), encoding="utf-8")
+    voices = {"detunings": VOICES.detunings.tolist(), "level": VOICES.level}
+    (args.output / "voices.json").write_text(json.dumps(voices), encoding="utf-8")
     stereo = np.stack([np.linspace(-1, 1, 1001), np.linspace(1, -1, 1001) ** 3])
     for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"):
         write_audio(args.output / f"{subtype}.wav", stereo, 48000, subtype)

@@ -10,6 +10,7 @@ import { transform } from "../engine/fft.js";
 import { PartialTracker, nearestPeaks, peakOffset } from "../engine/partials.js";
 import { griffinLim } from "../engine/phase.js";
 import { resample } from "../engine/resample.js";
+import { Unison } from "../engine/voices.js";
 import { readWav, writeWav } from "../engine/wav.js";
 import { Conversion, WEIGHTS } from "../engine/windows.js";
 import { distance, readFile, spectralConvergence } from "./measures.js";
@@ -23,6 +24,8 @@ const goldenSpectra = (name) => ({
   real: golden(`${name}.real`),
   imaginary: golden(`${name}.imaginary`),
 });
+
+const voices = JSON.parse(new TextDecoder().decode(bytes("voices.json")));
 
 function near(found, expected, most) {
   const off = distance(found, expected);
@@ -110,6 +113,14 @@ test("peaks, and phases of partials", () => {
   near(weigh(whole.imaginary), weigh(expectedPhasors.imaginary), 1e-3);
 });
 
+test("voices in unison, also in parts", () => {
+  const unison = new Unison(voices, HOP / 2);
+  const wanted = golden("wanted256");
+  const parts = [wanted.subarray(0, 9 * BINS), wanted.subarray(9 * BINS)];
+  const found = parts.flatMap((part) => [...unison.push(part)]);
+  near(found, golden("unison"), 1e-4);
+});
+
 test("windows are weighted and joined as in Python", async () => {
   near(WEIGHTS, golden("weights"), 1e-6);
   const conversion = new Conversion(async (frame) => standIn(frame));
@@ -124,7 +135,7 @@ test("windows are weighted and joined as in Python", async () => {
 
 for (const phase of ["mixed", "griffinlim"]) {
   test(`a recording is converted as in Python, phase ${phase}`, async () => {
-    const settings = { predict: async (frame) => standIn(frame), phase };
+    const settings = { predict: async (frame) => standIn(frame), phase, voices };
     const [sound] = await convert([golden("audio")], settings);
     const expected = golden(`sound.${phase}`);
     assert.equal(sound.length, expected.length);
