@@ -20,7 +20,7 @@ def convert(
         sample_rate: Hz.
         model: Run folder or ``.h5`` file of weights; by default the shipped guitar, or with a style
             the shipped model of any target.
-        settings: ``style``, ``phase``, ``overlap``; see
+        settings: ``style``, ``phase``, ``voices``, ``overlap``; see
             ``pix2pix_timbre.trained.TimbreModel.convert``.
 
     Returns:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from common.audio.voices import ALONE, Voices
+from common.audio.voices import Voices
 from common.music.titles import conversion_title, instrument_title, piece_title
 from common.report.page import Clip, Section, mp3, write_page
 from common.report.plots import pixels_webp
@@ -93,7 +93,7 @@ def clips(
         origin, target = (np.asarray(source.read(0, columns), np.float32) for source in pair)
         systems = {IDENTITY: (None, origin)}
         for name, predict in predictors.items():
-            systems[name] = None, convert_image(predict, origin, voices=voices.get(name, ALONE))
+            systems[name] = None, convert_image(predict, origin, voices=voices[name])
         systems[TARGET] = None, target
     return [
         clip(labels[name], *shown, seconds, score_line(piece.scores.get(name, {})))

@@ -20,8 +20,8 @@ DECIDING_JUDGE = (
 SUBJECTS = {
     "Distance from the true sound": {
         "L1": Term(
-            "distance of the network's image from the true one in its scale from -1 to 1, over the "
-            "published regular frames",
+            "distance of the network's image, without voices, from the true one in its scale from "
+            "-1 to 1, over the published regular frames",
             "lower",
         ),
         "L1_sound": Term("the same distance, measured on the image of the sound", "lower"),
@@ -52,8 +52,8 @@ SUBJECTS = {
     },
     "Movement": {
         "image_flux": Term(
-            "spectral flux of the network's image relative to the true image's: below 1 if it is "
-            "smoother",
+            "spectral flux of the network's image, with voices, relative to the true image's: "
+            "below 1 if it is smoother",
             "near 1",
         ),
         "sound_flux": Term(

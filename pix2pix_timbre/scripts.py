@@ -1,4 +1,7 @@
-"""Shared parts of predict.py and predict_multitarget.py: flags, files, conversion."""
+"""Shared parts of predict.py and predict_multitarget.py: flags, files, conversion.
+
+The flags of voices are those of evaluate.py, too.
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -84,20 +87,25 @@ def add_voice_flags(built: Parser) -> None:
     built.add_argument(
         "--voices",
         type=number(int, 1, MOST_VOICES),
-        help="number of voices in unison that each partial gets, whose beats the network does not "
-        "make; 1: none but the first (default, also of --detune and --voice_level: what "
-        f"config.json of the model names, else {ALONE.count}, {ALONE.cents:g} and {ALONE.level:g})",
+        metavar="COUNT",
+        help="number of voices that sound together in each partial, slightly detuned, so that they "
+        f"beat, 1 to {MOST_VOICES}; 1: no beats; a section of strings: 4, with --detune 30 "
+        "--voice_level 0.33; two oscillators: 2, with 9 and 0.45 (default: what config.json of the "
+        "model names, else 1)",
     )
     built.add_argument(
         "--detune",
-        type=number(float, 0, MOST_CENTS),
+        type=number(float, 1, MOST_CENTS),
         metavar="CENTS",
-        help="largest detuning of the further voices",
+        help="largest detuning of the further voices (default: what config.json of the model "
+        f"names, else {ALONE.cents:g})",
     )
     built.add_argument(
         "--voice_level",
         type=number(float, 0, 1),
-        help="amplitude of each further voice, relative to that of the first",
+        metavar="LEVEL",
+        help="amplitude of each further voice, relative to that of the first, 0 to 1 (default: "
+        f"what config.json of the model names, else {ALONE.level:g})",
     )
 
 
@@ -138,11 +146,18 @@ def open_models(
 
 
 def chosen_voices(args: argparse.Namespace, model: TimbreModel) -> Voices:
-    """The voices of a model, but for what the flags of ``add_voice_flags`` say."""
+    """The voices of a model, but for what the flags of ``add_voice_flags`` say.
+
+    Raises:
+        UserError: Flags that say how further voices are, where there are none.
+    """
     flags = {"count": args.voices, "cents": args.detune, "level": args.voice_level}
-    return model.voices._replace(
-        **{name: value for name, value in flags.items() if value is not None}
-    )
+    given = {name: value for name, value in flags.items() if value is not None}
+    voices = model.voices._replace(**given)
+    if voices.count == 1 and set(given) - {"count"}:
+        flag = "--detune" if args.detune is not None else "--voice_level"
+        raise UserError(f"{flag}: is for further voices; give --voices 2 or more")
+    return voices
 
 
 def planned_files(given: Path, output: Path) -> tuple[dict[Path, Path], list[tuple[Path, str]]]:

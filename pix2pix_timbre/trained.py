@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.audio.resynthesis import DEFAULT_PHASE, METHODS
-from common.audio.voices import ALONE, Voices, checked_voices
+from common.audio.voices import ALONE, Voices, checked_voices, voices_of
 from common.cli import UserError
 from common.files.audio import checked_audio
 from common.trained import Examples, open_run, shipped
@@ -310,11 +310,11 @@ def own_sound(weights: Path) -> dict[str, Any]:
     config = RunFolder(folder).read_config()
     phase = config.get("phase", DEFAULT_PHASE)
     if phase not in METHODS:
-        raise UserError(f"{folder / 'config.json'}: names the phase {phase!r}; give --phase")
+        raise UserError(f"{folder / 'config.json'}: names the phase {phase!r}; correct it")
     try:
-        voices = checked_voices(Voices(**config.get("voices", {})))
-    except (TypeError, UserError) as error:
-        raise UserError(f"{folder / 'config.json'}: voices: {error}") from error
+        voices = voices_of(config.get("voices", {}))
+    except UserError as error:
+        raise UserError(f"{folder / 'config.json'}: {error}") from error
     return {"phase": phase, "voices": voices}
 
 

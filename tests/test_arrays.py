@@ -156,7 +156,7 @@ def test_settings_of_time_stretch(settings, message):
         ({"phase": "bogus"}, "phase 'bogus': give one of mixed, .*, network"),
         ({"phase": 3}, "phase 3: "),
         ({"voices": 3}, "voices 3: give common.audio.voices.Voices"),
-        ({"voices": Voices(2, -5)}, "cents -5: give a number from 0 to 100"),
+        ({"voices": Voices(2, -5)}, "voices: cents -5: give a number from 1 to 100"),
         ({"phase": "network"}, "phase network: give its network as phase_model"),
     ],
 )

@@ -456,7 +456,7 @@ def test_a_model_that_is_none_is_one_line(model, tmp_path, capsys):
         (["--overlap", "nan"], ["--overlap"]),
         (["--phase", "random"], ["--phase", "input"]),
         (["--voices", "0"], ["--voices", "at least 1"]),
-        (["--detune", "-3"], ["--detune", "at least 0"]),
+        (["--detune", "-3"], ["--detune", "at least 1"]),
         (["--voice_level", "2"], ["--voice_level"]),
     ],
 )
@@ -475,7 +475,7 @@ def test_a_model_s_config_names_the_phase_that_suits_it(model, tmp_path, capsys)
     assert opened.settings("pghi")["phase"] == "pghi"
     (tmp_path / "config.json").write_text('{"phase": "loud"}')
     source = write(tmp_path / "in.wav", melody(0.1, 44100))
-    assert_refused(arguments(weights, source, tmp_path / "out.wav"), capsys, "loud", "--phase")
+    assert_refused(arguments(weights, source, tmp_path / "out.wav"), capsys, "loud", "correct it")
 
 
 def test_voices_are_those_of_the_model_or_of_the_flags(model, tmp_path, capsys):
@@ -498,7 +498,11 @@ def test_voices_are_those_of_the_model_or_of_the_flags(model, tmp_path, capsys):
     (tmp_path / "config.json").unlink()
     np.testing.assert_array_equal(alone, made("none"))
     capsys.readouterr()
-    for voices, words in (('{"count": 0}', "count 0"), ('{"many": 2}', "many"), ("3", "voices")):
+    argv = arguments(weights, source, tmp_path / "out.wav", "--voice_level", "0.3")
+    assert_refused(argv, capsys, "--voice_level", "--voices 2")
+    example = '"count": 2'
+    wrong = {'{"count": 0}': "count 0", '{"many": 2}': example, "3": example, "[2]": example}
+    for voices, words in wrong.items():
         (tmp_path / "config.json").write_text(f'{{"voices": {voices}}}')
         argv = arguments(weights, source, tmp_path / "out.wav")
         assert_refused(argv, capsys, "config.json", words)
@@ -521,7 +525,6 @@ def test_an_empty_folder_is_refused(model, tmp_path, capsys):
 def test_a_mistake_is_answered_without_importing_keras(model, tmp_path):
     script = """
 import sys, predict
-from common.audio.voices import ALONE, Voices
 from common.cli import run
 try:
     run(predict.main, sys.argv[1:])

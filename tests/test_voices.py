@@ -96,10 +96,10 @@ def test_detunings_differ_and_reach_the_largest():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"count": 0}, "count 0: give a whole number from 1 to 16"),
+        ({"count": 0}, "voices: count 0: give a whole number from 1 to 16"),
         ({"count": 2.5}, "count 2.5: give a whole number from 1 to 16"),
         ({"count": True}, "count True: "),
-        ({"cents": -1}, "cents -1: give a number from 0 to 100"),
+        ({"cents": 0}, "cents 0: give a number from 1 to 100"),
         ({"cents": float("nan")}, "cents nan: "),
         ({"level": 2}, "level 2: give a number from 0 to 1"),
         ({"level": "loud"}, "level 'loud': "),

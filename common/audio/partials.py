@@ -10,9 +10,9 @@ import numpy as np
 from data import BINS, FFT_SIZE
 
 KEPT_DB = 12  # between two magnitudes; a recording that is as close as that lends its phase
-_SMALLEST = np.float32(1e-9)
+SMALLEST = np.float32(1e-9)  # magnitudes below count as this
 # columns per step: few enough that the arrays stay in the processor's cache
-_COLUMNS_AT_ONCE = 64
+COLUMNS_AT_ONCE = 64
 
 
 def nearest_peaks(level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -47,10 +47,28 @@ def peak_offsets(level: np.ndarray) -> np.ndarray:
         (..., bins) in [-0.5, 0.5]; meaningless where there is no peak.
     """
     low, middle, high = level[..., :-2], level[..., 1:-1], level[..., 2:]
-    curvature = np.minimum(low - 2 * middle + high, -_SMALLEST)
+    curvature = np.minimum(low - 2 * middle + high, -SMALLEST)
     offsets = np.zeros_like(level)
     np.clip((low - high) / (2 * curvature), -0.5, 0.5, out=offsets[..., 1:-1])
     return offsets
+
+
+def partial_advances(level: np.ndarray, hop: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the partial of each bin, and how far it runs from column to column.
+
+    Args:
+        level: Logarithm of a magnitude, (columns, channels, BINS).
+        hop: Distance of columns in samples.
+
+    Returns:
+        ``(nearest, places, cycles)``, each (columns, channels, BINS): number of the bin that is the
+        peak; its place in a raveled column; cycles of its frequency in a hop.
+    """
+    nearest, _ = nearest_peaks(level)
+    places = nearest + BINS * np.arange(level.shape[1])[:, np.newaxis]
+    rows = places + level[0].size * np.arange(len(level))[:, np.newaxis, np.newaxis]
+    offsets = peak_offsets(level).ravel().take(rows)
+    return nearest, places, np.float32(hop / FFT_SIZE) * (nearest + offsets)
 
 
 class PartialTracker:
@@ -81,8 +99,8 @@ class PartialTracker:
         """
         wanted, played, phase = (np.moveaxis(one, -1, 0) for one in (wanted, played, phase))
         found = np.empty(wanted.shape, np.complex64)
-        for start in range(0, len(wanted), _COLUMNS_AT_ONCE):
-            part = slice(start, start + _COLUMNS_AT_ONCE)
+        for start in range(0, len(wanted), COLUMNS_AT_ONCE):
+            part = slice(start, start + COLUMNS_AT_ONCE)
             self._track(wanted[part], played[part], phase[part], found[part])
         return np.moveaxis(found, 0, -1)
 
@@ -90,7 +108,7 @@ class PartialTracker:
         limit = np.float32(10 ** (KEPT_DB / 20))
         kept = (wanted < limit * played) & (played < limit * wanted)
         given = _phasors(phase)
-        level = np.log(np.maximum(wanted, _SMALLEST))
+        level = np.log(np.maximum(wanted, SMALLEST))
         if self._phasors is None:  # the first column has the phase of the recording
             self._level, self._phasors = level[0], given[0]
             kept[0] = True
@@ -105,12 +123,7 @@ class PartialTracker:
 
     def _advances(self, level):
         """Of all bins: places, in a raveled column, of the partials; factors of their phasors."""
-        nearest, _ = nearest_peaks(level)
-        channels = np.arange(level.shape[1])[:, np.newaxis]
-        places = nearest + channels * BINS
-        columns = np.arange(len(level))[:, np.newaxis, np.newaxis]
-        offsets = peak_offsets(level).ravel().take(places + columns * level[0].size)
-        cycles = np.float32(self._hop / FFT_SIZE) * (nearest + offsets)
+        nearest, places, cycles = partial_advances(level, self._hop)
         cycles += np.float32(0.5) * ((np.arange(BINS, dtype=np.int16) - nearest) & 1)
         return places, _phasors(np.float32(2 * np.pi) * cycles)
 

@@ -7,18 +7,16 @@ its own frequency, and what is heard is the magnitude of their sum.
 """
 
 import numbers
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from common.audio.partials import nearest_peaks, peak_offsets
+from common.audio.partials import COLUMNS_AT_ONCE, SMALLEST, partial_advances
 from common.cli import UserError
-from data import BINS, FFT_SIZE, SAMPLE_RATE
+from data import SAMPLE_RATE
 
-_SMALLEST = np.float32(1e-9)
 _GOLDEN = (np.sqrt(5) - 1) / 2
 _RISE_DB, _RISE_SECONDS = 2, 0.023  # a bin that rises as much in a window's time begins a note
-_COLUMNS_AT_ONCE = 64  # few enough that the arrays stay in the processor's cache
 
 
 class Voices(NamedTuple):
@@ -44,7 +42,7 @@ class Voices(NamedTuple):
 
 
 ALONE = Voices()
-MOST_VOICES, MOST_CENTS = 16, 100
+MOST_VOICES, MOST_CENTS = 16, 100  # more would be a chord, not a beating tone
 
 
 def checked_voices(voices: Voices) -> Voices:
@@ -57,20 +55,37 @@ def checked_voices(voices: Voices) -> Voices:
         raise UserError(f"voices {voices!r}: give common.audio.voices.Voices(count, cents, level)")
     for name, kind, value, low, high in (
         ("count", numbers.Integral, voices.count, 1, MOST_VOICES),
-        ("cents", numbers.Real, voices.cents, 0, MOST_CENTS),
+        ("cents", numbers.Real, voices.cents, 1, MOST_CENTS),
         ("level", numbers.Real, voices.level, 0, 1),
     ):
         if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
             whole = "whole " if kind is numbers.Integral else ""
-            raise UserError(f"{name} {value!r}: give a {whole}number from {low} to {high}")
+            raise UserError(f"voices: {name} {value!r}: give a {whole}number from {low} to {high}")
     return voices
+
+
+def voices_of(settings: Any) -> Voices:
+    """The voices that a ``config.json`` names.
+
+    Args:
+        settings: Dict from some of the fields of ``Voices`` to their values; the others are those
+            of ``ALONE``.
+
+    Raises:
+        UserError: Anything else, or numbers that make no sense.
+    """
+    if not isinstance(settings, dict) or set(settings) - set(Voices._fields):
+        example = '{"count": 2, "cents": 9, "level": 0.45}'
+        raise UserError(f"voices: {settings!r}: give numbers such as {example}")
+    return checked_voices(ALONE._replace(**settings))
 
 
 class Unison:
     """Add voices to a magnitude that comes in parts; in parts or as a whole, alike.
 
     The partial of a bin is the nearest peak of its column, as in ``common.audio.partials``. All
-    voices of a note begin together, with the same phase. The mean power stays the same.
+    voices of a note begin together, with the same phase, which lifts attacks. The mean power of
+    long steady tones stays the same.
 
     Args:
         voices: ``Voices``.
@@ -98,32 +113,30 @@ class Unison:
         if not len(self._detunings):
             return np.moveaxis(columns, 0, -1)
         found = np.empty_like(columns)
-        for start in range(0, len(columns), _COLUMNS_AT_ONCE):
-            part = slice(start, start + _COLUMNS_AT_ONCE)
+        for start in range(0, len(columns), COLUMNS_AT_ONCE):
+            part = slice(start, start + COLUMNS_AT_ONCE)
             found[part] = columns[part] * self._beats(columns[part])
         return np.moveaxis(found, 0, -1)
 
     def _beats(self, columns):
         """Factors of the magnitudes of some columns, (columns, channels, BINS)."""
-        level = np.log(np.maximum(columns, _SMALLEST))
+        level = np.log(np.maximum(columns, SMALLEST))
         if self._before is None:
-            self._before = np.full((self._back, *level.shape[1:]), np.log(_SMALLEST), np.float32)
+            self._before = np.full((self._back, *level.shape[1:]), np.log(SMALLEST), np.float32)
             self._cycles = np.zeros(level.shape[1:])
         known = np.concatenate([self._before, level])
         self._before = known[len(level) :]
-        nearest, _ = nearest_peaks(level)
-        places = nearest + BINS * np.arange(level.shape[1])[:, np.newaxis]  # in a raveled column
-        rows = places + level[0].size * np.arange(len(level))[:, np.newaxis, np.newaxis]
-        advances = self._hop / FFT_SIZE * (nearest + peak_offsets(level).ravel().take(rows))
+        nearest, places, advances = partial_advances(level, self._hop)
         goes_on = level - known[: len(level)] <= _RISE_DB / 20 * np.log(10)
-        goes_on = goes_on.ravel().take(rows)
+        goes_on = np.take_along_axis(goes_on, nearest.astype(np.intp), -1)
         cycles = np.empty(level.shape)
         for column, place in enumerate(places):
             self._cycles = (self._cycles.ravel().take(place) + advances[column]) * goes_on[column]
             cycles[column] = self._cycles
         total = np.ones(level.shape, np.complex64)
         for detuning in self._detunings:
-            angle = (2 * np.pi * detuning * cycles).astype(np.float32)
+            turns = detuning * cycles
+            angle = (2 * np.pi * (turns - np.floor(turns))).astype(np.float32)
             total.real += self._level * np.cos(angle)
             total.imag += self._level * np.sin(angle)
         return np.abs(total) / np.sqrt(np.float32(1 + len(self._detunings) * self._level**2))
