@@ -10,7 +10,13 @@ from test_data import low_passed
 from test_phase import play
 
 from common.audio.metrics import fine_spectral_distance
-from common.audio.partials import KEPT_DB, PartialTracker, nearest_peaks, peak_offsets
+from common.audio.partials import (
+    KEPT_DB,
+    PartialTracker,
+    nearest_peaks,
+    partial_advances,
+    peak_offsets,
+)
 from common.audio.phase import estimate_phase
 from common.audio.resynthesis import METHODS, Mixed
 from common.audio.resynthesis import resynthesize as resynthesize_by
@@ -103,6 +109,19 @@ def tracked_bin_by_bin(wanted, played, phase):
             if abs(20 * np.log10(ratio)) >= KEPT_DB:
                 found[bin, column] = turned + np.pi * (bin - near)
     return found
+
+
+def test_each_bin_runs_with_the_frequency_of_its_partial():
+    bins = np.arange(BINS)
+    tops = np.array([[60.2, 199.7], [80.0, 150.4]])  # of two channels
+    level = -np.square(bins - tops[..., np.newaxis]).min(axis=1)
+    nearest, places, cycles = partial_advances(np.stack([level, level]), SHORT)
+    owner = np.abs(bins - np.round(tops)[..., np.newaxis]).argmin(axis=1)
+    owned = np.take_along_axis(tops, owner, axis=1)
+    for column in range(2):
+        np.testing.assert_array_equal(nearest[column], np.round(owned))
+        np.testing.assert_array_equal(places[column], np.round(owned) + np.array([[0], [BINS]]))
+        np.testing.assert_allclose(cycles[column], owned * SHORT / FFT_SIZE, rtol=1e-5)
 
 
 def test_it_tracks_as_the_paper_says(chords, other):
