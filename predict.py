@@ -12,7 +12,7 @@ from common.cli import Parser, parser, run
 from common.work.lock import only_run
 from pix2pix_timbre.scripts import (
     add_flags,
-    chosen_voices,
+    chosen_settings,
     convert_files,
     open_models,
     planned_files,
@@ -37,12 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         model, phase_model = open_models(
             weights, args.phase, args.phase_model, runtime=args.runtime, gpu=args.gpu
         )
-        settings = model.settings(
-            args.phase,
-            voices=chosen_voices(args, model),
-            overlap=args.overlap,
-            phase_model=phase_model,
-        )
+        settings = chosen_settings(args, model, phase_model)
         return convert_files(files, settings, several=several, foreign=foreign)
 
 

@@ -15,7 +15,7 @@ from common.work.lock import only_run
 from data import FRAME_COLUMNS, HOP, SAMPLE_RATE
 from pix2pix_timbre.scripts import (
     add_flags,
-    chosen_voices,
+    chosen_settings,
     convert_files,
     open_models,
     planned_files,
@@ -64,13 +64,7 @@ def main(argv: list[str] | None = None) -> int:
         style, start = read_style(args.style, args.style_offset)
         seconds = min(FRAME_COLUMNS * HOP / SAMPLE_RATE, given.frames / given.samplerate - start)
         say(f"style: {args.style}, {seconds:.3g} s from --style_offset {start:.3f}")
-        settings = model.settings(
-            args.phase,
-            voices=chosen_voices(args, model),
-            style=style,
-            overlap=args.overlap,
-            phase_model=phase_model,
-        )
+        settings = chosen_settings(args, model, phase_model, style=style)
         return convert_files(files, settings, several=several, foreign=foreign)
 
 

@@ -333,8 +333,8 @@ def measure_pieces(
         sources = dict(zip(pairs, audio_files(audios_path, pairs.values()), strict=True))
         panel = Panel(audios_path)
         accuracy = panel.accuracy(pair[0].rendering for pair in pairs.values())
-    sounds = sounds | {control_of(name): {"phase": one["phase"]} for name, one in sounds.items()}
-    voices = {name: sounds[name]["voices"] for name in sounds if "voices" in sounds[name]}
+    sounds = sounds | {control_of(name): one | {"voices": ALONE} for name, one in sounds.items()}
+    voices = {name: one.get("voices", ALONE) for name, one in sounds.items()}
     measured = {}
     for name, pair in pairs.items():
         predictors, audios = predictors_of(pair), None

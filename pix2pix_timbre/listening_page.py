@@ -143,8 +143,8 @@ def write_listening_page(
         labels = labels_of(models, origin, target)
         if several:
             title += f", {conversion_title([origin], [target])}"
-        made = {"voices": voices, "seconds": seconds}
-        found = clips(pair, pieces[name], predictors_of(pair), labels, **made)
+        predictors = predictors_of(pair)
+        found = clips(pair, pieces[name], predictors, labels, voices=voices, seconds=seconds)
         sections.append(Section(title, found, BINS * SAMPLE_RATE / FFT_SIZE / 1000))
         every += as_rows(title, pieces[name].scores)
     labels = labels_of(models, *([None, None] if several else [side[0] for side in sides]))

@@ -143,9 +143,15 @@ def convert_audio(
     """
     channels = np.atleast_2d(audio)
     given = resample(channels, sample_rate, SAMPLE_RATE)
-    settings = {"predict": predict, "overlap": overlap, "phase": phase}
-    settings |= {"voices": voices, "network": network}
-    blocks = convert_blocks([given], len(given), **settings)
+    blocks = convert_blocks(
+        [given],
+        len(given),
+        predict=predict,
+        overlap=overlap,
+        phase=phase,
+        voices=voices,
+        network=network,
+    )
     converted = np.concatenate([given[:, :0], *blocks], axis=-1)
     converted = resample(converted, SAMPLE_RATE, sample_rate)
     return safe_peak(fit_length(converted, audio.shape[-1])).reshape(audio.shape)
@@ -178,8 +184,14 @@ def convert_file(
     """
 
     def convert(blocks, channels):
-        settings = {"predict": predict, "overlap": overlap, "phase": phase}
-        settings |= {"voices": voices, "network": network}
-        return convert_blocks(blocks, channels, **settings)
+        return convert_blocks(
+            blocks,
+            channels,
+            predict=predict,
+            overlap=overlap,
+            phase=phase,
+            voices=voices,
+            network=network,
+        )
 
     return stream_file(source, output, SAMPLE_RATE, convert)

@@ -160,6 +160,24 @@ def chosen_voices(args: argparse.Namespace, model: TimbreModel) -> Voices:
     return voices
 
 
+def chosen_settings(
+    args: argparse.Namespace, model: TimbreModel, phase_model: TimbreModel | None, **more: Any
+) -> dict[str, Any]:
+    """What ``TimbreModel.settings`` makes of the flags of ``add_flags``.
+
+    Args:
+        args: Values of the flags.
+        model, phase_model: As ``open_models`` returns them.
+        more: Further arguments, such as ``style``.
+
+    Raises:
+        UserError: As ``chosen_voices`` and ``TimbreModel.settings``.
+    """
+    voices = chosen_voices(args, model)
+    chosen = {"voices": voices, "overlap": args.overlap, "phase_model": phase_model}
+    return model.settings(args.phase, **chosen, **more)
+
+
 def planned_files(given: Path, output: Path) -> tuple[dict[Path, Path], list[tuple[Path, str]]]:
     """Find out what to convert: ``(files, foreign)``.
 

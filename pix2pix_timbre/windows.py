@@ -122,6 +122,6 @@ def convert_image(
     stacked = np.asarray(image, np.float32).reshape(-1, *np.shape(image)[-2:])
     conversion = Conversion(predict, len(stacked), overlap)
     converted = np.concatenate([conversion.push(stacked), conversion.finish()], axis=-1)
-    if voices.count > 1:
+    if voices.count > 1:  # else the way to magnitudes and back would only round
         converted = amplitude_to_db(Unison(voices, HOP).push(db_to_amplitude(converted)))
     return converted.reshape(np.shape(image))

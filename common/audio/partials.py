@@ -10,7 +10,7 @@ import numpy as np
 from data import BINS, FFT_SIZE
 
 KEPT_DB = 12  # between two magnitudes; a recording that is as close as that lends its phase
-SMALLEST = np.float32(1e-9)  # magnitudes below count as this
+SMALLEST = np.float32(1e-9)  # magnitudes and curvatures below count as this
 # columns per step: few enough that the arrays stay in the processor's cache
 COLUMNS_AT_ONCE = 64
 
