@@ -36,7 +36,8 @@ def test_audio_is_reconstructed_perfectly(transform, samples, channels):
     single = audio.astype(np.float32)
     spectra = transform.forward(single)
     assert spectra.dtype == np.complex64
-    np.testing.assert_allclose(transform.inverse(spectra, samples), single, atol=1e-6)
+    # single precision: a few dozen of its steps of 6e-8
+    np.testing.assert_allclose(transform.inverse(spectra, samples), single, atol=3e-6)
 
 
 def test_constant_q_is_that_of_cicuetea_with_the_same_windows():
